@@ -1,0 +1,1 @@
+"""Checkpoint -> bundle: graphs, parity proof, manifest, card."""

@@ -1,0 +1,124 @@
+"""Proof that the incremental graphs compute what the whole network does."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ser_stream.bundle import Bundle
+from ser_stream.errors import ModelError
+from ser_stream.front_end import frames_of
+from ser_stream.mfcc import FRAMES_PER_BLOCK
+from ser_stream.nn.cpac import Cpac
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.values import FloatArray
+from ser_stream.window import EXTRA_FRAMES, ColumnWindow
+
+TOLERANCE = 1e-4
+"""Largest allowed difference of logits."""
+COLUMNS_PER_STEP = 2
+SHIFT = 4
+"""Frames; half a column. So shifted, parity must fail, or the test proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """What was measured; stored in the manifest."""
+
+    clips: int
+    steps: int
+    max_logit_difference: float
+    labels_equal: bool
+    median_distance_between_clips: float
+    """Largest logit difference between two clips' last windows, median over pairs."""
+    median_difference_when_shifted: float
+    """The same network on frames shifted by half a column, against the graphs."""
+
+    @property
+    def passed(self) -> bool:
+        """Exact, on a network that tells clips apart, and only without a shift."""
+        return (
+            self.max_logit_difference <= TOLERANCE
+            and self.labels_equal
+            and self.median_distance_between_clips >= 1000 * self.max_logit_difference
+            and self.median_difference_when_shifted > 100 * TOLERANCE
+        )
+
+    def to_dict(self) -> dict[str, float | int | bool]:
+        """Plain values with the verdict."""
+        return {**asdict(self), "tolerance": TOLERANCE, "passed": self.passed}
+
+
+def incremental_logits(
+    frames: FloatArray, recognizer: OnnxRecognizer
+) -> list[tuple[int, int, FloatArray]]:
+    """First column, number of columns and logits of every step, as the runtime does."""
+    window, first, steps = ColumnWindow(), 0, []
+    window.begin(0)
+    while first < len(frames):
+        # The first block of a stream completes six frames, every other one eight.
+        end = min(len(frames), first + FRAMES_PER_BLOCK if first else 6)
+        window.push(first, frames[first:end])
+        first = end
+        if window.newest < 0 or (window.newest % COLUMNS_PER_STEP):
+            continue
+        pending = window.pending()
+        if pending is not None:
+            window.add(recognizer.encode(np.ascontiguousarray(pending)))
+            start = window.newest + 1 - len(window.columns)
+            logits = recognizer.logits(window.columns)
+            steps.append((start, len(window.columns), logits))
+    return steps
+
+
+@torch.no_grad()
+def whole_logits(
+    model: Cpac, frames: FloatArray, start: int, n: int, shift: int = 0
+) -> FloatArray:
+    """The whole network on the frames of columns start to start + n - 1."""
+    first = FRAMES_PER_BLOCK * start + shift
+    cut = frames[first : first + FRAMES_PER_BLOCK * n + EXTRA_FRAMES]
+    logits: FloatArray = model(torch.from_numpy(cut)[None])[0].numpy()
+    return logits
+
+
+def prove_parity(
+    model: Cpac, bundle: Bundle, clips: Sequence[tuple[Path, FloatArray]]
+) -> Parity:
+    """Compare on real clips.
+
+    Raises:
+        ModelError: if fewer than two clips are long enough.
+    """
+    recognizer = OnnxRecognizer(bundle)
+    model.eval()
+    differences, shifted, last = [], [], []
+    labels_equal, n_steps = True, 0
+    for _, samples in clips:
+        frames = frames_of(samples, bundle.front_end)
+        steps = incremental_logits(frames, recognizer)
+        if not steps:
+            continue
+        for start, n, logits in steps:
+            whole = whole_logits(model, frames, start, n)
+            differences.append(float(np.abs(whole - logits).max()))
+            labels_equal &= bool(whole.argmax() == logits.argmax())
+            if FRAMES_PER_BLOCK * (start + n) + EXTRA_FRAMES + SHIFT <= len(frames):
+                moved = whole_logits(model, frames, start, n, SHIFT)
+                shifted.append(float(np.abs(moved - logits).max()))
+        n_steps += len(steps)
+        last.append(steps[-1][2])
+    if len(last) < 2:
+        raise ModelError("parity needs at least two clips longer than 0.6 s")
+    distances = [float(np.abs(a - b).max()) for a, b in combinations(last, 2)]
+    return Parity(
+        clips=len(last),
+        steps=n_steps,
+        max_logit_difference=max(differences),
+        labels_equal=labels_equal,
+        median_distance_between_clips=float(np.median(distances)),
+        median_difference_when_shifted=float(np.median(shifted)),
+    )

@@ -1,0 +1,163 @@
+"""A model bundle: a folder loaded whole, or refused whole with the reason.
+
+    encoder.onnx   frames -> capsule columns
+    head.onnx      columns -> logits
+    manifest.json  labels, front end, calibration, thresholds, corpora, metrics, hashes
+    card.md        the same for people
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ser_stream.errors import ModelError
+from ser_stream.front_end import FrontEndConfig
+from ser_stream.smoothing import SmoothingConfig
+
+FORMAT = 1
+"""Of the manifest; raised when an older reader would misunderstand it."""
+MANIFEST = "manifest.json"
+ENCODER = "encoder.onnx"
+HEAD = "head.onnx"
+CARD = "card.md"
+DEFAULT_MODEL = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle; its graphs are not loaded yet."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    sha256: str
+    """Of the manifest's content, which holds the hashes of the other files."""
+    name: str
+    labels: tuple[str, ...]
+    licence: str
+    front_end: FrontEndConfig
+    temperatures: tuple[float, ...]
+    """Temperature for windows of 1, 2, ... columns."""
+    thresholds: SmoothingConfig
+    adapted: bool
+
+    @property
+    def max_columns(self) -> int:
+        """The longest window it was trained and calibrated for."""
+        return len(self.temperatures)
+
+
+def manifest_hash(manifest: dict[str, Any]) -> str:
+    """SHA-256 of a manifest's content, in hexadecimal, without its own hash."""
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def packaged_bundles() -> Path:
+    """The folder of the bundles that the package carries."""
+    return Path(str(files("ser_stream"))) / "bundles"
+
+
+def find_bundle(model: str) -> Path:
+    """The folder that `--model` means: a packaged name, or a path.
+
+    Raises:
+        ModelError: if there is no such bundle.
+    """
+    names = sorted(path.name for path in packaged_bundles().iterdir() if path.is_dir())
+    if model in names:
+        return packaged_bundles() / model
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return folder
+    raise ModelError(
+        f"there is no model {model!r}; allowed: the name of a packaged bundle "
+        f"({', '.join(names)}) or the folder of a bundle"
+    )
+
+
+def load_bundle(model: str) -> Bundle:
+    """Find a bundle and verify all of it.
+
+    Raises:
+        ModelError: if anything is missing, changed, or made for another front end.
+    """
+    folder = find_bundle(model)
+    manifest = _read_manifest(folder / MANIFEST)
+    for name, expected in manifest["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ModelError(f"{folder} is not a whole bundle: {name} is missing")
+        if file_hash(path) != expected:
+            raise ModelError(
+                f"{path} was changed or damaged: its SHA-256 is not the manifest's; "
+                "copy or build the bundle again"
+            )
+    front_end = FrontEndConfig.from_dict(manifest["front_end"])
+    if front_end.hash != manifest["front_end_hash"]:
+        raise ModelError(
+            f"{folder} was made for another front end: hash "
+            f"{manifest['front_end_hash'][:12]}, this version computes "
+            f"{front_end.hash[:12]}"
+        )
+    return Bundle(
+        folder=folder,
+        manifest=manifest,
+        sha256=manifest["sha256"],
+        name=manifest["name"],
+        labels=tuple(manifest["labels"]),
+        licence=manifest["licence"],
+        front_end=front_end,
+        temperatures=tuple(manifest["temperatures"]),
+        thresholds=SmoothingConfig(**manifest["thresholds"]),
+        adapted=bool(manifest.get("adapted", False)),
+    )
+
+
+_REQUIRED = (
+    "name",
+    "labels",
+    "licence",
+    "front_end",
+    "front_end_hash",
+    "temperatures",
+    "thresholds",
+    "files",
+    "sha256",
+)
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(
+            f"{path.parent} is not a bundle: {path.name}: {error.strerror}"
+        ) from None
+    except ValueError as error:
+        raise ModelError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} is not a manifest of format {FORMAT}, the one this version reads"
+        )
+    missing = [key for key in _REQUIRED if key not in manifest]
+    if missing:
+        raise ModelError(f"{path} lacks {', '.join(missing)}")
+    if manifest_hash(manifest) != manifest["sha256"]:
+        raise ModelError(
+            f"{path} was changed after it was written: its content does not match its "
+            "own hash; copy or build the bundle again"
+        )
+    if not {ENCODER, HEAD} <= set(manifest["files"]):
+        raise ModelError(f"{path} does not name {ENCODER} and {HEAD}")
+    result: dict[str, Any] = manifest
+    return result

@@ -1,0 +1,281 @@
+"""The command line: flags and their help. What a command does is in `commands/`."""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+# For the console script, which does not pass through `__main__`; see there.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import typer
+
+from ser_stream import __version__
+from ser_stream.errors import SerStreamError
+
+EPILOG = (
+    "Exit status: 0 done (also by Ctrl-C), 1 some of several inputs failed, 2 usage, "
+    "configuration or unreadable input, 3 audio device, 4 model, 5 output, 69 a library "
+    "is missing."
+)
+
+app = typer.Typer(
+    name="ser-stream",
+    help="Hears how people sound: speech emotion recognition, live and on files.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+model_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+app.add_typer(model_app, name="model")
+
+
+class Pace(StrEnum):
+    """How fast a recording is heard."""
+
+    realtime = "realtime"
+    fast = "fast"
+
+
+class ListenFormat(StrEnum):
+    """What `listen` prints."""
+
+    auto = "auto"
+    json = "json"
+    text = "text"
+
+
+class RecognizeFormat(StrEnum):
+    """What `recognize` prints."""
+
+    json = "json"
+    csv = "csv"
+    text = "text"
+
+
+Model = Annotated[
+    str | None,
+    typer.Option(help="Packaged bundle or folder of one.", metavar="DIR|NAME"),
+]
+Step = Annotated[
+    float | None,
+    typer.Option(help="Seconds between predictions: 0.1, 0.2, ... 2. [default: 0.2]"),
+]
+Window = Annotated[
+    float | None,
+    typer.Option(help="Longest window in seconds, 0.5 to 2.9. [default: 2.9]"),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="TOML file; else ~/.config/ser-stream/config.toml if it exists."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="More on stderr.")
+    ] = False,
+) -> None:
+    """Hears how people sound: speech emotion recognition, live and on files."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="ser-stream: %(levelname)s: %(message)s",
+    )
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
+    if version:
+        sys.stdout.write(f"ser-stream {__version__}\n")
+        raise typer.Exit
+
+
+@app.command(epilog=EPILOG)
+def listen(
+    input: Annotated[
+        str | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="mic, mic:NAME, an audio file, or - for standard input (WAV or raw "
+            "s16le). [default: mic]",
+            metavar="SRC",
+        ),
+    ] = None,
+    pace: Annotated[
+        Pace | None,
+        typer.Option(help="Of files and pipes. [default: realtime; fast for -]"),
+    ] = None,
+    format: Annotated[
+        ListenFormat | None,
+        typer.Option(help="auto: text on a terminal, else JSON lines. [default: auto]"),
+    ] = None,
+    model: Model = None,
+    step: Step = None,
+    window: Window = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Hz of raw samples on -. [default: 16000]")
+    ] = None,
+    channels: Annotated[
+        int | None, typer.Option(help="Channels of raw samples on -. [default: 1]")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Tell live which emotion a voice carries, how sure that is, and when it changes.
+
+    Without arguments it hears the default microphone. Standard output gets one JSON
+    object a line (see docs/protocol.md), or text on a terminal; standard error gets
+    the log. Ctrl-C ends it in order.
+
+    Examples:
+
+      ser-stream listen
+
+      ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'
+
+      ser-stream listen --input talk.flac --pace fast
+
+      arecord -f S16_LE -r 16000 | ser-stream listen --input -
+    """
+    from ser_stream.commands.listen import listen as command
+    from ser_stream.config import build_config
+
+    flags = {
+        "input": input,
+        "pace": pace.value if pace else None,
+        "format": format.value if format else None,
+        "model": model,
+        "step": step,
+        "window": window,
+        "rate": rate,
+        "channels": channels,
+    }
+    command(build_config(config, flags))
+
+
+@app.command(epilog=EPILOG)
+def recognize(
+    files: Annotated[list[Path], typer.Argument(help="Audio files.", metavar="FILE...")],
+    format: Annotated[
+        RecognizeFormat, typer.Option(help="json: one object a line.")
+    ] = RecognizeFormat.json,
+    segments: Annotated[
+        bool, typer.Option("--segments", help="Also the emotions in time.")
+    ] = False,
+    model: Model = None,
+    step: Step = None,
+    window: Window = None,
+    config: Config = None,
+) -> None:
+    """Recognize the emotion of whole files: one line a file, through the same pipeline.
+
+    `scores` is the mean of the calibrated scores over the steps with speech. A file
+    that cannot be read is reported on standard error and skipped; the exit status is
+    then 1.
+
+    Example: ser-stream recognize *.wav --format csv > emotions.csv
+    """
+    from ser_stream.commands.recognize import recognize as command
+    from ser_stream.config import build_config
+
+    flags = {"model": model, "step": step, "window": window}
+    failed = command(files, build_config(config, flags), format.value, segments)
+    if failed:
+        raise typer.Exit(2 if failed == len(files) == 1 else 1)
+
+
+@app.command()
+def devices(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For machines: one JSON array.")
+    ] = False,
+) -> None:
+    """List the microphones that `listen --input mic:NAME` can open."""
+    from ser_stream.commands.devices import devices as command
+
+    command(as_json)
+
+
+@app.command()
+def bench(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For machines: one JSON object.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(help="Seconds of audio to run.", min=5, max=3600)
+    ] = 30.0,
+    model: Model = None,
+) -> None:
+    """Measure what a step costs on this machine."""
+    from ser_stream.bundle import DEFAULT_MODEL
+    from ser_stream.commands.bench import bench as command
+
+    command(model or DEFAULT_MODEL, seconds, as_json)
+
+
+@model_app.command("show")
+def model_show(
+    model: Annotated[
+        str, typer.Argument(help="Packaged bundle or folder.", metavar="[DIR|NAME]")
+    ] = "open",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The whole manifest as JSON.")
+    ] = False,
+) -> None:
+    """Print what a bundle is: labels, licence, training data, quality."""
+    from ser_stream.commands.model import show
+
+    show(model, as_json)
+
+
+@model_app.command("verify")
+def model_verify(
+    model: Annotated[
+        str, typer.Argument(help="Packaged bundle or folder.", metavar="[DIR|NAME]")
+    ] = "open",
+) -> None:
+    """Check every file of a bundle against its hashes, and load its graphs."""
+    from ser_stream.commands.model import verify
+
+    verify(model)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Every error the user can cause is one line on standard error.
+    """
+    try:
+        status = app(arguments, standalone_mode=False)
+    except SerStreamError as error:
+        return _fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        if not (message := error.format_message()):
+            return 2  # no arguments: the help was printed
+        return _fail(f"{message.rstrip('.')}; see ser-stream --help", 2)
+    except (typer.Abort, KeyboardInterrupt):
+        return 0
+    except BrokenPipeError:
+        # The reader has gone; keep the interpreter from saying so when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    sys.stderr.write(f"ser-stream: error: {line}\n")
+    return status
+
+
+def main_and_exit() -> None:
+    """Console script."""
+    sys.exit(run())

@@ -1,0 +1,1 @@
+"""The subcommands of `ser-stream`, one file each; `cli` puts them together."""

@@ -1,0 +1,212 @@
+"""`ser-stream recognize`: whole files through the same pipeline, a line a file."""
+
+import csv
+import json
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.commands.listen import pipeline_config
+from ser_stream.config import ListenConfig
+from ser_stream.errors import SourceError
+from ser_stream.events import milliseconds
+from ser_stream.pipeline import Pipeline, PipelineConfig
+from ser_stream.recognizer import OnnxRecognizer, Recognizer
+from ser_stream.sources.file import FileSource
+from ser_stream.values import (
+    SAMPLE_RATE,
+    Chunk,
+    EmotionEvent,
+    FloatArray,
+    Phase,
+    Prediction,
+    StreamEvent,
+)
+from ser_stream.window import COLUMN_LENGTH
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@dataclass
+class Summary:
+    """What the pipeline said about one recording."""
+
+    scores: list[FloatArray] = field(default_factory=list)
+    """Of the steps with speech."""
+    segments: list[EmotionEvent] = field(default_factory=list)
+    """The ends of the steady emotions."""
+    n_samples: int = 0
+    """Length at 16 kHz."""
+    short: bool = False
+    """True where the recording was shorter than one column, and padded."""
+
+    @property
+    def mean_scores(self) -> FloatArray | None:
+        """Mean of the calibrated scores over the speech steps; None without speech."""
+        if not self.scores:
+            return None
+        mean: FloatArray = np.mean(self.scores, axis=0)
+        return mean
+
+    def add(self, events: Sequence[StreamEvent]) -> None:
+        """Take in what the pipeline returned."""
+        for event in events:
+            if isinstance(event, Prediction) and event.scores is not None:
+                self.scores.append(event.scores)
+            elif isinstance(event, EmotionEvent) and event.phase is Phase.END:
+                self.segments.append(event)
+
+
+def summarize(
+    chunks: Iterator[Chunk], recognizer: Recognizer, bundle: Bundle, config: PipelineConfig
+) -> Summary:
+    """Run one recording through a fresh pipeline."""
+    pipeline = Pipeline(recognizer, bundle.front_end, config)
+    summary = Summary()
+    for chunk in chunks:
+        summary.add(pipeline.feed(chunk))
+        summary.n_samples = chunk.end
+    missing = COLUMN_LENGTH - summary.n_samples
+    if missing > 0:
+        # Shorter than one column: silence fills it, and the line says so.
+        padding = np.zeros(missing, np.float32)
+        summary.add(pipeline.feed(Chunk(summary.n_samples, padding)))
+        summary.short = True
+    summary.add(pipeline.flush())
+    return summary
+
+
+def read_chunks(path: Path) -> Iterator[Chunk]:
+    """The chunks of a file.
+
+    Raises:
+        SourceError: if it cannot be read, wherever in it that shows.
+    """
+    if not path.exists():
+        raise SourceError(f"there is no file {path}")
+    with FileSource(path, realtime=False) as source:
+        while not source.ended:
+            chunk = source.read(1.0)
+            if chunk is not None:
+                yield chunk
+
+
+def recognize(
+    files: Sequence[Path], config: ListenConfig, format: str, segments: bool
+) -> int:
+    """Print a line for each file; return how many could not be read."""
+    bundle = load_bundle(config.model)
+    settings = pipeline_config(config, bundle)
+    recognizer = OnnxRecognizer(bundle)
+    write = {"json": _JsonLines, "csv": _CsvRows, "text": _TextLines}[format](
+        bundle.labels, segments
+    )
+    step_s = settings.step_s
+    failed = 0
+    for path in _with_progress(files):
+        try:
+            summary = summarize(read_chunks(path), recognizer, bundle, settings)
+        except SourceError as error:
+            failed += 1
+            _LOGGER.error("%s", error)
+            continue
+        write(_result(path, summary, bundle.labels, step_s, segments))
+    return failed
+
+
+def _result(
+    path: Path, summary: Summary, labels: Sequence[str], step_s: float, segments: bool
+) -> dict[str, Any]:
+    scores = summary.mean_scores
+    duration = summary.n_samples / SAMPLE_RATE
+    result: dict[str, Any] = {
+        "file": str(path),
+        "label": None,
+        "confidence": None,
+        "scores": None,
+        "speech_s": round(min(duration, len(summary.scores) * step_s), 3),
+        "duration_s": round(duration, 4),
+    }
+    if scores is not None:
+        result["label"] = labels[int(scores.argmax())]
+        result["confidence"] = round(float(scores.max()), 4)
+        result["scores"] = {
+            label: round(float(score), 4)
+            for label, score in zip(labels, scores, strict=True)
+        }
+    if summary.short:
+        result["short"] = True
+    if segments:
+        result["segments"] = [
+            {
+                "label": segment.label,
+                "start_ms": milliseconds(segment.start),
+                "end_ms": milliseconds(segment.end),
+                "confidence": round(segment.confidence, 4),
+            }
+            for segment in summary.segments
+        ]
+    return result
+
+
+def _with_progress(files: Sequence[Path]) -> Iterator[Path]:
+    if not sys.stderr.isatty() or len(files) < 2 or sys.stdout.isatty():
+        yield from files
+        return
+    # Imported only where it is shown; rich comes with typer.
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(files, "recognizing", console=Console(stderr=True))
+
+
+class _JsonLines:
+    def __init__(self, labels: Sequence[str], segments: bool) -> None:
+        del labels, segments
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+class _CsvRows:
+    """Scores in a column a label; segments, if wanted, as JSON in the last column."""
+
+    def __init__(self, labels: Sequence[str], segments: bool) -> None:
+        self._labels = labels
+        names = ["file", "label", "confidence", *labels, "speech_s", "duration_s"]
+        names += ["short", *(["segments"] if segments else [])]
+        self._writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
+        self._writer.writeheader()
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        row = {"short": False, **result, **(result["scores"] or {})}
+        del row["scores"]
+        if "segments" in row:
+            row["segments"] = json.dumps(row["segments"])
+        self._writer.writerow(row)
+        sys.stdout.flush()
+
+
+class _TextLines:
+    def __init__(self, labels: Sequence[str], segments: bool) -> None:
+        self._width = max(len(label) for label in labels)
+        del segments
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        label = result["label"] or "no speech"
+        confidence = result["confidence"]
+        shown = "    " if confidence is None else f"{confidence:.2f}"
+        short = "  (short)" if result.get("short") else ""
+        lines = [f"{label:<{self._width + 4}} {shown}  {result['file']}{short}"]
+        for segment in result.get("segments", ()):
+            start, end = segment["start_ms"] / 1000, segment["end_ms"] / 1000
+            lines.append(f"    {start:8.2f} - {end:8.2f} s  {segment['label']}")
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

@@ -1,0 +1,57 @@
+"""The errors of ser-stream, and the exit status each one ends the program with.
+
+SerStreamError              1
+├── ConfigError             2   a flag, a setting or a file of settings is wrong
+├── SourceError             2   the input cannot be read
+│   └── DeviceError         3   no such microphone, or it cannot be opened
+├── ModelError              4   a bundle is missing, damaged or of another front end
+├── SinkError               5   an output or address cannot be used
+└── MissingLibraryError    69   a library or extra is not installed
+
+Each message says what was wrong, what is allowed, and what to do next; the command
+line prints it as one line on stderr.
+"""
+
+from typing import ClassVar
+
+
+class SerStreamError(Exception):
+    """Anything ser-stream reports to its user."""
+
+    exit_status: ClassVar[int] = 1
+
+
+class ConfigError(SerStreamError):
+    """A flag, a setting or a configuration file is wrong."""
+
+    exit_status = 2
+
+
+class SourceError(SerStreamError):
+    """The input cannot be read, or does not hold usable audio."""
+
+    exit_status = 2
+
+
+class DeviceError(SourceError):
+    """There is no such audio device, or it cannot be opened."""
+
+    exit_status = 3
+
+
+class ModelError(SerStreamError):
+    """A model bundle is missing, damaged, or made for another front end."""
+
+    exit_status = 4
+
+
+class SinkError(SerStreamError):
+    """An output or address cannot be used."""
+
+    exit_status = 5
+
+
+class MissingLibraryError(SerStreamError):
+    """A library or an optional extra is not installed."""
+
+    exit_status = 69

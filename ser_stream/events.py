@@ -1,0 +1,188 @@
+"""Protocol 1: what subscribers read, one JSON object a line.
+
+Milliseconds of audio are `*_ms`, counted since `t0`; `time` is the UTC of `end_ms`.
+Readers skip unknown fields and types. Lines are UTF-8 and at most 16 KiB.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from ser_stream import __version__
+from ser_stream.bundle import Bundle
+from ser_stream.pipeline import PipelineConfig
+from ser_stream.values import SAMPLE_RATE, EmotionEvent, Prediction
+from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH
+
+PROTOCOL = 1
+MAX_LINE = 16 * 1024
+"""Bytes, with the line's end."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the protocol."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """`hello`, `prediction`, `emotion`, `status`, `dropped`, `bye`, ..."""
+        return str(self.fields["type"])
+
+    @cached_property
+    def line(self) -> bytes:
+        """The message as it is sent, encoded once for all subscribers."""
+        text = json.dumps(
+            self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+        data = text.encode() + b"\n"
+        assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """Where the samples come from, for `hello`."""
+
+    source: str
+    """`mic`, `file` or `stdin`."""
+    device: str
+    """Name of the device or file."""
+    device_rate: int
+    """Hertz, before resampling."""
+
+
+def milliseconds(sample: int) -> float | int:
+    """Sample index -> milliseconds of audio; whole numbers as such."""
+    value = sample * 1000 / SAMPLE_RATE
+    return int(value) if value.is_integer() else value
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+@dataclass
+class Protocol:
+    """Builds the messages of one stream and numbers them."""
+
+    t0: datetime
+    """Wall clock of sample 0."""
+    stream: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _seq: int = 0
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _time(self, sample: int) -> str:
+        return utc_text(self.t0 + timedelta(seconds=sample / SAMPLE_RATE))
+
+    def hello(self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig) -> Message:
+        """The first line of every connection."""
+        window = COLUMN_LENGTH + COLUMN_HOP * (config.max_columns - 1)
+        return Message(
+            {
+                "type": "hello",
+                "protocol": PROTOCOL,
+                "version": __version__,
+                "stream": self.stream,
+                "t0": utc_text(self.t0),
+                "model": {
+                    "name": bundle.name,
+                    "sha256": bundle.sha256,
+                    "labels": list(bundle.labels),
+                    "licence": bundle.licence,
+                    "adapted": bundle.adapted,
+                },
+                "audio": {
+                    "source": audio.source,
+                    "device": audio.device,
+                    "device_rate": audio.device_rate,
+                    "sample_rate": SAMPLE_RATE,
+                    "step_ms": round(config.step_s * 1000),
+                    "window_ms": milliseconds(window),
+                },
+            }
+        )
+
+    def prediction(
+        self, value: Prediction, labels: tuple[str, ...], latency_ms: float
+    ) -> Message:
+        """What one step heard."""
+        scores = None
+        if value.scores is not None:
+            scores = {
+                label: round(float(score), 4)
+                for label, score in zip(labels, value.scores, strict=True)
+            }
+        confidence = value.confidence
+        return Message(
+            {
+                "type": "prediction",
+                "seq": self._next(),
+                "start_ms": milliseconds(value.start),
+                "end_ms": milliseconds(value.end),
+                "time": self._time(value.end),
+                "state": value.state.value,
+                "label": value.label,
+                "confidence": None if confidence is None else round(confidence, 4),
+                "scores": scores,
+                "level_dbfs": round(value.level_dbfs, 1),
+                "latency_ms": round(latency_ms, 1),
+            }
+        )
+
+    def emotion(self, value: EmotionEvent) -> Message:
+        """A change of the steady emotion."""
+        return Message(
+            {
+                "type": "emotion",
+                "seq": self._next(),
+                "phase": value.phase.value,
+                "id": value.id,
+                "label": value.label,
+                "start_ms": milliseconds(value.start),
+                "end_ms": milliseconds(value.end),
+                "time": self._time(value.end),
+                "confidence": round(value.confidence, 4),
+            }
+        )
+
+    def status(self, what: str, state: str, detail: str, sample: int) -> Message:
+        """A change in the health of the stream."""
+        return Message(
+            {
+                "type": "status",
+                "seq": self._next(),
+                "what": what,
+                "state": state,
+                "detail": detail,
+                "time": self._time(sample),
+            }
+        )
+
+
+def dropped(count: int, from_seq: int, to_seq: int) -> Message:
+    """Told to a subscriber that was too slow for some predictions."""
+    return Message(
+        {
+            "type": "dropped",
+            "count": count,
+            "from_seq": from_seq,
+            "to_seq": to_seq,
+            "reason": "slow_subscriber",
+        }
+    )
+
+
+def bye(reason: str) -> Message:
+    """The last line: `shutdown`, `slow_subscriber` or `protocol`."""
+    return Message({"type": "bye", "reason": reason})

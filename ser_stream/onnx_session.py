@@ -1,0 +1,35 @@
+"""ONNX Runtime sessions: one thread, no spinning, no surprises."""
+
+from pathlib import Path
+
+import onnxruntime
+
+from ser_stream.errors import ModelError
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Load a graph for one CPU thread.
+
+    ONNX Runtime's default spins its threads between calls, which costs whole cores in
+    a program that computes for a millisecond five times a second.
+
+    Raises:
+        ModelError: if the file is absent or no graph.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # The arena never gives memory back; without it the footprint is smaller and the
+    # step, measured, no slower.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        # ONNX Runtime raises half a dozen unrelated types here.
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{path} is no graph ONNX Runtime can load: {reason}") from None

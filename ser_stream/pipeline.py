@@ -1,0 +1,161 @@
+"""The synchronous heart: samples in, predictions and emotions out.
+
+No thread, no clock, no socket, no file. Everything that happens to a sample on its way
+to an event is called from `Pipeline.feed`, in this order:
+
+    Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser_stream.blocks import BLOCK_LENGTH, Blocker
+from ser_stream.errors import ConfigError
+from ser_stream.front_end import FrontEnd, FrontEndConfig
+from ser_stream.gate import Gate, GateConfig
+from ser_stream.recognizer import Recognizer
+from ser_stream.smoothing import UNCERTAIN, Smoother, SmoothingConfig
+from ser_stream.values import (
+    SAMPLE_RATE,
+    Block,
+    Chunk,
+    FloatArray,
+    Gap,
+    Prediction,
+    State,
+    StreamEvent,
+)
+from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH, MAX_COLUMNS, ColumnWindow
+
+PRE_ROLL = 4800
+"""Samples before the beginning of speech that the window takes in; 0.3 s."""
+SILENCE_DBFS = -120.0
+"""What the level of digital silence is reported as."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """How often to predict, over how much, and how steady."""
+
+    step_s: float = 0.2
+    """Time between predictions, seconds; a multiple of 0.1 from 0.1 to 2."""
+    window_s: float = 2.9125
+    """Longest window, seconds; from 0.5125 (1 column) in steps of 0.1."""
+    gate: GateConfig = GateConfig()
+    smoothing: SmoothingConfig = SmoothingConfig()
+
+    def __post_init__(self) -> None:
+        steps = self.step_s * SAMPLE_RATE / BLOCK_LENGTH
+        if not 0.1 <= self.step_s <= 2.0 or abs(steps - round(steps)) > 1e-6:
+            raise ConfigError(
+                f"step is {self.step_s:g} s; allowed: a multiple of 0.1 from 0.1 to 2"
+            )
+        longest = (COLUMN_LENGTH + COLUMN_HOP * (MAX_COLUMNS - 1)) / SAMPLE_RATE
+        shortest = COLUMN_LENGTH / SAMPLE_RATE
+        # People write 0.5 and 3: what rounds to an allowed window is taken as it.
+        if not shortest - 0.05 <= self.window_s <= longest + 0.1:
+            raise ConfigError(
+                f"window is {self.window_s:g} s; allowed: from {shortest} to {longest} s"
+            )
+
+    @property
+    def step_blocks(self) -> int:
+        """Blocks of 0.1 s between predictions."""
+        return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
+
+    @property
+    def max_columns(self) -> int:
+        """Columns in the longest window."""
+        extra = self.window_s * SAMPLE_RATE - COLUMN_LENGTH
+        return min(MAX_COLUMNS, max(1, 1 + round(extra / COLUMN_HOP)))
+
+
+class Pipeline:
+    """One stream. The same samples give the same events, however they are cut."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        front_end: FrontEndConfig,
+        config: PipelineConfig | None = None,
+    ) -> None:
+        self.config = config or PipelineConfig()
+        self._recognizer = recognizer
+        self._blocker = Blocker()
+        self._gate = Gate(self.config.gate)
+        self._front_end = FrontEnd(front_end)
+        self._window = ColumnWindow(self.config.max_columns)
+        self._smoother = Smoother(recognizer.labels, self.config.smoothing)
+        self._energy = 0.0
+        self._n_blocks = 0
+
+    def feed(self, chunk: Chunk) -> list[StreamEvent]:
+        """Take any number of samples; return what they cause, in order of time.
+
+        A jump of the sample index is a gap: it is reported, ends the present emotion,
+        and resets every stage.
+
+        Raises:
+            ValueError: if the chunk begins before the end of the last one.
+        """
+        events: list[StreamEvent] = []
+        for item in self._blocker.feed(chunk):
+            if isinstance(item, Gap):
+                events += self._smoother.flush()
+                events.append(item)
+            else:
+                events += self._block(item)
+        return events
+
+    def flush(self) -> list[StreamEvent]:
+        """End of the stream: end the present emotion."""
+        return list(self._smoother.flush())
+
+    def _block(self, block: Block) -> list[StreamEvent]:
+        if block.first:
+            self._window.reset()
+            self._energy, self._n_blocks = 0.0, 0
+        reading = self._gate.feed(block)
+        self._energy += reading.mean_square
+        self._n_blocks += 1
+        first, frames = self._front_end.feed(block)
+        if len(frames):
+            self._window.push(first, frames)
+        if reading.began is None:
+            self._window.clear()
+        elif not self._window.started:
+            self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
+        elapsed = block.end - COLUMN_LENGTH
+        if elapsed < 0 or elapsed % (COLUMN_HOP * self.config.step_blocks):
+            return []
+        prediction = self._predict(block)
+        return [prediction, *self._smoother.feed(prediction)]
+
+    def _predict(self, block: Block) -> Prediction:
+        level = self._level()
+        frames = self._window.pending()
+        if frames is not None:
+            self._window.add(self._recognizer.encode(np.ascontiguousarray(frames)))
+        if not self._window.started or not len(self._window.columns):
+            # Silence, or speech too young to fill one column.
+            start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
+            return Prediction(start, block.end, State.NO_SPEECH, level)
+        columns = self._window.columns
+        scores: FloatArray = self._recognizer.scores(columns)
+        best = int(scores.argmax())
+        certain = float(scores[best]) >= self.config.smoothing.uncertain
+        return Prediction(
+            start=self._window.start,
+            end=block.end,
+            state=State.SPEECH,
+            level_dbfs=level,
+            label=self._recognizer.labels[best] if certain else UNCERTAIN,
+            scores=scores,
+            columns=len(columns),
+        )
+
+    def _level(self) -> float:
+        mean_square = self._energy / max(1, self._n_blocks)
+        self._energy, self._n_blocks = 0.0, 0
+        return max(SILENCE_DBFS, float(10.0 * np.log10(max(mean_square, 1e-12))))

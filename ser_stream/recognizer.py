@@ -1,0 +1,88 @@
+"""Frames -> capsule columns -> calibrated scores."""
+
+from typing import Protocol
+
+import numpy as np
+
+from ser_stream.bundle import ENCODER, HEAD, Bundle
+from ser_stream.errors import ModelError
+from ser_stream.mfcc import N_MFCC
+from ser_stream.onnx_session import open_session
+from ser_stream.values import FloatArray
+from ser_stream.window import EXTRA_FRAMES
+
+
+class Recognizer(Protocol):
+    """What the pipeline asks of a model."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the scores."""
+
+    def encode(self, frames: FloatArray, /) -> FloatArray:
+        """Normalised frames, (8 n + 30, 39) -> capsule columns, (n, 6, 64)."""
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1."""
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+class OnnxRecognizer:
+    """A bundle's two graphs under ONNX Runtime, one thread."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._labels = bundle.labels
+        self._temperatures = bundle.temperatures
+        self._encoder = open_session(bundle.folder / ENCODER)
+        self._head = open_session(bundle.folder / HEAD)
+        self._check_and_warm_up(bundle)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the scores."""
+        return self._labels
+
+    def encode(self, frames: FloatArray, /) -> FloatArray:
+        """Normalised frames, (8 n + 30, 39) -> capsule columns, (n, 6, 64)."""
+        (columns,) = self._encoder.run(None, {"frames": frames[None]})
+        result: FloatArray = columns[0]
+        return result
+
+    def logits(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
+        (logits,) = self._head.run(None, {"columns": columns[None]})
+        result: FloatArray = logits[0]
+        return result
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1.
+
+        Temperature scaling (Guo et al., ICML 2017), one temperature for each window
+        length.
+        """
+        temperature = self._temperatures[
+            min(len(columns), len(self._temperatures)) - 1
+        ]
+        return softmax(self.logits(columns) / np.float32(temperature))
+
+    def _check_and_warm_up(self, bundle: Bundle) -> None:
+        # The first run of a session is slow; better now than on somebody's words.
+        try:
+            columns = self.encode(np.zeros((EXTRA_FRAMES + 16, N_MFCC), np.float32))
+            logits = self.logits(columns)
+        except Exception as error:
+            raise ModelError(
+                f"the graphs of {bundle.folder} do not fit each other: "
+                f"{str(error).splitlines()[0]}"
+            ) from None
+        if logits.shape != (len(self._labels),):
+            raise ModelError(
+                f"{bundle.folder}: the manifest names {len(self._labels)} labels, but "
+                f"the graph gives {logits.shape[-1]} scores"
+            )

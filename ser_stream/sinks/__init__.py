@@ -1,0 +1,19 @@
+"""Where messages go. Later sinks are sockets; this is their one protocol."""
+
+from typing import Protocol
+
+from ser_stream.events import Message
+
+
+class Sink(Protocol):
+    """Takes messages in order."""
+
+    @property
+    def closed(self) -> bool:
+        """True when nobody reads any more."""
+
+    def send(self, message: Message, /) -> None:
+        """Deliver one message, or queue it; never raises for a reader that left."""
+
+    def close(self) -> None:
+        """Deliver what is queued, and free what was opened."""

@@ -1,0 +1,74 @@
+"""Standard output: JSON lines, or text for people.
+
+Live audio must not wait for whoever reads stdout: a thread writes from a bounded queue
+(`ser_stream.sinks.outbox`). At fast pace the pipeline simply waits for the reader.
+"""
+
+import os
+import threading
+from typing import Protocol
+
+from ser_stream.events import Message
+from ser_stream.sinks.outbox import Outbox
+
+
+class Renderer(Protocol):
+    """Message -> what is written for it."""
+
+    def __call__(self, message: Message, /) -> bytes:
+        """Bytes to write; empty for nothing."""
+
+
+def json_line(message: Message, /) -> bytes:
+    """The line of the protocol itself."""
+    return message.line
+
+
+class StdoutSink:
+    """Writes rendered messages to a file descriptor."""
+
+    def __init__(
+        self, render: Renderer = json_line, *, live: bool = True, fd: int = 1
+    ) -> None:
+        self._render = render
+        self._fd = fd
+        self._broken = False
+        self._outbox = Outbox() if live else None
+        self._thread: threading.Thread | None = None
+        if self._outbox is not None:
+            self._thread = threading.Thread(
+                target=self._drain, name="stdout", daemon=True
+            )
+            self._thread.start()
+
+    @property
+    def closed(self) -> bool:
+        """True when the reader has gone, as `| head` does."""
+        return self._broken
+
+    def send(self, message: Message, /) -> None:
+        """Write, or queue where audio is live."""
+        if self._outbox is not None:
+            self._outbox.put(message)
+        else:
+            self._write(message)
+
+    def close(self) -> None:
+        """Give the reader up to 5 s for what is still queued."""
+        if self._outbox is not None and self._thread is not None:
+            self._outbox.close()
+            self._thread.join(timeout=5.0)
+
+    def _drain(self) -> None:
+        assert self._outbox is not None
+        while (message := self._outbox.get()) is not None:
+            self._write(message)
+
+    def _write(self, message: Message) -> None:
+        data = self._render(message)
+        while data and not self._broken:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except OSError:
+                # A reader that left, or a full disk: nothing more can be said here.
+                self._broken = True

@@ -1,0 +1,180 @@
+"""Scores of single steps -> a steady emotion with a beginning and an end.
+
+Three means against flicker: an exponential average of the scores over time, two
+thresholds (one to enter an emotion, a lower one to leave it), and a minimum dwell.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser_stream.errors import ConfigError
+from ser_stream.values import SAMPLE_RATE, EmotionEvent, FloatArray, Phase, Prediction
+from ser_stream.window import COLUMN_LENGTH
+
+UNCERTAIN = "uncertain"
+"""The label of a step whose best score is under the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothingConfig:
+    """How much evidence an emotion needs."""
+
+    uncertain: float = 0.4
+    """A step whose best score is lower is labelled `uncertain`."""
+    enter: float = 0.5
+    """Smoothed score from which an emotion may begin."""
+    exit: float = 0.35
+    """Smoothed score under which it ends."""
+    time_constant_s: float = 0.6
+    """Of the exponential average, seconds; 0 turns it off."""
+    dwell_s: float = 0.4
+    """A label must lead for so long, in seconds, before its emotion begins."""
+    update_s: float = 1.0
+    """Least time between two updates of one emotion, seconds."""
+
+    def __post_init__(self) -> None:
+        for name in ("uncertain", "enter", "exit"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; allowed: a score from 0 to 1"
+                )
+        if self.exit > self.enter:
+            raise ConfigError(
+                f"exit ({self.exit}) must not be above enter ({self.enter})"
+            )
+        for name in ("time_constant_s", "dwell_s", "update_s"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; allowed: >= 0 s")
+
+
+@dataclass(slots=True)
+class _Emotion:
+    id: int
+    label: int
+    start: int
+    end: int
+    confidence: float
+    updated: int
+
+
+class Smoother:
+    """Predictions -> emotion events."""
+
+    def __init__(
+        self, labels: tuple[str, ...], config: SmoothingConfig | None = None
+    ) -> None:
+        self.labels = labels
+        self.config = config or SmoothingConfig()
+        self._next_id = 1
+        self._emotion: _Emotion | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self._scores: FloatArray | None = None
+        self._last_end = 0
+        self._candidate: tuple[int, int, int] | None = None  # label, start, first end
+
+    def feed(self, prediction: Prediction) -> list[EmotionEvent]:
+        """The events that one step causes, in order: at most an end and a start."""
+        if prediction.scores is None:
+            return self.flush()
+        scores = self._smooth(prediction.scores, prediction.end)
+        events = self._continue_or_end(scores, prediction)
+        if self._emotion is None:
+            events += self._maybe_start(scores, prediction)
+        return events
+
+    def flush(self) -> list[EmotionEvent]:
+        """End the present emotion: at silence, a gap, or the end of the stream."""
+        self._clear()
+        return self._end()
+
+    def _smooth(self, scores: FloatArray, end: int) -> FloatArray:
+        if self._scores is None or not self.config.time_constant_s:
+            self._scores = scores
+        else:
+            elapsed = (end - self._last_end) / SAMPLE_RATE
+            keep = np.float32(np.exp(-elapsed / self.config.time_constant_s))
+            self._scores = keep * self._scores + (1 - keep) * scores
+        self._last_end = end
+        return self._scores
+
+    def _continue_or_end(
+        self, scores: FloatArray, prediction: Prediction
+    ) -> list[EmotionEvent]:
+        emotion = self._emotion
+        best = int(scores.argmax())
+        self._note_candidate(best, scores, prediction)
+        if emotion is None:
+            return []
+        score = float(scores[emotion.label])
+        if score < self.config.exit or self._ready(best, emotion.label, prediction):
+            return self._end()
+        emotion.end, emotion.confidence = prediction.end, score
+        if prediction.end - emotion.updated < self.config.update_s * SAMPLE_RATE:
+            return []
+        emotion.updated = prediction.end
+        return [self._event(Phase.UPDATE)]
+
+    def _note_candidate(
+        self, best: int, scores: FloatArray, prediction: Prediction
+    ) -> None:
+        certain = float(scores[best]) >= self.config.enter
+        # An uncertain step never starts an emotion.
+        if not certain or prediction.label == UNCERTAIN:
+            self._candidate = None
+        elif self._candidate is None or self._candidate[0] != best:
+            # The newest column is what made this label lead.
+            start = max(prediction.start, prediction.end - COLUMN_LENGTH)
+            self._candidate = (best, start, prediction.end)
+
+    def _ready(self, best: int, current: int | None, prediction: Prediction) -> bool:
+        return (
+            best != current
+            and self._candidate is not None
+            and self._candidate[0] == best
+            and prediction.end - self._candidate[2] >= self.config.dwell_s * SAMPLE_RATE
+        )
+
+    def _maybe_start(
+        self, scores: FloatArray, prediction: Prediction
+    ) -> list[EmotionEvent]:
+        best = int(scores.argmax())
+        if not self._ready(best, None, prediction):
+            return []
+        assert self._candidate is not None
+        self._emotion = _Emotion(
+            self._next_id,
+            best,
+            self._candidate[1],
+            prediction.end,
+            float(scores[best]),
+            prediction.end,
+        )
+        self._next_id += 1
+        return [self._event(Phase.START)]
+
+    def _end(self) -> list[EmotionEvent]:
+        if self._emotion is None:
+            return []
+        events = [self._event(Phase.END)]
+        self._emotion = None
+        return events
+
+    def _event(self, phase: Phase) -> EmotionEvent:
+        emotion = self._emotion
+        assert emotion is not None
+        return EmotionEvent(
+            phase,
+            emotion.id,
+            self.labels[emotion.label],
+            emotion.start,
+            emotion.end,
+            emotion.confidence,
+        )
+
+    @property
+    def current(self) -> EmotionEvent | None:
+        """The emotion that is going on now, for a late joiner."""
+        return None if self._emotion is None else self._event(Phase.UPDATE)

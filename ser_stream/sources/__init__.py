@@ -1,0 +1,97 @@
+"""Where samples come from: `mic`, `mic:NAME`, a file, or `-` for standard input."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+from ser_stream.errors import ConfigError, SourceError
+from ser_stream.events import AudioInfo
+from ser_stream.values import SAMPLE_RATE, Chunk
+
+Pace = Literal["realtime", "fast"]
+
+
+class Source(Protocol):
+    """Delivers mono chunks at 16 kHz; a context manager that frees what it opened."""
+
+    @property
+    def info(self) -> AudioInfo:
+        """What is being heard."""
+
+    @property
+    def live(self) -> bool:
+        """True where audio comes at its own pace, so that nothing may hold it up."""
+
+    @property
+    def ended(self) -> bool:
+        """True when no chunk will come any more."""
+
+    def read(self, timeout: float, /) -> Chunk | None:
+        """The next chunk, or None if none came within `timeout` seconds.
+
+        Raises:
+            SourceError: if the input turns out to be unreadable.
+        """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InputConfig:
+    """Which source, and how it is read."""
+
+    input: str = "mic"
+    """`mic`, `mic:NAME`, a path, or `-`."""
+    pace: Pace | None = None
+    """None: real time, but standard input as fast as it comes."""
+    rate: int = SAMPLE_RATE
+    """Hertz of raw samples on standard input."""
+    channels: int = 1
+    """Channels of raw samples on standard input, interleaved."""
+
+    def __post_init__(self) -> None:
+        if self.pace not in (None, "realtime", "fast"):
+            raise ConfigError(
+                f"pace is {self.pace!r}; allowed: realtime, fast"
+            )
+        if not 1000 <= self.rate <= 768_000:
+            raise ConfigError(f"rate is {self.rate} Hz; allowed: 1000 to 768000")
+        if not 1 <= self.channels <= 64:
+            raise ConfigError(f"channels is {self.channels}; allowed: 1 to 64")
+        if self.is_microphone and self.pace == "fast":
+            raise ConfigError("a microphone has no pace but real time; drop --pace")
+
+    @property
+    def is_microphone(self) -> bool:
+        """Whether the input is a device."""
+        return self.input == "mic" or self.input.startswith("mic:")
+
+
+def open_source(config: InputConfig) -> Source:
+    """Open the source that `config.input` names.
+
+    Raises:
+        SourceError: if the file cannot be read as audio.
+        DeviceError: if there is no such device, or it cannot be opened.
+        MissingLibraryError: if PortAudio is not installed.
+    """
+    # Each source is imported where it is opened: a file needs no PortAudio.
+    if config.is_microphone:
+        from ser_stream.sources.microphone import Microphone
+
+        return Microphone(config.input.removeprefix("mic").removeprefix(":"))
+    if config.input == "-":
+        from ser_stream.sources.stdin import open_stdin
+
+        return open_stdin(config.rate, config.channels, config.pace == "realtime")
+    from ser_stream.sources.file import FileSource
+
+    path = Path(config.input)
+    if not path.exists():
+        raise SourceError(
+            f"there is no file {config.input}; --input takes mic, mic:NAME, an audio "
+            "file, or - for standard input"
+        )
+    return FileSource(path, realtime=config.pace != "fast")

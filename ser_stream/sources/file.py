@@ -1,0 +1,122 @@
+"""Any file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF, ..."""
+
+import re
+import time
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import soundfile
+
+from ser_stream.blocks import BLOCK_LENGTH, BLOCK_PHASE
+from ser_stream.errors import SourceError
+from ser_stream.events import AudioInfo
+from ser_stream.resample import MonoResampler
+from ser_stream.sources.pacing import Pacer
+from ser_stream.sources.samples import SampleCheck
+from ser_stream.values import SAMPLE_RATE, Chunk
+
+
+class FileSource:
+    """A recording, at real-time pace or as fast as it is asked for."""
+
+    def __init__(
+        self, file: Path | BinaryIO, *, realtime: bool, name: str | None = None
+    ) -> None:
+        """Open `file`, a path or a seekable binary file.
+
+        Raises:
+            SourceError: if it is no audio, or holds none.
+        """
+        self._name = name or str(file)
+        path = Path(self._name)
+        if isinstance(file, Path) and file.is_dir():
+            raise SourceError(f"{file} is a folder; name a file in it")
+        try:
+            self._file = soundfile.SoundFile(
+                str(file) if isinstance(file, Path) else file
+            )
+        except (soundfile.SoundFileError, OSError) as error:
+            if isinstance(file, Path) and file.stat().st_size == 0:
+                raise SourceError(f"{self._name} is empty (0 bytes)") from None
+            raise SourceError(f"{self._name} is not audio: {_reason(error)}") from None
+        if self._file.frames == 0:
+            self._file.close()
+            raise SourceError(f"{self._name} holds no samples: empty or cut short")
+        self.info = AudioInfo(
+            "stdin" if self._name == "-" else "file", path.name, self._file.samplerate
+        )
+        self.frames: int = self._file.frames
+        """Length at the file's own rate, per channel."""
+        self._missing = _missing_bytes(self._file.extra_info)
+        self._resampler = MonoResampler(self._file.samplerate, self._file.channels)
+        self._check = SampleCheck(self._name)
+        self._pacer = Pacer(realtime)
+        self._position = 0
+        self._next = 0
+        self._chunk: Chunk | None = None
+        self.live = False
+        self.ended = False
+
+    @property
+    def duration_s(self) -> float:
+        """Length by the header, seconds."""
+        return self.frames / float(self._file.samplerate)
+
+    def read(self, timeout: float, /) -> Chunk | None:
+        """The next 0.1 s; see `Source.read`."""
+        if self._chunk is None:
+            self._chunk = self._load()
+        if self._chunk is None or not self._pacer.wait(self._chunk.end, timeout):
+            return None
+        chunk, self._chunk = self._chunk, None
+        return Chunk(chunk.start, chunk.samples, time.monotonic())
+
+    def _load(self) -> Chunk | None:
+        if self.ended:
+            return None
+        # Chunks end where blocks end, so that paced audio is used when it is due.
+        length = BLOCK_LENGTH if self._position else BLOCK_PHASE
+        wanted = round(length * self._file.samplerate / SAMPLE_RATE)
+        try:
+            samples = self._file.read(wanted, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            self.ended = True
+            raise SourceError(
+                f"{self._name} is damaged or cut short after "
+                f"{self._position / self._file.samplerate:.2f} s: {_reason(error)}"
+            ) from None
+        self._position += len(samples)
+        if not len(samples):
+            self.ended = True
+            if self._missing or self._position < self.frames:
+                raise SourceError(
+                    f"{self._name} is cut short: its header promises more than the "
+                    f"{self._position / self._file.samplerate:.2f} s that are there"
+                )
+        samples = self._check(samples, self._position - len(samples))
+        mono = self._resampler.feed(samples, last=self.ended)
+        chunk = Chunk(self._next, mono)
+        self._next = chunk.end
+        return chunk
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+
+def _reason(error: Exception) -> str:
+    # libsndfile repeats the path; we have said it.
+    text = getattr(error, "error_string", None) or str(error)
+    return str(text).strip().rstrip(".").lower().removeprefix("error : ")
+
+
+def _missing_bytes(log: str) -> bool:
+    """Whether libsndfile's log says that the data chunk ends early."""
+    for match in re.finditer(r"^(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.M):
+        promised, there = int(match[1]), int(match[2])
+        # Writers to pipes leave 0 or the largest number in the header.
+        if there < promised < 0x7FFF0000:
+            return True
+    return False

@@ -1,0 +1,112 @@
+"""Frames -> the window of capsule columns that a prediction looks at.
+
+Column k sees frames 8 k to 8 k + 37, which are samples [1600 k, 1600 k + 8200). The
+window is the columns since speech began, less a pre-roll, at most `max_columns`. It
+keeps the frames too, so that nothing need be encoded before somebody speaks.
+"""
+
+import numpy as np
+
+from ser_stream.mfcc import FRAMES_PER_BLOCK, N_MFCC
+from ser_stream.values import FloatArray
+
+COLUMN_HOP = 1600
+"""Samples between the starts of two columns."""
+COLUMN_LENGTH = 8200
+"""Samples that one column sees; 0.5125 s."""
+EXTRA_FRAMES = 30
+"""n columns together need 8 n + 30 frames."""
+MAX_COLUMNS = 25
+
+
+class ColumnWindow:
+    """Keeps recent frames, and the encoded columns of the present speech."""
+
+    def __init__(self, max_columns: int = MAX_COLUMNS) -> None:
+        self.max_columns = max_columns
+        self._frames = np.zeros(
+            (FRAMES_PER_BLOCK * max_columns + EXTRA_FRAMES, N_MFCC), np.float32
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget frames and columns, as at a gap."""
+        self._end_frame: int | None = None
+        self._n_frames = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the columns; the frames stay for the pre-roll."""
+        self._first = 0
+        self._columns: FloatArray | None = None
+
+    def push(self, first: int, frames: FloatArray) -> None:
+        """Append the frames of a block; `first` is the index of the first of them."""
+        n = len(frames)
+        self._frames[:-n] = self._frames[n:]
+        self._frames[-n:] = frames
+        self._n_frames = min(self._n_frames + n, len(self._frames))
+        self._end_frame = first + n
+
+    @property
+    def newest(self) -> int:
+        """Index of the newest column whose frames are all here."""
+        if self._end_frame is None:
+            return -1
+        return (self._end_frame - EXTRA_FRAMES) // FRAMES_PER_BLOCK - 1
+
+    def _oldest(self) -> int:
+        if self._end_frame is None:
+            return 0
+        return -(-(self._end_frame - self._n_frames) // FRAMES_PER_BLOCK)
+
+    @property
+    def started(self) -> bool:
+        """Whether the window has begun."""
+        return self._columns is not None
+
+    def begin(self, start: int) -> None:
+        """Begin a window whose columns start at sample `start` or later."""
+        self.clear()
+        self._first = max(-(-start // COLUMN_HOP), self._oldest())
+        self._columns = np.zeros((0, 0, 0), np.float32)
+
+    def pending(self) -> FloatArray | None:
+        """Frames of the columns still to encode, (8 n + 30, 39); None if none are."""
+        if self._columns is None or self._end_frame is None:
+            return None
+        newest = self.newest
+        todo = max(
+            self._first + len(self._columns),
+            self._oldest(),
+            newest - self.max_columns + 1,
+        )
+        if todo > newest:
+            return None
+        if todo > self._first + len(self._columns):
+            # A step longer than the window: what lies between was never encoded.
+            self._first, self._columns = todo, np.zeros((0, 0, 0), np.float32)
+        begin = len(self._frames) - (self._end_frame - FRAMES_PER_BLOCK * todo)
+        end = begin + FRAMES_PER_BLOCK * (newest - todo + 1) + EXTRA_FRAMES
+        return self._frames[begin:end]
+
+    def add(self, columns: FloatArray) -> None:
+        """Append encoded columns, (n, 6, 64), dropping the oldest beyond the limit."""
+        assert self._columns is not None, "add() before begin()"
+        kept = (
+            np.concatenate([self._columns, columns]) if len(self._columns) else columns
+        )
+        surplus = max(0, len(kept) - self.max_columns)
+        self._first += surplus
+        self._columns = kept[surplus:]
+
+    @property
+    def columns(self) -> FloatArray:
+        """The columns of the window, (n, 6, 64), oldest first."""
+        assert self._columns is not None, "columns before begin()"
+        return self._columns
+
+    @property
+    def start(self) -> int:
+        """Sample index at which the first column begins."""
+        return COLUMN_HOP * self._first

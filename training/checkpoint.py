@@ -1,0 +1,44 @@
+"""A checkpoint: weights, the configuration that rebuilds them, and the epoch."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser_stream.errors import ModelError
+from ser_stream.nn.cpac import Cpac
+from training.config import TrainConfig
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write atomically: a kill leaves the old file or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    torch.save(content, part)
+    os.replace(part, path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ModelError: if the file is absent or no checkpoint.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {path}")
+    try:
+        content: dict[str, Any] = torch.load(
+            path, map_location="cpu", weights_only=True
+        )
+    except Exception as error:
+        raise ModelError(f"{path} is no checkpoint: {error}") from None
+    return content
+
+
+def build_model(checkpoint: dict[str, Any]) -> tuple[Cpac, TrainConfig]:
+    """The network in evaluation mode, and its configuration."""
+    config = TrainConfig.from_dict(checkpoint["config"])
+    model = Cpac(config.model)
+    model.load_state_dict(checkpoint["weights"])
+    return model.eval(), config

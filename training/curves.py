@@ -1,0 +1,49 @@
+"""Per-epoch figures: a CSV to read, a PNG to look at."""
+
+import csv
+from pathlib import Path
+
+
+def append_row(path: Path, row: dict[str, float | int]) -> None:
+    """Append one row, writing the header first where the file is new."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def keep_rows(path: Path, n_epochs: int) -> None:
+    """Drop rows after epoch `n_epochs`, which a resumed run computes again."""
+    if not path.exists():
+        return
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= n_epochs]
+    path.unlink()
+    for row in rows:
+        append_row(path, dict(row))  # type: ignore[arg-type]
+
+
+def plot_curves(path: Path, image: Path) -> None:
+    """Loss and recall over the epochs."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    epochs = [int(row["epoch"]) for row in rows]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
+    left.plot(epochs, [float(row["loss"]) for row in rows], color="tab:blue")
+    left.set(xlabel="epoch", ylabel="training loss")
+    right.plot(epochs, [float(row["train_war"]) for row in rows], label="training WAR")
+    held_out = [row.get("held_out_uar") or "nan" for row in rows]
+    if any(value != "nan" for value in held_out):
+        right.plot(epochs, [float(v) for v in held_out], label="held-out UAR")
+    right.set(xlabel="epoch", ylabel="percent", ylim=(0, 100))
+    right.legend()
+    figure.tight_layout()
+    figure.savefig(image, dpi=100)
+    plt.close(figure)

@@ -1,0 +1,89 @@
+"""A network on labelled clips, through the runtime's own pipeline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline import Pipeline, PipelineConfig
+from ser_stream.recognizer import softmax
+from ser_stream.values import Chunk, FloatArray
+from ser_stream.window import COLUMN_LENGTH
+from training.config import TrainConfig
+from training.corpora import Utterance
+from training.corpora.utterance import read_samples
+
+
+class TorchRecognizer:
+    """A network in the pipeline's recogniser seat; keeps the logits of every step."""
+
+    def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
+        self._model = model.eval()
+        self._labels = labels
+        self.steps: list[tuple[int, FloatArray]] = []
+        """Number of columns and logits of every step since the list was emptied."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the scores."""
+        return self._labels
+
+    @torch.no_grad()
+    def encode(self, frames: FloatArray, /) -> FloatArray:
+        """See `Recognizer.encode`."""
+        columns: FloatArray = self._model.encoder(torch.from_numpy(frames)[None])[
+            0
+        ].numpy()
+        return columns
+
+    @torch.no_grad()
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """See `Recognizer.scores`; uncalibrated."""
+        logits: FloatArray = self._model.head(torch.from_numpy(columns)[None])[
+            0
+        ].numpy()
+        self.steps.append((len(columns), logits))
+        return softmax(logits)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSteps:
+    """What the network said at each step of one clip."""
+
+    name: str
+    speaker: str
+    truth: int
+    columns: list[int]
+    logits: list[list[float]]
+
+    def first_with(self, n: int) -> FloatArray | None:
+        """Logits of the first step whose window has n columns, if one has."""
+        for columns, logits in zip(self.columns, self.logits, strict=True):
+            if columns >= n:
+                return np.array(logits, np.float32)
+        return None
+
+
+def run_clips(
+    model: Cpac, config: TrainConfig, utterances: Sequence[Utterance], step_s: float
+) -> Iterable[ClipSteps]:
+    """Each clip as a stream of its own, as `ser-stream recognize` hears it."""
+    recognizer = TorchRecognizer(model, config.labels)
+    settings = PipelineConfig(step_s=step_s)
+    for utterance in utterances:
+        if utterance.emotion not in config.labels:
+            continue
+        samples = read_samples(utterance.path)
+        if len(samples) < COLUMN_LENGTH:
+            samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+        recognizer.steps = []
+        Pipeline(recognizer, config.front_end, settings).feed(Chunk(0, samples))
+        yield ClipSteps(
+            utterance.name,
+            utterance.speaker,
+            config.labels.index(utterance.emotion),
+            [n for n, _ in recognizer.steps],
+            [[round(float(x), 5) for x in logits] for _, logits in recognizer.steps],
+        )
