@@ -105,20 +105,33 @@ class Gate:
     def __init__(self, config: GateConfig | None = None) -> None:
         self.config = config or GateConfig()
         self._silero = Silero()
+        self._speech_before = 0
+        self._began: int | None = None
+        self._speech_end = 0
         self._min_speech = round(self.config.min_speech_s * SAMPLE_RATE)
         self._max_pause = round(self.config.max_pause_s * SAMPLE_RATE)
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything, as at the end of a gap."""
+        """Forget everything, as at the end of a gap; `speech_samples` goes on."""
+        self._speech_before = self.speech_samples
         self._silero.reset()
         self._awake = False
         self._floor_db: float | None = None
         self._last = np.zeros(BLOCK_LENGTH, np.float32)
         self._run_start: int | None = None
-        self._began: int | None = None
+        self._began = None
         self._speech_end = 0
         self._woke = 0
+
+    @property
+    def speech_samples(self) -> int:
+        """Samples from the beginnings to the ends of all speech heard so far.
+
+        Pauses that stay in the window count; the one that ends speech does not.
+        """
+        now = 0 if self._began is None else self._speech_end - self._began
+        return self._speech_before + now
 
     def feed(self, block: Block) -> GateReading:
         """Look at one block; a block that follows a gap resets the gate first."""
@@ -174,4 +187,5 @@ class Gate:
         if self._began is None and end - self._run_start >= self._min_speech:
             self._began = self._run_start
         elif end - self._speech_end >= self._max_pause:
+            self._speech_before = self.speech_samples
             self._began = self._run_start = None

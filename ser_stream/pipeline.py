@@ -108,6 +108,11 @@ class Pipeline:
                 events += self._block(item)
         return events
 
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech heard so far, without the pauses that ended it."""
+        return self._gate.speech_samples / SAMPLE_RATE
+
     def flush(self) -> list[StreamEvent]:
         """End of the stream: end the present emotion."""
         return list(self._smoother.flush())

@@ -90,6 +90,9 @@ def crossval(
     threads: Threads = 0,
     epochs: Epochs = None,
     seed: Seed = None,
+    only: Annotated[
+        int | None, typer.Option(help="One fold alone, to share work between processes.")
+    ] = None,
 ) -> None:
     """Leave-speakers-out UAR, WAR and calibration; resumable."""
     from training.corpora import load_corpora
@@ -105,8 +108,11 @@ def crossval(
         noises=load_noises(corpora / settings.noise) if settings.noise else (),
         device=device,
         threads=threads,
+        only=only,
         say=_say,
     )
+    if result is None:
+        return
     metrics = result["metrics"]
     low, high = metrics["UAR_interval"]
     _say(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import soxr
 
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.mfcc import FRAMES_PER_BLOCK, mfcc_of_frames
@@ -60,6 +61,9 @@ class WindowMaker:
             Normalised frames, shape (8 n + 30, 39).
         """
         rng, augment = self.rng, self.augment
+        speed = float(np.exp(rng.uniform(*np.log(augment.speed))))
+        if speed != 1.0:
+            samples = soxr.resample(samples, speed, 1.0, quality="MQ")
         n_frames = FRAMES_PER_BLOCK * n + FRAMES_BEYOND_COLUMNS
         hop = self.front_end.mfcc.hop_length
         length = (n_frames - 1) * hop + self.front_end.mfcc.frame_length

@@ -30,7 +30,9 @@ class CorpusConfig:
 class AugmentConfig:
     """What is done to a clip before it is seen."""
 
-    gain_db: tuple[float, float] = (-40.0, 6.0)
+    speed: tuple[float, float] = (0.85, 1.18)
+    """Log-uniform factor of pitch and tempo together: other throats, other haste."""
+    gain_db: tuple[float, float] = (-40.0, 3.0)
     """Uniform, on the waveform, with clipping at full scale."""
     noise_probability: float = 0.5
     snr_db: tuple[float, float] = (5.0, 40.0)

@@ -44,22 +44,36 @@ def crossval(
     noises: Sequence[FloatArray] = (),
     device: str = "auto",
     threads: int = 0,
+    only: int | None = None,
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Train without each group of speakers of the first corpus, and score on it.
 
     Folds that are finished are read, not computed again. The last epoch is scored;
     nothing is chosen on the held-out speakers but the temperatures, which for scoring
     a fold are fitted on the others.
 
+    Args:
+        utterances: clips of all corpora of the configuration.
+        config: what to train; the same for every fold.
+        out: folder of the folds and of `crossval.json`.
+        noises: noise recordings mixed under the clips.
+        device: `auto`, `cpu` or `cuda`.
+        threads: CPU threads; 0 leaves torch's choice.
+        only: compute this fold alone, from 1, to share the work between processes.
+        progress: show progress bars.
+        say: told a line for each fold.
+
     Returns:
-        What is also written to `out/crossval.json`.
+        What is also written to `out/crossval.json`; None with `only`.
     """
     target = config.corpora[0].name
     groups = speaker_folds(utterances, target, config.folds)
     folds = []
     for i, speakers in enumerate(groups):
+        if only is not None and i + 1 != only:
+            continue
         held_out = [u for u in utterances if u.corpus == target and u.speaker in speakers]
         rest = [u for u in utterances if u not in held_out]
         folder = out / f"fold-{i + 1}"
@@ -80,6 +94,8 @@ def crossval(
             _write_json(path, [asdict(clip) for clip in steps])
         folds.append([ClipSteps(**c) for c in json.loads(path.read_text("utf-8"))])
         say(f"fold {i + 1} of {len(groups)}: held out {', '.join(speakers)}")
+    if only is not None:
+        return None
     without = [
         temperatures([c for j, fold in enumerate(folds) if j != i for c in fold])
         for i in range(len(folds))

@@ -41,6 +41,8 @@ class Summary:
     """Of the steps with speech."""
     segments: list[EmotionEvent] = field(default_factory=list)
     """The ends of the steady emotions."""
+    speech_s: float = 0.0
+    """Seconds of speech."""
     n_samples: int = 0
     """Length at 16 kHz."""
     short: bool = False
@@ -79,6 +81,7 @@ def summarize(
         summary.add(pipeline.feed(Chunk(summary.n_samples, padding)))
         summary.short = True
     summary.add(pipeline.flush())
+    summary.speech_s = pipeline.speech_s
     return summary
 
 
@@ -107,7 +110,6 @@ def recognize(
     write = {"json": _JsonLines, "csv": _CsvRows, "text": _TextLines}[format](
         bundle.labels, segments
     )
-    step_s = settings.step_s
     failed = 0
     for path in _with_progress(files):
         try:
@@ -116,12 +118,12 @@ def recognize(
             failed += 1
             _LOGGER.error("%s", error)
             continue
-        write(_result(path, summary, bundle.labels, step_s, segments))
+        write(_result(path, summary, bundle.labels, segments))
     return failed
 
 
 def _result(
-    path: Path, summary: Summary, labels: Sequence[str], step_s: float, segments: bool
+    path: Path, summary: Summary, labels: Sequence[str], segments: bool
 ) -> dict[str, Any]:
     scores = summary.mean_scores
     duration = summary.n_samples / SAMPLE_RATE
@@ -130,7 +132,7 @@ def _result(
         "label": None,
         "confidence": None,
         "scores": None,
-        "speech_s": round(min(duration, len(summary.scores) * step_s), 3),
+        "speech_s": round(min(duration, summary.speech_s), 3),
         "duration_s": round(duration, 4),
     }
     if scores is not None:

@@ -166,31 +166,38 @@ class DigitCapsules(nn.Module):
     """Dynamic routing with shared weights: (B, N, 64) -> (B, 6, 64).
 
     Softmax over the digit capsules; outputs L2-normalised between rounds; squash at
-    the end, as in the published code.
+    the end, as in the published code. The votes W_j x_i are never built: for
+    N capsules they would be N x 384 numbers, yet routing needs only their weighted sum,
+    W_j (sum_i c_ij x_i), and their agreement with an output, x_i (W_j^T s_j).
     """
 
     def __init__(self, config: CpacConfig) -> None:
         super().__init__()
         self.config = config
-        n_out = config.n_digit * config.capsule_dim
-        self.weight = nn.Linear(config.capsule_dim, n_out, bias=False)
+        # Glorot as Keras initialises the shared 64 -> 384 map.
+        weight = torch.empty(config.n_digit * config.capsule_dim, config.capsule_dim)
+        nn.init.xavier_uniform_(weight)
+        self.weight = nn.Parameter(
+            weight.unflatten(0, (config.n_digit, config.capsule_dim))  # (6, 64, 64)
+        )
 
     def forward(self, capsules: Tensor) -> Tensor:
         config = self.config
-        votes = self.weight(capsules).unflatten(
-            2, (config.n_digit, config.capsule_dim)
-        )
-        votes = votes.transpose(1, 2)  # (B, 6, N, 64)
-        coupling = torch.full_like(votes[..., :1], 1.0 / config.n_digit)  # (B, 6, N, 1)
-        for i in range(config.routings):
-            if i:
-                coupling = torch.softmax(votes @ s.unsqueeze(-1), dim=1)
-            s = (coupling * votes).sum(2)  # (B, 6, 64)
-            if i < config.routings - 1:
-                s = F.normalize(s, dim=-1)
+        # The first coupling is uniform: 1/6 of the sum, for every digit capsule.
+        pooled = capsules.sum(1, keepdim=True) / config.n_digit  # (B, 1, 64)
+        s = self._outputs(pooled.expand(-1, config.n_digit, -1))
+        for _ in range(config.routings - 1):
+            s = F.normalize(s, dim=-1)
+            directions = (s.unsqueeze(2) @ self.weight).squeeze(2)  # W_j^T s_j, (B, 6, 64)
+            agreement = directions @ capsules.transpose(1, 2)  # (B, 6, N)
+            s = self._outputs(torch.softmax(agreement, dim=1) @ capsules)
         if config.routing == "mean":
             s = s * (config.n_primary / capsules.shape[1])
         return squash(s * config.gain)
+
+    def _outputs(self, pooled: Tensor) -> Tensor:
+        # W_j p_j for each digit capsule: (B, 6, 64) -> (B, 6, 64).
+        return (self.weight @ pooled.unsqueeze(-1)).squeeze(-1)
 
 
 class Head(nn.Module):

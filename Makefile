@@ -1,0 +1,58 @@
+# ser-stream: the commands of everyday work. `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What `make listen` hears: a file, mic, mic:NAME or -. The bundled minute of speech by
+# default.
+INPUT ?= tests/data/emodb_minute.flac
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help listen install test check format bench clean
+
+help:                       ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
+
+listen: $(VENV)/.base       ## install the runtime, then hear INPUT (a file, or mic)
+	$(BIN)/ser-stream listen --input "$(INPUT)"
+
+install: $(VENV)/.all       ## .venv with all extras and tools
+
+test: $(VENV)/.all          ## install what tests need, then run every test
+	@sh tests/install_packages.sh
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.all         ## format, lint, types, import contracts, spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.all        ## let ruff mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.all         ## speed, latency and memory against peers, in one run
+	$(BIN)/python -m benchmarks
+
+clean:                      ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "ser-stream needs Python 3.11 or newer; set PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ echo "the venv module is missing; on Debian: apt install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the runtime into $(VENV) ..."
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing everything into $(VENV); torch is large ..."
+	$(PIP) install --constraint constraints.txt --editable '.[train,adapt,ws,metrics,dev]'
+	@touch $@ $(VENV)/.base

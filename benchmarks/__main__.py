@@ -1,0 +1,55 @@
+"""`python -m benchmarks [--seconds N] [--no-size]`: all of it, in one run."""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+# One thread each, for us and for the peer; before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from benchmarks import process, size, step
+
+MINUTE = Path("tests/data/emodb_minute.flac")
+OUT = Path("docs/benchmarks.json")
+
+
+def main() -> None:
+    """Measure, print, and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="of each live run")
+    parser.add_argument("--no-size", action="store_true", help="skip the installation")
+    options = parser.parse_args()
+    result: dict[str, object] = {"machine": platform.platform(), "cpu": _cpu_name()}
+    result["step"] = step.measure(MINUTE)
+    _say("step", result["step"])
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = process.make_inputs(Path(folder), MINUTE, options.seconds)
+        for name, path in inputs.items():
+            result[name] = process.measure(path)
+            _say(name, result[name])
+        if not options.no_size:
+            result["size"] = size.measure(Path(folder) / "venv")
+            _say("size", result["size"])
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    sys.stdout.write(f"kept in {OUT}\n")
+
+
+def _say(name: str, figures: object) -> None:
+    sys.stdout.write(f"{name}: {json.dumps(figures)}\n")
+    sys.stdout.flush()
+
+
+def _cpu_name() -> str:
+    text = Path("/proc/cpuinfo").read_text()
+    names = [row.split(":", 1)[1].strip() for row in text.splitlines() if "model name" in row]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+
+
+if __name__ == "__main__":
+    main()
