@@ -47,7 +47,9 @@ def _say(name: str, figures: object) -> None:
 
 def _cpu_name() -> str:
     text = Path("/proc/cpuinfo").read_text()
-    names = [row.split(":", 1)[1].strip() for row in text.splitlines() if "model name" in row]
+    names = [
+        row.split(":", 1)[1].strip() for row in text.splitlines() if "model name" in row
+    ]
     return f"{names[0]}, {len(names)} cores" if names else platform.processor()
 
 

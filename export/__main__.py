@@ -30,7 +30,9 @@ def export(
     from export.bundle import export_bundle
 
     made = export_bundle(checkpoint, folder, clips, crossval, name)
-    rows = "\n".join(f"  {key}: {value}" for key, value in made.parity.to_dict().items())
+    rows = "\n".join(
+        f"  {key}: {value}" for key, value in made.parity.to_dict().items()
+    )
     sys.stdout.write(f"parity\n{rows}\n{folder}: sha256 {made.bundle.sha256}\n")
 
 

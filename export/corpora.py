@@ -34,7 +34,7 @@ CORPORA = {
         "language": "English",
         "any_use": False,
         "citation": (
-            "S. R. Livingstone, F. A. Russo, \"The Ryerson Audio-Visual Database of "
+            'S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of '
             'Emotional Speech and Song (RAVDESS)", PLoS ONE 13(5): e0196391, 2018, '
             "doi:10.1371/journal.pone.0196391"
         ),

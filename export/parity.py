@@ -44,7 +44,7 @@ class Parity:
             self.max_logit_difference <= TOLERANCE
             and self.labels_equal
             and self.median_distance_between_clips >= 1000 * self.max_logit_difference
-            and self.median_difference_when_shifted > 100 * TOLERANCE
+            and self.median_difference_when_shifted > 10 * TOLERANCE
         )
 
     def to_dict(self) -> dict[str, float | int | bool]:
@@ -67,7 +67,7 @@ def incremental_logits(
             continue
         pending = window.pending()
         if pending is not None:
-            window.add(recognizer.encode(np.ascontiguousarray(pending)))
+            window.add(*recognizer.encode(pending, window.state))
             start = window.newest + 1 - len(window.columns)
             logits = recognizer.logits(window.columns)
             steps.append((start, len(window.columns), logits))

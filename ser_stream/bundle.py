@@ -1,9 +1,9 @@
 """A model bundle: a folder loaded whole, or refused whole with the reason.
 
-    encoder.onnx   frames -> capsule columns
-    head.onnx      columns -> logits
-    manifest.json  labels, front end, calibration, thresholds, corpora, metrics, hashes
-    card.md        the same for people
+encoder.onnx   frames -> capsule columns
+head.onnx      columns -> logits
+manifest.json  labels, front end, calibration, thresholds, corpora, metrics, hashes
+card.md        the same for people
 """
 
 import hashlib

@@ -18,8 +18,8 @@ from ser_stream.errors import SerStreamError
 
 EPILOG = (
     "Exit status: 0 done (also by Ctrl-C), 1 some of several inputs failed, 2 usage, "
-    "configuration or unreadable input, 3 audio device, 4 model, 5 output, 69 a library "
-    "is missing."
+    "configuration or unreadable input, 3 audio device, 4 model, 5 output, 69 a "
+    "library is missing."
 )
 
 app = typer.Typer(
@@ -136,7 +136,6 @@ def listen(
     the log. Ctrl-C ends it in order.
 
     Examples:
-
       ser-stream listen
 
       ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'
@@ -163,7 +162,9 @@ def listen(
 
 @app.command(epilog=EPILOG)
 def recognize(
-    files: Annotated[list[Path], typer.Argument(help="Audio files.", metavar="FILE...")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Audio files.", metavar="FILE...")
+    ],
     format: Annotated[
         RecognizeFormat, typer.Option(help="json: one object a line.")
     ] = RecognizeFormat.json,
@@ -187,9 +188,8 @@ def recognize(
     from ser_stream.config import build_config
 
     flags = {"model": model, "step": step, "window": window}
-    failed = command(files, build_config(config, flags), format.value, segments)
-    if failed:
-        raise typer.Exit(2 if failed == len(files) == 1 else 1)
+    if command(files, build_config(config, flags), format.value, segments):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -21,20 +21,18 @@ Format = Literal["auto", "json", "text"]
 class ListenConfig:
     """What `ser-stream listen` was asked to do."""
 
-    source: InputConfig = InputConfig()
+    source: InputConfig = field(default_factory=InputConfig)
     model: str = DEFAULT_MODEL
     format: Format = "auto"
     step_s: float = 0.2
     window_s: float = 2.9125
-    gate: GateConfig = GateConfig()
+    gate: GateConfig = field(default_factory=GateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
 
     def __post_init__(self) -> None:
         if self.format not in ("auto", "json", "text"):
-            raise ConfigError(
-                f"format is {self.format!r}; allowed: auto, json, text"
-            )
+            raise ConfigError(f"format is {self.format!r}; allowed: auto, json, text")
 
 
 KEYS = {
@@ -48,7 +46,11 @@ KEYS = {
     "window": float,
 }
 """Top-level keys of the file; each has a flag of the same name."""
-TABLES = {"gate": GateConfig, "smoothing": SmoothingConfig}
+TABLES = {
+    "gate": [f.name for f in fields(GateConfig)],
+    "smoothing": [f.name for f in fields(SmoothingConfig)],
+}
+"""Tables of the file and their keys."""
 
 
 def default_path() -> Path:
@@ -73,9 +75,8 @@ def read_file(path: Path) -> dict[str, Any]:
         if key in TABLES:
             if not isinstance(value, dict):
                 raise ConfigError(f"{path}: {key} must be a table, [{key}]")
-            allowed = [field.name for field in fields(TABLES[key])]
             for name, number in value.items():
-                _check_key(path, name, allowed, f" in [{key}]")
+                _check_key(path, name, TABLES[key], f" in [{key}]")
                 _check_type(path, f"{key}.{name}", number, float)
         else:
             _check_key(path, key, [*KEYS, *TABLES], "")
@@ -114,12 +115,19 @@ def build_config(file: Path | None, flags: Mapping[str, Any]) -> ListenConfig:
     elif default_path().is_file():
         values = read_file(default_path())
     values |= {key: value for key, value in flags.items() if value is not None}
-    source = {k: values[k] for k in ("input", "pace", "rate", "channels") if k in values}
+    source = {
+        k: values[k] for k in ("input", "pace", "rate", "channels") if k in values
+    }
     config = ListenConfig(
         source=InputConfig(**source),
         gate=replace(GateConfig(), **values.get("gate", {})),
         smoothing=values.get("smoothing"),
     )
-    simple = {"model": "model", "format": "format", "step": "step_s", "window": "window_s"}
+    simple = {
+        "model": "model",
+        "format": "format",
+        "step": "step_s",
+        "window": "window_s",
+    }
     given = {name: values[key] for key, name in simple.items() if key in values}
     return replace(config, **given)

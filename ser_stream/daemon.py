@@ -61,7 +61,9 @@ class Worker:
         Raises:
             SourceError: if the input fails while it is read.
         """
-        self._publish(self._protocol.hello(self._bundle, self._source.info, self._config))
+        self._publish(
+            self._protocol.hello(self._bundle, self._source.info, self._config)
+        )
         try:
             while not self._finished():
                 chunk = self._source.read(READ_TIMEOUT)

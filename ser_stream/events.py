@@ -85,7 +85,9 @@ class Protocol:
     def _time(self, sample: int) -> str:
         return utc_text(self.t0 + timedelta(seconds=sample / SAMPLE_RATE))
 
-    def hello(self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig) -> Message:
+    def hello(
+        self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
+    ) -> Message:
         """The first line of every connection."""
         window = COLUMN_LENGTH + COLUMN_HOP * (config.max_columns - 1)
         return Message(

@@ -51,7 +51,9 @@ class FrontEndConfig:
                 MfccConfig(**values["mfcc"]), NormaliseConfig(**values["normalise"])
             )
         except (KeyError, TypeError) as error:
-            raise ModelError(f"front end of the bundle is incomplete: {error}") from None
+            raise ModelError(
+                f"front end of the bundle is incomplete: {error}"
+            ) from None
         fixed = FrontEndConfig(normalise=config.normalise).to_dict()
         for key, value in fixed.items():
             if values.get(key) != value:

@@ -29,7 +29,8 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:
-        # ONNX Runtime raises half a dozen unrelated types here.
+    except Exception as error:  # noqa: BLE001  ONNX Runtime raises unrelated types
         reason = str(error).splitlines()[0]
-        raise ModelError(f"{path} is no graph ONNX Runtime can load: {reason}") from None
+        raise ModelError(
+            f"{path} is no graph ONNX Runtime can load: {reason}"
+        ) from None

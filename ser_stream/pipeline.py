@@ -6,7 +6,7 @@ to an event is called from `Pipeline.feed`, in this order:
     Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -42,8 +42,8 @@ class PipelineConfig:
     """Time between predictions, seconds; a multiple of 0.1 from 0.1 to 2."""
     window_s: float = 2.9125
     """Longest window, seconds; from 0.5125 (1 column) in steps of 0.1."""
-    gate: GateConfig = GateConfig()
-    smoothing: SmoothingConfig = SmoothingConfig()
+    gate: GateConfig = field(default_factory=GateConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:
         steps = self.step_s * SAMPLE_RATE / BLOCK_LENGTH
@@ -56,7 +56,8 @@ class PipelineConfig:
         # People write 0.5 and 3: what rounds to an allowed window is taken as it.
         if not shortest - 0.05 <= self.window_s <= longest + 0.1:
             raise ConfigError(
-                f"window is {self.window_s:g} s; allowed: from {shortest} to {longest} s"
+                f"window is {self.window_s:g} s; allowed: from {shortest} to "
+                f"{longest} s"
             )
 
     @property
@@ -141,7 +142,7 @@ class Pipeline:
         level = self._level()
         frames = self._window.pending()
         if frames is not None:
-            self._window.add(self._recognizer.encode(np.ascontiguousarray(frames)))
+            self._window.add(*self._recognizer.encode(frames, self._window.state))
         if not self._window.started or not len(self._window.columns):
             # Silence, or speech too young to fill one column.
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)

@@ -8,8 +8,11 @@ from ser_stream.bundle import ENCODER, HEAD, Bundle
 from ser_stream.errors import ModelError
 from ser_stream.mfcc import N_MFCC
 from ser_stream.onnx_session import open_session
-from ser_stream.values import FloatArray
-from ser_stream.window import EXTRA_FRAMES
+from ser_stream.values import EncoderState, FloatArray
+from ser_stream.window import COLD_FRAMES, WARM_FRAMES
+
+COLD_COLUMNS = 4
+"""Columns that an encoder without state makes wrong; they are dropped here."""
 
 
 class Recognizer(Protocol):
@@ -19,8 +22,17 @@ class Recognizer(Protocol):
     def labels(self) -> tuple[str, ...]:
         """The emotions, in the order of the scores."""
 
-    def encode(self, frames: FloatArray, /) -> FloatArray:
-        """Normalised frames, (8 n + 30, 39) -> capsule columns, (n, 6, 64)."""
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
+        """Normalised frames -> the capsule columns they complete, (n, 6, 64).
+
+        Args:
+            frames: (8 n + 2, 39), of which the first two were the last two of the call
+                before; or without state (8 n + 34, 39), of which the first four do not
+                matter.
+            state: what the call before returned; None at the beginning of a window.
+        """
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
         """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1."""
@@ -41,6 +53,12 @@ class OnnxRecognizer:
         self._temperatures = bundle.temperatures
         self._encoder = open_session(bundle.folder / ENCODER)
         self._head = open_session(bundle.folder / HEAD)
+        kept = self._encoder.get_inputs()[1:]
+        self._kept = [node.name for node in kept]
+        self._cold = tuple(
+            np.zeros([n if isinstance(n, int) else 1 for n in node.shape], np.float32)
+            for node in kept
+        )
         self._check_and_warm_up(bundle)
 
     @property
@@ -48,11 +66,17 @@ class OnnxRecognizer:
         """The emotions, in the order of the scores."""
         return self._labels
 
-    def encode(self, frames: FloatArray, /) -> FloatArray:
-        """Normalised frames, (8 n + 30, 39) -> capsule columns, (n, 6, 64)."""
-        (columns,) = self._encoder.run(None, {"frames": frames[None]})
-        result: FloatArray = columns[0]
-        return result
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
+        """Frames -> columns and the next state; see `Recognizer.encode`."""
+        kept = self._cold if state is None else state
+        feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
+        columns, *keep = self._encoder.run(None, feed)
+        result: FloatArray = (
+            columns[0] if state is not None else columns[0][COLD_COLUMNS:]
+        )
+        return result, tuple(keep)
 
     def logits(self, columns: FloatArray, /) -> FloatArray:
         """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
@@ -66,17 +90,18 @@ class OnnxRecognizer:
         Temperature scaling (Guo et al., ICML 2017), one temperature for each window
         length.
         """
-        temperature = self._temperatures[
-            min(len(columns), len(self._temperatures)) - 1
-        ]
+        temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
         return softmax(self.logits(columns) / np.float32(temperature))
 
     def _check_and_warm_up(self, bundle: Bundle) -> None:
         # The first run of a session is slow; better now than on somebody's words.
         try:
-            columns = self.encode(np.zeros((EXTRA_FRAMES + 16, N_MFCC), np.float32))
+            columns, state = self.encode(
+                np.zeros((COLD_FRAMES + 16, N_MFCC), np.float32), None
+            )
+            self.encode(np.zeros((WARM_FRAMES + 16, N_MFCC), np.float32), state)
             logits = self.logits(columns)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever ONNX Runtime raises
             raise ModelError(
                 f"the graphs of {bundle.folder} do not fit each other: "
                 f"{str(error).splitlines()[0]}"

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 
+EncoderState = tuple[FloatArray, ...]
+"""What the layers of the encoder keep between two calls; see `Recognizer.encode`."""
+
 SAMPLE_RATE = 16_000
 """Hertz; everything after the sources runs at this rate."""
 

@@ -8,7 +8,7 @@ keeps the frames too, so that nothing need be encoded before somebody speaks.
 import numpy as np
 
 from ser_stream.mfcc import FRAMES_PER_BLOCK, N_MFCC
-from ser_stream.values import FloatArray
+from ser_stream.values import EncoderState, FloatArray
 
 COLUMN_HOP = 1600
 """Samples between the starts of two columns."""
@@ -16,16 +16,26 @@ COLUMN_LENGTH = 8200
 """Samples that one column sees; 0.5125 s."""
 EXTRA_FRAMES = 30
 """n columns together need 8 n + 30 frames."""
+WARM_FRAMES = 2
+"""With what the encoder keeps between calls, n columns need 8 n + 2 frames: the first
+two once more, then the new ones."""
+COLD_FRAMES = 34
+"""Without it, n columns need 8 n + 34 frames. The first four are not looked at: they
+fill the encoder's first columns, which it drops."""
 MAX_COLUMNS = 25
 
 
 class ColumnWindow:
-    """Keeps recent frames, and the encoded columns of the present speech."""
+    """Keeps recent frames, and the encoded columns of the present speech.
+
+    Memory that is not there yet reads as zeros, which matters only for the four frames
+    that a cold encoder is given and does not look at.
+    """
 
     def __init__(self, max_columns: int = MAX_COLUMNS) -> None:
         self.max_columns = max_columns
         self._frames = np.zeros(
-            (FRAMES_PER_BLOCK * max_columns + EXTRA_FRAMES, N_MFCC), np.float32
+            (FRAMES_PER_BLOCK * max_columns + COLD_FRAMES, N_MFCC), np.float32
         )
         self.reset()
 
@@ -39,6 +49,7 @@ class ColumnWindow:
         """Forget the columns; the frames stay for the pre-roll."""
         self._first = 0
         self._columns: FloatArray | None = None
+        self.state: EncoderState | None = None
 
     def push(self, first: int, frames: FloatArray) -> None:
         """Append the frames of a block; `first` is the index of the first of them."""
@@ -72,7 +83,11 @@ class ColumnWindow:
         self._columns = np.zeros((0, 0, 0), np.float32)
 
     def pending(self) -> FloatArray | None:
-        """Frames of the columns still to encode, (8 n + 30, 39); None if none are."""
+        """Frames of the columns still to encode; None if there are none.
+
+        Shape (8 n + 2, 39) where `state` holds what the encoder kept, else
+        (8 n + 34, 39).
+        """
         if self._columns is None or self._end_frame is None:
             return None
         newest = self.newest
@@ -86,11 +101,17 @@ class ColumnWindow:
         if todo > self._first + len(self._columns):
             # A step longer than the window: what lies between was never encoded.
             self._first, self._columns = todo, np.zeros((0, 0, 0), np.float32)
-        begin = len(self._frames) - (self._end_frame - FRAMES_PER_BLOCK * todo)
-        end = begin + FRAMES_PER_BLOCK * (newest - todo + 1) + EXTRA_FRAMES
-        return self._frames[begin:end]
+            self.state = None
+        extra = COLD_FRAMES if self.state is None else WARM_FRAMES
+        end = len(self._frames) - (self._end_frame - self._last_frame(newest))
+        n = newest - todo + 1
+        return self._frames[end - FRAMES_PER_BLOCK * n - extra : end]
 
-    def add(self, columns: FloatArray) -> None:
+    @staticmethod
+    def _last_frame(column: int) -> int:
+        return FRAMES_PER_BLOCK * (column + 1) + EXTRA_FRAMES
+
+    def add(self, columns: FloatArray, state: EncoderState) -> None:
         """Append encoded columns, (n, 6, 64), dropping the oldest beyond the limit."""
         assert self._columns is not None, "add() before begin()"
         kept = (
@@ -99,6 +120,7 @@ class ColumnWindow:
         surplus = max(0, len(kept) - self.max_columns)
         self._first += surplus
         self._columns = kept[surplus:]
+        self.state = state
 
     @property
     def columns(self) -> FloatArray:

@@ -1,5 +1,7 @@
 """Chunks of any length become blocks on an absolute grid."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,9 +21,7 @@ def ramp(n: int, start: int = 1) -> FloatArray:
 def cut(samples: FloatArray, cuts: list[int], start: int = 0) -> list[Chunk]:
     """Chunks of `samples`, cut at the places `cuts`, also into empty ones."""
     edges = [0, *sorted(min(c, len(samples)) for c in cuts), len(samples)]
-    return [
-        Chunk(start + a, samples[a:b]) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    return [Chunk(start + a, samples[a:b]) for a, b in pairwise(edges)]
 
 
 def feed_all(blocker: Blocker, chunks: list[Chunk]) -> list[Block | Gap]:
@@ -83,7 +83,9 @@ def test_a_gap_is_reported_and_what_follows_starts_afresh() -> None:
     assert after[0].samples[1177] == 7778
 
 
-def test_samples_before_a_gap_that_fill_no_block_are_not_mixed_with_later_ones() -> None:
+def test_samples_before_a_gap_that_fill_no_block_are_not_mixed_with_later_ones() -> (
+    None
+):
     items = feed_all(Blocker(), [Chunk(0, ramp(300)), Chunk(400, ramp(1400, 401))])
     last = blocks_of(items)[-1]
     assert last.end == 1800

@@ -1,5 +1,6 @@
 """Any corpus with a manifest, and two in their publishers' layouts."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.values import FloatArray
-from training.corpora import Utterance, load_corpora
+from training.corpora import Utterance, emodb, load_corpora, ravdess
 from training.corpora.utterance import LABELS, read_samples
 
 HEADER = "file,speaker,sex,emotion,emotion_code,sentence,language\n"
@@ -57,7 +58,10 @@ def test_the_manifest_goes_before_the_publisher_s_layout(tmp_path: Path) -> None
     [
         ("file,emotion\n", "no column speaker"),
         ("", "no column file, speaker, emotion"),
-        (HEADER + "a.wav,1,,joyful,,,\n", "csv:2: emotion 'joyful' is unknown; allowed: "),
+        (
+            HEADER + "a.wav,1,,joyful,,,\n",
+            "csv:2: emotion 'joyful' is unknown; allowed: ",
+        ),
         (HEADER + "a.wav,1,,sad,,,\ngone.wav,1,,sad,,,\n", "csv:3: there is no file"),
     ],
 )
@@ -70,7 +74,9 @@ def test_what_is_wrong_in_a_manifest_is_named_with_its_line(
 
 
 def test_a_corpus_that_is_absent_is_named_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no corpus folder .*nowhere; pass --corpora"):
+    with pytest.raises(
+        SourceError, match=r"no corpus folder .*nowhere; pass --corpora"
+    ):
         load_corpora(tmp_path, ["nowhere"])
 
 
@@ -78,7 +84,9 @@ def test_a_corpus_that_is_absent_is_named_with_what_to_do(tmp_path: Path) -> Non
 def test_a_folder_of_another_layout_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "speech.wav").touch()
-    with pytest.raises(SourceError, match="neither a manifest.csv nor the publisher's"):
+    with pytest.raises(
+        SourceError, match=r"neither a manifest.csv nor the publisher's"
+    ):
         load_corpora(tmp_path, [name])
 
 
@@ -141,21 +149,17 @@ def test_ravdess_is_read_as_its_publisher_packs_it(
 
 
 def test_every_publisher_s_emotion_has_a_common_name() -> None:
-    from training.corpora import emodb, ravdess  # noqa: PLC0415
-
     for emotions in (emodb.EMOTIONS, ravdess.EMOTIONS):
         assert set(emotions.values()) <= set(LABELS)
 
 
 def test_a_damaged_recording_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
-    with pytest.raises(OSError, match="bad.wav"):
+    with pytest.raises(OSError, match=r"bad.wav"):
         read_samples(tmp_path / "bad.wav")
 
 
 def test_the_minute_s_table_fits_its_recording(data: Path) -> None:
-    import csv  # noqa: PLC0415
-
     samples = read_samples(data / "emodb_minute.flac")
     assert len(samples) == 60 * 16_000
     with (data / "emodb_minute.csv").open(newline="") as file:

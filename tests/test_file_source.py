@@ -116,14 +116,14 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16_000)
-    with pytest.raises(SourceError, match="none.wav holds no samples"):
+    with pytest.raises(SourceError, match=r"none.wav holds no samples"):
         FileSource(tmp_path / "none.wav", realtime=False)
 
 
 def test_text_that_is_called_wav_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.wav"
     path.write_text("these are the notes of the meeting\n" * 50)
-    with pytest.raises(SourceError, match="notes.wav is not audio: ") as caught:
+    with pytest.raises(SourceError, match=r"notes.wav is not audio: ") as caught:
         FileSource(path, realtime=False)
     assert "\n" not in str(caught.value)
 
@@ -239,7 +239,7 @@ def test_the_input_names_a_file(data: Path, clip: FloatArray) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="there is no file .*gone.wav"):
+    with pytest.raises(SourceError, match=r"there is no file .*gone.wav"):
         open_source(InputConfig(str(tmp_path / "gone.wav")))
 
 
@@ -247,7 +247,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_headerless_samples_called_raw_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "samples.raw"
     path.write_bytes(bytes(3200))
-    with pytest.raises(SourceError, match="samples.raw is not audio"):
+    with pytest.raises(SourceError, match=r"samples.raw is not audio"):
         FileSource(path, realtime=False)
 
 

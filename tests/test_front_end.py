@@ -1,5 +1,6 @@
 """MFCC and normalisation as one thing with one hash."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_any_chunking_gives_bit_identical_frames(
     cuts: list[int], clip: FloatArray
 ) -> None:
     edges = [0, *sorted(c for c in cuts if c < len(clip)), len(clip)]
-    chunks = [Chunk(a, clip[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [Chunk(a, clip[a:b]) for a, b in pairwise(edges)]
     frames = np.concatenate([part for _, part in stream(chunks)])
     assert np.array_equal(frames, frames_of(clip, CONFIG))
 

@@ -144,6 +144,15 @@ def test_an_utterance_that_woke_the_detector_is_heard_from_its_beginning(
     assert abs(awake - asleep) <= 1600
 
 
+def test_the_block_before_the_one_that_woke_the_detector_is_heard_too(
+    clips: dict[str, FloatArray],
+) -> None:
+    # The first sound is so soft, and so near the end of its block, that the next block
+    # wakes the detector.
+    (began,) = begins(listen(np.zeros(48_200, np.float32), clips["11a07Ta"]))
+    assert began - 48_200 < 2000
+
+
 @settings(max_examples=20)
 @given(cuts=st.lists(st.integers(0, 60_000), max_size=20))
 def test_any_chunking_gives_the_same_readings(
@@ -162,6 +171,34 @@ def test_a_gap_resets_the_gate(clip: FloatArray) -> None:
     alone = readings(after)
     assert with_before[-len(alone) :] == alone
     assert with_before[-len(alone) - 1][1].speech
+
+
+def test_the_gate_counts_speech_with_its_short_pauses_only(clip: FloatArray) -> None:
+    speech = voiced(clip)
+
+    def counted(pause: float) -> float:
+        parts = [zeros(0.5), speech, zeros(pause), speech, zeros(2.0)]
+        blocker, gate = Blocker(), Gate()
+        for block in blocker.feed(Chunk(0, np.concatenate(parts))):
+            assert isinstance(block, Block)
+            gate.feed(block)
+        return gate.speech_samples / SECOND
+
+    said = 2 * len(speech) / SECOND
+    assert counted(0.4) == pytest.approx(said + 0.4, abs=0.2)
+    assert counted(1.5) == pytest.approx(said, abs=0.3)
+
+
+def test_a_gap_does_not_forget_the_speech_that_was_counted(clip: FloatArray) -> None:
+    blocker, gate = Blocker(), Gate()
+    counts = []
+    for chunk in (Chunk(0, clip), Chunk(40_000, clip)):
+        for block in blocker.feed(chunk):
+            if isinstance(block, Block):
+                gate.feed(block)
+        counts.append(gate.speech_samples)
+    assert counts[0] > SECOND
+    assert counts[1] == pytest.approx(2 * counts[0], rel=0.1)
 
 
 def test_the_mean_square_is_the_power_of_the_block() -> None:

@@ -32,7 +32,7 @@ def clip_frames(clip: FloatArray) -> FloatArray:
 
 def test_peak_takes_the_loudest_c0_so_far_from_c0_alone() -> None:
     result = Normaliser().feed(frames_with_c0(10.0, 50.0, 30.0))
-    assert np.array_equal(result[:, 0], np.float32([-40.0, 0.0, -20.0]))
+    assert np.array_equal(result[:, 0], np.array([-40.0, 0.0, -20.0], np.float32))
     assert np.array_equal(result[:, 1:], np.ones((3, 38), np.float32))
 
 

@@ -93,4 +93,6 @@ def test_a_reset_forgets_what_was_in_the_filter() -> None:
 
 @pytest.mark.parametrize("rate", [16_000, *RATES])
 def test_an_empty_stream_ends_empty(rate: int) -> None:
-    assert MonoResampler(rate, 1).feed(np.zeros((0, 1), np.float32), last=True).size == 0
+    assert (
+        MonoResampler(rate, 1).feed(np.zeros((0, 1), np.float32), last=True).size == 0
+    )

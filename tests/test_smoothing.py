@@ -1,5 +1,7 @@
 """Scores of single steps become a steady emotion."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -145,9 +147,7 @@ def test_updates_come_at_most_once_a_second() -> None:
     events = run(smoother, *[step(n, *ANGRY) for n in range(53)])
     assert short(events)[0] == ("start", 1, "angry")
     assert {e.phase for e in events[1:]} == {Phase.UPDATE}
-    assert [b.end - a.end for a, b in zip(events, events[1:], strict=False)] == [
-        16_000
-    ] * 10
+    assert [b.end - a.end for a, b in pairwise(events)] == [16_000] * 10
 
 
 def test_the_average_forgets_with_the_time_constant() -> None:
@@ -168,14 +168,15 @@ def test_flush_ends_what_goes_on_and_nothing_twice() -> None:
 
 def test_a_late_joiner_is_told_the_current_emotion() -> None:
     smoother = Smoother(LABELS, PLAIN)
-    assert smoother.current is None
+    seen = [smoother.current]
     run(smoother, step(0, *ANGRY), step(1, 0.7, 0.2, 0.1))
-    current = smoother.current
-    assert current is not None
-    assert (current.id, current.label) == (1, "angry")
-    assert current.confidence == pytest.approx(0.7)
+    seen.append(smoother.current)
     smoother.flush()
-    assert smoother.current is None
+    seen.append(smoother.current)
+    assert (seen[0], seen[2]) == (None, None)
+    assert seen[1] is not None
+    assert (seen[1].id, seen[1].label) == (1, "angry")
+    assert seen[1].confidence == pytest.approx(0.7)
 
 
 SCORES = st.one_of(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_stream.values import FloatArray
+from ser_stream.values import EncoderState, FloatArray
 from ser_stream.window import ColumnWindow
 
 
@@ -15,16 +15,27 @@ def frames(first: int, end: int) -> FloatArray:
     return np.repeat(numbers, 39, axis=1)
 
 
-def encode(pending: FloatArray) -> FloatArray:
-    """Columns (n, 6, 64) that hold the first and last frame they were made from."""
-    n = (len(pending) - 30) // 8
-    assert len(pending) == 8 * n + 30
+def encode(
+    pending: FloatArray, state: EncoderState | None
+) -> tuple[FloatArray, EncoderState]:
+    """Columns (n, 6, 64) that hold the first and last frame they were made from.
+
+    What it keeps between calls is the last 30 frames.
+    """
+    if state is None:
+        frames = pending[4:]
+    else:
+        assert np.array_equal(pending[:2], state[0][-2:])
+        frames = np.concatenate([state[0], pending[2:]])
+    n = (len(frames) - 30) // 8
+    assert n > 0
+    assert len(frames) == 8 * n + 30
     columns = np.zeros((n, 6, 64), np.float32)
     for k in range(n):
-        seen = pending[8 * k : 8 * k + 38, 0]
+        seen = frames[8 * k : 8 * k + 38, 0]
         assert np.array_equal(seen, np.arange(seen[0], seen[0] + 38))
         columns[k, 0, :2] = seen[0], seen[-1]
-    return columns
+    return columns, (frames[-30:].copy(),)
 
 
 def push(window: ColumnWindow, first_block: int, end_block: int) -> None:
@@ -40,8 +51,8 @@ def update(window: ColumnWindow) -> int:
     pending = window.pending()
     if pending is None:
         return 0
-    columns = encode(pending.copy())
-    window.add(columns)
+    columns, state = encode(pending.copy(), window.state)
+    window.add(columns, state)
     return len(columns)
 
 
@@ -72,11 +83,9 @@ def test_the_first_column_is_complete_at_sample_8200() -> None:
 def test_before_any_frame_there_is_nothing_to_encode() -> None:
     window = ColumnWindow()
     assert window.newest == -1
-    assert not window.started
-    assert window.pending() is None
+    assert [window.started, window.pending()] == [False, None]
     window.begin(0)
-    assert window.started
-    assert window.pending() is None
+    assert [window.started, window.pending()] == [True, None]
     assert len(window.columns) == 0
 
 
@@ -107,6 +116,9 @@ def test_each_column_is_encoded_once() -> None:
     assert update(window) == 5
     assert update(window) == 0
     push(window, 10, 12)
+    pending = window.pending()
+    assert pending is not None
+    assert len(pending) == 2 * 8 + 2  # Two old frames and the new ones, no more.
     assert update(window) == 2
     assert first_frames(window) == [8 * k for k in range(7)]
 
@@ -150,6 +162,8 @@ def test_a_pause_clears_the_columns_and_keeps_the_frames() -> None:
     window.clear()
     assert not window.started
     assert window.pending() is None
+    # A new window begins with an encoder that remembers nothing.
+    assert window.state is None
     window.begin(12_000)
     assert update(window) == 7
     assert first_frames(window) == [8 * k for k in range(8, 15)]

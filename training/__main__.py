@@ -29,12 +29,16 @@ Corpora = Annotated[
         "RAVDESS's publishers' layouts in emodb/ and ravdess/.",
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder of the run. [default: runs/NAME]")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder of the run. [default: runs/NAME]")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0: all cores.")]
 Epochs = Annotated[int | None, typer.Option(help="Instead of the configuration's.")]
 Seed = Annotated[int | None, typer.Option(help="Instead of the configuration's.")]
-Config = Annotated[Path, typer.Argument(help="TOML file, e.g. training/configs/open.toml")]
+Config = Annotated[
+    Path, typer.Argument(help="TOML file, e.g. training/configs/open.toml")
+]
 
 
 @app.command()
@@ -91,7 +95,8 @@ def crossval(
     epochs: Epochs = None,
     seed: Seed = None,
     only: Annotated[
-        int | None, typer.Option(help="One fold alone, to share work between processes.")
+        int | None,
+        typer.Option(help="One fold alone, to share work between processes."),
     ] = None,
 ) -> None:
     """Leave-speakers-out UAR, WAR and calibration; resumable."""
@@ -126,8 +131,9 @@ def _settings(path: Path, epochs: int | None, seed: int | None) -> "TrainConfig"
     from training.config import TrainConfig
 
     settings = TrainConfig.read(path)
-    changes = {"epochs": epochs, "seed": seed}
-    return replace(settings, **{k: v for k, v in changes.items() if v is not None})
+    if epochs is not None:
+        settings = replace(settings, epochs=epochs)
+    return settings if seed is None else replace(settings, seed=seed)
 
 
 def _say(text: str) -> None:

@@ -113,8 +113,8 @@ class WindowMaker:
         """Set some stretches of frames to the mean."""
         frames = frames.copy()
         for _ in range(self.rng.integers(self.augment.time_masks + 1)):
-            size = self.rng.integers(1, self.augment.time_mask_frames + 1)
-            start = self.rng.integers(max(1, len(frames) - size))
+            size = int(self.rng.integers(1, self.augment.time_mask_frames + 1))
+            start = int(self.rng.integers(max(1, len(frames) - size)))
             frames[start : start + size] = mean
         return frames
 

@@ -17,9 +17,7 @@ def fit_temperature(logits: NDArray[np.floating], truth: NDArray[np.integer]) ->
     """The temperature of least negative log-likelihood (Guo et al., ICML 2017)."""
     grid = np.geomspace(0.25, 8.0, 121)
     rows = np.arange(len(truth))
-    losses = [
-        -np.log(softmax(logits / t)[rows, truth] + 1e-12).mean() for t in grid
-    ]
+    losses = [-np.log(softmax(logits / t)[rows, truth] + 1e-12).mean() for t in grid]
     return float(grid[int(np.argmin(losses))])
 
 

@@ -31,7 +31,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(
             path, map_location="cpu", weights_only=True
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever torch raises on garbage
         raise ModelError(f"{path} is no checkpoint: {error}") from None
     return content
 

@@ -74,7 +74,9 @@ def crossval(
     for i, speakers in enumerate(groups):
         if only is not None and i + 1 != only:
             continue
-        held_out = [u for u in utterances if u.corpus == target and u.speaker in speakers]
+        held_out = [
+            u for u in utterances if u.corpus == target and u.speaker in speakers
+        ]
         rest = [u for u in utterances if u not in held_out]
         folder = out / f"fold-{i + 1}"
         path = folder / "steps.json"
@@ -104,8 +106,8 @@ def crossval(
     result = {
         "protocol": (
             f"leave-speakers-out on {target}: {len(groups)} folds of speakers "
-            f"{'; '.join('+'.join(group) for group in groups)}; whole clips through the "
-            "streaming pipeline; last epoch, nothing selected on held-out speakers"
+            f"{'; '.join('+'.join(group) for group in groups)}; whole clips through "
+            "the streaming pipeline; last epoch, nothing selected on held-out speakers"
         ),
         "config": config.to_dict(),
         "revision": git_revision(),
@@ -134,6 +136,7 @@ def _write_json(path: Path, content: object) -> None:
 
 def git_revision() -> str:
     """Of the checkout, with a + where it has uncommitted changes."""
+
     def git(*arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments], capture_output=True, text=True, check=False

@@ -2,9 +2,10 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 
-def append_row(path: Path, row: dict[str, float | int]) -> None:
+def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append one row, writing the header first where the file is new."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
@@ -22,7 +23,7 @@ def keep_rows(path: Path, n_epochs: int) -> None:
         rows = [row for row in csv.DictReader(file) if int(row["epoch"]) <= n_epochs]
     path.unlink()
     for row in rows:
-        append_row(path, dict(row))  # type: ignore[arg-type]
+        append_row(path, row)
 
 
 def plot_curves(path: Path, image: Path) -> None:

@@ -57,7 +57,10 @@ class TrainingSet:
         )
         only = {c.name: c.only or config.labels for c in config.corpora}
         self.allowed = np.array(
-            [[label in only[u.corpus] for label in config.labels] for u in self.utterances]
+            [
+                [label in only[u.corpus] for label in config.labels]
+                for u in self.utterances
+            ]
         )
         speakers: dict[tuple[str, str], list[int]] = defaultdict(list)
         for i, u in enumerate(self.utterances):
@@ -74,7 +77,8 @@ class TrainingSet:
             for target in set(self.targets[of_corpus]):
                 rows = of_corpus & (self.targets == target)
                 weights[rows] = of_corpus.sum() * corpus.weight / n_classes / rows.sum()
-        return weights / weights.sum()
+        weights /= weights.sum()
+        return weights
 
     def statistics(self, maker: WindowMaker, n: int = 400) -> tuple[FloatArray, ...]:
         """Mean and deviation over frames of `n` augmented windows, each (39,)."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import COLD_COLUMNS, Cpac
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import softmax
-from ser_stream.values import Chunk, FloatArray
+from ser_stream.values import Chunk, EncoderState, FloatArray
 from ser_stream.window import COLUMN_LENGTH
 from training.config import TrainConfig
 from training.corpora import Utterance
@@ -31,12 +31,18 @@ class TorchRecognizer:
         return self._labels
 
     @torch.no_grad()
-    def encode(self, frames: FloatArray, /) -> FloatArray:
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
         """See `Recognizer.encode`."""
-        columns: FloatArray = self._model.encoder(torch.from_numpy(frames)[None])[
-            0
-        ].numpy()
-        return columns
+        encoder = self._model.encoder
+        if state is None:
+            kept = [torch.zeros(shape) for shape in encoder.kept_shapes()]
+        else:
+            kept = [torch.from_numpy(rows) for rows in state]
+        columns, *keep = encoder.step(torch.from_numpy(frames.copy())[None], *kept)
+        first = COLD_COLUMNS if state is None else 0
+        return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
     @torch.no_grad()
     def scores(self, columns: FloatArray, /) -> FloatArray:

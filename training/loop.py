@@ -90,7 +90,7 @@ def train(
                     f"checkpoint is {path}"
                 )
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimiser.step()
             scheduler.step()
@@ -108,7 +108,7 @@ def train(
         if held_out is not None and (epoch % 10 == 0 or epoch == config.epochs):
             row["held_out_uar"] = round(100 * held_out(average), 2)
         bar.set_postfix(loss=row["loss"], war=row["train_war"])
-        append_row(table, row)  # type: ignore[arg-type]
+        append_row(table, row)
         save_checkpoint(
             path,
             {
@@ -118,7 +118,9 @@ def train(
                 "model": model.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "scheduler": scheduler.state_dict(),
-                "speakers": sorted({f"{u.corpus}/{u.speaker}" for u in data.utterances}),
+                "speakers": sorted(
+                    {f"{u.corpus}/{u.speaker}" for u in data.utterances}
+                ),
             },
         )
     plot_curves(table, out / "curve.png")
@@ -130,7 +132,9 @@ def _begin(
     data: TrainingSet,
     config: TrainConfig,
     noises: Sequence[FloatArray],
-) -> tuple[Cpac, Cpac, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, int]:
+) -> tuple[
+    Cpac, Cpac, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, int
+]:
     # The same beginning for a fresh and a resumed run; then load what was saved.
     torch.manual_seed(config.seed)
     model = Cpac(config.model)
@@ -183,7 +187,9 @@ def masked_cross_entropy(
         hit = -log_probs.gather(1, targets[:, None])[:, 0]
         # Smoothing goes to the allowed classes alone.
         spread = -(log_probs * allowed).sum(1) / allowed.sum(1)
-        return ((1 - config.label_smoothing) * hit + config.label_smoothing * spread).mean()
+        return (
+            (1 - config.label_smoothing) * hit + config.label_smoothing * spread
+        ).mean()
 
     loss = share * one(targets, allowed)
     if share < 1.0:
@@ -216,6 +222,6 @@ def pick_device(name: str) -> torch.device:
 def use_bf16(device: torch.device) -> bool:
     """Whether bfloat16 pays: on GPUs, and on CPUs with instructions for it."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     # pytorch's name for AVX512_BF16; without it bf16 on a CPU is emulated.
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

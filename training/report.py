@@ -38,7 +38,9 @@ def uar_interval(
     rows = [np.flatnonzero(np.array(speakers) == s) for s in sorted(set(speakers))]
     values = []
     for _ in range(N_BOOTSTRAP):
-        drawn = np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
+        drawn = np.concatenate(
+            [rows[i] for i in rng.integers(len(rows), size=len(rows))]
+        )
         values.append(
             np.mean([np.mean(p[drawn][t[drawn] == c] == c) for c in range(n_classes)])
         )

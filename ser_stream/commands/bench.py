@@ -16,7 +16,7 @@ from ser_stream.gate import Gate
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.window import EXTRA_FRAMES, MAX_COLUMNS
+from ser_stream.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
 
 BLOCKS_PER_STEP = 2
 N_WARM_UP = 10
@@ -31,8 +31,9 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
     steps = len(blocks) // BLOCKS_PER_STEP
     front_end, gate = FrontEnd(bundle.front_end), Gate()
-    frames = rng.standard_normal((EXTRA_FRAMES + 16, 39)).astype(np.float32)
-    encoded = recognizer.encode(frames)
+    frames = rng.standard_normal((COLD_FRAMES + 16, 39)).astype(np.float32)
+    encoded, state = recognizer.encode(frames, None)
+    frames = frames[-WARM_FRAMES - 16 :]
     columns = np.repeat(encoded, MAX_COLUMNS, axis=0)[:MAX_COLUMNS]
 
     def two_blocks(stage: Any) -> Any:
@@ -42,7 +43,7 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     stages = {
         "front end": _cpu_times(two_blocks(front_end), steps),
         "gate": _cpu_times(two_blocks(gate), steps),
-        "encoder": _cpu_times(lambda: recognizer.encode(frames), steps),
+        "encoder": _cpu_times(lambda: recognizer.encode(frames, state), steps),
         "head": _cpu_times(lambda: recognizer.scores(columns), steps),
     }
     result: dict[str, Any] = {

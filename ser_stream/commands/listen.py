@@ -7,7 +7,7 @@ from types import FrameType
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config import ListenConfig
 from ser_stream.daemon import Worker
-from ser_stream.errors import ConfigError
+from ser_stream.errors import ConfigError, SinkError
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.sinks.stdout import Renderer, StdoutSink, json_line
 from ser_stream.sinks.text import TextRenderer
@@ -61,6 +61,8 @@ def listen(config: ListenConfig) -> None:
             worker.run()
         finally:
             sink.close()
+        if sink.error is not None:
+            raise SinkError(f"standard output: {sink.error.strerror}")
 
 
 def _renderer(format: str) -> Renderer:

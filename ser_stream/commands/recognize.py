@@ -66,7 +66,10 @@ class Summary:
 
 
 def summarize(
-    chunks: Iterator[Chunk], recognizer: Recognizer, bundle: Bundle, config: PipelineConfig
+    chunks: Iterator[Chunk],
+    recognizer: Recognizer,
+    bundle: Bundle,
+    config: PipelineConfig,
 ) -> Summary:
     """Run one recording through a fresh pipeline."""
     pipeline = Pipeline(recognizer, bundle.front_end, config)
@@ -107,9 +110,12 @@ def recognize(
     bundle = load_bundle(config.model)
     settings = pipeline_config(config, bundle)
     recognizer = OnnxRecognizer(bundle)
-    write = {"json": _JsonLines, "csv": _CsvRows, "text": _TextLines}[format](
-        bundle.labels, segments
-    )
+    writers: dict[str, type[_JsonLines | _CsvRows | _TextLines]] = {
+        "json": _JsonLines,
+        "csv": _CsvRows,
+        "text": _TextLines,
+    }
+    write = writers[format](bundle.labels, segments)
     failed = 0
     for path in _with_progress(files):
         try:

@@ -20,6 +20,8 @@ from torch.nn import functional as F
 FRAMES_PER_COLUMN = 8
 RECEPTIVE_FRAMES = 38
 """Frames that one column sees."""
+COLD_COLUMNS = 4
+"""Columns of `Encoder.step` that rows of zeros make wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +127,45 @@ class Encoder(nn.Module):
         self.primary = nn.Conv2d(config.n_filters, n_out, 3)
 
     def forward(self, frames: Tensor) -> Tensor:
-        x = ((frames - self.mean) / self.deviation).unsqueeze(1)  # (B, 1, T, 39)
+        x = self._standardised(frames)
         for block in self.blocks:
             x = block(x)
+        return self._capsules(x)
+
+    def step(self, frames: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
+        """The same columns from new frames alone: exact, with what each layer keeps.
+
+        A valid convolution of height 3 looks back two rows. So the last two rows that
+        each block puts out are kept, and with them n columns cost 8 n new frames
+        instead of 8 n + 30. From rows of zeros, the first `COLD_COLUMNS` columns are
+        wrong and to be dropped; the others are exact.
+
+        Args:
+            frames: (B, 8 n + 2, 39); the first two were the last two of the last call.
+            kept: rows of the call before; shapes as `kept_shapes` says.
+
+        Returns:
+            The columns, (B, n, 6, 64), and the rows to keep.
+        """
+        x = self._standardised(frames)
+        keep = []
+        for block, rows in zip(self.blocks, kept, strict=True):
+            x = torch.cat([rows, block(x)], dim=2)
+            keep.append(x[:, :, -2:])
+        return self._capsules(x), *keep
+
+    def kept_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the rows that `step` keeps: (1, filters, 2, frequencies)."""
+        return [(1, self.config.n_filters, 2, n) for n in (18, 8, 3)]
+
+    def _standardised(self, frames: Tensor) -> Tensor:
+        return ((frames - self.mean) / self.deviation).unsqueeze(1)  # (B, 1, T, 39)
+
+    def _capsules(self, x: Tensor) -> Tensor:
         x = self.primary(x).squeeze(-1)  # (B, 384, n)
-        x = x.transpose(1, 2).unflatten(
-            2, (self.config.n_primary, self.config.capsule_dim)
-        )
-        return squash(x)  # (B, n, 6, 64)
+        x = x.transpose(1, 2)
+        shape = (x.shape[0], -1, self.config.n_primary, self.config.capsule_dim)
+        return squash(x.reshape(shape))  # (B, n, 6, 64)
 
 
 class CapsuleAttention(nn.Module):
@@ -159,7 +192,8 @@ class CapsuleAttention(nn.Module):
         else:
             v = capsules
             weights = torch.softmax(v @ v.transpose(1, 2) * self.scale, dim=-1)
-        return weights @ v * capsules * self.gain
+        result: Tensor = weights @ v * capsules * self.gain
+        return result
 
 
 class DigitCapsules(nn.Module):
@@ -175,11 +209,10 @@ class DigitCapsules(nn.Module):
         super().__init__()
         self.config = config
         # Glorot as Keras initialises the shared 64 -> 384 map.
-        weight = torch.empty(config.n_digit * config.capsule_dim, config.capsule_dim)
+        d = config.capsule_dim
+        weight = torch.empty(config.n_digit * d, d)
         nn.init.xavier_uniform_(weight)
-        self.weight = nn.Parameter(
-            weight.unflatten(0, (config.n_digit, config.capsule_dim))  # (6, 64, 64)
-        )
+        self.weight = nn.Parameter(weight.reshape(config.n_digit, d, d))
 
     def forward(self, capsules: Tensor) -> Tensor:
         config = self.config
@@ -188,7 +221,9 @@ class DigitCapsules(nn.Module):
         s = self._outputs(pooled.expand(-1, config.n_digit, -1))
         for _ in range(config.routings - 1):
             s = F.normalize(s, dim=-1)
-            directions = (s.unsqueeze(2) @ self.weight).squeeze(2)  # W_j^T s_j, (B, 6, 64)
+            directions = (s.unsqueeze(2) @ self.weight).squeeze(
+                2
+            )  # W_j^T s_j, (B, 6, 64)
             agreement = directions @ capsules.transpose(1, 2)  # (B, 6, N)
             s = self._outputs(torch.softmax(agreement, dim=1) @ capsules)
         if config.routing == "mean":

@@ -10,37 +10,58 @@ from pathlib import Path
 
 import onnx
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ser_stream.bundle import ENCODER, HEAD
-from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac
+from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac, Encoder
 
 OPSET = 18
-_EXTRA_FRAMES = 30
+
+
+class _EncoderStep(nn.Module):
+    """`Encoder.step` as a forward pass, which is what the exporter takes."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(
+        self, frames: Tensor, kept_1: Tensor, kept_2: Tensor, kept_3: Tensor
+    ) -> tuple[Tensor, ...]:
+        return self.encoder.step(frames, kept_1, kept_2, kept_3)
 
 
 def write_pair(model: Cpac, folder: Path) -> None:
-    """Write both graphs into `folder`; the network is put in evaluation mode."""
+    """Write both graphs into `folder`; the network is put in evaluation mode.
+
+    - encoder: frames (1, 8 n + 2, 39) and three kept_i -> columns (1, n, 6, 64) and
+      three keep_i; see `Encoder.step`.
+    - head: columns (1, n, 6, 64) -> logits (1, n_classes).
+    """
     model.eval()
     columns = torch.export.Dim("columns", min=1, max=64)
-    frames = torch.zeros(1, FRAMES_PER_COLUMN * 3 + _EXTRA_FRAMES, 39)
+    kept = [torch.zeros(shape) for shape in model.encoder.kept_shapes()]
     _write(
-        model.encoder,
-        frames,
-        {1: FRAMES_PER_COLUMN * columns + _EXTRA_FRAMES},
-        ("frames", "columns"),
+        _EncoderStep(model.encoder),
+        (torch.zeros(1, FRAMES_PER_COLUMN * 3 + 2, 39), *kept),
+        ({1: FRAMES_PER_COLUMN * columns + 2}, None, None, None),
+        ["frames", *(f"kept_{i}" for i in (1, 2, 3))],
+        ["columns", *(f"keep_{i}" for i in (1, 2, 3))],
         folder / ENCODER,
     )
     config = model.config
     example = torch.zeros(1, 3, config.n_primary, config.capsule_dim)
-    _write(model.head, example, {1: columns}, ("columns", "logits"), folder / HEAD)
+    _write(
+        model.head, (example,), ({1: columns},), ["columns"], ["logits"], folder / HEAD
+    )
 
 
 def _write(
     module: nn.Module,
-    example: torch.Tensor,
-    dynamic: dict[int, object],
-    names: tuple[str, str],
+    example: tuple[Tensor, ...],
+    dynamic: tuple[object, ...],
+    inputs: list[str],
+    outputs: list[str],
     path: Path,
 ) -> None:
     with warnings.catch_warnings():
@@ -49,11 +70,11 @@ def _write(
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         program = torch.onnx.export(
             module,
-            (example,),
+            example,
             dynamo=True,
-            input_names=[names[0]],
-            output_names=[names[1]],
-            dynamic_shapes=(dynamic,),
+            input_names=inputs,
+            output_names=outputs,
+            dynamic_shapes=dynamic,
             opset_version=OPSET,
             external_data=False,
             verbose=False,

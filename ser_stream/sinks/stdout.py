@@ -33,6 +33,8 @@ class StdoutSink:
         self._render = render
         self._fd = fd
         self._broken = False
+        self.error: OSError | None = None
+        """Why writing stopped, where that was not a reader who left."""
         self._outbox = Outbox() if live else None
         self._thread: threading.Thread | None = None
         if self._outbox is not None:
@@ -69,6 +71,7 @@ class StdoutSink:
         while data and not self._broken:
             try:
                 data = data[os.write(self._fd, data) :]
-            except OSError:
-                # A reader that left, or a full disk: nothing more can be said here.
+            except BrokenPipeError:
                 self._broken = True
+            except OSError as error:
+                self._broken, self.error = True, error

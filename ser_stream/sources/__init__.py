@@ -53,9 +53,7 @@ class InputConfig:
 
     def __post_init__(self) -> None:
         if self.pace not in (None, "realtime", "fast"):
-            raise ConfigError(
-                f"pace is {self.pace!r}; allowed: realtime, fast"
-            )
+            raise ConfigError(f"pace is {self.pace!r}; allowed: realtime, fast")
         if not 1000 <= self.rate <= 768_000:
             raise ConfigError(f"rate is {self.rate} Hz; allowed: 1000 to 768000")
         if not 1 <= self.channels <= 64:

@@ -114,7 +114,9 @@ def _reason(error: Exception) -> str:
 
 def _missing_bytes(log: str) -> bool:
     """Whether libsndfile's log says that the data chunk ends early."""
-    for match in re.finditer(r"^(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.M):
+    for match in re.finditer(
+        r"^(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.M
+    ):
         promised, there = int(match[1]), int(match[2])
         # Writers to pipes leave 0 or the largest number in the header.
         if there < promised < 0x7FFF0000:

@@ -9,6 +9,7 @@ import time
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser_stream.errors import SourceError
 from ser_stream.events import AudioInfo
@@ -44,7 +45,9 @@ def open_stdin(rate: int, channels: int, realtime: bool) -> "StdinSource":
 class Encoding:
     """How bytes become samples."""
 
-    def __init__(self, rate: int, channels: int, dtype: str, *, length: int = 0) -> None:
+    def __init__(
+        self, rate: int, channels: int, dtype: str, *, length: int = 0
+    ) -> None:
         self.rate = rate
         self.channels = channels
         self.dtype = dtype
@@ -59,6 +62,7 @@ class Encoding:
 
     def decode(self, data: bytes) -> FloatArray:
         """Whole frames of bytes -> samples, shape (n, channels), range [-1, 1]."""
+        samples: NDArray[np.floating]
         if self.dtype == "<i3":
             wide = np.zeros((len(data) // 3, 4), np.uint8)
             wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
@@ -204,5 +208,3 @@ class StdinSource:
     def __exit__(self, *exception: object) -> None:
         # Standard input is not ours to close.
         return
-
-

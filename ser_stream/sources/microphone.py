@@ -1,0 +1,192 @@
+"""A microphone, by PortAudio."""
+
+import logging
+import time
+from typing import Any, Self
+
+import numpy as np
+
+from ser_stream.errors import DeviceError
+from ser_stream.events import AudioInfo
+from ser_stream.resample import MonoResampler
+from ser_stream.ring import Piece, Ring, RingStatistics
+from ser_stream.sources import portaudio
+from ser_stream.sources.device_clock import DeviceClock
+from ser_stream.sources.devices import PULSE_PCM, InputDevice, resolve
+from ser_stream.sources.pulse import SourceWatch, recording_from
+from ser_stream.values import SAMPLE_RATE, Chunk, FloatArray
+
+_LOGGER = logging.getLogger(__name__)
+RING_S = 5.0
+"""A reader that is later than this loses the oldest samples."""
+CHUNK_S = 0.1
+"""At most this much comes at a time."""
+CALLBACK_S = 0.02
+"""How often PortAudio calls; more often costs more than it saves in latency."""
+SILENT_S = 5.0
+"""Without a callback for so long, a device is gone, whatever it says."""
+_OTHER_RATES = (16_000, 48_000, 44_100, 32_000)
+
+
+class Microphone:
+    """A live source; it records from the moment it is made until its `with` ends."""
+
+    def __init__(self, name: str, *, ring_s: float = RING_S) -> None:
+        """Open the input device that `name` means; "" is the default one.
+
+        Raises:
+            DeviceError: if there is no such device, or it cannot be opened.
+            MissingLibraryError: if PortAudio is not installed.
+        """
+        device = resolve(name)
+        self._name = device.name
+        self._ring_s = ring_s
+        self._sd = portaudio.load()
+        with portaudio.quiet(), recording_from(device.pulse_source):
+            self._stream, self._rate = self._open(device)
+        source = device.pulse_source
+        self._watch = None if source is None else SourceWatch(source)
+        self.info = AudioInfo("mic", device.name, self._rate)
+        self.live = True
+        self.ended = False
+        self._resampler = MonoResampler(self._rate, self._stream.channels)
+        self._expected = 0
+        self._next = 0
+        self._silent_s = 0.0
+        self._checked = time.monotonic()
+        _LOGGER.info(
+            "microphone: %s, %d Hz, channels: %d",
+            device.name,
+            self._rate,
+            self._stream.channels,
+        )
+
+    def _open(self, device: InputDevice) -> tuple[Any, int]:
+        """The stream, running, at the first rate and fewest channels that work."""
+        index = device.index if device.index is not None else self._pulse_index(device)
+        rates = dict.fromkeys((device.default_rate, *_OTHER_RATES))
+        counts = sorted({1, min(2, device.channels), device.channels})
+        error: Exception | None = None
+        for rate in rates:
+            for channels in counts:
+                try:
+                    return self._start(index, rate, channels), rate
+                except self._sd.PortAudioError as refusal:
+                    # The first refusal is about what the device likes best.
+                    error = error or refusal
+        assert error is not None
+        raise DeviceError(
+            f"the microphone {device.name} cannot be opened: "
+            f"{portaudio.reason(error)}; is it plugged in, and used by nobody else?"
+        ) from error
+
+    def _start(self, index: int, rate: int, channels: int) -> Any:
+        self._sd.check_input_settings(index, channels, "float32", samplerate=rate)
+        self._ring = Ring(
+            round(self._ring_s * rate), channels, maximum=round(CHUNK_S * rate)
+        )
+        self._clock = DeviceClock(rate)
+        stream = self._sd.InputStream(
+            samplerate=rate,
+            blocksize=round(CALLBACK_S * rate),
+            device=index,
+            channels=channels,
+            dtype="float32",
+            # With the default latency the first frames may come seconds late.
+            latency="low",
+            callback=self._hear,
+        )
+        try:
+            stream.start()
+        except self._sd.PortAudioError:
+            stream.close()
+            raise
+        return stream
+
+    def _pulse_index(self, device: InputDevice) -> int:
+        for index, entry in enumerate(self._sd.query_devices()):
+            if entry["name"] == PULSE_PCM and entry["max_input_channels"] > 0:
+                return index
+        raise DeviceError(
+            f"the microphone {device.name} belongs to PulseAudio, which ALSA cannot "
+            "reach; Debian, Ubuntu: apt install libasound2-plugins; Fedora: dnf "
+            "install alsa-plugins-pulseaudio"
+        )
+
+    def _hear(self, samples: FloatArray, frames: int, _: Any, status: Any) -> None:
+        # In PortAudio's thread: copy and return.
+        now = time.monotonic()
+        overflow = bool(status.input_overflow)
+        lost = self._clock.lost(self._ring.index, frames, now, overflow)
+        if lost:
+            self._ring.note_gap(lost)
+        self._ring.write(samples, now)
+
+    def read(self, timeout: float, /) -> Chunk | None:
+        """What came since the last time, up to 0.1 s; see `Source.read`.
+
+        Raises:
+            DeviceError: if the device is gone.
+        """
+        deadline = time.monotonic() + timeout
+        while not self.ended:
+            piece = self._ring.read(max(0.0, deadline - time.monotonic()))
+            self._check_alive(piece is None)
+            if piece is None:
+                return None
+            chunk = self._convert(piece)
+            # The resampler keeps the first samples until it has seen more.
+            if len(chunk.samples):
+                return chunk
+        return None
+
+    def _check_alive(self, silent: bool) -> None:
+        now = time.monotonic()
+        # At most 1 s for each call: when the whole process was stopped for a while,
+        # that is not the device's fault.
+        waited = min(now - self._checked, 1.0)
+        self._checked = now
+        self._silent_s = self._silent_s + waited if silent else 0.0
+        # PortAudio raises nothing when a device vanishes: the stream just ends. What
+        # came before that is still in the ring, and is heard first.
+        ended = silent and not self._stream.active
+        moved = self._watch is not None and self._watch.gone()
+        if ended or moved or self._silent_s >= SILENT_S:
+            self.ended = True
+            raise DeviceError(
+                f"the microphone {self._name} is gone: unplugged, or its sound server "
+                "has stopped"
+            )
+
+    def _convert(self, piece: Piece) -> Chunk:
+        if piece.start != self._expected:
+            _LOGGER.warning(
+                "microphone: %.3f s were lost",
+                (piece.start - self._expected) / self._rate,
+            )
+            self._resampler.reset()
+            # Never backwards: the rounding may say one sample less.
+            begin = round(piece.start * SAMPLE_RATE / self._rate)
+            self._next = max(self._next, begin)
+        self._expected = piece.start + len(piece.samples)
+        mono = self._resampler.feed(piece.samples)
+        # Sound servers deliver floats beyond full scale when something clips.
+        mono = np.clip(np.nan_to_num(mono), -1.0, 1.0)
+        chunk = Chunk(self._next, mono, piece.arrived)
+        self._next = chunk.end
+        return chunk
+
+    def statistics(self) -> RingStatistics:
+        """What was lost so far, in frames of the device."""
+        return self._ring.statistics()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.ended = True
+        # Not `stop`, which may wait for buffers of a device that is no more.
+        self._stream.abort()
+        self._stream.close()
+        if self._watch is not None:
+            self._watch.close()

@@ -1,0 +1,80 @@
+"""PortAudio through `sounddevice`: imported late, and without chatter on stderr."""
+
+import contextlib
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from ser_stream.errors import DeviceError, MissingLibraryError
+
+_LOGGER = logging.getLogger(__name__)
+_STDERR = 2
+_LOCK = threading.Lock()
+
+
+def load() -> Any:
+    """The `sounddevice` module; importing it starts PortAudio and scans devices.
+
+    Raises:
+        MissingLibraryError: if it, or the PortAudio library, is not installed.
+        DeviceError: if PortAudio cannot be started.
+    """
+    try:
+        with quiet():
+            import sounddevice
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"the microphone needs the Python package sounddevice ({error}); "
+            "pip install sounddevice"
+        ) from error
+    except OSError as error:
+        raise MissingLibraryError(
+            f"the microphone needs the PortAudio library ({error}); Debian, Ubuntu: "
+            "apt install libportaudio2; Fedora: dnf install portaudio; on macOS and "
+            "Windows reinstall the package sounddevice, which brings it along"
+        ) from error
+    except Exception as error:
+        # Its own PortAudioError, which cannot be named: the import just failed.
+        raise DeviceError(f"PortAudio cannot be started: {error}") from error
+    return sounddevice
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Send what C libraries write to stderr to our log, at level DEBUG.
+
+    ALSA and PortAudio print a dozen lines about devices that merely do not fit. They
+    write to the descriptor itself, so it is the descriptor that has to be moved; for
+    all threads, hence only around starting, probing and opening.
+    """
+    with _LOCK, tempfile.TemporaryFile() as chatter:
+        try:
+            saved = os.dup(_STDERR)
+        except OSError:
+            # Standard error is closed: nobody to bother.
+            yield
+            return
+        try:
+            os.dup2(chatter.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(saved, _STDERR)
+            os.close(saved)
+            chatter.seek(0)
+            for line in chatter.read().decode(errors="replace").splitlines():
+                if line.strip():
+                    _LOGGER.debug("audio library: %s", line.strip())
+
+
+def reason(error: Exception) -> str:
+    """A PortAudioError in one line, without its numbers."""
+    text = str(error.args[0]) if error.args else str(error)
+    text = text.removeprefix("Error opening InputStream: ")
+    text = text.removeprefix("Error starting stream: ")
+    # "Unanticipated host error" says nothing; what the host says, does.
+    if len(error.args) > 2 and isinstance(error.args[2], tuple) and error.args[2][2]:
+        text = str(error.args[2][2])
+    return text.strip().rstrip(".")
