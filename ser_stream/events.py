@@ -40,7 +40,8 @@ class Message:
         text = json.dumps(
             self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
         )
-        data = text.encode() + b"\n"
+        # A file name need not be UTF-8; a line must.
+        data = text.encode(errors="replace") + b"\n"
         assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
         return data
 

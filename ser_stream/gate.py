@@ -46,7 +46,7 @@ class GateConfig:
                 f"gate thresholds must satisfy 0 < exit <= enter < 1, not exit "
                 f"{self.exit} and enter {self.enter}"
             )
-        if self.min_speech_s < 0 or self.max_pause_s <= 0:
+        if not (self.min_speech_s >= 0 and self.max_pause_s > 0):
             raise ConfigError("gate times must be positive seconds")
 
 
@@ -58,8 +58,8 @@ class GateReading:
     """True from speech to the end of the pause that follows it."""
     began: int | None
     """Sample index at which the present speech began."""
-    mean_square: float
-    """Of the block's samples, full scale 1; for the level."""
+    energy: float
+    """Sum of squares of the block's samples, full scale 1; for the level."""
 
 
 class Silero:
@@ -144,7 +144,9 @@ class Gate:
         if self._awake:
             self._listen(block.samples, block.end)
         self._last = block.samples
-        return GateReading(self._began is not None, self._began, mean_square)
+        return GateReading(
+            self._began is not None, self._began, mean_square * len(block.samples)
+        )
 
     def _wake_or_sleep(self, block: Block, variance: float) -> None:
         config = self.config

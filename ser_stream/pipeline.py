@@ -6,6 +6,7 @@ to an event is called from `Pipeline.feed`, in this order:
     Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,8 +89,8 @@ class Pipeline:
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(self.config.max_columns)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing)
-        self._energy = 0.0
-        self._n_blocks = 0
+        # Energy and number of samples of the blocks of the present step.
+        self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
 
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Take any number of samples; return what they cause, in order of time.
@@ -121,22 +122,26 @@ class Pipeline:
     def _block(self, block: Block) -> list[StreamEvent]:
         if block.first:
             self._window.reset()
-            self._energy, self._n_blocks = 0.0, 0
+            self._levels.clear()
         reading = self._gate.feed(block)
-        self._energy += reading.mean_square
-        self._n_blocks += 1
+        n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
+        self._levels.append((reading.energy, n_valid))
         first, frames = self._front_end.feed(block)
         if len(frames):
             self._window.push(first, frames)
+        events: list[StreamEvent] = []
         if reading.began is None:
-            self._window.clear()
+            if self._window.started:
+                # Not at the next step: if steps are long, speech may be back by then.
+                self._window.clear()
+                events += self._smoother.flush()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
         elapsed = block.end - COLUMN_LENGTH
         if elapsed < 0 or elapsed % (COLUMN_HOP * self.config.step_blocks):
-            return []
+            return events
         prediction = self._predict(block)
-        return [prediction, *self._smoother.feed(prediction)]
+        return [*events, prediction, *self._smoother.feed(prediction)]
 
     def _predict(self, block: Block) -> Prediction:
         level = self._level()
@@ -162,6 +167,6 @@ class Pipeline:
         )
 
     def _level(self) -> float:
-        mean_square = self._energy / max(1, self._n_blocks)
-        self._energy, self._n_blocks = 0.0, 0
+        energy, n = map(sum, zip(*self._levels, strict=True))
+        mean_square = energy / n
         return max(SILENCE_DBFS, float(10.0 * np.log10(max(mean_square, 1e-12))))

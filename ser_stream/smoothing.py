@@ -44,7 +44,7 @@ class SmoothingConfig:
                 f"exit ({self.exit}) must not be above enter ({self.enter})"
             )
         for name in ("time_constant_s", "dwell_s", "update_s"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; allowed: >= 0 s")
 
 

@@ -287,7 +287,6 @@ def test_lines_are_utf_8_and_a_line_break_in_a_text_stays_one_line(
     assert parse(message)["detail"] == "Gerät\nweg  \u2028!"
 
 
-@pytest.mark.xfail(strict=True, reason="`Message.line` cannot encode a surrogate")
 def test_a_file_name_that_is_no_utf_8_can_still_be_told(protocol: Protocol) -> None:
     device = b"M\xfcller.wav".decode("utf-8", "surrogateescape")
     hello = protocol.hello(BUNDLE, AudioInfo("file", device, 16_000), PipelineConfig())

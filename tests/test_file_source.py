@@ -138,10 +138,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     [
         "cut.wav",
         "cut.flac",
-        pytest.param(
-            "cut.aiff",
-            marks=pytest.mark.xfail(strict=True, reason="`_missing_bytes` misses it"),
-        ),
+        "cut.aiff",
     ],
 )
 def test_a_file_that_is_cut_short_gives_what_is_there_and_then_says_so(
@@ -243,7 +240,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         open_source(InputConfig(str(tmp_path / "gone.wav")))
 
 
-@pytest.mark.xfail(strict=True, reason="soundfile's TypeError comes through")
 def test_headerless_samples_called_raw_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "samples.raw"
     path.write_bytes(bytes(3200))

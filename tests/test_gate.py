@@ -201,10 +201,10 @@ def test_a_gap_does_not_forget_the_speech_that_was_counted(clip: FloatArray) -> 
     assert counts[1] == pytest.approx(2 * counts[0], rel=0.1)
 
 
-def test_the_mean_square_is_the_power_of_the_block() -> None:
+def test_the_energy_is_the_sum_of_the_squares_of_the_block() -> None:
     read = listen(zeros(0.1), np.full(1600, 0.5, np.float32))
     # The second block holds samples 200 to 1800, and 200 of them are 0.5.
-    assert [reading.mean_square for _, reading in read] == [0.0, 0.25 * 200 / 1600]
+    assert [reading.energy for _, reading in read] == [0.0, 0.25 * 200]
 
 
 @settings(max_examples=20)

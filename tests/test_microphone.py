@@ -106,7 +106,7 @@ def test_what_was_played_is_what_comes_in_and_soon(
     played = soxr.resample(signal_48k, RATE, SAMPLE_RATE)
     at = _position(samples, played)
     error = _error(samples[at : at + len(played)], played)
-    assert error < 0.05, f"relative error {error:.3f} at {at}"
+    assert error < 0.01, f"relative error {error:.3f} at {at}"
     # From the start of the player, its own start included.
     delay = arrived[np.searchsorted(ends, at, side="right")] - begin
     assert 0.0 < delay < 0.5, f"first sample after {delay:.3f} s"

@@ -120,14 +120,36 @@ class TrainConfig:
         return TrainConfig.from_dict({"name": path.stem, **values})
 
 
-def _build(kind: Any, values: dict[str, Any], where: str) -> Any:
-    allowed = [f.name for f in fields(kind)]
+def _build(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} is {values!r}; it must be a table")
+    allowed = {f.name: f.default for f in fields(kind)}
     for key in values:
         if key not in allowed:
             place = f" in [{where}]" if where else ""
             raise ConfigError(
                 f"unknown key {key!r}{place}; allowed: {', '.join(allowed)}"
             )
+        _check_type(f"{where}.{key}" if where else key, values[key], allowed[key])
     return kind(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     )
+
+
+def _check_type(key: str, value: object, default: object) -> None:
+    # The defaults say what each setting is; whole numbers are numbers too.
+    if isinstance(default, float):
+        right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif isinstance(default, int):
+        right = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(default, str):
+        right = isinstance(value, str)
+    elif isinstance(default, tuple):
+        right = isinstance(value, (list, tuple))
+    else:
+        right = True
+    if not right:
+        kinds = {float: "a number", int: "a whole number", str: "a string"}
+        raise ConfigError(
+            f"{key} is {value!r}; it must be {kinds.get(type(default), 'a list')}"
+        )

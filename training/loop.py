@@ -135,6 +135,11 @@ def _begin(
 ) -> tuple[
     Cpac, Cpac, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, int
 ]:
+    saved = load_checkpoint(path) if path.exists() else None
+    if saved and TrainConfig.from_dict(saved["config"]) != config:
+        raise ConfigError(
+            f"{path} belongs to another configuration; give another --out, or delete it"
+        )
     # The same beginning for a fresh and a resumed run; then load what was saved.
     torch.manual_seed(config.seed)
     model = Cpac(config.model)
@@ -151,13 +156,8 @@ def _begin(
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, config.learning_rate, total_steps=config.epochs * data.n_batches
     )
-    if not path.exists():
+    if saved is None:
         return model, average, optimiser, scheduler, 0
-    saved = load_checkpoint(path)
-    if TrainConfig.from_dict(saved["config"]) != config:
-        raise ConfigError(
-            f"{path} belongs to another configuration; give another --out, or delete it"
-        )
     model.load_state_dict(saved["model"])
     average.load_state_dict(saved["weights"])
     optimiser.load_state_dict(saved["optimiser"])

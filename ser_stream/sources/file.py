@@ -35,7 +35,8 @@ class FileSource:
             self._file = soundfile.SoundFile(
                 str(file) if isinstance(file, Path) else file
             )
-        except (soundfile.SoundFileError, OSError) as error:
+        except (soundfile.SoundFileError, OSError, TypeError) as error:
+            # TypeError: soundfile asks for rate and channels of a file named .raw.
             if isinstance(file, Path) and file.stat().st_size == 0:
                 raise SourceError(f"{self._name} is empty (0 bytes)") from None
             raise SourceError(f"{self._name} is not audio: {_reason(error)}") from None
@@ -115,7 +116,7 @@ def _reason(error: Exception) -> str:
 def _missing_bytes(log: str) -> bool:
     """Whether libsndfile's log says that the data chunk ends early."""
     for match in re.finditer(
-        r"^(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.M
+        r"^ ?(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", log, re.M
     ):
         promised, there = int(match[1]), int(match[2])
         # Writers to pipes leave 0 or the largest number in the header.

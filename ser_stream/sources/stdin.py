@@ -39,7 +39,16 @@ def open_stdin(rate: int, channels: int, realtime: bool) -> "StdinSource":
     if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
         encoding = _read_wav_header(fd)
         return StdinSource(fd, encoding, b"", realtime)
+    for magic, name in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise SourceError(
+                f"standard input is {name}; it takes WAV or raw samples. Give the file "
+                "to --input by its name, or convert it first"
+            )
     return StdinSource(fd, Encoding(rate, channels, "<i2"), head, realtime)
+
+
+_COMPRESSED = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF"}
 
 
 class Encoding:
