@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +29,6 @@ from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH, MAX_COLUMNS
 from training.checkpoint import build_model, load_checkpoint
 from training.config import TrainConfig
 from training.corpora.utterance import read_samples
-from training.crossval import git_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +82,9 @@ def export_bundle(
         write_card(part / CARD, manifest)
         _seal(part, manifest)
         load_bundle(str(part))
+        # A kill between these two leaves the old bundle in the temporary folder.
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, Path(made) / "old")
         os.replace(part, folder)
     return Export(load_bundle(str(folder)), parity)
 
@@ -138,13 +136,13 @@ def _manifest(
             "seed": config.seed,
             "speakers": saved["speakers"],
             "config": config.to_dict(),
-            "revision": git_revision(),
+            "revision": saved.get("revision", "unknown"),
             "commands": [
                 f"python -m training train training/configs/{config.name}.toml "
-                "--corpora DIR",
+                f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
                 f"python -m training crossval training/configs/{config.name}.toml "
-                "--corpora DIR",
-                " ".join(["python -m export", *sys.argv[1:]]),
+                f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
+                "python -m export CHECKPOINT DIR --crossval CROSSVAL.json",
             ],
         },
         "opset": OPSET,
@@ -153,7 +151,7 @@ def _manifest(
     if results is not None:
         manifest["temperatures"] = results["temperatures"]
         manifest["metrics"] = {"protocol": results["protocol"], **results["metrics"]}
-        manifest["metrics"]["revision"] = results["revision"]
+        manifest["metrics"]["revisions"] = results["revisions"]
     return manifest
 
 

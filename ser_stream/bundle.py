@@ -8,13 +8,15 @@ card.md        the same for people
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ser_stream.errors import ModelError
+from ser_stream.errors import ConfigError, ModelError
 from ser_stream.front_end import FrontEndConfig
+from ser_stream.paths import is_file, is_folder, user_path
 from ser_stream.smoothing import SmoothingConfig
 
 FORMAT = 1
@@ -76,8 +78,8 @@ def find_bundle(model: str) -> Path:
     names = sorted(path.name for path in packaged_bundles().iterdir() if path.is_dir())
     if model in names:
         return packaged_bundles() / model
-    folder = Path(model).expanduser()
-    if folder.is_dir():
+    folder = user_path(model)
+    if is_folder(folder):
         return folder
     raise ModelError(
         f"there is no model {model!r}; allowed: the name of a packaged bundle "
@@ -93,9 +95,17 @@ def load_bundle(model: str) -> Bundle:
     """
     folder = find_bundle(model)
     manifest = _read_manifest(folder / MANIFEST)
+    try:
+        return _verified(folder, manifest)
+    except (AttributeError, KeyError, TypeError, ValueError, ConfigError) as error:
+        # A manifest that matches its own hash, but was not written by `export`.
+        raise ModelError(f"{folder / MANIFEST} makes no sense: {error}") from None
+
+
+def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
     for name, expected in manifest["files"].items():
         path = folder / name
-        if not path.is_file():
+        if not is_file(path):
             raise ModelError(f"{folder} is not a whole bundle: {name} is missing")
         if file_hash(path) != expected:
             raise ModelError(
@@ -109,15 +119,21 @@ def load_bundle(model: str) -> Bundle:
             f"{manifest['front_end_hash'][:12]}, this version computes "
             f"{front_end.hash[:12]}"
         )
+    labels = tuple(str(label) for label in manifest["labels"])
+    temperatures = tuple(float(value) for value in manifest["temperatures"])
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ValueError(f"labels are {list(labels)}; they must be two or more names")
+    if not temperatures or not all(0 < t < math.inf for t in temperatures):
+        raise ValueError("temperatures must be positive numbers, one or more")
     return Bundle(
         folder=folder,
         manifest=manifest,
         sha256=manifest["sha256"],
         name=manifest["name"],
-        labels=tuple(manifest["labels"]),
+        labels=labels,
         licence=manifest["licence"],
         front_end=front_end,
-        temperatures=tuple(manifest["temperatures"]),
+        temperatures=temperatures,
         thresholds=SmoothingConfig(**manifest["thresholds"]),
         adapted=bool(manifest.get("adapted", False)),
     )

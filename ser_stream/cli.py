@@ -1,5 +1,6 @@
 """The command line: flags and their help. What a command does is in `commands/`."""
 
+import io
 import logging
 import os
 import sys
@@ -14,7 +15,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import typer
 
 from ser_stream import __version__
-from ser_stream.errors import SerStreamError
+from ser_stream.commands.output import write
+from ser_stream.errors import QuietEndError, SerStreamError
 
 EPILOG = (
     "Exit status: 0 done (also by Ctrl-C), 1 some of several inputs failed, 2 usage, "
@@ -26,12 +28,11 @@ app = typer.Typer(
     name="ser-stream",
     help="Hears how people sound: speech emotion recognition, live and on files.",
     epilog=EPILOG,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-model_app = typer.Typer(help="Look at model bundles.", no_args_is_help=True)
+model_app = typer.Typer(help="Look at model bundles.")
 app.add_typer(model_app, name="model")
 
 
@@ -78,6 +79,7 @@ Config = Annotated[
 
 @app.callback(invoke_without_command=True)
 def main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.")
     ] = False,
@@ -91,11 +93,21 @@ def main(
         level=logging.DEBUG if verbose else logging.INFO,
         format="ser-stream: %(levelname)s: %(message)s",
     )
-    logging.addLevelName(logging.WARNING, "warning")
-    logging.addLevelName(logging.INFO, "info")
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logging.addLevelName(level, logging.getLevelName(level).lower())
     if version:
-        sys.stdout.write(f"ser-stream {__version__}\n")
-        raise typer.Exit
+        write(f"ser-stream {__version__}\n")
+    elif context.invoked_subcommand is None:
+        write(context.get_help() + "\n")
+        raise typer.Exit(2)
+
+
+@model_app.callback(invoke_without_command=True)
+def model(context: typer.Context) -> None:
+    """Look at model bundles."""
+    if context.invoked_subcommand is None:
+        write(context.get_help() + "\n")
+        raise typer.Exit(2)
 
 
 @app.command(epilog=EPILOG)
@@ -163,7 +175,8 @@ def listen(
 @app.command(epilog=EPILOG)
 def recognize(
     files: Annotated[
-        list[Path], typer.Argument(help="Audio files.", metavar="FILE...")
+        list[Path],
+        typer.Argument(help="Audio files.", metavar="FILE...", readable=False),
     ],
     format: Annotated[
         RecognizeFormat, typer.Option(help="json: one object a line.")
@@ -253,19 +266,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     Every error the user can cause is one line on standard error.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the locale: JSON is UTF-8, and a file name need not be.
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     try:
         status = app(arguments, standalone_mode=False)
+    except QuietEndError:
+        return 0
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        if not (message := error.format_message()):
-            return 2  # no arguments: the help was printed
-        return _fail(f"{message.rstrip('.')}; see ser-stream --help", 2)
+        return _fail(f"{error.format_message().rstrip('.')}; see ser-stream --help", 2)
     except (typer.Abort, KeyboardInterrupt):
-        return 0
-    except BrokenPipeError:
-        # The reader has gone; keep the interpreter from saying so when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status if isinstance(status, int) else 0
 

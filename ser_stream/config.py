@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ser_stream.bundle import DEFAULT_MODEL
 from ser_stream.errors import ConfigError
 from ser_stream.gate import GateConfig
+from ser_stream.paths import is_file, user_path
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.sources import InputConfig
 
@@ -56,7 +57,7 @@ TABLES = {
 def default_path() -> Path:
     """Where the file is looked for when none is named."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "ser-stream" / "config.toml"
+    return user_path(home) / "ser-stream" / "config.toml"
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def build_config(file: Path | None, flags: Mapping[str, Any]) -> ListenConfig:
     values: dict[str, Any] = {}
     if file is not None:
         values = read_file(file)
-    elif default_path().is_file():
+    elif is_file(default_path()):
         values = read_file(default_path())
     values |= {key: value for key, value in flags.items() if value is not None}
     source = {

@@ -20,10 +20,13 @@ from ser_stream.values import (
     Prediction,
     StreamEvent,
 )
+from ser_stream.window import COLUMN_LENGTH
 
 _LOGGER = logging.getLogger(__name__)
 READ_TIMEOUT = 0.25
 """Seconds; how long a stop may take to be noticed while no audio comes."""
+HELLO_WAIT = 0.5
+"""Seconds; how long `hello` may wait for the first samples."""
 
 
 class Worker:
@@ -61,10 +64,12 @@ class Worker:
         Raises:
             SourceError: if the input fails while it is read.
         """
-        self._publish(
-            self._protocol.hello(self._bundle, self._source.info, self._config)
-        )
+        first = self._first_chunk()
+        hello = self._protocol.hello(self._bundle, self._source.info, self._config)
+        self._publish(hello)
         try:
+            if first is not None:
+                self._chunk(first)
             while not self._finished():
                 chunk = self._source.read(READ_TIMEOUT)
                 if chunk is not None:
@@ -75,10 +80,27 @@ class Worker:
             self._publish(bye("shutdown"))
         if not self._predicted and not self._stop.is_set() and self._source.ended:
             _LOGGER.warning(
-                "the input lasts %.4g s, and the first prediction needs 0.5125 s; "
+                "the input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
                 self._end / SAMPLE_RATE,
+                COLUMN_LENGTH / SAMPLE_RATE,
             )
+
+    def _first_chunk(self) -> Chunk | None:
+        # `hello` says when sample 0 was spoken, so it waits for the first samples; but
+        # not long: whoever starts this wants to know that it runs.
+        deadline = time.monotonic() + HELLO_WAIT
+        chunk = None
+        while chunk is None and not self._stop.is_set() and not self._source.ended:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            chunk = self._source.read(remaining)
+        now, age = datetime.now(UTC), 0.0
+        if chunk is not None:
+            age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
+        self._protocol.t0 = now - timedelta(seconds=age)
+        return chunk
 
     def _finished(self) -> bool:
         if self._stop.is_set() or self._source.ended:
@@ -86,10 +108,6 @@ class Worker:
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
     def _chunk(self, chunk: Chunk) -> None:
-        if self._end == 0 and self._source.live:
-            # Sample 0 was spoken this long ago; nothing has been numbered yet.
-            age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
-            self._protocol.t0 = datetime.now(UTC) - timedelta(seconds=age)
         self._end = chunk.end
         for event in self._pipeline.feed(chunk):
             self._event(event, chunk.arrived)

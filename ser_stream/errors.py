@@ -1,6 +1,7 @@
 """The errors of ser-stream, and the exit status each one ends the program with.
 
 SerStreamError              1
+├── QuietEndError           0   no error: a signal, or nobody reads any more
 ├── ConfigError             2   a flag, a setting or a file of settings is wrong
 ├── SourceError             2   the input cannot be read
 │   └── DeviceError         3   no such microphone, or it cannot be opened
@@ -19,6 +20,12 @@ class SerStreamError(Exception):
     """Anything ser-stream reports to its user."""
 
     exit_status: ClassVar[int] = 1
+
+
+class QuietEndError(SerStreamError):
+    """Nothing is wrong: a signal came, or whoever read the output has gone."""
+
+    exit_status = 0
 
 
 class ConfigError(SerStreamError):

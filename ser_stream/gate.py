@@ -4,7 +4,8 @@ Silero's detector looks at 32 ms at a time. An energy pre-gate in front of it le
 sleep while the room is as quiet as it has been, so an idle room costs nearly nothing.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,6 +42,9 @@ class GateConfig:
     """How far a block must rise above the noise floor to wake the detector."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            if not math.isfinite(getattr(self, field.name)):
+                raise ConfigError(f"gate.{field.name} must be a finite number")
         if not 0.0 < self.exit <= self.enter < 1.0:
             raise ConfigError(
                 f"gate thresholds must satisfy 0 < exit <= enter < 1, not exit "

@@ -1,6 +1,14 @@
-"""ONNX Runtime sessions: one thread, no spinning, no surprises."""
+"""ONNX Runtime sessions: one thread, no spinning, no telemetry.
 
+The only importer of onnxruntime in the runtime.
+"""
+
+import os
 from pathlib import Path
+
+# ONNX Runtime's wheels send usage data and keep a device id in the home folder, from
+# the moment they are imported. This program promises that nothing leaves it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnxruntime
 

@@ -9,10 +9,7 @@ from ser_stream.errors import ModelError
 from ser_stream.mfcc import N_MFCC
 from ser_stream.onnx_session import open_session
 from ser_stream.values import EncoderState, FloatArray
-from ser_stream.window import COLD_FRAMES, WARM_FRAMES
-
-COLD_COLUMNS = 4
-"""Columns that an encoder without state makes wrong; they are dropped here."""
+from ser_stream.window import COLD_COLUMNS, COLD_FRAMES, WARM_FRAMES
 
 
 class Recognizer(Protocol):

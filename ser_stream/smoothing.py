@@ -4,6 +4,7 @@ Three means against flicker: an exponential average of the scores over time, two
 thresholds (one to enter an emotion, a lower one to leave it), and a minimum dwell.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +45,7 @@ class SmoothingConfig:
                 f"exit ({self.exit}) must not be above enter ({self.enter})"
             )
         for name in ("time_constant_s", "dwell_s", "update_s"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; allowed: >= 0 s")
 
 
@@ -67,6 +68,7 @@ class Smoother:
         self.labels = labels
         self.config = config or SmoothingConfig()
         self._next_id = 1
+        self._last_end_of_emotion = 0
         self._emotion: _Emotion | None = None
         self._clear()
 
@@ -147,7 +149,7 @@ class Smoother:
         self._emotion = _Emotion(
             self._next_id,
             best,
-            self._candidate[1],
+            max(self._candidate[1], self._last_end_of_emotion),
             prediction.end,
             float(scores[best]),
             prediction.end,
@@ -159,6 +161,7 @@ class Smoother:
         if self._emotion is None:
             return []
         events = [self._event(Phase.END)]
+        self._last_end_of_emotion = self._emotion.end
         self._emotion = None
         return events
 

@@ -22,6 +22,8 @@ two once more, then the new ones."""
 COLD_FRAMES = 34
 """Without it, n columns need 8 n + 34 frames. The first four are not looked at: they
 fill the encoder's first columns, which it drops."""
+COLD_COLUMNS = 4
+"""First columns that an encoder without state makes wrong, and drops."""
 MAX_COLUMNS = 25
 
 

@@ -1,7 +1,9 @@
 """Bad input: one clear line on standard error, the right status, nothing half-said."""
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import soundfile
 
 from ser_stream.bundle import manifest_hash
-from tests.program import DATA, error_line, messages, run
+from tests.program import COMMAND, DATA, ENVIRONMENT, error_line, messages, run
 
 CLIP = DATA / "15a02Ac.flac"
 OPEN = Path(__file__).parent.parent / "ser_stream" / "bundles" / "open"
@@ -242,3 +244,114 @@ def test_graphs_that_do_not_fit_each_other_are_refused(bundle: Path) -> None:
     files = manifest["files"] | {"encoder.onnx": manifest["files"]["head.onnx"]}
     change_manifest(bundle, files=files)
     assert "do not fit" in refused(bundle)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"temperatures": [0.0]},
+        {"temperatures": []},
+        {"labels": ["angry", "angry"]},
+        {"thresholds": {"nonsense": 1.0}},
+        {"thresholds": {"enter": 0.1, "exit": 0.9}},
+        {"front_end_hash": None},
+        {"files": []},
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(
+    bundle: Path, changes: dict[str, object]
+) -> None:
+    change_manifest(bundle, **changes)
+    assert str(bundle) in refused(bundle)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("x" * 300 + ".wav", "File name too long"),
+        ("", "is a folder"),
+        ("/dev/null", "is no regular file"),
+    ],
+)
+def test_a_path_that_is_no_file_is_said_so(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    done = run("listen", "--input", tmp_path / name)
+    assert done.returncode == 2
+    assert reason in error_line(done)
+    assert run("recognize", tmp_path / name).returncode == 1
+
+
+@pytest.mark.parametrize("rate", [1, 2_000_000_000])
+def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "rate.wav"
+    soundfile.write(path, np.zeros(1000), rate)
+    done = run("listen", "--input", path)
+    assert done.returncode == 2
+    assert "1000 to 768000" in error_line(done)
+
+
+def test_a_name_that_is_no_utf_8_is_heard_like_any_other(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"M\xfcller.flac")
+    shutil.copy(CLIP, path)
+    assert run("listen", "--pace", "fast", "--input", path).returncode == 0
+    (row,) = messages(run("recognize", path).stdout)
+    assert row["file"].endswith("ller.flac")
+
+
+def test_compressed_audio_on_standard_input_is_refused_not_heard_as_noise() -> None:
+    done = run("listen", "--input", "-", stdin=CLIP.read_bytes())
+    assert done.returncode == 2
+    assert "standard input is FLAC" in error_line(done)
+
+
+@pytest.mark.parametrize(("redirection", "status"), [("<&-", 2), ("</dev/zero >&-", 5)])
+def test_closed_standard_streams_are_said_so(redirection: str, status: int) -> None:
+    done = subprocess.run(
+        f"{' '.join(COMMAND)} listen --input - {redirection}",
+        shell=True,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        timeout=30,
+        check=False,
+    )
+    assert "is closed" in error_line(done)
+    assert done.returncode == status
+
+
+@pytest.mark.parametrize(
+    "arguments", [("recognize", str(CLIP)), ("model", "show", "--json"), ("--version",)]
+)
+def test_a_full_disk_and_a_reader_that_left_are_told_apart(
+    arguments: tuple[str, ...],
+) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+
+    def run_into(descriptor: int) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            stdout=descriptor,
+            stderr=subprocess.PIPE,
+            env=ENVIRONMENT,
+            check=False,
+        )
+
+    with Path("/dev/full").open("wb") as full:
+        done = run_into(full.fileno())
+    assert done.returncode == 5
+    assert "No space left on device" in error_line(done)
+    read, write = os.pipe()
+    os.close(read)
+    done = run_into(write)
+    os.close(write)
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("arguments", [(), ("model",)])
+def test_no_command_shows_the_help(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout.decode().startswith("Usage:")
+    assert done.stderr == b""

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ser_stream.nn.cpac import (
-    COLD_COLUMNS,
     Cpac,
     CpacConfig,
     DigitCapsules,
     squash,
 )
+from ser_stream.window import COLD_COLUMNS
 
 FORMS = {
     "streaming": CpacConfig(),

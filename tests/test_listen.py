@@ -1,9 +1,13 @@
 """`ser-stream listen` as a real process: what it says, and how it ends."""
 
+import contextlib
 import os
+import pty
 import signal
 import subprocess
 import time
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +259,79 @@ def test_a_full_disk_under_standard_output_ends_it_without_a_traceback(
         )
     assert done.returncode == 5
     assert "No space left on device" in error_line(done)
+
+
+def test_one_emotion_does_not_begin_before_the_last_one_ended() -> None:
+    said = messages(run("listen", "--input", MINUTE, "--pace", "fast").stdout)
+    ends = [m for m in said if m["type"] == "emotion" and m["phase"] == "end"]
+    assert len(ends) > 3
+    for before, after in pairwise(ends):
+        assert after["start_ms"] >= before["end_ms"]
+
+
+def test_the_wall_clock_of_an_event_is_t0_plus_its_audio_time() -> None:
+    said = messages(run("listen", "--input", CLIP).stdout)
+    t0 = datetime.fromisoformat(said[0]["t0"])
+    timed = [m for m in said if "time" in m]
+    assert timed
+    for message in timed:
+        at = datetime.fromisoformat(message["time"])
+        elapsed_ms = (at - t0).total_seconds() * 1000
+        assert elapsed_ms == pytest.approx(message["end_ms"], abs=1.0)
+
+
+def test_nothing_is_written_to_the_home_folder(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "listen", "--input", str(CLIP), "--pace", "fast"],
+        env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--input", str(MINUTE), "--pace", "fast"),  # fills the pipe, and waits
+        ("--input", "-"),  # waits for the first samples
+    ],
+)
+def test_a_signal_ends_it_while_nobody_reads_and_while_nothing_comes(
+    arguments: tuple[str, ...],
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "listen", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:
+        time.sleep(2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=15) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_text_on_a_terminal_is_rewritten_and_ends_on_a_clean_line() -> None:
+    main, side = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "listen", "--input", str(CLIP), "--pace", "fast"],
+        stdout=side,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:
+        os.close(side)
+        shown = b""
+        # Reading a terminal whose other side is closed is an error, EIO.
+        with contextlib.suppress(OSError):
+            while data := os.read(main, 4096):
+                shown += data
+        assert process.wait(timeout=30) == 0
+    os.close(main)
+    assert b"hearing 15a02Ac.flac" in shown
+    assert b"\r" in shown
+    assert shown.endswith(b"\r\x1b[K")

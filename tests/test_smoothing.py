@@ -113,8 +113,8 @@ def test_silence_ends_an_emotion_at_once() -> None:
 def test_silence_forgets_the_average_and_the_candidate() -> None:
     smoother = Smoother(LABELS)
     fresh = Smoother(LABELS)
-    run(smoother, *[step(n, *HAPPY) for n in range(6)], step(6))
-    later = [step(n, *ANGRY) for n in range(7, 12)]
+    run(smoother, *[step(n, *HAPPY) for n in range(6)], *map(step, (6, 7, 8)))
+    later = [step(n, *ANGRY) for n in range(9, 14)]
     ours, theirs = run(smoother, *later), run(fresh, *later)
     assert [(e.phase, e.label, e.start, e.end, e.confidence) for e in ours] == [
         (e.phase, e.label, e.start, e.end, e.confidence) for e in theirs

@@ -127,6 +127,21 @@ def crossval(
     )
 
 
+@app.command()
+def slim(
+    checkpoint: Annotated[Path, typer.Argument(help="Of `train`.")],
+    out: Annotated[Path, typer.Argument(help="File to write.")],
+) -> None:
+    """Keep of a checkpoint what export and fine-tuning need: no optimiser's state."""
+    from training.checkpoint import load_checkpoint, save_checkpoint
+
+    saved = load_checkpoint(checkpoint)
+    keys = ("epoch", "config", "revision", "weights", "speakers")
+    kept = {key: saved[key] for key in keys if key in saved}
+    save_checkpoint(out, kept)
+    _say(f"{out}: {out.stat().st_size / 2**20:.1f} MB")
+
+
 def _settings(path: Path, epochs: int | None, seed: int | None) -> "TrainConfig":
     from training.config import TrainConfig
 

@@ -8,20 +8,18 @@ import soxr
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.mfcc import FRAMES_PER_BLOCK, mfcc_of_frames
 from ser_stream.normalise import C0_PER_DB, Normaliser
+from ser_stream.pipeline import PRE_ROLL
 from ser_stream.values import SAMPLE_RATE, FloatArray
+from ser_stream.window import EXTRA_FRAMES
 from training.config import AugmentConfig
-
-FRAMES_BEYOND_COLUMNS = 30
-"""n columns need 8 n + 30 frames."""
-PRE_ROLL = 4800
-"""Samples that the runtime keeps before speech began."""
 
 
 def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
     """Noise whose power falls with a random exponent from 0 (white) to 2 (brown)."""
-    spectrum = np.fft.rfft(rng.standard_normal(n))
+    size = 1 << (n - 1).bit_length()  # other sizes take several times as long
+    spectrum = np.fft.rfft(rng.standard_normal(size))
     f = np.arange(1, len(spectrum) + 1, dtype=float)
-    noise = np.fft.irfft(spectrum / f ** (rng.uniform(0.0, 2.0) / 2), n)
+    noise = np.fft.irfft(spectrum / f ** (rng.uniform(0.0, 2.0) / 2))[:n]
     return (noise / (np.std(noise) + 1e-12)).astype(np.float32)
 
 
@@ -64,7 +62,7 @@ class WindowMaker:
         speed = float(np.exp(rng.uniform(*np.log(augment.speed))))
         if speed != 1.0:
             samples = soxr.resample(samples, speed, 1.0, quality="MQ")
-        n_frames = FRAMES_PER_BLOCK * n + FRAMES_BEYOND_COLUMNS
+        n_frames = FRAMES_PER_BLOCK * n + EXTRA_FRAMES
         hop = self.front_end.mfcc.hop_length
         length = (n_frames - 1) * hop + self.front_end.mfcc.frame_length
         before = int(rng.integers(PRE_ROLL + SAMPLE_RATE // 4))

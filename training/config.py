@@ -115,7 +115,7 @@ class TrainConfig:
         """
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"{path}: {error}") from None
         return TrainConfig.from_dict({"name": path.stem, **values})
 

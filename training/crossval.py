@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.errors import ConfigError
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import FloatArray
 from training.calibrate import temperatures
@@ -19,6 +19,7 @@ from training.corpora import Utterance
 from training.evaluate import ClipSteps, run_clips
 from training.loop import train
 from training.report import report
+from training.revision import git_revision
 
 STEP_S = 0.2
 """The runtime's default step."""
@@ -70,7 +71,7 @@ def crossval(
     """
     target = config.corpora[0].name
     groups = speaker_folds(utterances, target, config.folds)
-    folds = []
+    folds, revisions = [], []
     for i, speakers in enumerate(groups):
         if only is not None and i + 1 != only:
             continue
@@ -92,9 +93,21 @@ def crossval(
                 progress=progress,
             )
             model, _ = build_model(load_checkpoint(checkpoint))
-            steps = list(run_clips(model, fold_config, held_out, STEP_S))
-            _write_json(path, [asdict(clip) for clip in steps])
-        folds.append([ClipSteps(**c) for c in json.loads(path.read_text("utf-8"))])
+            steps = run_clips(model, fold_config, held_out, STEP_S)
+            made = {
+                "config": config.to_dict(),
+                "revision": git_revision(),
+                "clips": [asdict(clip) for clip in steps],
+            }
+            _write_json(path, made)
+        done = json.loads(path.read_text("utf-8"))
+        if TrainConfig.from_dict(done["config"]) != config:
+            raise ConfigError(
+                f"{path} was made with another configuration; give another --out, or "
+                "delete it"
+            )
+        folds.append([ClipSteps(**clip) for clip in done["clips"]])
+        revisions.append(done["revision"])
         say(f"fold {i + 1} of {len(groups)}: held out {', '.join(speakers)}")
     if only is not None:
         return None
@@ -110,7 +123,7 @@ def crossval(
             "the streaming pipeline; last epoch, nothing selected on held-out speakers"
         ),
         "config": config.to_dict(),
-        "revision": git_revision(),
+        "revisions": sorted(set(revisions)),
         "temperatures": temperatures([c for fold in folds for c in fold]),
         "metrics": report(folds, without, config.labels, uncertain),
         "fold_war": [
@@ -132,17 +145,3 @@ def _write_json(path: Path, content: object) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content), encoding="utf-8")
     os.replace(part, path)
-
-
-def git_revision() -> str:
-    """Of the checkout, with a + where it has uncommitted changes."""
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip()
-
-    revision = git("rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = git("status", "--porcelain", "--untracked-files=no")
-    return revision + ("+" if changed else "")

@@ -39,12 +39,8 @@ def plot_curves(path: Path, image: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
     left.plot(epochs, [float(row["loss"]) for row in rows], color="tab:blue")
     left.set(xlabel="epoch", ylabel="training loss")
-    right.plot(epochs, [float(row["train_war"]) for row in rows], label="training WAR")
-    held_out = [row.get("held_out_uar") or "nan" for row in rows]
-    if any(value != "nan" for value in held_out):
-        right.plot(epochs, [float(v) for v in held_out], label="held-out UAR")
-    right.set(xlabel="epoch", ylabel="percent", ylim=(0, 100))
-    right.legend()
+    right.plot(epochs, [float(row["train_war"]) for row in rows], color="tab:orange")
+    right.set(xlabel="epoch", ylabel="training WAR, percent", ylim=(0, 100))
     figure.tight_layout()
     figure.savefig(image, dpi=100)
     plt.close(figure)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser_stream.nn.cpac import COLD_COLUMNS, Cpac
+from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import softmax
 from ser_stream.values import Chunk, EncoderState, FloatArray
-from ser_stream.window import COLUMN_LENGTH
+from ser_stream.window import COLD_COLUMNS, COLUMN_LENGTH
 from training.config import TrainConfig
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples

@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +20,7 @@ from training.config import TrainConfig
 from training.corpora import Utterance
 from training.curves import append_row, keep_rows, plot_curves
 from training.dataset import Batch, TrainingSet
-
-Loss = Callable[[Cpac, Batch, np.random.Generator], tuple[Tensor, Tensor]]
-"""Model and batch -> loss, number of right answers."""
+from training.revision import git_revision
 
 
 def train(
@@ -33,7 +31,6 @@ def train(
     noises: Sequence[FloatArray] = (),
     device: str = "auto",
     threads: int = 0,
-    held_out: Callable[[Cpac], float] | None = None,
     progress: bool = True,
 ) -> Path:
     """Train until the last epoch, or go on where a killed run stopped.
@@ -48,8 +45,6 @@ def train(
         noises: noise recordings mixed under the clips.
         device: `auto`, `cpu` or `cuda`.
         threads: CPU threads; 0 leaves torch's choice.
-        held_out: scores the averaged weights every tenth epoch, for the curve only;
-            nothing is selected by it.
         progress: show a progress bar with the time left.
 
     Returns:
@@ -65,12 +60,13 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     path, table = out / "checkpoint.pt", out / "epochs.csv"
     data = TrainingSet(utterances, config)
-    model, average, optimiser, scheduler, first = _begin(path, data, config, noises)
+    model, average, optimiser, scheduler, first = _begin(
+        path, data, config, noises, where
+    )
     keep_rows(table, first)
-    model.to(where)
-    average.to(where)
     mean = model.encoder.mean.cpu().numpy()
 
+    revision = git_revision()
     epochs = range(first + 1, config.epochs + 1)
     bar = tqdm(epochs, desc=out.name, unit="epoch", disable=not progress)
     for epoch in bar:
@@ -102,11 +98,8 @@ def train(
             "epoch": epoch,
             "loss": round(total / seen, 5),
             "train_war": round(100 * right / seen, 2),
-            "held_out_uar": "",
             "seconds": round(time.monotonic() - started, 2),
         }
-        if held_out is not None and (epoch % 10 == 0 or epoch == config.epochs):
-            row["held_out_uar"] = round(100 * held_out(average), 2)
         bar.set_postfix(loss=row["loss"], war=row["train_war"])
         append_row(table, row)
         save_checkpoint(
@@ -114,6 +107,7 @@ def train(
             {
                 "epoch": epoch,
                 "config": config.to_dict(),
+                "revision": revision,
                 "weights": average.state_dict(),
                 "model": model.state_dict(),
                 "optimiser": optimiser.state_dict(),
@@ -132,6 +126,7 @@ def _begin(
     data: TrainingSet,
     config: TrainConfig,
     noises: Sequence[FloatArray],
+    where: torch.device,
 ) -> tuple[
     Cpac, Cpac, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, int
 ]:
@@ -149,6 +144,9 @@ def _begin(
     mean, deviation = data.statistics(maker)
     model.encoder.mean.copy_(torch.from_numpy(mean))
     model.encoder.deviation.copy_(torch.from_numpy(deviation))
+    # Before the optimiser, whose state lives where the weights do. Channels last,
+    # convolutions are about a fifth faster on CPUs.
+    model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(model).requires_grad_(False).eval()
     optimiser = torch.optim.AdamW(
         model.parameters(), config.learning_rate, weight_decay=config.weight_decay

@@ -150,5 +150,7 @@ def _steps(
         "ECE": round(expected_calibration_error(all_scores, truth), 3),
         "uncertain": uncertain,
         "coverage": round(100 * float(certain.mean()), 1),
-        "WAR_when_certain": round(100 * float(right[certain].mean()), 1),
+        "WAR_when_certain": (
+            round(100 * float(right[certain].mean()), 1) if certain.any() else None
+        ),
     }

@@ -2,7 +2,6 @@
 
 import json
 import resource
-import sys
 import time
 from importlib import import_module
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from ser_stream.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.bundle import load_bundle
+from ser_stream.commands.output import write
 from ser_stream.front_end import FrontEnd
 from ser_stream.gate import Gate
 from ser_stream.pipeline import Pipeline, PipelineConfig
@@ -61,7 +61,7 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     result["versions"] = {
         name: str(import_module(name).__version__) for name in ("numpy", "onnxruntime")
     }
-    sys.stdout.write((json.dumps(result) if as_json else _text(result)) + "\n")
+    write((json.dumps(result) if as_json else _text(result)) + "\n")
 
 
 def voice_like(rng: np.random.Generator, n: int) -> FloatArray:

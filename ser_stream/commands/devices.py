@@ -1,9 +1,9 @@
 """`ser-stream devices`: which microphones there are."""
 
 import json
-import sys
 from dataclasses import asdict
 
+from ser_stream.commands.output import write
 from ser_stream.sources.devices import InputDevice, list_devices
 
 _HEADINGS = ("", "mic:", "name", "channels", "rate", "host")
@@ -18,11 +18,11 @@ def devices(as_json: bool) -> None:
     found = list_devices()
     if as_json:
         rows = [{**asdict(device), "selector": device.selector} for device in found]
-        sys.stdout.write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
     elif found:
-        sys.stdout.write(_table(found))
+        write(_table(found))
     else:
-        sys.stdout.write("There is no input device.\n")
+        write("There is no input device.\n")
 
 
 def _table(found: list[InputDevice]) -> str:

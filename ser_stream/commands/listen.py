@@ -7,12 +7,14 @@ from types import FrameType
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config import ListenConfig
 from ser_stream.daemon import Worker
-from ser_stream.errors import ConfigError, SinkError
+from ser_stream.errors import ConfigError, QuietEndError, SinkError
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.sinks.stdout import Renderer, StdoutSink, json_line
 from ser_stream.sinks.text import TextRenderer
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.sources import open_source
+from ser_stream.values import SAMPLE_RATE
+from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH
 
 
 def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
@@ -31,10 +33,11 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
     )
     if result.max_columns > bundle.max_columns:
-        longest = 0.5125 + 0.1 * (bundle.max_columns - 1)
+        longest = COLUMN_LENGTH + COLUMN_HOP * (bundle.max_columns - 1)
+        longest_s = longest / SAMPLE_RATE
         raise ConfigError(
             f"window is {config.window_s:g} s, but model {bundle.name} was trained on "
-            f"windows of at most {longest:g} s"
+            f"windows of at most {longest_s:g} s"
         )
     return result
 
@@ -45,15 +48,25 @@ def listen(config: ListenConfig) -> None:
     Raises:
         SerStreamError: for everything that the user can mend.
     """
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        raise QuietEndError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Nothing has been said yet; there is nothing to end in order.
+        signal.signal(number, leave)
+    if sys.stdout is None:
+        raise SinkError("standard output is closed")
     bundle = load_bundle(config.model)
     settings = pipeline_config(config, bundle)
     with open_source(config.source) as source:
-        paced = source.live or config.source.pace == "realtime"
-        sink = StdoutSink(_renderer(config.format), live=paced)
+        # Audio that comes by the clock must not wait for whoever reads.
+        sink = StdoutSink(_renderer(config.format), live=config.source.paced)
         worker = Worker(source, bundle, settings, [sink])
 
         def stop(_signal: int, _frame: FrameType | None) -> None:
             worker.stop()
+            sink.hurry()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)

@@ -1,10 +1,10 @@
 """`ser-stream model show` and `verify`."""
 
 import json
-import sys
 from typing import Any
 
 from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.commands.output import write
 from ser_stream.recognizer import OnnxRecognizer
 
 
@@ -15,7 +15,7 @@ def show(model: str, as_json: bool) -> None:
         text = json.dumps(bundle.manifest, indent=2, ensure_ascii=False)
     else:
         text = _describe(bundle)
-    sys.stdout.write(text + "\n")
+    write(text + "\n")
 
 
 def verify(model: str) -> None:
@@ -26,20 +26,21 @@ def verify(model: str) -> None:
     """
     bundle = load_bundle(model)
     OnnxRecognizer(bundle)
-    sys.stdout.write(
-        f"{bundle.folder}: whole, model {bundle.name}, sha256 {bundle.sha256}\n"
-    )
+    write(f"{bundle.folder}: whole, model {bundle.name}, sha256 {bundle.sha256}\n")
 
 
 def _describe(bundle: Bundle) -> str:
-    manifest = bundle.manifest
+    manifest, kind = bundle.manifest, bundle.front_end.normalise.kind
     rows: list[tuple[str, Any]] = [
         ("name", bundle.name),
         ("labels", ", ".join(bundle.labels)),
         ("licence", bundle.licence),
         ("sha256", bundle.sha256),
         ("folder", bundle.folder),
-        ("front end", f"{bundle.front_end.hash[:16]} ({manifest['normalisation']})"),
+        (
+            "front end",
+            f"{bundle.front_end.hash[:16]} ({kind})",
+        ),
         ("window", f"1 to {bundle.max_columns} columns"),
     ]
     for corpus in manifest.get("corpora", ()):

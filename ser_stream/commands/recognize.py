@@ -1,9 +1,6 @@
 """`ser-stream recognize`: whole files through the same pipeline, a line a file."""
 
-import csv
-import json
 import logging
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +10,8 @@ import numpy as np
 
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.commands.listen import pipeline_config
+from ser_stream.commands.progress import clear_bar, progress_bar
+from ser_stream.commands.rows import FORMATS
 from ser_stream.config import ListenConfig
 from ser_stream.errors import SourceError
 from ser_stream.events import milliseconds
@@ -94,8 +93,6 @@ def read_chunks(path: Path) -> Iterator[Chunk]:
     Raises:
         SourceError: if it cannot be read, wherever in it that shows.
     """
-    if not path.exists():
-        raise SourceError(f"there is no file {path}")
     with FileSource(path, realtime=False) as source:
         while not source.ended:
             chunk = source.read(1.0)
@@ -110,21 +107,19 @@ def recognize(
     bundle = load_bundle(config.model)
     settings = pipeline_config(config, bundle)
     recognizer = OnnxRecognizer(bundle)
-    writers: dict[str, type[_JsonLines | _CsvRows | _TextLines]] = {
-        "json": _JsonLines,
-        "csv": _CsvRows,
-        "text": _TextLines,
-    }
-    write = writers[format](bundle.labels, segments)
+    write_row = FORMATS[format](bundle.labels, segments)
     failed = 0
-    for path in _with_progress(files):
-        try:
-            summary = summarize(read_chunks(path), recognizer, bundle, settings)
-        except SourceError as error:
-            failed += 1
-            _LOGGER.error("%s", error)
-            continue
-        write(_result(path, summary, bundle.labels, segments))
+    with progress_bar(files) as bar:
+        for path in bar:
+            try:
+                summary = summarize(read_chunks(path), recognizer, bundle, settings)
+            except SourceError as error:
+                failed += 1
+                clear_bar()
+                _LOGGER.error("%s", error)
+                continue
+            clear_bar()
+            write_row(_result(path, summary, bundle.labels, segments))
     return failed
 
 
@@ -161,60 +156,3 @@ def _result(
             for segment in summary.segments
         ]
     return result
-
-
-def _with_progress(files: Sequence[Path]) -> Iterator[Path]:
-    if not sys.stderr.isatty() or len(files) < 2 or sys.stdout.isatty():
-        yield from files
-        return
-    # Imported only where it is shown; rich comes with typer.
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(files, "recognizing", console=Console(stderr=True))
-
-
-class _JsonLines:
-    def __init__(self, labels: Sequence[str], segments: bool) -> None:
-        del labels, segments
-
-    def __call__(self, result: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
-
-
-class _CsvRows:
-    """Scores in a column a label; segments, if wanted, as JSON in the last column."""
-
-    def __init__(self, labels: Sequence[str], segments: bool) -> None:
-        self._labels = labels
-        names = ["file", "label", "confidence", *labels, "speech_s", "duration_s"]
-        names += ["short", *(["segments"] if segments else [])]
-        self._writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-        self._writer.writeheader()
-
-    def __call__(self, result: dict[str, Any]) -> None:
-        row = {"short": False, **result, **(result["scores"] or {})}
-        del row["scores"]
-        if "segments" in row:
-            row["segments"] = json.dumps(row["segments"])
-        self._writer.writerow(row)
-        sys.stdout.flush()
-
-
-class _TextLines:
-    def __init__(self, labels: Sequence[str], segments: bool) -> None:
-        self._width = max(len(label) for label in labels)
-        del segments
-
-    def __call__(self, result: dict[str, Any]) -> None:
-        label = result["label"] or "no speech"
-        confidence = result["confidence"]
-        shown = "    " if confidence is None else f"{confidence:.2f}"
-        short = "  (short)" if result.get("short") else ""
-        lines = [f"{label:<{self._width + 4}} {shown}  {result['file']}{short}"]
-        for segment in result.get("segments", ()):
-            start, end = segment["start_ms"] / 1000, segment["end_ms"] / 1000
-            lines.append(f"    {start:8.2f} - {end:8.2f} s  {segment['label']}")
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()

@@ -20,8 +20,6 @@ from torch.nn import functional as F
 FRAMES_PER_COLUMN = 8
 RECEPTIVE_FRAMES = 38
 """Frames that one column sees."""
-COLD_COLUMNS = 4
-"""Columns of `Encoder.step` that rows of zeros make wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,20 @@ Live audio must not wait for whoever reads stdout: a thread writes from a bounde
 (`ser_stream.sinks.outbox`). At fast pace the pipeline simply waits for the reader.
 """
 
+import math
 import os
+import select
 import threading
+import time
 from typing import Protocol
 
 from ser_stream.events import Message
 from ser_stream.sinks.outbox import Outbox
+
+CLOSE_WAIT = 5.0
+"""Seconds for a reader to take what is left when the program ends."""
+POLL = 0.25
+"""Seconds; how often a writer that waits looks whether it should stop."""
 
 
 class Renderer(Protocol):
@@ -35,6 +43,7 @@ class StdoutSink:
         self._broken = False
         self.error: OSError | None = None
         """Why writing stopped, where that was not a reader who left."""
+        self._deadline = math.inf
         self._outbox = Outbox() if live else None
         self._thread: threading.Thread | None = None
         if self._outbox is not None:
@@ -46,7 +55,8 @@ class StdoutSink:
     @property
     def closed(self) -> bool:
         """True when the reader has gone, as `| head` does."""
-        return self._broken
+        gave_up = self._outbox is not None and self._outbox.given_up
+        return self._broken or gave_up
 
     def send(self, message: Message, /) -> None:
         """Write, or queue where audio is live."""
@@ -59,18 +69,26 @@ class StdoutSink:
         """Give the reader up to 5 s for what is still queued."""
         if self._outbox is not None and self._thread is not None:
             self._outbox.close()
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=CLOSE_WAIT)
 
     def _drain(self) -> None:
         assert self._outbox is not None
         while (message := self._outbox.get()) is not None:
             self._write(message)
 
+    def hurry(self) -> None:
+        """A stop was asked for: give a reader that does not read 5 s, no more."""
+        self._deadline = time.monotonic() + CLOSE_WAIT
+
     def _write(self, message: Message) -> None:
         data = self._render(message)
         while data and not self._broken:
             try:
-                data = data[os.write(self._fd, data) :]
+                # Not one blocking write: it could not be interrupted by a stop.
+                if select.select([], [self._fd], [], POLL)[1]:
+                    data = data[os.write(self._fd, data[: select.PIPE_BUF]) :]
+                elif time.monotonic() > self._deadline:
+                    self._broken = True
             except BrokenPipeError:
                 self._broken = True
             except OSError as error:

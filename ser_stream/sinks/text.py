@@ -26,12 +26,17 @@ class TextRenderer:
         """Text for one message; empty where there is nothing to say."""
         render = getattr(self, f"_{message.type}", None)
         text = render(message.fields) if render else ""
+        if self._live and message.type == "bye":
+            # Take the prediction away that is still on the line.
+            return _ERASE.encode()
         if not text:
             return b""
         if self._live:
             end = "" if message.type == "prediction" else "\n"
-            return (_ERASE + text + end).encode()
-        return (text + "\n").encode()
+            text = _ERASE + text + end
+        else:
+            text += "\n"
+        return text.encode(errors="replace")
 
     def _hello(self, m: Fields) -> str:
         labels = ", ".join(m["model"]["labels"])

@@ -1,14 +1,18 @@
 """Where samples come from: `mic`, `mic:NAME`, a file, or `-` for standard input."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
-from ser_stream.errors import ConfigError, SourceError
+from ser_stream.errors import ConfigError
 from ser_stream.events import AudioInfo
 from ser_stream.values import SAMPLE_RATE, Chunk
 
+_LOGGER = logging.getLogger(__name__)
 Pace = Literal["realtime", "fast"]
+MIN_RATE, MAX_RATE = 1000, 768_000
+"""Hertz; outside of them a header is damaged."""
 
 
 class Source(Protocol):
@@ -54,12 +58,23 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.pace not in (None, "realtime", "fast"):
             raise ConfigError(f"pace is {self.pace!r}; allowed: realtime, fast")
-        if not 1000 <= self.rate <= 768_000:
-            raise ConfigError(f"rate is {self.rate} Hz; allowed: 1000 to 768000")
+        if not MIN_RATE <= self.rate <= MAX_RATE:
+            raise ConfigError(
+                f"rate is {self.rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
+            )
         if not 1 <= self.channels <= 64:
             raise ConfigError(f"channels is {self.channels}; allowed: 1 to 64")
         if self.is_microphone and self.pace == "fast":
-            raise ConfigError("a microphone has no pace but real time; drop --pace")
+            raise ConfigError(
+                "pace is fast, but a microphone has no pace but real time; allowed: "
+                "realtime"
+            )
+
+    @property
+    def paced(self) -> bool:
+        """Whether audio comes by the clock."""
+        default: Pace = "fast" if self.input == "-" else "realtime"
+        return self.is_microphone or (self.pace or default) == "realtime"
 
     @property
     def is_microphone(self) -> bool:
@@ -75,6 +90,12 @@ def open_source(config: InputConfig) -> Source:
         DeviceError: if there is no such device, or it cannot be opened.
         MissingLibraryError: if PortAudio is not installed.
     """
+    raw = (config.rate, config.channels) != (SAMPLE_RATE, 1)
+    if raw and config.input != "-":
+        _LOGGER.warning(
+            "rate and channels describe raw samples on standard input; %s says itself",
+            config.input,
+        )
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
         from ser_stream.sources.microphone import Microphone
@@ -83,13 +104,7 @@ def open_source(config: InputConfig) -> Source:
     if config.input == "-":
         from ser_stream.sources.stdin import open_stdin
 
-        return open_stdin(config.rate, config.channels, config.pace == "realtime")
+        return open_stdin(config.rate, config.channels, config.paced)
     from ser_stream.sources.file import FileSource
 
-    path = Path(config.input)
-    if not path.exists():
-        raise SourceError(
-            f"there is no file {config.input}; --input takes mic, mic:NAME, an audio "
-            "file, or - for standard input"
-        )
-    return FileSource(path, realtime=config.pace != "fast")
+    return FileSource(Path(config.input), realtime=config.paced)

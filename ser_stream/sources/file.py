@@ -1,9 +1,11 @@
 """Any file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF, ..."""
 
+import os
 import re
+import stat
 import time
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import soundfile
 
@@ -11,6 +13,7 @@ from ser_stream.blocks import BLOCK_LENGTH, BLOCK_PHASE
 from ser_stream.errors import SourceError
 from ser_stream.events import AudioInfo
 from ser_stream.resample import MonoResampler
+from ser_stream.sources import MAX_RATE, MIN_RATE
 from ser_stream.sources.pacing import Pacer
 from ser_stream.sources.samples import SampleCheck
 from ser_stream.values import SAMPLE_RATE, Chunk
@@ -19,33 +22,30 @@ from ser_stream.values import SAMPLE_RATE, Chunk
 class FileSource:
     """A recording, at real-time pace or as fast as it is asked for."""
 
-    def __init__(
-        self, file: Path | BinaryIO, *, realtime: bool, name: str | None = None
-    ) -> None:
-        """Open `file`, a path or a seekable binary file.
+    def __init__(self, path: Path, *, realtime: bool) -> None:
+        """Open a file.
 
         Raises:
-            SourceError: if it is no audio, or holds none.
+            SourceError: if it cannot be read, is no audio, or holds none.
         """
-        self._name = name or str(file)
-        path = Path(self._name)
-        if isinstance(file, Path) and file.is_dir():
-            raise SourceError(f"{file} is a folder; name a file in it")
+        self._name = str(path)
+        check_readable(path)
         try:
-            self._file = soundfile.SoundFile(
-                str(file) if isinstance(file, Path) else file
-            )
+            # As bytes: a name need not be UTF-8.
+            self._file = soundfile.SoundFile(os.fsencode(path))
         except (soundfile.SoundFileError, OSError, TypeError) as error:
             # TypeError: soundfile asks for rate and channels of a file named .raw.
-            if isinstance(file, Path) and file.stat().st_size == 0:
-                raise SourceError(f"{self._name} is empty (0 bytes)") from None
             raise SourceError(f"{self._name} is not audio: {_reason(error)}") from None
-        if self._file.frames == 0:
+        rate = self._file.samplerate
+        if self._file.frames == 0 or not MIN_RATE <= rate <= MAX_RATE:
             self._file.close()
-            raise SourceError(f"{self._name} holds no samples: empty or cut short")
-        self.info = AudioInfo(
-            "stdin" if self._name == "-" else "file", path.name, self._file.samplerate
-        )
+            raise SourceError(
+                f"{self._name} holds no samples: empty or cut short"
+                if self._file.frames == 0
+                else f"{self._name} has a rate of {rate} Hz; allowed: {MIN_RATE} to "
+                f"{MAX_RATE}"
+            )
+        self.info = AudioInfo("file", path.name, rate)
         self.frames: int = self._file.frames
         """Length at the file's own rate, per channel."""
         self._missing = _missing_bytes(self._file.extra_info)
@@ -105,6 +105,32 @@ class FileSource:
 
     def __exit__(self, *exception: object) -> None:
         self._file.close()
+
+
+def check_readable(path: Path) -> None:
+    """Say why a file cannot be read, before a library guesses.
+
+    Raises:
+        SourceError: if it is absent, forbidden, empty, or no regular file.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode):
+            path.open("rb").close()
+    except FileNotFoundError:
+        raise SourceError(
+            f"there is no file {path}; inputs are mic, mic:NAME, an audio file, or - "
+            "for standard input"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{path} cannot be read: {reason}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise SourceError(f"{path} is a folder; name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{path} is no regular file; pipe it in with --input -")
+    if status.st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes)")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,26 @@
+"""Standard output of the commands that print and end."""
+
+import os
+import sys
+
+from ser_stream.errors import QuietEndError, SinkError
+
+
+def write(text: str) -> None:
+    """Write text to standard output at once.
+
+    Raises:
+        QuietEndError: if nobody reads any more.
+        SinkError: if it cannot be written, as on a full disk.
+    """
+    if sys.stdout is None:
+        raise SinkError("standard output is closed")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What the interpreter still holds must not fail again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise QuietEndError from None
+        raise SinkError(f"standard output: {error.strerror}") from None

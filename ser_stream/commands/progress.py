@@ -1,0 +1,31 @@
+"""A progress bar on standard error, out of the way of what is printed."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def progress_bar(files: Sequence[Path]) -> AbstractContextManager[Any]:
+    """Iterates over files; shows itself only where standard error is a terminal."""
+    # Typer's is a single line without a thread of its own, so that `clear_bar` can
+    # make room for a line of output.
+    bar: AbstractContextManager[Any] = typer.progressbar(
+        files,
+        label="recognizing",
+        file=sys.stderr,
+        show_eta=True,
+        show_pos=True,
+        hidden=len(files) < 2 or not sys.stderr.isatty(),
+    )
+    return bar
+
+
+def clear_bar() -> None:
+    """Erase the bar; it comes back with the next file."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

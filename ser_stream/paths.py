@@ -1,0 +1,20 @@
+"""Paths that users give: asking about one never raises."""
+
+import os
+from pathlib import Path
+
+
+def user_path(text: str) -> Path:
+    """A path with `~` expanded where that is possible."""
+    # pathlib's expanduser raises for a user that is not known; this one leaves it.
+    return Path(os.path.expanduser(text))  # noqa: PTH111
+
+
+def is_file(path: Path) -> bool:
+    """Whether it is a file that can be seen."""
+    return os.path.isfile(path)  # noqa: PTH113  pathlib's raises without permission
+
+
+def is_folder(path: Path) -> bool:
+    """Whether it is a folder that can be seen."""
+    return os.path.isdir(path)  # noqa: PTH112  pathlib's raises without permission
