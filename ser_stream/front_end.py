@@ -71,10 +71,19 @@ class FrontEnd:
         self.mfcc = Mfcc(config.mfcc)
         self.normaliser = Normaliser(config.normalise)
 
+    def reset(self) -> None:
+        """Forget samples and level, as at a gap."""
+        self.mfcc.reset()
+        self.normaliser.reset()
+
+    def prime(self, block: Block) -> None:
+        """Go on behind `block`, which itself gives no frames; the level is kept."""
+        self.mfcc.prime(block)
+
     def feed(self, block: Block) -> tuple[int, FloatArray]:
         """Index of the first new frame and the frames, shape (m, 39), m at most 8."""
         if block.first:
-            self.normaliser.reset()
+            self.reset()
         first, frames = self.mfcc.feed(block)
         return first, self.normaliser.feed(frames)
 

@@ -141,20 +141,18 @@ class Gate:
         """Look at one block; a block that follows a gap resets the gate first."""
         if block.first:
             self.reset()
-        # Explicit sums: the same bits whatever the alignment of the samples.
-        mean_square = float(np.mean(np.square(block.samples), dtype=np.float64))
-        mean = float(np.mean(block.samples, dtype=np.float64))
-        self._wake_or_sleep(block, mean_square - mean * mean)
+        samples = block.samples.astype(np.float64)
+        energy, mean = float(samples @ samples), float(samples.sum()) / BLOCK_LENGTH
+        # Of the alternating part: a constant is no sound.
+        self._wake_or_sleep(block, energy / BLOCK_LENGTH - mean * mean)
         if self._awake:
             self._listen(block.samples, block.end)
         self._last = block.samples
-        return GateReading(
-            self._began is not None, self._began, mean_square * len(block.samples)
-        )
+        return GateReading(self._began is not None, self._began, energy)
 
     def _wake_or_sleep(self, block: Block, variance: float) -> None:
         config = self.config
-        level = 10.0 * float(np.log10(max(variance, 1e-12)))
+        level = 10.0 * math.log10(max(variance, 1e-12))
         floor = level if self._floor_db is None else min(level, self._floor_db + 0.1)
         self._floor_db = max(floor, config.wake_dbfs - config.wake_above_floor_db)
         loud = level > self._floor_db + config.wake_above_floor_db

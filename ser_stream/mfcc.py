@@ -122,6 +122,10 @@ class Mfcc:
         """Forget the samples kept from earlier blocks."""
         self._buffer[:] = 0.0
 
+    def prime(self, block: Block) -> None:
+        """Take `block` as the one before the next, without its frames."""
+        self._buffer[self._carry :] = block.samples
+
     def feed(self, block: Block) -> tuple[int, FloatArray]:
         """Compute the frames that end in `block`.
 

@@ -6,6 +6,7 @@ to an event is called from `Pipeline.feed`, in this order:
     Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -89,6 +90,14 @@ class Pipeline:
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(self.config.max_columns)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing)
+        self._waiting: list[Block] = []
+        # What speech may turn out to have begun in, the pre-roll, and a block to spare
+        # on either side.
+        seen_late = self.config.gate.min_speech_s * SAMPLE_RATE + PRE_ROLL
+        self._recent: deque[Block] = deque(
+            maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
+        )
+        self._framed = -1
         # Energy and number of samples of the blocks of the present step.
         self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
 
@@ -104,10 +113,14 @@ class Pipeline:
         events: list[StreamEvent] = []
         for item in self._blocker.feed(chunk):
             if isinstance(item, Gap):
-                events += self._smoother.flush()
+                events += self.flush()
                 events.append(item)
             else:
-                events += self._block(item)
+                # The blocks of a step are worked on in one go when it falls due: ten
+                # short bursts a second cost more than five longer ones.
+                self._waiting.append(item)
+                if self._is_due(item):
+                    events += self._work_off()
         return events
 
     @property
@@ -116,19 +129,32 @@ class Pipeline:
         return self._gate.speech_samples / SAMPLE_RATE
 
     def flush(self) -> list[StreamEvent]:
-        """End of the stream: end the present emotion."""
-        return list(self._smoother.flush())
+        """End of the stream: hear what no step asked for, end the present emotion."""
+        return [*self._work_off(), *self._smoother.flush()]
+
+    def _is_due(self, block: Block) -> bool:
+        elapsed = block.end - COLUMN_LENGTH
+        return elapsed >= 0 and elapsed % (COLUMN_HOP * self.config.step_blocks) == 0
+
+    def _work_off(self) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        for block in self._waiting:
+            events += self._block(block)
+        self._waiting.clear()
+        return events
 
     def _block(self, block: Block) -> list[StreamEvent]:
         if block.first:
             self._window.reset()
+            self._front_end.reset()
             self._levels.clear()
+            self._recent.clear()
         reading = self._gate.feed(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
         self._levels.append((reading.energy, n_valid))
-        first, frames = self._front_end.feed(block)
-        if len(frames):
-            self._window.push(first, frames)
+        self._recent.append(block)
+        if reading.began is not None:
+            self._make_frames()
         events: list[StreamEvent] = []
         if reading.began is None:
             if self._window.started:
@@ -137,11 +163,25 @@ class Pipeline:
                 events += self._smoother.flush()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
-        elapsed = block.end - COLUMN_LENGTH
-        if elapsed < 0 or elapsed % (COLUMN_HOP * self.config.step_blocks):
+        if not self._is_due(block):
             return events
         prediction = self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]
+
+    def _make_frames(self) -> None:
+        # While nobody speaks only the newest blocks are kept, and no frame is made: an
+        # idle room costs little, and its noises do not move the normalisation.
+        if self._recent[0].index != self._framed + 1:
+            self._window.reset()
+            if not self._recent[0].first:
+                # The oldest block only lends its last samples to the next one's frames.
+                self._front_end.prime(self._recent.popleft())
+        for block in self._recent:
+            first, frames = self._front_end.feed(block)
+            if len(frames):
+                self._window.push(first, frames)
+            self._framed = block.index
+        self._recent.clear()
 
     def _predict(self, block: Block) -> Prediction:
         level = self._level()

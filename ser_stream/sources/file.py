@@ -1,5 +1,6 @@
 """Any file that libsndfile reads: WAV, FLAC, OGG, MP3, AIFF, ..."""
 
+import contextlib
 import os
 import re
 import stat
@@ -7,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import soundfile
 
 from ser_stream.blocks import BLOCK_LENGTH, BLOCK_PHASE
@@ -17,6 +19,11 @@ from ser_stream.sources import MAX_RATE, MIN_RATE
 from ser_stream.sources.pacing import Pacer
 from ser_stream.sources.samples import SampleCheck
 from ser_stream.values import SAMPLE_RATE, Chunk
+
+CHUNK_LENGTH = 2 * BLOCK_LENGTH
+"""Samples at 16 kHz; the default step."""
+FIRST_LENGTH = BLOCK_PHASE + BLOCK_LENGTH
+"""After it and two chunks the first prediction falls due."""
 
 
 class FileSource:
@@ -52,7 +59,8 @@ class FileSource:
         self._resampler = MonoResampler(self._file.samplerate, self._file.channels)
         self._check = SampleCheck(self._name)
         self._pacer = Pacer(realtime)
-        self._position = 0
+        self._ahead = np.zeros((0, self._file.channels), np.float32)
+        self._read = self._taken = 0
         self._next = 0
         self._chunk: Chunk | None = None
         self.live = False
@@ -64,7 +72,7 @@ class FileSource:
         return self.frames / float(self._file.samplerate)
 
     def read(self, timeout: float, /) -> Chunk | None:
-        """The next 0.1 s; see `Source.read`."""
+        """The next 0.2 s; see `Source.read`."""
         if self._chunk is None:
             self._chunk = self._load()
         if self._chunk is None or not self._pacer.wait(self._chunk.end, timeout):
@@ -75,30 +83,50 @@ class FileSource:
     def _load(self) -> Chunk | None:
         if self.ended:
             return None
-        # Chunks end where blocks end, so that paced audio is used when it is due.
-        length = BLOCK_LENGTH if self._position else BLOCK_PHASE
+        # Chunks end where steps fall due, so that paced audio is used at once.
+        length = CHUNK_LENGTH if self._taken else FIRST_LENGTH
         wanted = round(length * self._file.samplerate / SAMPLE_RATE)
-        try:
-            samples = self._file.read(wanted, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            self.ended = True
+        if len(self._ahead) < wanted:
+            self._read_ahead(wanted)
+        samples, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
+        self.ended = not len(samples)
+        if self.ended and (self._missing or self._taken < self.frames):
             raise SourceError(
-                f"{self._name} is damaged or cut short after "
-                f"{self._position / self._file.samplerate:.2f} s: {_reason(error)}"
-            ) from None
-        self._position += len(samples)
-        if not len(samples):
-            self.ended = True
-            if self._missing or self._position < self.frames:
-                raise SourceError(
-                    f"{self._name} is cut short: its header promises more than the "
-                    f"{self._position / self._file.samplerate:.2f} s that are there"
-                )
-        samples = self._check(samples, self._position - len(samples))
-        mono = self._resampler.feed(samples, last=self.ended)
-        chunk = Chunk(self._next, mono)
+                f"{self._name} is cut short: its header promises more than the "
+                f"{self._seconds(self._taken)} s that are there"
+            )
+        samples = self._check(samples, self._taken)
+        self._taken += len(samples)
+        chunk = Chunk(self._next, self._resampler.feed(samples, last=self.ended))
         self._next = chunk.end
         return chunk
+
+    def _read_ahead(self, wanted: int) -> None:
+        # A second or more at once: each call costs more than the samples it brings.
+        more = max(wanted, self._file.samplerate)
+        for n in (more, wanted - len(self._ahead)):
+            try:
+                samples = self._file.read(n, dtype="float32", always_2d=True)
+            except soundfile.SoundFileError as error:
+                if n < more and not len(self._ahead):
+                    self.ended = True
+                    raise SourceError(
+                        f"{self._name} is damaged or cut short after "
+                        f"{self._seconds(self._taken)} s: {_reason(error)}"
+                    ) from None
+                # Damage ahead: what lies before it is heard first, in small pieces.
+                self._rewind()
+            else:
+                self._read += len(samples)
+                self._ahead = np.concatenate([self._ahead, samples])
+                return
+
+    def _rewind(self) -> None:
+        with contextlib.suppress(soundfile.SoundFileError):
+            self._file.seek(self._read)
+
+    def _seconds(self, position: int) -> str:
+        return f"{position / self._file.samplerate:.2f}"
 
     def __enter__(self) -> Self:
         return self
