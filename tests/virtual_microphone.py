@@ -99,7 +99,7 @@ class VirtualMicrophone:
     def play(self, path: Path, sink: str = "room") -> None:
         """Play a file to its end."""
         command = ["paplay", f"--device={sink}", "--latency-msec=1000", str(path)]
-        subprocess.run(command, env=self.env, check=True, timeout=30)
+        subprocess.run(command, env=self.env, check=True, timeout=90)
 
     def python(self, code: str, *arguments: str) -> "subprocess.Popen[str]":
         """Start a Python process that runs `code` and hears this microphone."""
