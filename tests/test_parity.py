@@ -86,3 +86,11 @@ def test_what_fails_the_proof_is_not_written(
     with pytest.raises(ModelError, match="parity fails, nothing written"):
         export_bundle(CHECKPOINT, tmp_path / "new", DATA, None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_graphs_tell_nothing_of_the_machine_that_made_them() -> None:
+    for name in ("encoder.onnx", "head.onnx"):
+        content = (load_bundle("open").folder / name).read_bytes()
+        assert b"site-packages" not in content
+        assert b"Traceback" not in content
+        assert b".py" not in content

@@ -80,5 +80,21 @@ def _write(
             verbose=False,
         )
     assert program is not None
-    program.save(str(path), external_data=False)
-    onnx.checker.check_model(str(path))
+    graph = program.model_proto
+    _forget_the_machine(graph)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def _forget_the_machine(graph: onnx.ModelProto) -> None:
+    """Drop what the exporter notes beside each node: stack traces, with local paths."""
+    for part in (
+        graph.graph,
+        *graph.graph.node,
+        *graph.graph.input,
+        *graph.graph.output,
+        *graph.graph.value_info,
+        *graph.graph.initializer,
+    ):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
