@@ -21,8 +21,9 @@ RING_S = 5.0
 """A reader that is later than this loses the oldest samples."""
 CHUNK_S = 0.1
 """At most this much comes at a time."""
-CALLBACK_S = 0.02
-"""How often PortAudio calls; more often costs more than it saves in latency."""
+CALLBACK_S = 0.05
+"""How often PortAudio calls, seconds. Measured through PulseAudio, the whole program
+takes 3.9 % of a core in silence and 5.4 % on speech at 0.02; 1.8 and 3.1 % at 0.05."""
 SILENT_S = 5.0
 """Without a callback for so long, a device is gone, whatever it says."""
 _OTHER_RATES = (16_000, 48_000, 44_100, 32_000)
