@@ -24,7 +24,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60, help="of each live run")
     parser.add_argument("--no-size", action="store_true", help="skip the installation")
     options = parser.parse_args()
-    result: dict[str, object] = {"machine": platform.platform(), "cpu": _cpu_name()}
+    result: dict[str, object] = {
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_name(),
+    }
     result["step"] = step.measure(MINUTE)
     _say("step", result["step"])
     with tempfile.TemporaryDirectory() as folder:

@@ -64,6 +64,8 @@ def export_bundle(
     model, config = build_model(saved)
     results = _read_crossval(crossval, config) if crossval else None
     recordings = _recordings(clips)
+    if not all(p.is_dir() for p in (folder, *folder.parents) if p.exists()):
+        raise ModelError(f"{folder} cannot be a folder: there is a file in its place")
     if folder.exists() and not (folder / MANIFEST).is_file() and any(folder.iterdir()):
         raise ModelError(f"{folder} is not empty and no bundle; name another folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -98,14 +100,21 @@ def _recordings(folder: Path) -> list[tuple[Path, FloatArray]]:
 
 def _read_crossval(path: Path, config: TrainConfig) -> dict[str, Any]:
     try:
-        results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        results: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is no cross-validation result: {error}") from None
+    keys = {"config", "protocol", "temperatures", "metrics", "revisions"}
+    if not isinstance(results, dict) or not keys <= set(results):
+        raise ModelError(
+            f"{path} is no cross-validation result; `python -m training crossval` "
+            "writes one"
+        )
     if TrainConfig.from_dict(results["config"]) != config:
         raise ModelError(
             f"{path} was made with another configuration than the checkpoint"
         )
-    return results
+    found: dict[str, Any] = results
+    return found
 
 
 def _manifest(

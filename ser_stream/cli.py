@@ -3,10 +3,12 @@
 import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 # For the console script, which does not pass through `__main__`; see there.
@@ -269,16 +271,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Whatever the locale: JSON is UTF-8, and a file name need not be.
         sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    signals: list[int] = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        raise QuietEndError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
     try:
         status = app(arguments, standalone_mode=False)
     except QuietEndError:
         return 0
+    except ImportError:
+        if signals:  # it came while a library was being loaded
+            return 0
+        raise
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
     except typer.TyperException as error:
         return _fail(f"{error.format_message().rstrip('.')}; see ser-stream --help", 2)
-    except (typer.Abort, KeyboardInterrupt):
-        return 0
     return status if isinstance(status, int) else 0
 
 

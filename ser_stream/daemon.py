@@ -49,7 +49,7 @@ class Worker:
         self._stop = threading.Event()
         self._protocol = Protocol(datetime.now(UTC))
         self._end = 0
-        self._predicted = False
+        self._heard = self._predicted = False
 
     def stop(self) -> None:
         """Ask for an orderly end; safe from a signal handler."""
@@ -69,6 +69,7 @@ class Worker:
         self._publish(hello)
         try:
             if first is not None:
+                self._heard = True
                 self._chunk(first)
             while not self._finished():
                 chunk = self._source.read(READ_TIMEOUT)
@@ -96,10 +97,7 @@ class Worker:
             if remaining <= 0:
                 break
             chunk = self._source.read(remaining)
-        now, age = datetime.now(UTC), 0.0
-        if chunk is not None:
-            age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
-        self._protocol.t0 = now - timedelta(seconds=age)
+        self._protocol.t0 = datetime.now(UTC) if chunk is None else _begun(chunk)
         return chunk
 
     def _finished(self) -> bool:
@@ -108,6 +106,9 @@ class Worker:
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
     def _chunk(self, chunk: Chunk) -> None:
+        if not self._heard:
+            # Also when `hello` did not wait for it: `time` is right from here on.
+            self._heard, self._protocol.t0 = True, _begun(chunk)
         self._end = chunk.end
         for event in self._pipeline.feed(chunk):
             self._event(event, chunk.arrived)
@@ -129,3 +130,9 @@ class Worker:
     def _publish(self, message: Message) -> None:
         for sink in self._sinks:
             sink.send(message)
+
+
+def _begun(chunk: Chunk) -> datetime:
+    """Wall clock of sample 0, by the moment at which a chunk's last sample came."""
+    age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
+    return datetime.now(UTC) - timedelta(seconds=age)

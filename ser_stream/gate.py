@@ -50,8 +50,11 @@ class GateConfig:
                 f"gate thresholds must satisfy 0 < exit <= enter < 1, not exit "
                 f"{self.exit} and enter {self.enter}"
             )
-        if not (self.min_speech_s >= 0 and self.max_pause_s > 0):
-            raise ConfigError("gate times must be positive seconds")
+        if not 0 <= self.min_speech_s <= 2 or not 0 < self.max_pause_s <= 60:
+            raise ConfigError(
+                "gate times must be positive seconds, min_speech_s at most 2 and "
+                "max_pause_s at most 60"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,8 @@ def test_an_unknown_key_of_the_configuration_suggests_the_nearest(
         ("step = [", "not valid TOML"),
         ('step = "fast"', "must be a number"),
         ("[gate]\nenter = 2.0", "0 < exit <= enter < 1"),
+        ("[gate]\nmin_speech_s = 1e20", "at most 2"),
+        ("[gate]\nmax_pause_s = 1e305", "at most 60"),
         ("[smoothing]\nenter = 0.1\nexit = 0.5", "must not be above enter"),
     ],
 )

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -119,3 +120,25 @@ def test_lines_reach_a_file_while_the_bar_shows_on_the_terminal(tmp_path: Path) 
     assert done.returncode == 0
     assert len(messages(out.read_bytes())) == 3
     assert b"recognizing" in shown
+
+
+def test_ctrl_c_ends_it_quietly() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "recognize", *map(str, CLIPS * 50)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert errors == b""
+    assert 1 <= len(messages(first + rest)) < 300
+
+
+def test_a_long_step_of_the_configuration_does_not_pass_over_a_short_file() -> None:
+    (long,) = messages(run("recognize", "--step", "2", CLIPS[0]).stdout)
+    (short,) = messages(run("recognize", CLIPS[0]).stdout)
+    assert long == short

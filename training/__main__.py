@@ -34,7 +34,9 @@ Out = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads; 0: all cores.")]
-Epochs = Annotated[int | None, typer.Option(help="Instead of the configuration's.")]
+Epochs = Annotated[
+    int | None, typer.Option(help="Instead of the configuration's.", min=1)
+]
 Seed = Annotated[int | None, typer.Option(help="Instead of the configuration's.")]
 Config = Annotated[
     Path, typer.Argument(help="TOML file, e.g. training/configs/open.toml")

@@ -32,7 +32,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             path, map_location="cpu", weights_only=True
         )
     except Exception as error:  # noqa: BLE001  whatever torch raises on garbage
-        raise ModelError(f"{path} is no checkpoint: {error}") from None
+        reason = type(error).__name__
+        raise ModelError(
+            f"{path} is no checkpoint that `python -m training train` wrote ({reason})"
+        ) from None
     return content
 
 

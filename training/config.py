@@ -99,6 +99,11 @@ class TrainConfig:
             _build(CorpusConfig, corpus, "corpora") for corpus in values["corpora"]
         )
         config: TrainConfig = _build(TrainConfig, values, "")
+        for key in ("epochs", "batch_size", "folds", "max_columns"):
+            if getattr(config, key) < 1:
+                raise ConfigError(
+                    f"{key} is {getattr(config, key)}; allowed: 1 or more"
+                )
         if config.model.n_classes != len(config.labels):
             raise ConfigError(
                 f"model.n_classes is {config.model.n_classes}, but there are "

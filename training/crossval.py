@@ -71,6 +71,8 @@ def crossval(
     """
     target = config.corpora[0].name
     groups = speaker_folds(utterances, target, config.folds)
+    if only is not None and not 1 <= only <= len(groups):
+        raise ConfigError(f"only is {only}; allowed: 1 to {len(groups)}")
     folds, revisions = [], []
     for i, speakers in enumerate(groups):
         if only is not None and i + 1 != only:

@@ -210,6 +210,8 @@ def step_average(average: Cpac, model: Cpac, decay: float) -> None:
 
 def pick_device(name: str) -> torch.device:
     """`auto` takes CUDA where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"device is {name!r}; allowed: auto, cpu, cuda")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

@@ -7,7 +7,7 @@ from types import FrameType
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config import ListenConfig
 from ser_stream.daemon import Worker
-from ser_stream.errors import ConfigError, QuietEndError, SinkError
+from ser_stream.errors import ConfigError, SinkError
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.sinks.stdout import Renderer, StdoutSink, json_line
 from ser_stream.sinks.text import TextRenderer
@@ -48,13 +48,6 @@ def listen(config: ListenConfig) -> None:
     Raises:
         SerStreamError: for everything that the user can mend.
     """
-
-    def leave(_signal: int, _frame: FrameType | None) -> None:
-        raise QuietEndError
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # Nothing has been said yet; there is nothing to end in order.
-        signal.signal(number, leave)
     if sys.stdout is None:
         raise SinkError("standard output is closed")
     bundle = load_bundle(config.model)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from ser_stream.values import (
 from ser_stream.window import COLUMN_LENGTH
 
 _LOGGER = logging.getLogger(__name__)
+MAX_STEP_S = 0.2
+"""Seconds; a longer step of the configuration is meant for `listen`."""
 
 
 @dataclass
@@ -105,6 +107,8 @@ def recognize(
 ) -> int:
     """Print a line for each file; return how many could not be read."""
     bundle = load_bundle(config.model)
+    # With long steps a short recording might end before the second one.
+    config = replace(config, step_s=min(config.step_s, MAX_STEP_S))
     settings = pipeline_config(config, bundle)
     recognizer = OnnxRecognizer(bundle)
     write_row = FORMATS[format](bundle.labels, segments)

@@ -47,7 +47,14 @@ def open_stdin(rate: int, channels: int, realtime: bool) -> "StdinSource":
     return StdinSource(fd, Encoding(rate, channels, "<i2"), head, realtime)
 
 
-_COMPRESSED = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3", b"FORM": "AIFF"}
+_COMPRESSED = {
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"ID3": "MP3",
+    b"FORM": "AIFF",
+    b"RF64": "RF64",
+    b"RIFX": "RIFX",
+}
 
 
 class StdinSource:
