@@ -22,10 +22,11 @@ from ser_stream.bundle import (
     manifest_hash,
 )
 from ser_stream.errors import ModelError, SourceError
+from ser_stream.events import milliseconds
 from ser_stream.nn.onnx_pair import OPSET, write_pair
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import FloatArray
-from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH, MAX_COLUMNS
+from ser_stream.window import MAX_COLUMNS, window_length
 from training.checkpoint import build_model, load_checkpoint
 from training.config import TrainConfig
 from training.corpora.utterance import read_samples
@@ -133,7 +134,7 @@ def _manifest(
         "front_end_hash": config.front_end.hash,
         "normalisation": config.normalise.kind,
         "step_ms": 200,
-        "window_ms": (COLUMN_LENGTH + COLUMN_HOP * (MAX_COLUMNS - 1)) / 16,
+        "window_ms": milliseconds(window_length(MAX_COLUMNS)),
         "temperatures": [1.0] * MAX_COLUMNS,
         "thresholds": asdict(SmoothingConfig()),
         "corpora": [

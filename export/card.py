@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from ser_stream.values import SAMPLE_RATE
+from ser_stream.window import window_length
+
 
 def write_card(path: Path, manifest: dict[str, Any]) -> None:
     """Write the card of a manifest."""
@@ -67,7 +70,14 @@ def _quality(m: dict[str, Any]) -> str:
     columns = _table(
         ["columns", "seconds heard", "clips", "UAR %", "WAR %", "ECE"],
         [
-            [n, f"{0.4125 + 0.1 * int(n):.1f}", r["n"], r["UAR"], r["WAR"], r["ECE"]]
+            [
+                n,
+                f"{window_length(int(n)) / SAMPLE_RATE:.1f}",
+                r["n"],
+                r["UAR"],
+                r["WAR"],
+                r["ECE"],
+            ]
             for n, r in metrics["columns"].items()
         ],
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
-# For the console script, which does not pass through `__main__`; see there.
+# The arrays are small: OpenBLAS's threads would only cost memory and wake-ups. Must be
+# set before numpy is first imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import typer

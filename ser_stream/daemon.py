@@ -69,10 +69,9 @@ class Worker:
         self._publish(hello)
         try:
             if first is not None:
-                self._heard = True
                 self._chunk(first)
             while not self._finished():
-                chunk = self._source.read(READ_TIMEOUT)
+                chunk = self._read(READ_TIMEOUT)
                 if chunk is not None:
                     self._chunk(chunk)
         finally:
@@ -91,13 +90,21 @@ class Worker:
         # `hello` says when sample 0 was spoken, so it waits for the first samples; but
         # not long: whoever starts this wants to know that it runs.
         deadline = time.monotonic() + HELLO_WAIT
-        chunk = None
+        self._protocol.t0, chunk = datetime.now(UTC), None
         while chunk is None and not self._stop.is_set() and not self._source.ended:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 break
-            chunk = self._source.read(remaining)
-        self._protocol.t0 = datetime.now(UTC) if chunk is None else _begun(chunk)
+            chunk = self._read(remaining)
+        return chunk
+
+    def _read(self, timeout: float) -> Chunk | None:
+        chunk = self._source.read(timeout)
+        if chunk is not None and not self._heard:
+            # Also when `hello` did not wait for it: `time` is right from here on.
+            self._heard = True
+            age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
+            self._protocol.t0 = datetime.now(UTC) - timedelta(seconds=age)
         return chunk
 
     def _finished(self) -> bool:
@@ -106,9 +113,6 @@ class Worker:
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
     def _chunk(self, chunk: Chunk) -> None:
-        if not self._heard:
-            # Also when `hello` did not wait for it: `time` is right from here on.
-            self._heard, self._protocol.t0 = True, _begun(chunk)
         self._end = chunk.end
         for event in self._pipeline.feed(chunk):
             self._event(event, chunk.arrived)
@@ -130,9 +134,3 @@ class Worker:
     def _publish(self, message: Message) -> None:
         for sink in self._sinks:
             sink.send(message)
-
-
-def _begun(chunk: Chunk) -> datetime:
-    """Wall clock of sample 0, by the moment at which a chunk's last sample came."""
-    age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
-    return datetime.now(UTC) - timedelta(seconds=age)

@@ -6,7 +6,7 @@ Readers skip unknown fields and types. Lines are UTF-8 and at most 16 KiB.
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -15,8 +15,8 @@ from typing import Any
 from ser_stream import __version__
 from ser_stream.bundle import Bundle
 from ser_stream.pipeline import PipelineConfig
-from ser_stream.values import SAMPLE_RATE, EmotionEvent, Prediction
-from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH
+from ser_stream.values import SAMPLE_RATE, EmotionEvent, FloatArray, Prediction
+from ser_stream.window import window_length
 
 PROTOCOL = 1
 MAX_LINE = 16 * 1024
@@ -64,6 +64,14 @@ def milliseconds(sample: int) -> float | int:
     return int(value) if value.is_integer() else value
 
 
+def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
+    """Scores by label, as they are printed: four decimals."""
+    return {
+        label: round(float(score), 4)
+        for label, score in zip(labels, scores, strict=True)
+    }
+
+
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and Z."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -90,7 +98,6 @@ class Protocol:
         self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
     ) -> Message:
         """The first line of every connection."""
-        window = COLUMN_LENGTH + COLUMN_HOP * (config.max_columns - 1)
         return Message(
             {
                 "type": "hello",
@@ -111,7 +118,7 @@ class Protocol:
                     "device_rate": audio.device_rate,
                     "sample_rate": SAMPLE_RATE,
                     "step_ms": round(config.step_s * 1000),
-                    "window_ms": milliseconds(window),
+                    "window_ms": milliseconds(window_length(config.max_columns)),
                 },
             }
         )
@@ -120,12 +127,7 @@ class Protocol:
         self, value: Prediction, labels: tuple[str, ...], latency_ms: float
     ) -> Message:
         """What one step heard."""
-        scores = None
-        if value.scores is not None:
-            scores = {
-                label: round(float(score), 4)
-                for label, score in zip(labels, value.scores, strict=True)
-            }
+        scores = None if value.scores is None else named_scores(value.scores, labels)
         confidence = value.confidence
         return Message(
             {

@@ -61,12 +61,15 @@ class GateConfig:
 class GateReading:
     """What the gate says after a block."""
 
-    speech: bool
-    """True from speech to the end of the pause that follows it."""
     began: int | None
-    """Sample index at which the present speech began."""
+    """Sample index at which the present speech began; None while nobody speaks."""
     energy: float
     """Sum of squares of the block's samples, full scale 1; for the level."""
+
+    @property
+    def speech(self) -> bool:
+        """True from speech to the end of the pause that follows it."""
+        return self.began is not None
 
 
 class Silero:
@@ -82,7 +85,7 @@ class Silero:
         """Forget everything heard."""
         self._h = np.zeros((1, 1, 128), np.float32)
         self._c = np.zeros((1, 1, 128), np.float32)
-        self._pending = np.zeros(VAD_CONTEXT, np.float32)
+        self.skip()
 
     def skip(self) -> None:
         """Samples were left out: what comes does not continue what came."""
@@ -155,7 +158,7 @@ class Gate:
         if self._awake:
             self._listen(block.samples, block.end)
         self._last = block.samples
-        return GateReading(self._began is not None, self._began, energy)
+        return GateReading(self._began, energy)
 
     def _wake_or_sleep(self, block: Block, variance: float) -> None:
         config = self.config

@@ -28,7 +28,13 @@ from ser_stream.values import (
     State,
     StreamEvent,
 )
-from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH, MAX_COLUMNS, ColumnWindow
+from ser_stream.window import (
+    COLUMN_HOP,
+    COLUMN_LENGTH,
+    MAX_COLUMNS,
+    ColumnWindow,
+    window_length,
+)
 
 PRE_ROLL = 4800
 """Samples before the beginning of speech that the window takes in; 0.3 s."""
@@ -53,8 +59,8 @@ class PipelineConfig:
             raise ConfigError(
                 f"step is {self.step_s:g} s; allowed: a multiple of 0.1 from 0.1 to 2"
             )
-        longest = (COLUMN_LENGTH + COLUMN_HOP * (MAX_COLUMNS - 1)) / SAMPLE_RATE
-        shortest = COLUMN_LENGTH / SAMPLE_RATE
+        longest = window_length(MAX_COLUMNS) / SAMPLE_RATE
+        shortest = window_length(1) / SAMPLE_RATE
         # People write 0.5 and 3: what rounds to an allowed window is taken as it.
         if not shortest - 0.05 <= self.window_s <= longest + 0.1:
             raise ConfigError(

@@ -27,6 +27,11 @@ COLD_COLUMNS = 4
 MAX_COLUMNS = 25
 
 
+def window_length(columns: int) -> int:
+    """Samples that a window of so many columns spans."""
+    return COLUMN_LENGTH + COLUMN_HOP * (columns - 1)
+
+
 class ColumnWindow:
     """Keeps recent frames, and the encoded columns of the present speech.
 

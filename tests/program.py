@@ -27,6 +27,16 @@ def run(
     )
 
 
+def start(*arguments: str | Path) -> "subprocess.Popen[bytes]":
+    """Start `ser-stream`; its output and errors are pipes."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+
+
 def messages(output: bytes) -> list[dict[str, Any]]:
     """The messages of an output; fails on half a line."""
     assert not output or output.endswith(b"\n"), output[-80:]

@@ -23,6 +23,7 @@ from tests.program import (
     messages,
     predictions,
     run,
+    start,
 )
 
 CLIP = DATA / "15a02Ac.flac"
@@ -104,12 +105,7 @@ def test_real_time_pace_takes_as_long_as_the_recording() -> None:
 def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     number: signal.Signals,
 ) -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "listen", "--input", str(MINUTE)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-    )
+    process = start("listen", "--input", MINUTE)
     assert process.stdout is not None
     said = b""
     while b'"phase":"start"' not in said:
@@ -144,12 +140,7 @@ def test_a_reader_that_leaves_ends_it_silently() -> None:
 
 
 def test_a_reader_that_leaves_a_live_stream_ends_it_too() -> None:
-    process = subprocess.Popen(
-        [*COMMAND, "listen", "--input", str(MINUTE)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-    )
+    process = start("listen", "--input", MINUTE)
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()

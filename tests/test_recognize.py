@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.program import COMMAND, DATA, ENVIRONMENT, messages, predictions, run
+from tests.program import COMMAND, DATA, ENVIRONMENT, messages, predictions, run, start
 
 CLIPS = sorted(DATA.glob("[01]*.flac"))
 
@@ -123,12 +123,7 @@ def test_lines_reach_a_file_while_the_bar_shows_on_the_terminal(tmp_path: Path) 
 
 
 def test_ctrl_c_ends_it_quietly() -> None:
-    with subprocess.Popen(
-        [*COMMAND, "recognize", *map(str, CLIPS * 50)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-    ) as process:
+    with start("recognize", *CLIPS * 50) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)

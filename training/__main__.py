@@ -12,7 +12,9 @@ import typer
 from ser_stream.errors import SerStreamError
 
 if TYPE_CHECKING:
+    from ser_stream.values import FloatArray
     from training.config import TrainConfig
+    from training.corpora import Utterance
 
 app = typer.Typer(
     help="Train and evaluate CPAC. Corpora are folders side by side in --corpora DIR.",
@@ -70,17 +72,15 @@ def train(
     seed: Seed = None,
 ) -> None:
     """Train one network on all speakers; goes on where a killed run stopped."""
-    from training.corpora import load_corpora
-    from training.dataset import load_noises
     from training.loop import train as run
 
     settings = _settings(config, epochs, seed)
-    utterances = load_corpora(corpora, [c.name for c in settings.corpora])
+    utterances, noises = _recordings(settings, corpora)
     path = run(
         utterances,
         settings,
         out or Path("runs") / settings.name,
-        noises=load_noises(corpora / settings.noise) if settings.noise else (),
+        noises=noises,
         device=device,
         threads=threads,
     )
@@ -102,17 +102,16 @@ def crossval(
     ] = None,
 ) -> None:
     """Leave-speakers-out UAR, WAR and calibration; resumable."""
-    from training.corpora import load_corpora
     from training.crossval import crossval as run
-    from training.dataset import load_noises
 
     settings = _settings(config, epochs, seed)
     folder = out or Path("runs") / f"{settings.name}-crossval"
+    utterances, noises = _recordings(settings, corpora)
     result = run(
-        load_corpora(corpora, [c.name for c in settings.corpora]),
+        utterances,
         settings,
         folder,
-        noises=load_noises(corpora / settings.noise) if settings.noise else (),
+        noises=noises,
         device=device,
         threads=threads,
         only=only,
@@ -151,6 +150,17 @@ def _settings(path: Path, epochs: int | None, seed: int | None) -> "TrainConfig"
     if epochs is not None:
         settings = replace(settings, epochs=epochs)
     return settings if seed is None else replace(settings, seed=seed)
+
+
+def _recordings(
+    settings: "TrainConfig", folder: Path
+) -> tuple[list["Utterance"], list["FloatArray"]]:
+    """The clips of the configured corpora, and the noise to mix under them."""
+    from training.corpora import load_corpora
+    from training.dataset import load_noises
+
+    utterances = load_corpora(folder, [c.name for c in settings.corpora])
+    return utterances, load_noises(folder / settings.noise) if settings.noise else []
 
 
 def _say(text: str) -> None:

@@ -14,7 +14,7 @@ from ser_stream.sinks.text import TextRenderer
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.sources import open_source
 from ser_stream.values import SAMPLE_RATE
-from ser_stream.window import COLUMN_HOP, COLUMN_LENGTH
+from ser_stream.window import window_length
 
 
 def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
@@ -33,8 +33,7 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
     )
     if result.max_columns > bundle.max_columns:
-        longest = COLUMN_LENGTH + COLUMN_HOP * (bundle.max_columns - 1)
-        longest_s = longest / SAMPLE_RATE
+        longest_s = window_length(bundle.max_columns) / SAMPLE_RATE
         raise ConfigError(
             f"window is {config.window_s:g} s, but model {bundle.name} was trained on "
             f"windows of at most {longest_s:g} s"

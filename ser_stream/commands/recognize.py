@@ -14,7 +14,7 @@ from ser_stream.commands.progress import clear_bar, progress_bar
 from ser_stream.commands.rows import FORMATS
 from ser_stream.config import ListenConfig
 from ser_stream.errors import SourceError
-from ser_stream.events import milliseconds
+from ser_stream.events import milliseconds, named_scores
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import OnnxRecognizer, Recognizer
 from ser_stream.sources.file import FileSource
@@ -143,10 +143,7 @@ def _result(
     if scores is not None:
         result["label"] = labels[int(scores.argmax())]
         result["confidence"] = round(float(scores.max()), 4)
-        result["scores"] = {
-            label: round(float(score), 4)
-            for label, score in zip(labels, scores, strict=True)
-        }
+        result["scores"] = named_scores(scores, labels)
     if summary.short:
         result["short"] = True
     if segments:

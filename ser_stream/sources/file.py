@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import stat
-import time
 from pathlib import Path
 from typing import Self
 
@@ -62,7 +61,6 @@ class FileSource:
         self._ahead = np.zeros((0, self._file.channels), np.float32)
         self._read = self._taken = 0
         self._next = 0
-        self._chunk: Chunk | None = None
         self.live = False
         self.ended = False
 
@@ -73,12 +71,7 @@ class FileSource:
 
     def read(self, timeout: float, /) -> Chunk | None:
         """The next 0.2 s; see `Source.read`."""
-        if self._chunk is None:
-            self._chunk = self._load()
-        if self._chunk is None or not self._pacer.wait(self._chunk.end, timeout):
-            return None
-        chunk, self._chunk = self._chunk, None
-        return Chunk(chunk.start, chunk.samples, time.monotonic())
+        return self._pacer.next(self._load, timeout)
 
     def _load(self) -> Chunk | None:
         if self.ended:

@@ -1,16 +1,30 @@
 """Real-time pace for sources that could deliver faster."""
 
 import time
+from collections.abc import Callable
 
-from ser_stream.values import SAMPLE_RATE
+from ser_stream.values import SAMPLE_RATE, Chunk
 
 
 class Pacer:
-    """Tells when a sample of a recording would have been heard."""
+    """Holds chunks of a recording back until they would have been heard."""
 
     def __init__(self, realtime: bool) -> None:
         self._realtime = realtime
         self._begin: float | None = None
+        self._chunk: Chunk | None = None
+
+    def next(self, load: Callable[[], Chunk | None], timeout: float) -> Chunk | None:
+        """The next chunk that `load` gives, when it is due; see `Source.read`.
+
+        A chunk that is not due within `timeout` is kept for the next call.
+        """
+        if self._chunk is None:
+            self._chunk = load()
+        if self._chunk is None or not self.wait(self._chunk.end, timeout):
+            return None
+        chunk, self._chunk = self._chunk, None
+        return Chunk(chunk.start, chunk.samples, time.monotonic())
 
     def wait(self, end: int, timeout: float) -> bool:
         """Wait until the audio up to sample `end` is due.

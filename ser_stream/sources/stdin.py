@@ -4,7 +4,6 @@ import logging
 import os
 import select
 import sys
-import time
 from typing import Self
 
 from ser_stream.errors import SourceError
@@ -73,19 +72,13 @@ class StdinSource:
         self._pacer = Pacer(realtime)
         self._position = 0
         self._next = 0
-        self._chunk: Chunk | None = None
         self.info = AudioInfo("stdin", "-", encoding.rate)
         self.live = False
         self.ended = False
 
     def read(self, timeout: float, /) -> Chunk | None:
         """What the pipe holds now; see `Source.read`."""
-        if self._chunk is None:
-            self._chunk = self._load(timeout)
-        if self._chunk is None or not self._pacer.wait(self._chunk.end, timeout):
-            return None
-        chunk, self._chunk = self._chunk, None
-        return Chunk(chunk.start, chunk.samples, time.monotonic())
+        return self._pacer.next(lambda: self._load(timeout), timeout)
 
     def _load(self, timeout: float) -> Chunk | None:
         if self.ended or not select.select([self._fd], [], [], timeout)[0]:
