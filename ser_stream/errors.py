@@ -1,13 +1,14 @@
 """The errors of ser-stream, and the exit status each one ends the program with.
 
 SerStreamError              1
-├── QuietEndError           0   no error: a signal, or nobody reads any more
 ├── ConfigError             2   a flag, a setting or a file of settings is wrong
 ├── SourceError             2   the input cannot be read
 │   └── DeviceError         3   no such microphone, or it cannot be opened
 ├── ModelError              4   a bundle is missing, damaged or of another front end
 ├── SinkError               5   an output or address cannot be used
 └── MissingLibraryError    69   a library or extra is not installed
+
+QuietEndError               0   no error at all: a signal, or nobody reads any more
 
 Each message says what was wrong, what is allowed, and what to do next; the command
 line prints it as one line on stderr.
@@ -22,10 +23,12 @@ class SerStreamError(Exception):
     exit_status: ClassVar[int] = 1
 
 
-class QuietEndError(SerStreamError):
-    """Nothing is wrong: a signal came, or whoever read the output has gone."""
+class QuietEndError(BaseException):
+    """Nothing is wrong: a signal came, or whoever read the output has gone.
 
-    exit_status = 0
+    No `Exception`, as KeyboardInterrupt is none: it can come anywhere, and who handles
+    whatever a library raises must not take it for an error.
+    """
 
 
 class ConfigError(SerStreamError):
