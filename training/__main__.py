@@ -1,8 +1,7 @@
-"""`python -m training`: corpora, train, crossval."""
+"""`python -m training`: corpora, train, crossval, reproduce, report, slim."""
 
 import os
 import sys
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,8 +26,8 @@ Corpora = Annotated[
     Path,
     typer.Option(
         envvar="SER_CORPORA",
-        help="Folder that holds the corpora: NAME/manifest.csv, or EmoDB's and "
-        "RAVDESS's publishers' layouts in emodb/ and ravdess/.",
+        help="Folder that holds the corpora: NAME/manifest.csv, an audformat database "
+        "NAME/db.yaml, or the publisher's layout in casia/, emodb/, savee/, ravdess/.",
     ),
 ]
 Out = Annotated[
@@ -47,18 +46,25 @@ Config = Annotated[
 
 @app.command()
 def corpora(
-    names: Annotated[list[str], typer.Argument(help="Names of corpus folders.")],
     corpora: Corpora,
-) -> None:
-    """Count clips, speakers and emotions of corpora."""
-    from training.corpora import load_corpora
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names of corpus folders, or tables NAME.csv. "
+            "[default: casia emodb savee ravdess]"
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, by corpus.")
+    ] = False,
+) -> int:
+    """Compare corpora with their published counts; name what is missing or broken.
 
-    for name in names:
-        utterances = load_corpora(corpora, [name])
-        counts = Counter(u.emotion for u in utterances)
-        parts = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
-        speakers = len({u.speaker for u in utterances})
-        _say(f"{name}: {len(utterances)} clips, {speakers} speakers: {parts}")
+    Exit status 1 if clips are missing, doubled, unreadable, or more than published.
+    """
+    from training.corpora.report import report
+
+    return report(corpora, names or [], _say, as_json=as_json)
 
 
 @app.command()
@@ -126,6 +132,94 @@ def crossval(
         f"ECE {metrics['ECE']}, {metrics['n']} clips; all of it in "
         f"{folder / 'crossval.json'}"
     )
+
+
+@app.command()
+def reproduce(
+    corpora: Corpora,
+    table: Annotated[
+        str,
+        typer.Argument(
+            help="1, 2, 3, 4, S3, S4 or S5 of the paper; emobox, loso, yardstick; all."
+        ),
+    ] = "all",
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Only paper-10fold, emobox, loso or cross."),
+    ] = None,
+    system: Annotated[
+        list[str] | None, typer.Option(help="Only this system; may be repeated.")
+    ] = None,
+    place: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this corpus, or pair as source-target; may be repeated."
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="May be repeated. [default: 98]")
+    ] = None,
+    fold: Annotated[
+        list[str] | None, typer.Option(help="Only this fold; may be repeated.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where results go.")] = Path("results"),
+    runs: Annotated[
+        Path, typer.Option(help="Where unfinished runs and features are kept.")
+    ] = Path("runs/reproduce"),
+    device: Device = "auto",
+    jobs: Annotated[
+        int, typer.Option(help="Processes; 0: one a core, or one on a GPU.", min=0)
+    ] = 0,
+    epochs: Epochs = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List the cells that are missing.")
+    ] = False,
+) -> int:
+    """Compute the cells of the paper's tables that are missing, most telling first.
+
+    One JSON file for each finished fold. Kill it when you like: the same command goes
+    on where it was.
+    """
+    from training.reproduce.cells import choose
+    from training.reproduce.runner import reproduce as run
+    from training.reproduce.workspace import Workspace
+
+    space = Workspace(corpora, results, runs, device, epochs)
+    cells = choose(
+        table,
+        protocol,
+        seed or [98],
+        systems=system or (),
+        places=place or (),
+        folds=fold or (),
+    )
+    if dry_run:
+        missing = [cell for cell in cells if not (results / cell.path).exists()]
+        for cell in missing:
+            _say(str(cell))
+        _say(f"{len(missing)} of {len(cells)} cells are missing")
+        return 0
+    failed = run(cells, space, jobs=jobs, say=_say)
+    for line in failed:
+        _say(f"failed: {line}")
+    if not failed:
+        _say("next: python -m training report")
+    return 1 if failed else 0
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Of `reproduce`.")] = Path("results"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path(
+        "docs/results.md"
+    ),
+) -> None:
+    """Build the page of results, with the paper's tables and figures, from results/."""
+    from training.protocols import PAPER_TABLES
+    from training.results_page import build
+
+    for line in build(results, out, PAPER_TABLES):
+        _say(line)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from training.config import TrainConfig
 from training.corpora import Utterance
 from training.evaluate import ClipSteps, run_clips
 from training.loop import train
-from training.report import report
+from training.metrics import report
 from training.revision import git_revision
 
 STEP_S = 0.2

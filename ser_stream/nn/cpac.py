@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ser_stream.nn.cpu_ops import dropout, elu_pool
+
 FRAMES_PER_COLUMN = 8
 RECEPTIVE_FRAMES = 38
 """Frames that one column sees."""
@@ -97,12 +99,20 @@ class ConvBlock(nn.Module):
         self.frozen = config.batch_norm == "frozen"
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.frozen:
-            # In inference mode while training: the statistics stay (0, 1).
-            self.norm.eval()
-        x = F.elu(self.norm(self.conv(x)))
-        result: Tensor = self.dropout(F.avg_pool2d(x, 2))
+        x = self._scaled_convolution(x) if self.frozen else self.norm(self.conv(x))
+        if self.training and x.device.type == "cpu":
+            return dropout(elu_pool(x), self.dropout.p)
+        result: Tensor = self.dropout(F.avg_pool2d(F.elu(x), 2))
         return result
+
+    def _scaled_convolution(self, x: Tensor) -> Tensor:
+        # Batch norm in inference mode while training: its statistics stay (0, 1), so
+        # its scale and shift may as well be applied to the kernels.
+        assert self.norm.running_var is not None
+        scale = self.norm.weight * torch.rsqrt(self.norm.running_var + self.norm.eps)
+        kernels = self.conv.weight * scale[:, None, None, None]
+        assert self.conv.bias is not None
+        return F.conv2d(x, kernels, self.conv.bias * scale + self.norm.bias)
 
 
 class Encoder(nn.Module):

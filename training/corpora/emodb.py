@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.corpora.utterance import Utterance
 
+LAYOUT = "wav/03a01Fa.wav"
 EMOTIONS = {
     "W": "angry",
     "L": "boredom",

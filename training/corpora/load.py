@@ -1,42 +1,100 @@
 """A folder of corpora -> utterances, whichever layout each corpus has."""
 
+import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ser_stream.errors import SourceError
-from training.corpora.emodb import read_emodb
-from training.corpora.manifest import read_manifest
-from training.corpora.ravdess import read_ravdess
+from training.corpora import casia, emodb, ravdess, savee
+from training.corpora.audformat_database import HEADER, read_audformat
+from training.corpora.manifest import REQUIRED, read_manifest
 from training.corpora.utterance import Utterance
 
-PUBLISHED_LAYOUTS = {"emodb": read_emodb, "ravdess": read_ravdess}
+PUBLISHED_LAYOUTS = {
+    "casia": (casia.read_casia, casia.LAYOUT),
+    "emodb": (emodb.read_emodb, emodb.LAYOUT),
+    "ravdess": (ravdess.read_ravdess, ravdess.LAYOUT),
+    "savee": (savee.read_savee, savee.LAYOUT),
+}
 
 
-def load_corpora(folder: Path, names: Sequence[str]) -> list[Utterance]:
+def load_corpora(
+    folder: Path, names: Sequence[str], *, absent_too: bool = False
+) -> list[Utterance]:
     """The utterances of the corpora `names`, each in `folder/NAME`.
 
+    Args:
+        folder: where the corpora are.
+        names: folders in it, or tables NAME.csv in it or at that path.
+        absent_too: files that a table names and that are not there are no error.
+
     Raises:
-        SourceError: if a corpus is absent or its layout is not understood.
+        SourceError: if a corpus is absent, its layout is not understood, or a file
+            that its table names is not there.
+        MissingLibraryError: if a corpus needs a package that is not installed.
     """
     result: list[Utterance] = []
     for name in names:
-        place = folder / name
-        if not place.is_dir():
+        found = _told_apart(_read(folder, name))
+        gone = [u.path for u in found if not u.path.is_file()]
+        if gone and not absent_too:
+            others = f", nor {len(gone) - 1} others" if len(gone) > 1 else ""
             raise SourceError(
-                f"there is no corpus folder {place}; pass --corpora DIR or set "
-                "SER_CORPORA to the folder that holds it"
-            )
-        if (place / "manifest.csv").is_file():
-            found = read_manifest(place, name)
-        elif name in PUBLISHED_LAYOUTS:
-            found = PUBLISHED_LAYOUTS[name](place)
-        else:
-            found = []
-        if not found:
-            layouts = ", ".join(PUBLISHED_LAYOUTS)
-            raise SourceError(
-                f"{place} holds neither a manifest.csv nor the publisher's layout of "
-                f"a known corpus ({layouts})"
+                f"{name}: there is no file {gone[0]}{others}, which its table names; "
+                f"`python -m training corpora {name}` lists all that is missing"
             )
         result += found
     return result
+
+
+def _read(folder: Path, name: str) -> list[Utterance]:
+    place = folder / name
+    if place.suffix == ".csv" and not place.exists():
+        place = Path(name)
+    if place.suffix == ".csv" and place.is_file():
+        return read_manifest(place, name)
+    if not place.is_dir():
+        raise SourceError(
+            f"there is no corpus folder {place}; pass --corpora DIR or set "
+            "SER_CORPORA to the folder that holds it"
+        )
+    if (place / "manifest.csv").is_file():
+        found = read_manifest(place / "manifest.csv", name)
+    elif (place / HEADER).is_file():
+        found = read_audformat(place, name)
+    elif name in PUBLISHED_LAYOUTS:
+        found = PUBLISHED_LAYOUTS[name][0](place)
+    else:
+        found = []
+    if not found:
+        layouts = ", ".join(
+            f"{n}: {text}" for n, (_, text) in PUBLISHED_LAYOUTS.items()
+        )
+        raise SourceError(
+            f"{place} holds no layout that is understood: a manifest.csv with columns "
+            f"{', '.join(REQUIRED)}; an audformat database ({HEADER}); or a "
+            f"publisher's ({layouts}); found there: {_contents(place)}"
+        )
+    return found
+
+
+def _contents(place: Path) -> str:
+    """The first few things in a folder: what tells a user which layout it has."""
+    names = sorted(p.name + "/" * p.is_dir() for p in place.iterdir())
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more or "nothing"
+
+
+def _told_apart(found: list[Utterance]) -> list[Utterance]:
+    """Clips whose names are those of others get the names of their folders too."""
+    counts = Counter(u.name for u in found)
+    root = os.path.commonpath([u.path.parent.absolute() for u in found])
+
+    def folders_too(u: Utterance) -> str:
+        return "_".join(u.path.absolute().with_suffix("").relative_to(root).parts)
+
+    return [
+        replace(u, called=folders_too(u)) if counts[u.name] > 1 else u for u in found
+    ]

@@ -1,48 +1,58 @@
-"""Any corpus as a folder with a manifest.csv.
+"""Any corpus as a table in CSV, by custom a manifest.csv in the corpus's folder.
 
-Columns: file (relative to the manifest), speaker, sex, emotion (common name), and as
-far as known emotion_code, sentence, language.
+Columns: file (relative to the table), speaker, emotion, and as far as known sex,
+sentence and language; others are ignored.
 """
 
 import csv
 from pathlib import Path
 
 from ser_stream.errors import SourceError
-from training.corpora.utterance import LABELS, Utterance
+from training.corpora.labels import LABELS, common_label
+from training.corpora.utterance import Utterance
 
 REQUIRED = ("file", "speaker", "emotion")
 
 
-def read_manifest(folder: Path, corpus: str) -> list[Utterance]:
-    """The rows of `folder/manifest.csv`.
+def read_manifest(path: Path, corpus: str) -> list[Utterance]:
+    """The rows of the table at `path`.
 
     Raises:
-        SourceError: if a column is missing, a label unknown or a file absent.
+        SourceError: if the table is no CSV, lacks a column or all rows, or holds an
+            unknown label.
     """
-    path = folder / "manifest.csv"
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in REQUIRED if name not in (reader.fieldnames or [])]
-        if missing:
-            raise SourceError(f"{path}: no column {', '.join(missing)}")
-        rows = list(reader)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restval="")
+            names = reader.fieldnames or []
+            missing = [name for name in REQUIRED if name not in names]
+            if missing:
+                raise SourceError(f"{path}: no column {', '.join(missing)}")
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{path} cannot be read as a table: {error}") from None
+    if not rows:
+        raise SourceError(
+            f"{path} has a header but no rows; it needs one for each file"
+        )
     result = []
     for line, row in enumerate(rows, start=2):
-        if row["emotion"] not in LABELS:
+        emotion = common_label(row["emotion"])
+        if emotion is None:
             raise SourceError(
                 f"{path}:{line}: emotion {row['emotion']!r} is unknown; "
                 f"allowed: {', '.join(LABELS)}"
             )
-        audio = folder / row["file"]
-        if not audio.is_file():
-            raise SourceError(f"{path}:{line}: there is no file {audio}")
+        empty = [name for name in ("file", "speaker") if not row[name]]
+        if empty:
+            raise SourceError(f"{path}:{line}: no {' and no '.join(empty)}")
         result.append(
             Utterance(
                 corpus,
-                audio,
+                path.parent / row["file"],
                 row["speaker"],
                 row.get("sex") or "unknown",
-                row["emotion"],
+                emotion,
                 row.get("sentence") or "",
                 row.get("language") or "",
             )

@@ -1,4 +1,4 @@
-"""RAVDESS speech in its publisher's layout: Actor_01/03-01-06-01-02-01-12.wav.
+"""RAVDESS speech in its publisher's layout: Actor_12/03-01-06-01-02-01-12.wav.
 
 Fields of the name: modality, channel, emotion, intensity, statement, repetition, actor.
 """
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.corpora.utterance import Utterance
 
+LAYOUT = "Actor_12/03-01-06-01-02-01-12.wav"
 EMOTIONS = {
     "01": "neutral",
     "02": "calm",
@@ -24,7 +25,7 @@ def read_ravdess(folder: Path) -> list[Utterance]:
     result = []
     for path in sorted(folder.glob("**/Actor_*/03-01-*.wav")):
         fields = path.stem.split("-")
-        if len(fields) != 7 or fields[2] not in EMOTIONS:
+        if len(fields) != 7 or fields[2] not in EMOTIONS or not fields[6].isdigit():
             continue
         sex = "male" if int(fields[6]) % 2 else "female"
         result.append(

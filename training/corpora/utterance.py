@@ -6,19 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ser_stream.values import SAMPLE_RATE, FloatArray
+from training.corpora.labels import LABELS
 
-LABELS = (
-    "angry",
-    "boredom",
-    "calm",
-    "disgust",
-    "fear",
-    "happy",
-    "neutral",
-    "sad",
-    "surprise",
-)
-"""The common names of all corpora's emotions."""
+__all__ = ["LABELS", "Utterance", "decode", "read_samples"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +24,35 @@ class Utterance:
     """One of `LABELS`."""
     sentence: str
     language: str
+    called: str = ""
+    """The clip's name where its file's does not tell it from others (201.wav)."""
+
+    @property
+    def clip(self) -> str:
+        """Its name in the corpus, the same in every layout: zhaoquanyin_fear_246."""
+        return self.called or self.path.stem
 
     @property
     def name(self) -> str:
-        """`corpus/file`, stable over machines."""
-        return f"{self.corpus}/{self.path.name}"
+        """`corpus/clip.suffix`, stable over machines and unique."""
+        return f"{self.corpus}/{self.clip}{self.path.suffix}"
+
+
+def decode(path: Path) -> tuple[FloatArray, int]:
+    """All samples of a file, mono at its own rate, shape (n,); and the rate in Hz.
+
+    Raises:
+        OSError: if the file cannot be read as audio.
+    """
+    # Only who hears needs libraries of the runtime; reading labels needs none.
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as error:
+        raise OSError(f"{path}: {error}") from None
+    mono: FloatArray = samples.mean(axis=1, dtype=np.float32)
+    return mono, rate
 
 
 def read_samples(path: Path) -> FloatArray:
@@ -47,15 +61,9 @@ def read_samples(path: Path) -> FloatArray:
     Raises:
         OSError: if the file cannot be read as audio.
     """
-    # Only these two need libraries of the runtime; reading labels needs none.
-    import soundfile
     import soxr
 
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
-        raise OSError(f"{path}: {error}") from None
-    mono: FloatArray = samples.mean(axis=1, dtype=np.float32)
+    mono, rate = decode(path)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
     return mono
