@@ -1,4 +1,4 @@
-"""Any corpus with a manifest, and two in their publishers' layouts."""
+"""Any corpus with a manifest, and four in their publishers' layouts."""
 
 import csv
 from pathlib import Path
@@ -9,8 +9,9 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.values import FloatArray
-from training.corpora import Utterance, emodb, load_corpora, ravdess
-from training.corpora.utterance import LABELS, read_samples
+from training.corpora import Utterance, casia, emodb, load_corpora, ravdess, savee
+from training.corpora.labels import LABELS, SYNONYMS, common_label
+from training.corpora.utterance import read_samples
 
 HEADER = "file,speaker,sex,emotion,emotion_code,sentence,language\n"
 
@@ -62,7 +63,14 @@ def test_the_manifest_goes_before_the_publisher_s_layout(tmp_path: Path) -> None
             HEADER + "a.wav,1,,joyful,,,\n",
             "csv:2: emotion 'joyful' is unknown; allowed: ",
         ),
-        (HEADER + "a.wav,1,,sad,,,\ngone.wav,1,,sad,,,\n", "csv:3: there is no file"),
+        (HEADER + "a.wav,1,,sad,,,\na.wav,,,sad,,,\n", "csv:3: no speaker"),
+        (HEADER + "a.wav,1\n", "csv:2: emotion '' is unknown"),
+        (HEADER, "a header but no rows"),
+        (HEADER + "a.wav,1,,sad,,,\ngone.wav,1,,sad,,,\n", "no file .*gone.wav, which"),
+        (
+            HEADER + "gone.wav,1,,sad,,,\nlost.wav,1,,sad,,,\n",
+            "no file .*gone.wav, nor 1 others, which its table names",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_manifest_is_named_with_its_line(
@@ -73,6 +81,43 @@ def test_what_is_wrong_in_a_manifest_is_named_with_its_line(
         load_corpora(tmp_path, ["x"])
 
 
+def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "x", "")
+    (tmp_path / "x/manifest.csv").write_text(HEADER + "a,Jürgen,,sad,,,\n", "latin-1")
+    with pytest.raises(SourceError, match=r"manifest.csv cannot be read as a table"):
+        load_corpora(tmp_path, ["x"])
+
+
+def test_a_corpus_may_be_a_table_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_manifest(tmp_path / "x", HEADER + "a.wav,1,,sad,,,\n", "a.wav")
+    (tmp_path / "x/manifest.csv").rename(tmp_path / "x/mine.csv")
+    (row,) = load_corpora(tmp_path, ["x/mine.csv"])
+    assert (row.corpus, row.path) == ("x/mine.csv", tmp_path / "x/a.wav")
+    (absolute,) = load_corpora(Path("/nowhere"), [str(tmp_path / "x/mine.csv")])
+    assert absolute.path == row.path
+    monkeypatch.chdir(tmp_path / "x")
+    (here,) = load_corpora(Path("/nowhere"), ["mine.csv"])
+    assert here.path.samefile(row.path)
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    text = "file,speaker,emotion\na/1.wav,A,sad\nb/1.wav,B,sad\nb/2.wav,B,sad\n"
+    write_manifest(tmp_path / "x", text, "a/1.wav", "b/1.wav", "b/2.wav")
+    names = [u.name for u in load_corpora(tmp_path, ["x"])]
+    assert names == ["x/a_1.wav", "x/b_1.wav", "x/2.wav"]
+
+
+def test_other_words_for_an_emotion_are_understood(tmp_path: Path) -> None:
+    assert set(SYNONYMS.values()) <= set(LABELS)
+    assert not set(SYNONYMS) & set(LABELS)
+    assert common_label("Anger ") == "angry"
+    assert common_label("frustration") is None
+    write_manifest(tmp_path / "x", "emotion,file,speaker\nhappiness,1.wav,A\n", "1.wav")
+    assert load_corpora(tmp_path, ["x"])[0].emotion == "happy"
+
+
 def test_a_corpus_that_is_absent_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"no corpus folder .*nowhere; pass --corpora"
@@ -80,14 +125,28 @@ def test_a_corpus_that_is_absent_is_named_with_what_to_do(tmp_path: Path) -> Non
         load_corpora(tmp_path, ["nowhere"])
 
 
-@pytest.mark.parametrize("name", ["emodb", "ravdess", "other"])
+@pytest.mark.parametrize("name", ["casia", "emodb", "ravdess", "savee", "other"])
 def test_a_folder_of_another_layout_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "speech.wav").touch()
-    with pytest.raises(
-        SourceError, match=r"neither a manifest.csv nor the publisher's"
-    ):
+    with pytest.raises(SourceError) as caught:
         load_corpora(tmp_path, [name])
+    message = str(caught.value)
+    assert "a manifest.csv with columns file, speaker, emotion" in message
+    assert "audformat database (db.yaml)" in message
+    assert "savee: DC/a01.wav or DC_a01.wav" in message
+    assert message.endswith("found there: speech.wav")
+    assert "\n" not in message
+
+
+def test_of_a_full_folder_only_the_first_names_are_told(tmp_path: Path) -> None:
+    (tmp_path / "other/sub").mkdir(parents=True)
+    with pytest.raises(SourceError, match=r"found there: sub/$"):
+        load_corpora(tmp_path, ["other"])
+    for i in range(8):
+        (tmp_path / f"other/{i}.wav").touch()
+    with pytest.raises(SourceError, match=r"0.wav, .*4.wav and 4 more$"):
+        load_corpora(tmp_path, ["other"])
 
 
 EMODB = {
@@ -148,9 +207,55 @@ def test_ravdess_is_read_as_its_publisher_packs_it(
     assert abs(len(read_samples(found[0].path)) - len(clip)) <= 1
 
 
+def write_clips(folder: Path, samples: FloatArray, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, samples, 16_000)
+
+
+@pytest.mark.parametrize("folder", ["casia", "casia/CASIA database"])
+def test_casia_is_read_as_its_publisher_packs_it(
+    folder: str, tmp_path: Path, clip: FloatArray
+) -> None:
+    names = [f"{s}/{e}/201.wav" for s in casia.SEX for e in casia.EMOTIONS]
+    others = ["201.wav", "liuchanhg/angry/notes.wav", "liuchanhg/joy/201.wav"]
+    write_clips(tmp_path / folder, clip, *names, *others, "nobody/angry/201.wav")
+    found = load_corpora(tmp_path, ["casia"])
+    assert len(found) == len({u.name for u in found}) == 24
+    assert {(u.speaker, u.sex) for u in found} == {
+        ("liuchanhg", "female"),
+        ("wangzhe", "male"),
+        ("zhaoquanyin", "female"),
+        ("ZhaoZuoxiang", "male"),
+    }
+    assert {u.emotion for u in found if u.speaker == "wangzhe"} == set(casia.EMOTIONS)
+    assert {(u.corpus, u.sentence, u.language) for u in found} == {
+        ("casia", "201", "Mandarin")
+    }
+    assert found[0].name == "casia/ZhaoZuoxiang_angry_201.wav"
+
+
+SAVEE = {"a01": "angry", "d02": "disgust", "f03": "fear", "h04": "happy"}
+SAVEE |= {"n30": "neutral", "sa06": "sad", "su15": "surprise"}
+
+
+@pytest.mark.parametrize("form", ["DC/{}.wav", "AudioData/DC/{}.wav", "ALL/DC_{}.wav"])
+def test_savee_is_read_as_its_publisher_packs_it(
+    form: str, tmp_path: Path, clip: FloatArray
+) -> None:
+    others = ["XY/a01.wav", "XY_a01.wav", "DC/x01.wav", "DC/Info.wav"]
+    write_clips(tmp_path / "savee", clip, *map(form.format, SAVEE), *others)
+    found = load_corpora(tmp_path, ["savee"])
+    assert {u.sentence: u.emotion for u in found} == SAVEE
+    assert {u.name for u in found} == {f"savee/DC_{code}.wav" for code in SAVEE}
+    assert {(u.corpus, u.speaker, u.sex, u.language) for u in found} == {
+        ("savee", "DC", "male", "English (British)")
+    }
+
+
 def test_every_publisher_s_emotion_has_a_common_name() -> None:
-    for emotions in (emodb.EMOTIONS, ravdess.EMOTIONS):
-        assert set(emotions.values()) <= set(LABELS)
+    for corpus in (casia, emodb, ravdess, savee):
+        assert set(corpus.EMOTIONS.values()) <= set(LABELS)
 
 
 def test_a_damaged_recording_is_named(tmp_path: Path) -> None:

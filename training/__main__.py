@@ -270,6 +270,9 @@ def main() -> int:
     except SerStreamError as error:
         sys.stderr.write(f"training: error: {error}\n")
         return error.exit_status
+    except OSError as error:
+        sys.stderr.write(f"training: error: {error}\n")
+        return 2
     except typer.TyperException as error:
         sys.stderr.write(f"training: error: {error.format_message()}\n")
         return 2

@@ -12,11 +12,22 @@ from training.config import TrainConfig
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write atomically: a kill leaves the old file or the new one, never half."""
+    """Write atomically: a kill leaves the old file or the new one, never half.
+
+    Raises:
+        OSError: if it cannot be written, as on a full disk; the old file stays.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    torch.save(content, part)
-    os.replace(part, path)
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        # torch turns a full disk into a RuntimeError about its archive.
+        part.unlink(missing_ok=True)
+        cause = error.__cause__ or error.__context__ or error
+        raise OSError(f"{path} could not be written: {cause}") from None
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Utterances -> MFCC frames of whole clips, computed once and kept on disk."""
 
 import hashlib
+import io
 import os
 import zipfile
 from collections import defaultdict
@@ -53,13 +54,15 @@ def _of_corpus(
     clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
     cache.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            frames=np.concatenate(clips),
-            ends=np.cumsum([len(clip) for clip in clips]),
-        )
-    os.replace(part, path)
+    try:
+        # Whole in memory first: a full disk in the middle of an archive is untidy.
+        archive = io.BytesIO()
+        ends = np.cumsum([len(clip) for clip in clips])
+        np.savez(archive, frames=np.concatenate(clips), ends=ends)
+        part.write_bytes(archive.getbuffer())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
     return clips
 
 

@@ -54,6 +54,9 @@ class Task(Protocol[B]):
     def module(self) -> nn.Module:
         """All weights that are trained."""
 
+    def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
+        """The weights in groups, each with the factor on its learning rate."""
+
     @property
     def n_batches(self) -> int:
         """Batches in an epoch."""
@@ -154,7 +157,10 @@ class Fit(Generic[B]):
 
     def _optimiser(self) -> torch.optim.Optimizer:
         s = self.schedule
-        weights = self.task.module.parameters()
+        weights = [
+            {"params": list(parameters), "lr": s.learning_rate * factor}
+            for parameters, factor in self.task.rates()
+        ]
         if s.optimiser == "adam":
             return torch.optim.Adam(weights, s.learning_rate, s.betas, s.epsilon)
         return torch.optim.AdamW(
@@ -169,7 +175,7 @@ class Fit(Generic[B]):
             return torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0, 1)
         return torch.optim.lr_scheduler.OneCycleLR(
             optimiser,
-            s.learning_rate,
+            [group["lr"] for group in optimiser.param_groups],
             total_steps=s.epochs * self.task.n_batches,
             cycle_momentum=s.optimiser == "adamw",
         )

@@ -1,12 +1,12 @@
 """Training CPAC for the stream: windows of speech into the one training loop."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -125,6 +125,10 @@ class WindowTask:
         return WindowMaker(
             self._config.front_end, self._config.augment, self._noises, rng
         )
+
+    def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
+        """See `Task.rates`."""
+        return [(self.module.parameters(), 1.0)]
 
     @property
     def n_batches(self) -> int:

@@ -1,6 +1,6 @@
 """One network on one fold of one corpus."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -94,6 +94,10 @@ class ClassifyTask:
     def module(self) -> nn.Module:
         """See `Task.module`."""
         return self.network
+
+    def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
+        """See `Task.rates`."""
+        return [(self.module.parameters(), 1.0)]
 
     @property
     def n_batches(self) -> int:

@@ -1,6 +1,6 @@
 """From a source corpus with labels to a target corpus without: one run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -35,6 +35,9 @@ class TransferConfig:
     """`by-corpus`: the MFCCs of each corpus are shifted and scaled to the mean and
     deviation of its own frames, over all its clips that are seen unlabelled or
     labelled."""
+    new_rate: float = 10.0
+    """Factor on the learning rate of what the method brings with it: heads that begin
+    from nothing beside a network that is trained already."""
     steps: int = 20
     """Steps in an epoch."""
     batch_size: int = 32
@@ -111,22 +114,31 @@ class TransferTask:
         self._module = nn.ModuleDict(
             {"network": network, "adaptation": self._adaptation}
         )
-        fixed, mask = config.source.n_frames, config.source.mask
-        self._source = ClipBatches(
-            source, targets, batch_size=config.batch_size, fixed=fixed, mask=mask
-        )
-        self._target = ClipBatches(
-            target,
-            [0] * len(target),
-            batch_size=config.batch_size,
-            fixed=fixed,
-            mask=mask,
-        )
+
+        def batches(clips: Sequence[FloatArray], classes: Sequence[int]) -> ClipBatches:
+            return ClipBatches(
+                clips,
+                classes,
+                batch_size=config.batch_size,
+                fixed=config.source.n_frames,
+                max_columns=config.source.max_columns,
+                mask=config.source.mask,
+            )
+
+        self._source = batches(source, targets)
+        self._target = batches(target, [0] * len(target))
 
     @property
     def module(self) -> nn.Module:
         """See `Task.module`."""
         return self._module
+
+    def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
+        """See `Task.rates`."""
+        return [
+            (self._network.parameters(), 1.0),
+            (self._adaptation.parameters(), self._config.new_rate),
+        ]
 
     @property
     def n_batches(self) -> int:
@@ -148,7 +160,10 @@ class TransferTask:
             logits = self._network(source).float()
             term = logits.new_zeros(())
         else:
-            both = torch.cat([source, batch.target.frames.to(self._device)])
+            target = batch.target.frames.to(self._device)
+            # Windows of either corpus are of its own length; the longer is cut.
+            length = min(source.shape[1], target.shape[1])
+            both = torch.cat([source[:, :length], target[:, :length]])
             psi = self._network.features(both).float()
             all_logits = self._network.network.classifier(psi).float()
             logits = all_logits[:n]

@@ -31,7 +31,7 @@ def paper_folds(
     """
     from sklearn.model_selection import KFold, StratifiedShuffleSplit
 
-    order = sorted(range(len(utterances)), key=lambda i: utterances[i].path.name)
+    order = sorted(range(len(utterances)), key=lambda i: utterances[i].clip)
     if len(order) < N_PAPER_FOLDS:
         raise SourceError(
             f"{len(order)} clips cannot be split into {N_PAPER_FOLDS} folds"
@@ -42,10 +42,15 @@ def paper_folds(
         kept = [order[i] for i in train]
         held: list[int] = []
         if inner:
-            chooser = StratifiedShuffleSplit(
-                1, test_size=len(kept) // INNER_SHARE, random_state=seed
-            )
             emotions = [utterances[i].emotion for i in kept]
+            rare, n = min((emotions.count(e), e) for e in emotions)[::-1]
+            if n < 2:
+                raise SourceError(
+                    f"fold-{k} of {utterances[0].corpus} has one training clip of "
+                    f"{rare}; an inner split needs two or more of each emotion"
+                )
+            size = max(len(kept) // INNER_SHARE, len(set(emotions)))
+            chooser = StratifiedShuffleSplit(1, test_size=size, random_state=seed)
             a, b = next(chooser.split(kept, emotions))
             kept, held = [kept[i] for i in a], [kept[i] for i in b]
         result.append(
@@ -71,7 +76,7 @@ def emobox_folds(
             for row in csv.DictReader(file)
             if row["corpus"] == corpus
         }
-    stems = [fold_stem(utterance) for utterance in utterances]
+    stems = [utterance.clip for utterance in utterances]
     unknown = [stem for stem in stems if stem not in fold_of]
     absent = sorted(set(fold_of) - set(stems))
     if unknown or absent:
@@ -88,15 +93,6 @@ def emobox_folds(
         )
         for k in sorted(set(fold_of.values()))
     ]
-
-
-def fold_stem(utterance: Utterance) -> str:
-    """The clip's name in the table of folds, whichever layout the corpus has."""
-    if utterance.corpus == "casia" and "_" not in utterance.path.stem:
-        return f"{utterance.speaker}_{utterance.emotion}_{utterance.path.stem}"
-    if utterance.corpus == "savee" and "_" not in utterance.path.stem:
-        return f"{utterance.speaker}_{utterance.path.stem}"
-    return utterance.path.stem
 
 
 def speaker_folds(utterances: Sequence[Utterance]) -> list[Fold]:

@@ -33,6 +33,9 @@ from training.transfer import (
 SOURCE_SHARE = 0.4
 """Of a cell's time, roughly, where the source checkpoint is not there yet."""
 
+COMPARED_FRAMES = 237
+"""3 s: raw MFCCs of two corpora are compared as matrices of this length."""
+
 
 @dataclass(frozen=True, slots=True)
 class Domains:
@@ -193,7 +196,7 @@ def run_cross(
         "curve": fit.kept["curve"],
         "distances": {
             "before": _named(
-                fixed_length(raw, n_frames).reshape(len(raw), -1),
+                fixed_length(raw, COMPARED_FRAMES).reshape(len(raw), -1),
                 truth,
                 domain,
                 place.labels,
