@@ -317,7 +317,7 @@ def test_entropy_conditioning_sends_the_main_head_a_reversed_gradient() -> None:
 
 def target_accuracy(name: str, shift: tuple[float, float], **options: Any) -> float:
     """Train psi, f and a method on two blobs; the target is the source moved away."""
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     y = torch.arange(120) % 2
     across = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])[y]
     source = across + 0.25 * torch.randn(120, 2)
@@ -328,9 +328,9 @@ def target_accuracy(name: str, shift: tuple[float, float], **options: Any) -> fl
     method = ADAPTATIONS[name](2, **options)
     parameters = [p for m in (psi, f, method) for p in m.parameters()]
     optimiser = torch.optim.Adam(parameters, 1e-3 if name == "caam" else 3e-3)
-    for step in range(300):
+    for step in range(400):
         a, b = psi(source), psi(target)
-        batch = AdaptationBatch(a, b, f(a), f(b), step / 300)
+        batch = AdaptationBatch(a, b, f(a), f(b), step / 400)
         loss = F.cross_entropy(batch.logits_source, y) + method(batch)
         optimiser.zero_grad()
         backward(loss)
@@ -354,4 +354,4 @@ def test_each_method_gains_on_training_on_source_alone(
     name: str, options: dict[str, Any], shift: tuple[float, float]
 ) -> None:
     gain = target_accuracy(name, shift, **options) - target_accuracy("none", shift)
-    assert gain > 0.03
+    assert gain > 0.05

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from training.config import TrainConfig
     from training.corpora import Utterance
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     help="Train and evaluate CPAC. Corpora are folders side by side in --corpora DIR.",
     no_args_is_help=True,
@@ -277,8 +279,10 @@ def main() -> int:
         sys.stderr.write(f"training: error: {error.format_message()}\n")
         return 2
     except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        # Typer answers with the status where Ctrl-C came while it ran a command.
         sys.stderr.write("training: stopped; the same command goes on from here\n")
-        return 130
     return status if isinstance(status, int) else 0
 
 

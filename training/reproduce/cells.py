@@ -162,13 +162,13 @@ def choose(
         and (not places or row.place in places)
     ]
     cells = [cell for seed in seeds for row in wanted for cell in row.cells(seed)]
-    if folds:
-        _known("fold", folds, sorted({cell.fold for cell in cells}))
-        cells = [cell for cell in cells if cell.fold in folds]
     if not cells:
         raise ConfigError(
             f"table {table} has no cell of these; `--dry-run` without them lists all"
         )
+    if folds:
+        _known("fold", folds, sorted({cell.fold for cell in cells}))
+        cells = [cell for cell in cells if cell.fold in folds]
     return cells
 
 
