@@ -1,0 +1,1 @@
+"""Classical systems that the network is measured against."""

@@ -1,0 +1,78 @@
+"""Tables that the paper does not have: EmoBox, one speaker left out."""
+
+from collections.abc import Sequence
+
+from training.results_page.cells import READINGS, Cell, Cells
+from training.results_page.load import SELECTIONS
+from training.results_page.published import EMOBOX, Published
+from training.results_page.wording import (
+    CORPORA,
+    NOT_RUN,
+    effort,
+    in_order,
+    number,
+    place_name,
+    shown,
+    system_name,
+    table,
+)
+
+_ALWAYS = (*READINGS, "compare-svm", "egemaps-svm")
+
+
+def emobox(cells: Cells, published: Published) -> tuple[list[str], list[Cell]]:
+    """UAR beside EmoBox's Table 4, then all metrics of ours."""
+    systems = in_order([*{*_ALWAYS, *cells.systems("emobox")}])
+    ours = {
+        (system, place): cells.cell("emobox", system, place, "last")
+        for system in systems
+        for place in CORPORA
+    }
+    rows = [
+        [f"{system_name(system)} (ours)"]
+        + [shown(ours[system, place], "UAR") for place in CORPORA]
+        for system in systems
+    ]
+    rows += [
+        [f"{method}, frozen (EmoBox Table 4)"]
+        + [number(published.value(EMOBOX, method, place, "UAR")) for place in CORPORA]
+        for method in published.methods(EMOBOX)
+    ]
+    lines = table(["UAR, mean over folds", *CORPORA.values()], rows)
+    found = [cell for cell in ours.values() if cell is not None]
+    return lines + _all_metrics(found, "last"), found
+
+
+def loso(cells: Cells) -> tuple[list[str], list[Cell]]:
+    """One speaker left out in turn."""
+    found = [
+        cell
+        for system in in_order(cells.systems("loso"))
+        for place in cells.places("loso")
+        for selection in SELECTIONS
+        if (cell := cells.cell("loso", system, place, selection)) is not None
+    ]
+    return (
+        _all_metrics(found, None) if found else [f"All corpora: {NOT_RUN}.", ""]
+    ), found
+
+
+def _all_metrics(found: Sequence[Cell], selection: str | None) -> list[str]:
+    if not found:
+        return []
+    chosen = [] if selection else ["Selection"]
+    return table(
+        ["Corpus", "System", *chosen, "UAR", "WAR", "macro F1", "Seeds, epochs"],
+        [
+            [place_name(cell.place), system_name(cell.system)]
+            + ([] if selection else [cell.selection])
+            + [shown(cell, "UAR"), shown(cell, "WAR"), f"{cell.mean('macro_F1'):.2f}"]
+            + [effort({cell.selection: cell})]
+            for cell in sorted(found, key=_by_place)
+        ],
+    )
+
+
+def _by_place(cell: Cell) -> tuple[int, str]:
+    known = list(CORPORA)
+    return (known.index(cell.place) if cell.place in known else len(known), cell.place)
