@@ -120,6 +120,20 @@ def test_a_loss_that_is_no_number_says_where_and_keeps_the_last_epoch(
     assert all(torch.isfinite(w).all() for w in saved["weights"].values())
 
 
+def test_a_gradient_that_is_no_number_never_reaches_the_weights(tmp_path: Path) -> None:
+    task = Line()
+
+    def loss(batch: Tensor, rng: np.random.Generator, progress: float) -> Loss:
+        # Finite, but for a gradient of infinity times zero.
+        value = torch.sqrt((task.line.weight * 0.0).sum()) + task.slow(batch).sum()
+        return Loss(value, 0, len(batch))
+
+    task.loss = loss  # type: ignore[method-assign]
+    with pytest.raises(ModelError, match="gradient is nan in epoch 1; no epoch was"):
+        fit(task, tmp_path / "c.pt").run()
+    assert not (tmp_path / "c.pt").exists()
+
+
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> None:
     fit(Line(), tmp_path / "c.pt", epochs=1).run()
     with pytest.raises(ConfigError, match="belongs to another configuration"):

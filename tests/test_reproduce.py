@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,7 @@ WANTED = {
 }
 
 
+@pytest.mark.timeout(300)
 def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(
     corpora: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +132,25 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(
         kills += 1 if kills % 3 == 2 else 0
     assert kills >= 2
     assert results_in(killed) == expected
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_commands_workers_end_too_and_the_next_takes_their_cells(
+    corpora: Path, tmp_path: Path
+) -> None:
+    arguments = command("1", corpora, tmp_path, *WANTED["1"])
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        # A checkpoint: a worker is in the middle of a cell.
+        while not list(tmp_path.glob("runs/cells/**/checkpoint.pt")):
+            assert first.poll() is None, "it ended too soon"
+            time.sleep(0.01)
+        # The command alone, and not its workers.
+        first.kill()
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert len(results_in(tmp_path)) == 2, done.stderr
 
 
 def test_a_cell_gives_all_figures_of_its_selections(space: Workspace) -> None:

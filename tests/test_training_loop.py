@@ -199,7 +199,7 @@ def test_a_run_of_another_configuration_is_not_overwritten(
 ) -> None:
     before = (undisturbed / "checkpoint.pt").read_bytes()
     # The schedule depends on the number of epochs: more of them are another run.
-    with pytest.raises(ConfigError, match="another configuration; give another"):
+    with pytest.raises(ConfigError, match="another configuration; delete it, or"):
         run(utterances, undisturbed, replace(CONFIG, epochs=3))
     assert (undisturbed / "checkpoint.pt").read_bytes() == before
     assert len(epochs_in(undisturbed)) == 2

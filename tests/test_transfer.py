@@ -95,3 +95,5 @@ def test_class_distances_are_between_means_of_one_class() -> None:
     )
     truth, domain = [0, 0, 1, 0, 1], [SOURCE, SOURCE, SOURCE, TARGET, TARGET]
     assert class_distances(features, truth, domain, 2) == pytest.approx([5.0, 5.0])
+    # Neither corpus has the third class.
+    assert np.isnan(class_distances(features, truth, domain, 3)[2])

@@ -159,7 +159,7 @@ def reproduce(
         ),
     ] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(help="May be repeated. [default: 98]")
+        list[int] | None, typer.Option(help="May be repeated. [default: 98]", min=0)
     ] = None,
     fold: Annotated[
         list[str] | None, typer.Option(help="Only this fold; may be repeated.")
@@ -183,6 +183,7 @@ def reproduce(
     on where it was.
     """
     from training.reproduce.cells import choose
+    from training.reproduce.run_cell import is_done
     from training.reproduce.runner import reproduce as run
     from training.reproduce.workspace import Workspace
 
@@ -196,7 +197,7 @@ def reproduce(
         folds=fold or (),
     )
     if dry_run:
-        missing = [cell for cell in cells if not (results / cell.path).exists()]
+        missing = [cell for cell in cells if not is_done(cell, space)]
         for cell in missing:
             _say(str(cell))
         _say(f"{len(missing)} of {len(cells)} cells are missing")

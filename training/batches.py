@@ -22,7 +22,8 @@ class MaskConfig:
     """Largest change of level, up or down; on the first MFCC, which is where a gain of
     the waveform goes."""
     time_masks: int = 0
-    """Up to so many stretches are set to the mean of the training frames."""
+    """Up to so many stretches are set to the mean of the training frames, or of the
+    clip where that is not given."""
     time_mask_frames: int = 16
     mixup: float = 0.0
     """Parameter of the beta distribution; 0 turns mixup off."""

@@ -82,7 +82,7 @@ class Fit(Generic[B]):
     path: Path
     """The checkpoint."""
     identity: dict[str, Any]
-    """Written into the checkpoint; a checkpoint of another `config` is not resumed."""
+    """Written into the checkpoint; one of another `config`, or `clips`, is refused."""
     device: torch.device
     after: Callable[[int, nn.Module, dict[str, Any]], None] = lambda *_: None
     """Called after each epoch with the averaged module and the state kept with the
@@ -96,7 +96,8 @@ class Fit(Generic[B]):
 
         Raises:
             ConfigError: if the checkpoint is of another configuration.
-            ModelError: if the loss stops being finite; the last good checkpoint stays.
+            ModelError: if the loss or its gradient stops being finite; the last good
+                checkpoint stays.
         """
         module = self.task.module
         # Before the optimiser, whose state lives where the weights do. Channels last,
@@ -119,14 +120,11 @@ class Fit(Generic[B]):
                     self.device.type, torch.bfloat16, enabled=use_bf16(self.device)
                 ):
                     loss = self.task.loss(batch, rng, step / steps)
-                if not torch.isfinite(loss.value):
-                    raise ModelError(
-                        f"the loss is {loss.value.item()} in epoch {epoch}; "
-                        f"the last good checkpoint is {self.path}"
-                    )
+                self._must_be_finite("loss", loss.value, epoch)
                 optimiser.zero_grad()
                 loss.value.backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(module.parameters(), self.schedule.clip)
+                norm = nn.utils.clip_grad_norm_(module.parameters(), self.schedule.clip)
+                self._must_be_finite("gradient", norm, epoch)
                 optimiser.step()
                 scheduler.step()
                 step_average(average, module, self.schedule.average)
@@ -141,6 +139,8 @@ class Fit(Generic[B]):
                 "seconds": round(time.monotonic() - started, 2),
             }
             self.after(epoch, average.eval(), self.kept)
+            # Before the checkpoint: a kill between the two repeats the epoch.
+            tell(row)
             save_checkpoint(
                 self.path,
                 {
@@ -153,7 +153,14 @@ class Fit(Generic[B]):
                     "scheduler": scheduler.state_dict(),
                 },
             )
-            tell(row)
+
+    def _must_be_finite(self, what: str, value: Tensor, epoch: int) -> None:
+        if torch.isfinite(value):
+            return
+        good = f"the last good checkpoint is {self.path}"
+        if not self.path.exists():
+            good = "no epoch was finished, so there is no checkpoint"
+        raise ModelError(f"the {what} is {value.item()} in epoch {epoch}; {good}")
 
     def _optimiser(self) -> torch.optim.Optimizer:
         s = self.schedule
@@ -189,16 +196,17 @@ class Fit(Generic[B]):
         if not self.path.exists():
             return 0
         saved = load_checkpoint(self.path)
-        if _plain(saved["config"]) != _plain(self.identity["config"]):
-            raise ConfigError(
-                f"{self.path} belongs to another configuration; give another --out, "
-                "or delete it"
-            )
+        for part, what in (("config", "configuration"), ("clips", "set of clips")):
+            if part in saved and _plain(saved[part]) != _plain(self.identity.get(part)):
+                raise ConfigError(
+                    f"{self.path} belongs to another {what}; delete it, or keep "
+                    "unfinished runs in another folder"
+                )
         self.task.module.load_state_dict(saved["model"])
         average.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         scheduler.load_state_dict(saved["scheduler"])
-        self.kept = saved["kept"]
+        self.kept = saved.get("kept", {})
         return int(saved["epoch"])
 
 

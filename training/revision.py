@@ -1,6 +1,7 @@
 """Which state of the code made a result."""
 
 import subprocess
+from pathlib import Path
 
 
 def git_revision() -> str:
@@ -8,10 +9,15 @@ def git_revision() -> str:
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, check=False
+            ["git", *arguments],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout.strip()
 
     revision = git("rev-parse", "--short=12", "HEAD") or "unknown"
-    changed = git("status", "--porcelain", "--untracked-files=no")
+    # Of the code alone: results that are being written change no number.
+    changed = git("status", "--porcelain", "--", "ser_stream", "training")
     return revision + ("+" if changed else "")

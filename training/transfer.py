@@ -26,7 +26,7 @@ class TransferConfig:
 
     source: NetworkConfig = field(default_factory=NetworkConfig)
     """The network, and how it is trained on the source alone: the checkpoint that all
-    methods begin from."""
+    methods begin from. Of its masks, adaptation applies all but mixup."""
     method: str = "none"
     """A key of `training.losses.ADAPTATIONS`."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -191,14 +191,16 @@ def class_distances(
         truth: class of each row.
         domain: `SOURCE` or `TARGET` of each row.
         n_classes: how many classes.
+
+    Returns:
+        For each class; NaN where one of the corpora lacks it.
     """
     t, d = np.asarray(truth), np.asarray(domain)
-    return [
-        float(
-            np.linalg.norm(
-                features[(t == c) & (d == SOURCE)].mean(0)
-                - features[(t == c) & (d == TARGET)].mean(0)
-            )
-        )
-        for c in range(n_classes)
-    ]
+    result = []
+    for c in range(n_classes):
+        source, target = (features[(t == c) & (d == k)] for k in (SOURCE, TARGET))
+        if len(source) and len(target):
+            result.append(float(np.linalg.norm(source.mean(0) - target.mean(0))))
+        else:
+            result.append(float("nan"))
+    return result

@@ -1,8 +1,7 @@
 """The same operations as torch's, in fewer passes over memory: for training on CPUs.
 
 Of a training step of CPAC on one CPU thread, convolutions take a third; ELU, average
-pool and dropout, written plainly, take half. `benchmarks/` has no entry for these:
-`tests/test_cpac.py` checks them against torch's own.
+pool and dropout, written plainly, take half.
 """
 
 from typing import Any

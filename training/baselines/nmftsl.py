@@ -32,8 +32,8 @@ round only the marginal distance counts. For the SVM, and for the answer, every 
 coded anew on the bases alone, by nonnegative least squares. The codes H themselves
 will not do: labels pull on those of labelled clips and on no others, so that an SVM
 trained on the former is at a loss with the latter (on eGeMAPS, held-out source speakers
-lost 2 to 12 points of UAR by it). So labels and distances act through U, and clips that
-were not part of the factorisation are coded like all others.
+lost up to 15 points of UAR by it). So labels and distances act through U, and clips
+that were not part of the factorisation are coded like all others.
 
 Each factor in turn is updated by F <- F * negative / positive, the two parts of the
 gradient. No update raises the objective while the classes stay: a quadratic form

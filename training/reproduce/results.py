@@ -23,7 +23,8 @@ def scores(
 ) -> dict[str, Any]:
     """WAR, UAR and macro F1 by audmetric, recalls, and the confusion matrix.
 
-    WAR is accuracy, UAR the mean recall over the classes in `truth`; percent.
+    WAR is accuracy; UAR and macro F1 are means over the classes that occur in `truth`,
+    for a fold may lack one. Percent.
     The matrix has the truth in its rows.
     """
     present = sorted(set(truth))
@@ -60,7 +61,10 @@ def versions() -> dict[str, str]:
 
 def write_result(path: Path, content: dict[str, Any]) -> None:
     """Write atomically; a key a line, so that a change is readable in a diff."""
-    lines = [f" {json.dumps(k)}: {json.dumps(v)}" for k, v in content.items()]
+    lines = [
+        f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}"
+        for k, v in content.items()
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -19,7 +19,6 @@ from training.reproduce.results import (
 )
 from training.reproduce.systems import cell_config
 from training.reproduce.workspace import Workspace, locked
-from training.revision import git_revision
 
 CLASSICAL = (*YARDSTICKS, "nmftsl")
 
@@ -33,18 +32,38 @@ def is_done(cell: Cell, space: Workspace) -> bool:
     path = space.results / cell.path
     if not path.exists():
         return False
+    if has_arrays(cell) and not path.with_suffix(".npz").exists():
+        return False
     check_same(path, cell_config(cell, space.epochs))
     return True
 
 
-def run_cell(cell: Cell, space: Workspace, tell: Tell = lambda share: None) -> bool:
+def has_arrays(cell: Cell) -> bool:
+    """Whether features lie beside the result, for figures and for Table S5."""
+    network = cell.system not in (*CLASSICAL, *SUPERVISED)
+    return network and not cell.inner and cell.fold in ("fold-1", "transductive")
+
+
+def run_cell(
+    cell: Cell,
+    space: Workspace,
+    tell: Tell = lambda share: None,
+    *,
+    wait: bool = False,
+) -> bool:
     """Compute a cell and write its result; a killed one goes on at its last epoch.
+
+    Args:
+        cell: what to compute.
+        space: where everything lies.
+        tell: told how far it is.
+        wait: for another process that is at it; otherwise the cell is passed over.
 
     Returns:
         False if it is done already, or another process is at it.
     """
     folder = space.run_folder(cell)
-    with locked(folder, wait=False) as mine:
+    with locked(space.lock_folder(cell), wait=wait) as mine:
         if not mine or is_done(cell, space):
             return False
         started = time.monotonic()
@@ -59,7 +78,7 @@ def run_cell(cell: Cell, space: Workspace, tell: Tell = lambda share: None) -> b
             "fold": cell.fold,
             "seed": cell.seed,
             "labels": place.labels,
-            "revision": git_revision(),
+            "revision": space.revision,
             "versions": versions(),
             "device": str(pick_device(space.device)),
             "threads": torch.get_num_threads(),
@@ -71,11 +90,10 @@ def run_cell(cell: Cell, space: Workspace, tell: Tell = lambda share: None) -> b
             "truth": [place.truth[i] for i in test],
         }
         path = space.results / cell.path
-        if arrays and cell.fold in ("fold-1", "transductive") and not cell.inner:
+        if arrays and has_arrays(cell):
             write_arrays(path.with_suffix(".npz"), **arrays)
         write_result(path, result)
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     return True
 
 

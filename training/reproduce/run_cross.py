@@ -19,7 +19,6 @@ from training.reproduce.progress import Tell
 from training.reproduce.selection import Scored, Selection
 from training.reproduce.systems import transfer_config
 from training.reproduce.workspace import Place, Workspace, locked
-from training.revision import git_revision
 from training.single import ClassifyTask, outputs
 from training.transfer import (
     TransferConfig,
@@ -116,7 +115,7 @@ def source_network(
         )
         path = folder / "checkpoint.pt"
         schedule = config.source.schedule
-        meta = {**identity, "revision": git_revision()}
+        meta = {**identity, "revision": space.revision}
         fit = Fit(task, schedule, cell.seed, path, meta, device)
         fit.run(lambda row: tell(row["epoch"] / schedule.epochs))
         network.load_state_dict(load_checkpoint(path)["weights"])
@@ -174,7 +173,11 @@ def run_cross(
             kept["psi"] = torch.from_numpy(psi)
 
     path = space.run_folder(cell) / "checkpoint.pt"
-    identity = {"config": config.to_dict(), "revision": git_revision()}
+    identity = {
+        "config": config.to_dict(),
+        "clips": space.clips_hash(cell),
+        "revision": space.revision,
+    }
     fit = Fit(task, config.schedule, cell.seed, path, identity, device, after)
     rest = 1.0 - SOURCE_SHARE
     fit.run(
@@ -217,5 +220,10 @@ def _named(
     features: FloatArray, truth: list[int], domain: list[int], labels: Sequence[str]
 ) -> dict[str, float]:
     distances = class_distances(features, truth, domain, len(labels))
-    named = {label: round(d, 4) for label, d in zip(labels, distances, strict=True)}
-    return {**named, "mean": round(float(np.mean(distances)), 4)}
+    # A class that one of the corpora lacks has no distance.
+    known = {
+        label: round(d, 4)
+        for label, d in zip(labels, distances, strict=True)
+        if np.isfinite(d)
+    }
+    return {**known, "mean": round(float(np.mean(list(known.values()))), 4)}

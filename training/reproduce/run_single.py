@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ser_stream.errors import ModelError
 from training.fit import Fit, pick_device
 from training.networks import Network
 from training.reproduce.cells import Cell
@@ -13,7 +14,6 @@ from training.reproduce.progress import Tell
 from training.reproduce.selection import Scored, Selection
 from training.reproduce.systems import network_config
 from training.reproduce.workspace import Workspace
-from training.revision import git_revision
 from training.single import ClassifyTask, outputs
 
 
@@ -50,7 +50,10 @@ def run_single(
     def after(epoch: int, module: nn.Module, kept: dict[str, Any]) -> None:
         if not config.scores_after(epoch, config.schedule.epochs):
             return
-        said = outputs(module, test, n_frames, device).argmax(1)
+        logits = outputs(module, test, n_frames, device)
+        if not np.isfinite(logits).all():
+            raise ModelError(f"{cell}: the outputs of epoch {epoch} are not finite")
+        said = logits.argmax(1)
         chosen = outputs(module, held, n_frames, device).argmax(1) if held else None
         selection.note(
             kept, epoch, list(said), None if chosen is None else list(chosen)
@@ -62,7 +65,11 @@ def run_single(
             ).half()
 
     path = space.run_folder(cell) / "checkpoint.pt"
-    identity = {"config": config.to_dict(), "revision": git_revision()}
+    identity = {
+        "config": config.to_dict(),
+        "clips": space.clips_hash(cell),
+        "revision": space.revision,
+    }
     fit = Fit(task, config.schedule, cell.seed, path, identity, device, after)
     fit.run(lambda row: tell(row["epoch"] / config.schedule.epochs))
     kept = fit.kept

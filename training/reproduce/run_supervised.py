@@ -59,7 +59,7 @@ def _psi(base: Cell, space: Workspace, tell: Tell) -> FloatArray:
 
     path = (space.results / base.path).with_suffix(".npz")
     if not (is_done(base, space) and path.exists()):
-        run_cell(base, space, tell)
+        run_cell(base, space, tell, wait=True)
     with np.load(path) as arrays:
         psi: FloatArray = arrays["psi"][arrays["domain"] == TARGET].astype(np.float32)
     return psi

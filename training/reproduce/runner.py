@@ -2,7 +2,10 @@
 
 import os
 import queue
+import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -61,15 +64,19 @@ def reproduce(
     if not missing:
         return []
     on_gpu = pick_device(space.device).type == "cuda"
-    jobs = min(len(missing), jobs or (1 if on_gpu else (os.cpu_count() or 1)))
+    jobs = jobs or (1 if on_gpu else (os.cpu_count() or 1))
+    # The same for the last cell as for the first: sums depend on it in the last digit.
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    jobs = min(len(missing), jobs)
     with tqdm(
         total=len(missing), unit="cell", disable=not progress, smoothing=0.05
     ) as bar:
         watch = _Watch(bar, say)
         if jobs == 1:
+            torch.set_num_threads(threads)
             work(missing, space, watch.take)
         else:
-            _in_processes(missing, space, jobs, watch.take)
+            _in_processes(missing, space, jobs, threads, watch.take)
     return watch.failed
 
 
@@ -79,6 +86,12 @@ def _read_corpora(cells: Sequence[Cell], space: Workspace) -> None:
     ):
         first = next(c for c in cells if (c.protocol == "cross", c.place) == place)
         space.place(first)
+
+
+class WorkerError(SerStreamError):
+    """A worker process crashed or was killed."""
+
+    exit_status = 1
 
 
 class _Watch:
@@ -105,31 +118,36 @@ class _Watch:
 def work(
     cells: Sequence[Cell], space: Workspace, send: Callable[[Message], None]
 ) -> None:
-    """Go through the cells; those that another process has are passed over.
+    """Go through the cells, then wait for those that another process had.
 
-    A second round waits for nothing: what another process holds, it will finish.
+    Should that process die, its cells are finished here.
     """
-    for cell in cells:
+    failed: set[Cell] = set()
+    for wait in (False, True):
+        for cell in cells:
+            if cell in failed:
+                continue
 
-        def tell(share: float, cell: Cell = cell) -> None:
-            send(Message(cell, share))
+            def tell(share: float, cell: Cell = cell) -> None:
+                send(Message(cell, share))
 
-        try:
-            if run_cell(cell, space, tell):
-                send(Message(cell, over=True))
-        except (SerStreamError, OSError) as error:
-            send(Message(cell, error=str(error)))
+            try:
+                if run_cell(cell, space, tell, wait=wait):
+                    send(Message(cell, over=True))
+            except (SerStreamError, OSError) as error:
+                failed.add(cell)
+                send(Message(cell, error=str(error)))
 
 
 def _in_processes(
     cells: Sequence[Cell],
     space: Workspace,
     jobs: int,
+    threads: int,
     take: Callable[[Message], None],
 ) -> None:
     context = multiprocessing.get_context("spawn")
     messages: multiprocessing.Queue[Message | None] = context.Queue()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
     old = {name: os.environ.get(name) for name in LIBRARY_THREADS}
     os.environ.update(dict.fromkeys(LIBRARY_THREADS, str(threads)))
     lean = replace(space, _places={})
@@ -139,6 +157,7 @@ def _in_processes(
         )
         for _ in range(jobs)
     ]
+    ended_alone = False
     try:
         for worker in workers:
             worker.start()
@@ -149,6 +168,7 @@ def _in_processes(
                 continue
             if message is not None:
                 take(message)
+        ended_alone = True
     finally:
         for worker in workers:
             worker.terminate()
@@ -158,10 +178,20 @@ def _in_processes(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-    for worker in workers:
-        # Ended by us or by itself; anything else is a crash that wrote its own text.
-        if worker.exitcode not in (0, -15):
-            raise RuntimeError(f"a worker ended with status {worker.exitcode}")
+    crashed = [w.exitcode for w in workers if w.exitcode]
+    if ended_alone and crashed:
+        raise WorkerError(
+            f"a worker ended with status {crashed[0]}"
+            + (", perhaps for lack of memory" if crashed[0] == -signal.SIGKILL else "")
+            + "; what it had finished is kept, the same command goes on"
+        )
+
+
+def _end_with(parent: int) -> None:
+    # A command that was killed takes its workers along, and so frees their cells.
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _worker(
@@ -172,11 +202,9 @@ def _worker(
     parent: int,
 ) -> None:
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def send(message: Message) -> None:
-        if os.getppid() != parent:
-            # The command was killed; what is done is on disk.
-            os._exit(1)
         messages.put(message)
 
     try:

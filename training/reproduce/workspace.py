@@ -16,6 +16,7 @@ from training.protocols import Fold
 from training.protocols.cross import cross_folds, five_classes
 from training.protocols.single import emobox_folds, paper_folds, speaker_folds
 from training.reproduce.cells import Cell
+from training.revision import git_revision
 
 
 @dataclass
@@ -41,6 +42,8 @@ class Workspace:
     device: str = "auto"
     epochs: int | None = None
     """Instead of each system's own."""
+    revision: str = field(default_factory=git_revision)
+    """Of the code, when the command began."""
     _places: dict[str, Place] = field(default_factory=dict)
 
     def place(self, cell: Cell) -> Place:
@@ -102,6 +105,20 @@ class Workspace:
     def run_folder(self, cell: Cell) -> Path:
         """Where an unfinished cell keeps its checkpoint."""
         return self.runs / "cells" / cell.path.with_suffix("")
+
+    def lock_folder(self, cell: Cell) -> Path:
+        """What a process holds while it computes the cell; never deleted."""
+        name = f"{self.results.resolve()}/{cell.path}"
+        return self.runs / "locks" / hashlib.sha256(name.encode()).hexdigest()[:16]
+
+    def clips_hash(self, cell: Cell) -> str:
+        """Which clips take which part in the cell."""
+        place, fold = self.place(cell), self.fold(cell)
+        parts = {
+            part: [place.utterances[i].name for i in getattr(fold, part)]
+            for part in ("train", "validation", "adapt", "test")
+        }
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def shared_folder(self, kind: str, identity: dict[str, object]) -> Path:
         """Where something that several cells begin from is kept."""

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 from training.results_page.cells import READINGS, Cell, Cells
-from training.results_page.load import SELECTIONS
 from training.results_page.published import EMOBOX, Published
 from training.results_page.wording import (
     CORPORA,
-    NOT_RUN,
     effort,
     in_order,
     number,
@@ -40,34 +38,40 @@ def emobox(cells: Cells, published: Published) -> tuple[list[str], list[Cell]]:
     ]
     lines = table(["UAR, mean over folds", *CORPORA.values()], rows)
     found = [cell for cell in ours.values() if cell is not None]
-    return lines + _all_metrics(found, "last"), found
+    return lines + _all_metrics(found), found
 
 
 def loso(cells: Cells) -> tuple[list[str], list[Cell]]:
-    """One speaker left out in turn."""
-    found = [
-        cell
-        for system in in_order(cells.systems("loso"))
-        for place in cells.places("loso")
-        for selection in SELECTIONS
-        if (cell := cells.cell("loso", system, place, selection)) is not None
+    """One speaker left out in turn: the last epoch."""
+    systems = in_order([*{*_ALWAYS, *cells.systems("loso")}])
+    ours = {
+        (system, place): cells.cell("loso", system, place, "last")
+        for system in systems
+        for place in CORPORA
+    }
+    rows = [
+        [system_name(system)] + [shown(ours[system, place], "UAR") for place in CORPORA]
+        for system in systems
     ]
-    return (
-        _all_metrics(found, None) if found else [f"All corpora: {NOT_RUN}.", ""]
-    ), found
+    lines = table(["UAR, mean over speakers", *CORPORA.values()], rows)
+    found = [cell for cell in ours.values() if cell is not None]
+    return lines + _all_metrics(found), found
 
 
-def _all_metrics(found: Sequence[Cell], selection: str | None) -> list[str]:
+def _all_metrics(found: Sequence[Cell]) -> list[str]:
     if not found:
         return []
-    chosen = [] if selection else ["Selection"]
     return table(
-        ["Corpus", "System", *chosen, "UAR", "WAR", "macro F1", "Seeds, epochs"],
+        ["Corpus", "System", "UAR", "WAR", "macro F1", "Seeds, epochs"],
         [
-            [place_name(cell.place), system_name(cell.system)]
-            + ([] if selection else [cell.selection])
-            + [shown(cell, "UAR"), shown(cell, "WAR"), f"{cell.mean('macro_F1'):.2f}"]
-            + [effort({cell.selection: cell})]
+            [
+                place_name(cell.place),
+                system_name(cell.system),
+                shown(cell, "UAR"),
+                shown(cell, "WAR"),
+                f"{cell.mean('macro_F1'):.2f}",
+                effort({cell.selection: cell}),
+            ]
             for cell in sorted(found, key=_by_place)
         ],
     )

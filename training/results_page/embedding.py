@@ -29,6 +29,7 @@ class Points:
     def plane(self) -> FloatArray:
         """Where t-SNE puts them, (n, 2), in no unit; seeded."""
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         # A few points allow less than the usual number of neighbours.
         tsne = TSNE(
@@ -36,7 +37,10 @@ class Points:
             init="pca",
             random_state=SEED,
         )
-        return np.asarray(tsne.fit_transform(self.vectors), np.float32)
+        # Its threads meet a thousand times, and beside a training wait for each other
+        # each time; one alone is fast enough, and adds in the same order everywhere.
+        with threadpool_limits(1):
+            return np.asarray(tsne.fit_transform(self.vectors), np.float32)
 
 
 def read_points(run: Run, what: str) -> Points:

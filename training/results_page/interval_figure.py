@@ -43,8 +43,8 @@ def draw_intervals(cells: Cells, published: Published, path: Path) -> str | None
             empty(axis, title)
     save(figure, path)
     return (
-        "Means over folds and seeds, lines: 95 % intervals over speakers. What was not "
-        "run has no dot."
+        "Means over folds and seeds, lines: 95 % intervals over speakers. Hollow: not "
+        "all folds were run. What was not run has no dot."
     )
 
 
@@ -93,7 +93,11 @@ def _draw(axis: Axes, lines: list[Line], metric: str) -> None:
             if found is not None:
                 axis.plot([found.low, found.high], [height] * 2, color=ink, lw=1.5)
             label = _once(axis, f"ours: {selection}")
-            axis.plot(cell.mean(metric), height, "o", color=ink, ms=5, label=label)
+            # Hollow where folds are missing.
+            fill = ink if cell.complete else "white"
+            axis.plot(
+                cell.mean(metric), height, "o", c=ink, mfc=fill, ms=5, label=label
+            )
     axis.set_yticks(range(len(lines)), [line.name for line in lines], fontsize=7)
     axis.set_ylim(len(lines) - 0.5, -0.5)
     axis.set_xlabel("percent", fontsize=8)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from training.results_page.cells import READINGS, Cells
 from training.results_page.drawing import (
@@ -149,17 +150,15 @@ def _with_points(cells: Cells, panel: Panel) -> Run | None:
 def _scatter(axis: Axes, points: Points, corpora: Sequence[str]) -> None:
     xy = points.plane()
     inks = np.array([colour(emotion) for emotion in points.emotion])
+    handles = []
     for domain, (corpus, marker) in enumerate(zip(corpora, "ox", strict=False)):
         rows = points.domain == domain
-        axis.scatter(
-            xy[rows, 0],
-            xy[rows, 1],
-            s=9,
-            c=inks[rows],
-            marker=marker,
-            linewidths=0.7,
-            label=CORPORA.get(corpus, corpus),
+        x, y = xy[rows].T
+        axis.scatter(x, y, s=9, c=inks[rows], marker=marker, linewidths=0.7)
+        name = CORPORA.get(corpus, corpus)
+        handles.append(
+            Line2D([], [], marker=marker, linestyle="", color="black", label=name)
         )
     if len(corpora) > 1:
-        axis.legend(fontsize=7, loc="upper right")
+        axis.legend(handles=handles, fontsize=7, loc="upper right")
     axis.set(xticks=[], yticks=[])
