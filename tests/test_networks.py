@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 import torch
 from torch.nn import functional as F
 
-from ser_stream.nn.cpac import Cpac, CpacConfig
+from ser_stream.nn.cpac import ConvBlock, Cpac, CpacConfig
 from ser_stream.nn.cpu_ops import dropout, elu_pool
 from training.batches import ClipBatches, MaskConfig
 from training.networks import Kind, Reading, build_network, cpac_config
@@ -27,8 +27,7 @@ def test_elu_pool_is_torchs_elu_and_pool(
     a, b = elu_pool(ours), F.avg_pool2d(F.elu(theirs), 2)
     torch.testing.assert_close(a, b)
     weights = torch.randn_like(a)
-    (a * weights).sum().backward()
-    (b * weights).sum().backward()
+    torch.autograd.backward([(a * weights).sum(), (b * weights).sum()])
     torch.testing.assert_close(ours.grad, theirs.grad)
 
 
@@ -55,6 +54,7 @@ def test_frozen_batch_norm_in_the_kernels_is_batch_norm_in_inference_mode() -> N
     torch.manual_seed(3)
     cpac = Cpac(CpacConfig.as_published_code(4)).eval()
     block = cpac.encoder.blocks[0]
+    assert isinstance(block, ConvBlock)
     with torch.no_grad():
         block.norm.weight.uniform_(0.5, 2.0)
         block.norm.bias.normal_()

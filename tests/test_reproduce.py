@@ -121,7 +121,7 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(
             )
             try:
                 # The last time it is let go on to the end.
-                wait = moments.uniform(4.0, 9.0) if kills % 3 < 2 else 90.0
+                wait = moments.uniform(4.0, 9.0) if kills % 3 < 2 else 200.0
                 assert process.wait(wait) == 0
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -23,7 +23,8 @@ from training.checkpoint import build_model, load_checkpoint
 from training.config import CorpusConfig, TrainConfig
 from training.corpora import Utterance, load_corpora
 from training.dataset import Batch, TrainingSet, load_noises
-from training.loop import masked_cross_entropy, pick_device, train
+from training.fit import pick_device
+from training.loop import masked_cross_entropy, train
 
 ROOT = Path(__file__).parents[1]
 CONFIG = TrainConfig(

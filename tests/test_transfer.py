@@ -69,7 +69,7 @@ def test_all_weights_that_a_method_has_are_taught(method: str) -> None:
     made = task(replace(CONFIG, method=method, options=options))
     batch = next(iter(made.batches(np.random.default_rng(0))))
     loss = made.loss(batch, np.random.default_rng(0), 0.5)
-    loss.value.backward()
+    torch.autograd.backward(loss.value)
     still = [n for n, p in made.module.named_parameters() if p.grad is None]
     assert still == []
     assert loss.seen == 4
