@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from ser_stream.mfcc import MfccConfig, mfcc_of_frames
 from ser_stream.values import FloatArray
+from training.atomic import replacing
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
@@ -52,17 +52,12 @@ def _of_corpus(
             path.unlink()
     bar = tqdm(utterances, f"MFCCs of {corpus}", unit="clip", disable=not progress)
     clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
-    cache.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        # Whole in memory first: a full disk in the middle of an archive is untidy.
-        archive = io.BytesIO()
-        ends = np.cumsum([len(clip) for clip in clips])
-        np.savez(archive, frames=np.concatenate(clips), ends=ends)
+    # Whole in memory first: a full disk in the middle of an archive is untidy.
+    archive = io.BytesIO()
+    ends = np.cumsum([len(clip) for clip in clips])
+    np.savez(archive, frames=np.concatenate(clips), ends=ends)
+    with replacing(path) as part:
         part.write_bytes(archive.getbuffer())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     return clips
 
 

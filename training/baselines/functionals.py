@@ -5,7 +5,6 @@ Sets: ComParE 2016 (Schuller et al., Interspeech 2016; 6373 values) and eGeMAPS 
 """
 
 import hashlib
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.values import SAMPLE_RATE, FloatArray
+from training.atomic import replacing
 from training.baselines.libraries import library
 from training.corpora.utterance import Utterance, read_samples
 
@@ -88,10 +88,8 @@ def _load(place: Path, width: int) -> FloatArray | None:
 
 
 def _save(place: Path, values: FloatArray) -> None:
-    part = place.with_name(f"{place.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
+    with replacing(place) as part, part.open("wb") as file:
         np.save(file, values)
-    os.replace(part, place)
 
 
 def _extractor(name: str) -> Any:

@@ -6,22 +6,17 @@ from pathlib import Path
 
 from ser_stream.errors import ConfigError
 from training.protocols.cross import CORPORA, PAIRS
+from training.reproduce.names import (
+    N_EMOBOX_FOLDS,
+    N_PAPER_FOLDS,
+    PROTOCOLS,
+    READINGS,
+    SPEAKERS,
+    YARDSTICKS,
+)
 
-PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
-
-READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 ABLATIONS = ("algorithm-1", "algorithm-2", "algorithm-3")
-YARDSTICKS = ("compare-svm", "egemaps-svm")
-ADAPTATIONS = ("caam", "algorithm-4", "dann", "cdan")
 SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
-N_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}
-"""Of EmoBox."""
-SPEAKERS = {
-    "casia": ("ZhaoZuoxiang", "liuchanhg", "wangzhe", "zhaoquanyin"),
-    "emodb": ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16"),
-    "savee": ("DC", "JE", "JK", "KL"),
-    "ravdess": tuple(f"Actor_{n:02d}" for n in range(1, 25)),
-}
 SIX_PAIRS = tuple(pair for pair in PAIRS if "ravdess" not in pair)
 """Those of Table 2."""
 
@@ -73,7 +68,7 @@ class Row:
             return [Cell(p, s, at, fold, seed) for fold in folds]
         if p == "loso":
             return [Cell(p, s, at, f"speaker-{name}", seed) for name in SPEAKERS[at]]
-        n = 10 if p == "paper-10fold" else N_FOLDS[at]
+        n = N_PAPER_FOLDS if p == "paper-10fold" else N_EMOBOX_FOLDS[at]
         cells = [Cell(p, s, at, f"fold-{k}", seed) for k in range(1, n + 1)]
         if p == "paper-10fold" and s not in YARDSTICKS:
             inner = [Cell(p, s, at, c.fold, seed, inner=True) for c in cells]

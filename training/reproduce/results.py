@@ -1,7 +1,6 @@
 """One JSON file for each finished fold: what was run, and how it did."""
 
 import json
-import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +12,7 @@ import numpy as np
 
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.values import FloatArray
+from training.atomic import replacing
 
 SCHEMA = 1
 PACKAGES = ("torch", "numpy", "scikit-learn", "audmetric", "opensmile", "soxr")
@@ -65,25 +65,14 @@ def write_result(path: Path, content: dict[str, Any]) -> None:
         f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}"
         for k, v in content.items()
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_arrays(path: Path, **arrays: FloatArray | np.ndarray) -> None:
     """The arrays as a compressed .npz, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from training.fit import pick_device
-from training.reproduce.cells import SUPERVISED, YARDSTICKS, Cell
+from training.reproduce.cells import SUPERVISED, Cell
+from training.reproduce.names import YARDSTICKS
 from training.reproduce.progress import Tell
 from training.reproduce.results import (
     SCHEMA,

@@ -173,11 +173,7 @@ def run_cross(
             kept["psi"] = torch.from_numpy(psi)
 
     path = space.run_folder(cell) / "checkpoint.pt"
-    identity = {
-        "config": config.to_dict(),
-        "clips": space.clips_hash(cell),
-        "revision": space.revision,
-    }
+    identity = space.identity(cell, config.to_dict())
     fit = Fit(task, config.schedule, cell.seed, path, identity, device, after)
     rest = 1.0 - SOURCE_SHARE
     fit.run(

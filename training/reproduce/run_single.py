@@ -65,11 +65,7 @@ def run_single(
             ).half()
 
     path = space.run_folder(cell) / "checkpoint.pt"
-    identity = {
-        "config": config.to_dict(),
-        "clips": space.clips_hash(cell),
-        "revision": space.revision,
-    }
+    identity = space.identity(cell, config.to_dict())
     fit = Fit(task, config.schedule, cell.seed, path, identity, device, after)
     fit.run(lambda row: tell(row["epoch"] / config.schedule.epochs))
     kept = fit.kept

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ser_stream.errors import SourceError
 from ser_stream.values import FloatArray
@@ -111,8 +112,15 @@ class Workspace:
         name = f"{self.results.resolve()}/{cell.path}"
         return self.runs / "locks" / hashlib.sha256(name.encode()).hexdigest()[:16]
 
-    def clips_hash(self, cell: Cell) -> str:
-        """Which clips take which part in the cell."""
+    def identity(self, cell: Cell, config: dict[str, Any]) -> dict[str, Any]:
+        """What a checkpoint of the cell says of itself: settings, clips, revision."""
+        return {
+            "config": config,
+            "clips": self._clips_hash(cell),
+            "revision": self.revision,
+        }
+
+    def _clips_hash(self, cell: Cell) -> str:
         place, fold = self.place(cell), self.fold(cell)
         parts = {
             part: [place.utterances[i].name for i in getattr(fold, part)]

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from training.results_page.cells import READINGS, Cell, Cells
+from training.reproduce.names import READINGS, YARDSTICKS
+from training.results_page.cells import Cell, Cells
 from training.results_page.published import EMOBOX, Published
 from training.results_page.wording import (
     CORPORA,
@@ -15,7 +16,7 @@ from training.results_page.wording import (
     table,
 )
 
-_ALWAYS = (*READINGS, "compare-svm", "egemaps-svm")
+_ALWAYS = (*READINGS, *YARDSTICKS)
 
 
 def emobox(cells: Cells, published: Published) -> tuple[list[str], list[Cell]]:

@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from training.reproduce.names import (
+    N_EMOBOX_FOLDS,
+    N_PAPER_FOLDS,
+    READINGS,
+    SPEAKERS,
+)
 from training.results_page.load import METRICS, Run, Scored
 from training.results_page.significance import Counts, Interval, interval
 
 N_FOLDS = {
-    "emobox": {"casia": 4, "emodb": 5, "ravdess": 6, "savee": 4},
-    "loso": {"casia": 4, "emodb": 10, "ravdess": 24, "savee": 4},
+    "emobox": N_EMOBOX_FOLDS,
+    "loso": {corpus: len(names) for corpus, names in SPEAKERS.items()},
 }
 """Folds of a corpus: as EmoBox gives them; one for each speaker."""
-READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
-"""What CPAC can be taken to be; the third is what a daemon can run."""
 PARTS = {"transductive": 1, "inductive": 2, "supervised": 1}
 """Ways to score in `cross`, and their folds: the inductive one halves the speakers."""
 
@@ -172,7 +176,7 @@ def n_expected(protocol: str, place: str, part: str = "") -> int:
     if protocol == "cross":
         return PARTS.get(part, 1)
     if protocol == "paper-10fold":
-        return 10
+        return N_PAPER_FOLDS
     return N_FOLDS[protocol].get(place, 1)
 
 

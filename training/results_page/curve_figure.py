@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from training.results_page.cells import READINGS, Cells
+from training.reproduce.names import READINGS
+from training.results_page.cells import Cells
 from training.results_page.drawing import SELECTION_COLOURS, panels, save
 from training.results_page.load import Run
 from training.results_page.tables import by_selection

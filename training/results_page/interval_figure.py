@@ -5,7 +5,8 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from training.results_page.cells import READINGS, Cell, Cells
+from training.reproduce.names import READINGS
+from training.results_page.cells import Cell, Cells
 from training.results_page.drawing import SELECTION_COLOURS, empty, panels, save
 from training.results_page.published import RERUN, Published
 from training.results_page.tables import by_selection

@@ -11,12 +11,12 @@ from typing import Any
 import audmetric
 
 from ser_stream.errors import SourceError
+from training.reproduce.names import PROTOCOLS
+from training.reproduce.results import SCHEMA
 
-PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
 SELECTIONS = ("oracle", "last", "validated")
 METRICS = ("UAR", "WAR", "macro_F1")
 _NAME = re.compile(r"(?P<fold>.+)-seed-(?P<seed>\d+)(?P<validated>-validated)?")
-_SCHEMA = 1
 _ROUNDING = 0.1
 """What a stored WAR may differ from that of the stored predictions, percent."""
 
@@ -134,8 +134,8 @@ def _read(path: Path, parts: Sequence[str]) -> Run:
         raise SourceError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise _foreign(path, f"it is not JSON: {error}") from error
-    if not isinstance(stored, dict) or stored.get("schema") != _SCHEMA:
-        raise _foreign(path, f'it has no "schema": {_SCHEMA}')
+    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
+        raise _foreign(path, f'it has no "schema": {SCHEMA}')
     try:
         return _parse(path, parts, name, stored)
     except KeyError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from training.reproduce.names import READINGS
 from training.results_page.adaptation_tables import (
     BASE,
     MUTUAL,
@@ -10,7 +11,7 @@ from training.results_page.adaptation_tables import (
     mutual_mean,
     points,
 )
-from training.results_page.cells import READINGS, Cells
+from training.results_page.cells import Cells
 from training.results_page.load import SELECTIONS, Run
 from training.results_page.published import RERUN, Published
 from training.results_page.wording import (

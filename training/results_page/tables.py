@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.results_page.cells import READINGS, Cell, Cells
+from training.reproduce.names import READINGS, YARDSTICKS
+from training.results_page.cells import Cell, Cells
 from training.results_page.load import SELECTIONS
 from training.results_page.published import RERUN, Published
 from training.results_page.wording import (
@@ -25,8 +26,6 @@ OF_METHOD = {
     **{f"{name}+SVM": (f"{name.lower()}+svm",) for name in _ADAPTED},
 }
 """The paper's name of a method -> what was run for it."""
-YARDSTICKS = ("compare-svm", "egemaps-svm")
-"""No part of the paper; a row where they were run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from training.results_page.cells import READINGS, Cells
+from training.reproduce.names import READINGS
+from training.results_page.cells import Cells
 from training.results_page.drawing import (
     colour,
     drawn_from,

@@ -1,0 +1,15 @@
+"""Names and counts that the runner and the page of results share; imports nothing."""
+
+PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
+READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
+"""What CPAC can be taken to be; the third is what a daemon can run."""
+YARDSTICKS = ("compare-svm", "egemaps-svm")
+"""openSMILE with an SVM; no part of the paper."""
+N_PAPER_FOLDS = 10
+N_EMOBOX_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}
+SPEAKERS = {
+    "casia": ("ZhaoZuoxiang", "liuchanhg", "wangzhe", "zhaoquanyin"),
+    "emodb": ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16"),
+    "savee": ("DC", "JE", "JK", "KL"),
+    "ravdess": tuple(f"Actor_{n:02d}" for n in range(1, 25)),
+}
