@@ -9,7 +9,9 @@ INPUT ?= tests/data/emodb_minute.flac
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help listen install test check format bench clean
+.PHONY: help listen install test check format bench research clean
+# Where `make research` puts its bundle, and `ser-stream model list` looks.
+MODELS ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/ser-stream/models
 
 help:                       ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
@@ -36,6 +38,17 @@ format: $(VENV)/.all        ## let ruff mend what it can
 
 bench: $(VENV)/.all         ## speed, latency and memory against peers, in one run
 	$(BIN)/python -m benchmarks
+
+research: $(VENV)/.all      ## train and install the model `research` from SER_CORPORA; hours
+	@test -d "$(SER_CORPORA)" || \
+		{ echo "name the folder of corpora: make research SER_CORPORA=DIR" >&2; exit 2; }
+	$(BIN)/python -m training train training/configs/research.toml \
+		--corpora "$(SER_CORPORA)"
+	$(BIN)/python -m training crossval training/configs/research.toml \
+		--corpora "$(SER_CORPORA)"
+	@mkdir -p "$(MODELS)"
+	$(BIN)/python -m export runs/research/checkpoint.pt "$(MODELS)/research" \
+		--crossval runs/research-crossval/crossval.json
 
 clean:                      ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

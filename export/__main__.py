@@ -25,11 +25,36 @@ def export(
     name: Annotated[
         str | None, typer.Option(help="Of the bundle; else the configuration's.")
     ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(help="JSON of [smoothing] settings that a search has found."),
+    ] = None,
+    unseen: Annotated[
+        Path | None,
+        typer.Option(help="JSON of `python -m training unseen` on the bundle."),
+    ] = None,
+    stream_eval: Annotated[
+        Path | None,
+        typer.Option(help="JSON of `python -m training stream-eval` on the bundle."),
+    ] = None,
 ) -> None:
-    """Write the bundle of a checkpoint, and prove that it computes the same."""
+    """Write the bundle of a checkpoint, and prove that it computes the same.
+
+    Export, measure the bundle, and export again with what was measured: the graphs stay
+    the same to the last bit, and the card then tells it.
+    """
     from export.bundle import export_bundle
 
-    made = export_bundle(checkpoint, folder, clips, crossval, name)
+    made = export_bundle(
+        checkpoint,
+        folder,
+        clips,
+        crossval,
+        name,
+        thresholds=thresholds,
+        unseen=unseen,
+        stream_eval=stream_eval,
+    )
     rows = "\n".join(
         f"  {key}: {value}" for key, value in made.parity.to_dict().items()
     )

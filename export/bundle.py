@@ -3,12 +3,18 @@
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from export.card import write_card
-from export.corpora import bundle_licence, describe
+from export.corpora import bundle_licence, check_name, describe
+from export.evidence import (
+    choose_thresholds,
+    read_crossval,
+    read_stream_eval,
+    read_unseen,
+)
 from export.parity import Parity, prove_parity
 from ser_stream.bundle import (
     CARD,
@@ -24,7 +30,6 @@ from ser_stream.bundle import (
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.events import milliseconds
 from ser_stream.nn.onnx_pair import OPSET, write_pair
-from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import FloatArray
 from ser_stream.window import MAX_COLUMNS, window_length
 from training.checkpoint import build_model, load_checkpoint
@@ -46,6 +51,10 @@ def export_bundle(
     clips: Path,
     crossval: Path | None,
     name: str | None = None,
+    *,
+    thresholds: Path | None = None,
+    unseen: Path | None = None,
+    stream_eval: Path | None = None,
 ) -> Export:
     """Write the bundle of a checkpoint.
 
@@ -53,17 +62,23 @@ def export_bundle(
         checkpoint: of `python -m training train`.
         folder: to write; replaced as a whole if it is a bundle already.
         clips: folder of real recordings for the parity proof.
-        crossval: `crossval.json` of the same configuration, for calibration and
-            metrics; without it temperatures are 1 and the card says so.
+        crossval: `crossval.json` of the same configuration, for calibration, the
+            threshold of `uncertain` and metrics; without it temperatures are 1 and the
+            card says so.
         name: of the bundle; the configuration's by default.
+        thresholds: JSON with fields of `SmoothingConfig` that a search has found.
+        unseen: result of `python -m training unseen` on these graphs.
+        stream_eval: result of `python -m training stream-eval` on them.
 
     Raises:
-        ModelError: if parity fails, or the cross-validation is of another
-            configuration; nothing is written then.
+        ModelError: if parity fails, what was measured is of another model, or the
+            bundle would be called `open` but a corpus does not allow any use; nothing
+            is written then.
     """
     saved = load_checkpoint(checkpoint)
     model, config = build_model(saved)
-    results = _read_crossval(crossval, config) if crossval else None
+    check_name(name or config.name, [corpus.name for corpus in config.corpora])
+    results = read_crossval(crossval, config) if crossval else None
     recordings = _recordings(clips)
     if not all(p.is_dir() for p in (folder, *folder.parents) if p.exists()):
         raise ModelError(f"{folder} cannot be a folder: there is a file in its place")
@@ -74,10 +89,26 @@ def export_bundle(
         part = Path(made) / "bundle"
         part.mkdir()
         write_pair(model, part)
-        manifest = _manifest(name or config.name, saved, config, results)
+        manifest = _manifest(name or config.name, saved, config, results, thresholds)
+        given = {
+            "crossval": crossval,
+            "thresholds": thresholds,
+            "unseen": unseen,
+            "stream-eval": stream_eval,
+        }
+        options = "".join(
+            f" --{option} {option.upper()}.json" for option in given if given[option]
+        )
+        manifest["training"]["commands"].append(
+            f"python -m export CHECKPOINT DIR{options}"
+        )
         # The proof runs on the files as they will be loaded, so it comes after a
         # first manifest and goes into the final one.
         _seal(part, manifest)
+        if unseen is not None:
+            manifest["unseen"] = read_unseen(unseen, manifest)
+        if stream_eval is not None:
+            manifest["stream_eval"] = read_stream_eval(stream_eval, manifest)
         parity = prove_parity(model, load_bundle(str(part)), recordings)
         if not parity.passed:
             raise ModelError(f"parity fails, nothing written: {parity.to_dict()}")
@@ -99,31 +130,14 @@ def _recordings(folder: Path) -> list[tuple[Path, FloatArray]]:
     return [(path, read_samples(path)) for path in paths]
 
 
-def _read_crossval(path: Path, config: TrainConfig) -> dict[str, Any]:
-    try:
-        results: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is no cross-validation result: {error}") from None
-    keys = {"config", "protocol", "temperatures", "metrics", "revisions"}
-    if not isinstance(results, dict) or not keys <= set(results):
-        raise ModelError(
-            f"{path} is no cross-validation result; `python -m training crossval` "
-            "writes one"
-        )
-    if TrainConfig.from_dict(results["config"]) != config:
-        raise ModelError(
-            f"{path} was made with another configuration than the checkpoint"
-        )
-    found: dict[str, Any] = results
-    return found
-
-
 def _manifest(
     name: str,
     saved: dict[str, Any],
     config: TrainConfig,
     results: dict[str, Any] | None,
+    thresholds: Path | None,
 ) -> dict[str, Any]:
+    chosen, why = choose_thresholds(thresholds, results)
     names = [corpus.name for corpus in config.corpora]
     manifest: dict[str, Any] = {
         "format": FORMAT,
@@ -136,7 +150,9 @@ def _manifest(
         "step_ms": 200,
         "window_ms": milliseconds(window_length(MAX_COLUMNS)),
         "temperatures": [1.0] * MAX_COLUMNS,
-        "thresholds": asdict(SmoothingConfig()),
+        "clip_temperature": 1.0,
+        "thresholds": chosen,
+        "thresholds_chosen_by": why,
         "corpora": [
             {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
             for corpus in config.corpora
@@ -152,7 +168,6 @@ def _manifest(
                 f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
                 f"python -m training crossval training/configs/{config.name}.toml "
                 f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
-                "python -m export CHECKPOINT DIR --crossval CROSSVAL.json",
             ],
         },
         "opset": OPSET,
@@ -160,8 +175,10 @@ def _manifest(
     }
     if results is not None:
         manifest["temperatures"] = results["temperatures"]
+        manifest["clip_temperature"] = results["clip_temperature"]
         manifest["metrics"] = {"protocol": results["protocol"], **results["metrics"]}
         manifest["metrics"]["revisions"] = results["revisions"]
+        manifest["metrics"]["folds"] = results.get("folds")
     return manifest
 
 

@@ -1,10 +1,13 @@
 """The card of a bundle: its manifest, for people."""
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_stream.values import SAMPLE_RATE
-from ser_stream.window import window_length
+from export.card_quality import quality
+from export.card_stream import streams, unseen
+from export.card_text import table
 
 
 def write_card(path: Path, manifest: dict[str, Any]) -> None:
@@ -12,111 +15,105 @@ def write_card(path: Path, manifest: dict[str, Any]) -> None:
     parts = [
         _head(manifest),
         _data(manifest),
-        _quality(manifest),
+        quality(manifest),
+        unseen(manifest),
+        streams(manifest),
         _limits(manifest),
         _making(manifest),
     ]
-    path.write_text("\n".join(parts), encoding="utf-8")
-
-
-def _table(head: list[str], rows: list[list[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(str(x) for x in row) + " |\n" for row in lines)
+    path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
 
 
 def _head(m: dict[str, Any]) -> str:
+    bound = [c["name"] for c in m["corpora"] if not c.get("any_use")]
+    warning = ""
+    if bound:
+        warning = (
+            f"\n**Not for commercial use**: {_and(bound)} does not allow it, and the "
+            "weights were learned from it.\n"
+        )
+    pitch = " and a pitchogram" if m["front_end"].get("pitch") else ""
     return f"""# Model card: {m["name"]}
 
-A CPAC network (Wen et al., IJCAI 2022) in the streaming form of ser-stream: 39 MFCCs
-of 50 ms frames every 12.5 ms, normalisation `{m["normalisation"]}`, windows of 1 to
-{len(m["temperatures"])} columns (0.5 to 2.9 s). It gives {len(m["labels"])} classes:
-{", ".join(m["labels"])}. Licence of the weights: {m["licence"]}.
-"""
+A network of the CPAC family (Wen et al., IJCAI 2022) in the streaming form of
+ser-stream: 39 MFCCs{pitch} of 50 ms frames every 12.5 ms, normalisation
+`{m["normalisation"]}`, windows of 1 to {len(m["temperatures"])} columns
+(0.5 to 2.9 s). It gives {len(m["labels"])} classes: {", ".join(m["labels"])}.
+Licence of the weights: {m["licence"]}.
+{warning}"""
 
 
 def _data(m: dict[str, Any]) -> str:
+    counts = Counter(str(name).split("/")[0] for name in m["training"]["speakers"])
     rows = [
-        [c["name"], c.get("language", ""), c["licence"], ", ".join(c["classes"])]
+        [
+            c["name"],
+            c.get("language", "unknown"),
+            counts[c.get("folder", "")],
+            c["licence"],
+            ", ".join(c["classes"]),
+        ]
         for c in m["corpora"]
     ]
-    speakers = len(m["training"]["speakers"])
     credits = "\n".join(
-        f"- {c.get('notice', '')} {c.get('citation', '')}".replace("-  ", "- ")
+        "- " + " ".join(c[key] for key in ("notice", "citation") if c.get(key))
         for c in m["corpora"]
+        if c.get("notice") or c.get("citation")
     )
+    only_some = [
+        c["name"] for c in m["corpora"] if set(c["classes"]) != set(m["labels"])
+    ]
+    some = ""
+    if only_some:
+        some = (
+            f" {_and(only_some)} had a say about the classes named beside it alone, so "
+            "that its rooms and microphones tell nothing about the others."
+        )
     return f"""
 ## Trained on
 
-{_table(["corpus", "language", "licence", "classes"], rows)}
-{speakers} speakers, acted emotions. Credits:
+{table(["corpus", "language", "speakers", "licence", "classes"], rows)}
+Acted emotions, all of them.{some} Credits and notices:
 
-{credits}
-"""
-
-
-def _quality(m: dict[str, Any]) -> str:
-    metrics = m.get("metrics")
-    if not metrics:
-        return "\n## Quality\n\nNot measured: exported without a cross-validation.\n"
-    labels = m["labels"]
-    low, high = metrics["UAR_interval"]
-    confusion = _table(
-        ["truth \\ heard", *labels, "recall %"],
-        [
-            [label, *row[: len(labels)], metrics["recall"][label]]
-            for label, row in zip(labels, metrics["confusion_matrix"], strict=False)
-        ],
-    )
-    columns = _table(
-        ["columns", "seconds heard", "clips", "UAR %", "WAR %", "ECE"],
-        [
-            [
-                n,
-                f"{window_length(int(n)) / SAMPLE_RATE:.1f}",
-                r["n"],
-                r["UAR"],
-                r["WAR"],
-                r["ECE"],
-            ]
-            for n, r in metrics["columns"].items()
-        ],
-    )
-    steps = metrics["steps"]
-    return f"""
-## Quality, on speakers it had not heard
-
-Protocol: {metrics["protocol"]}. The figures are of the networks of the folds; the
-network shipped was trained in the same way on all speakers, so nothing in this corpus
-can score it. {metrics["n"]} clips.
-
-UAR {metrics["UAR"]} % (95 % interval {low} to {high}, bootstrap over speakers),
-WAR {metrics["WAR"]} %, expected calibration error {metrics["ECE"]} (10 bins of equal
-mass, temperatures fitted on the other folds). Clips in which the gate heard no speech
-count as wrong: {metrics["n_without_speech"]}.
-
-{confusion}
-By how much of an utterance was heard (first step whose window has so many columns):
-
-{columns}
-Single steps: WAR {steps["WAR"]} %, ECE {steps["ECE"]}; with the threshold
-{steps["uncertain"]} under which a step is `uncertain`, {steps["coverage"]} % of steps
-keep a label, with WAR {steps["WAR_when_certain"]} %.
+{credits or "- none known"}
 """
 
 
 def _limits(m: dict[str, Any]) -> str:
     languages = sorted({c.get("language", "unknown") for c in m["corpora"]})
+    measured = ""
+    if m.get("unseen"):
+        heard = sorted(
+            {name for c in m["unseen"]["corpora"].values() for name in c["languages"]}
+        )
+        measured = f" (measured on acted {_and(heard)}: see the corpora it never heard)"
     return f"""
 ## What it cannot do
 
-- It was trained on actors who were told which emotion to play, in
-  {", ".join(languages)}, in quiet rooms. Spontaneous speech, other languages, children,
-  telephones and far microphones are not measured, and worse.
-- It hears how a voice sounds, not what a person feels. Do not decide anything about a
-  person by it.
-- In the European Union, inferring emotions of people at work or in education is
-  prohibited (AI Act, Article 5(1)(f)), and people exposed to emotion recognition must
-  be told (Article 50(3)).
+- It was trained on adult actors who were told which emotion to play, in
+  {_and(languages)}, in quiet rooms. Other actors and languages{measured}, spontaneous
+  speech, telephones and far microphones are harder than the figures of its own corpora
+  say.
+- **Children**: none was heard in training; their voices lie outside of what it knows.
+- **Telephone** and other narrow bands: not measured.
+- It hears one voice at a time, and does not tell speakers apart.
+- It hears how a voice sounds. It cannot know what a person feels, and an actor's anger
+  is not anger.
+
+## What not to use it for
+
+- **Deciding about people**: hiring, grading, insurance, credit, policing, border
+  control, care. Its error alone forbids it; so does what it measures.
+- **At work and in education**: in the European Union, inferring emotions of people
+  there is prohibited, save for medical or safety reasons (AI Act, Regulation 2024/1689,
+  Article 5(1)(f)).
+- **Without telling the people**: whoever uses emotion recognition elsewhere must tell
+  those who are exposed to it (Article 50(3)).
+- **Medicine**: it diagnoses nothing, neither depression nor distress, and is no medical
+  device.
+- **Lies, guilt, intent, sincerity**: no voice tells them, and this model was never
+  shown any.
+- **Children**, as above.
 """
 
 
@@ -140,3 +137,9 @@ Parity of the two graphs, run step by step, with the whole PyTorch network on
 {parity["median_distance_between_clips"]:.2f}; shifted by half a column, the median
 difference is {parity["median_difference_when_shifted"]:.2f}.
 """
+
+
+def _and(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,5 +1,10 @@
 """Licence and credit of the corpora a model may have been trained on."""
 
+from ser_stream.bundle import DEFAULT_MODEL
+from ser_stream.errors import ModelError
+
+UNKNOWN = "unknown"
+
 CORPORA = {
     "emodb": {
         "name": "EmoDB",
@@ -33,6 +38,11 @@ CORPORA = {
         "licence": "CC BY-NC-SA 4.0",
         "language": "English",
         "any_use": False,
+        "notice": (
+            "Contains what was learned from RAVDESS (Ryerson Audio-Visual Database of "
+            "Emotional Speech and Song), Creative Commons Attribution-NonCommercial-"
+            "ShareAlike 4.0: not for commercial use."
+        ),
         "citation": (
             'S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of '
             'Emotional Speech and Song (RAVDESS)", PLoS ONE 13(5): e0196391, 2018, '
@@ -46,17 +56,30 @@ licence `unknown`."""
 
 def describe(name: str) -> dict[str, object]:
     """What manifest and card say of a corpus."""
-    unknown = {"name": name, "licence": "unknown", "any_use": False}
+    unknown = {"name": name, "licence": UNKNOWN, "any_use": False}
     return {"folder": name, **CORPORA.get(name, unknown)}
 
 
 def bundle_licence(names: list[str]) -> str:
     """Licence of the weights: MIT, unless a corpus forbids some use."""
-    bound = [
-        str(info["licence"])
-        for name in names
-        if not (info := describe(name))["any_use"]
-    ]
+    bound = [info for info in map(describe, names) if not info["any_use"]]
     if not bound:
         return "MIT"
-    return f"research only: trained on data under {', '.join(bound)}"
+    said = ", ".join(f"{info['name']} ({info['licence']})" for info in bound)
+    if any(info["licence"] == UNKNOWN for info in bound):
+        return f"unknown, do not pass on: trained on {said}"
+    return f"non-commercial: trained on {said}"
+
+
+def check_name(name: str, names: list[str]) -> None:
+    """Refuse to call a bundle `open` that is not.
+
+    Raises:
+        ModelError: if it is so called and a corpus does not allow any use.
+    """
+    bound = [corpus for corpus in names if not describe(corpus)["any_use"]]
+    if name == DEFAULT_MODEL and bound:
+        raise ModelError(
+            f"a bundle called {name} may be trained only on corpora that allow any "
+            f"use, and {', '.join(bound)} does not; give another --name"
+        )

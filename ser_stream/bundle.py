@@ -9,6 +9,7 @@ card.md        the same for people
 import hashlib
 import json
 import math
+import os
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -44,6 +45,8 @@ class Bundle:
     """Temperature for windows of 1, 2, ... columns."""
     thresholds: SmoothingConfig
     adapted: bool
+    clip_temperature: float = 1.0
+    """Of the mean score of a recording heard whole; 1 where none was fitted."""
 
     @property
     def max_columns(self) -> int:
@@ -76,21 +79,44 @@ def packaged_bundles() -> Path:
     return Path(str(files("ser_stream"))) / "bundles"
 
 
+def user_bundles() -> Path:
+    """The folder of the bundles that the user has built or added."""
+    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return user_path(home) / "ser-stream" / "models"
+
+
+def named_bundles() -> dict[str, Path]:
+    """Folders that may be named without a path, whole or not, by their names.
+
+    The packaged ones come first and win: nobody's folder can stand in for `open`.
+    """
+    found: dict[str, Path] = {}
+    for folder in (packaged_bundles(), user_bundles()):
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError:
+            continue  # there is none, or none that can be seen
+        for path in paths:
+            if is_folder(path) and not path.name.startswith((".", "__")):
+                found.setdefault(path.name, path)
+    return found
+
+
 def find_bundle(model: str) -> Path:
-    """The folder that `--model` means: a packaged name, or a path.
+    """The folder that `--model` means: a name of `named_bundles`, or a path.
 
     Raises:
         ModelError: if there is no such bundle.
     """
-    names = sorted(path.name for path in packaged_bundles().iterdir() if path.is_dir())
-    if model in names:
-        return packaged_bundles() / model
+    named = named_bundles()
+    if model in named:
+        return named[model]
     folder = user_path(model)
     if is_folder(folder):
         return folder
     raise ModelError(
-        f"there is no model {model!r}; allowed: the name of a packaged bundle "
-        f"({', '.join(names)}) or the folder of a bundle"
+        f"there is no model {model!r}; allowed: the name of a bundle "
+        f"({', '.join(named)}), as `ser-stream model list` has them, or its folder"
     )
 
 
@@ -130,7 +156,10 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
     temperatures = tuple(float(value) for value in manifest["temperatures"])
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise ValueError(f"labels are {list(labels)}; they must be two or more names")
-    if not temperatures or not all(0 < t < math.inf for t in temperatures):
+    clip_temperature = float(manifest.get("clip_temperature", 1.0))
+    if not temperatures or not all(
+        0 < t < math.inf for t in (*temperatures, clip_temperature)
+    ):
         raise ValueError("temperatures must be positive numbers, one or more")
     return Bundle(
         folder=folder,
@@ -141,6 +170,7 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         licence=manifest["licence"],
         front_end=front_end,
         temperatures=temperatures,
+        clip_temperature=clip_temperature,
         thresholds=SmoothingConfig(**manifest["thresholds"]),
         adapted=bool(manifest.get("adapted", False)),
     )

@@ -35,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-model_app = typer.Typer(help="Look at model bundles.")
+model_app = typer.Typer(help="List model bundles, look at them, choose the default.")
 app.add_typer(model_app, name="model")
 
 
@@ -64,7 +64,19 @@ class RecognizeFormat(StrEnum):
 
 Model = Annotated[
     str | None,
-    typer.Option(help="Packaged bundle or folder of one.", metavar="DIR|NAME"),
+    typer.Option(
+        help="Bundle by its name in `model list`, or its folder. [default: open, or "
+        "what `model use` chose]",
+        metavar="DIR|NAME",
+    ),
+]
+OneModel = Annotated[
+    str | None,
+    typer.Argument(
+        help="Bundle by its name in `model list`, or its folder; else the default.",
+        metavar="[DIR|NAME]",
+        show_default=False,
+    ),
 ]
 Step = Annotated[
     float | None,
@@ -107,7 +119,7 @@ def main(
 
 @model_app.callback(invoke_without_command=True)
 def model(context: typer.Context) -> None:
-    """Look at model bundles."""
+    """List model bundles, look at them, choose the default."""
     if context.invoked_subcommand is None:
         write(context.get_help() + "\n")
         raise typer.Exit(2)
@@ -229,39 +241,161 @@ def bench(
         float, typer.Option(help="Seconds of audio to run.", min=5, max=3600)
     ] = 30.0,
     model: Model = None,
+    config: Config = None,
 ) -> None:
     """Measure what a step costs on this machine."""
-    from ser_stream.bundle import DEFAULT_MODEL
     from ser_stream.commands.bench import bench as command
 
-    command(model or DEFAULT_MODEL, seconds, as_json)
+    command(model or _default_model(config), seconds, as_json)
+
+
+@app.command(epilog=EPILOG)
+def tune(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Your recordings.", metavar="FILE...", readable=False),
+    ],
+    labels: Annotated[
+        Path,
+        typer.Option(
+            help="CSV with a header: file,label for whole files, or "
+            "file,start_s,end_s,label for stretches of them.",
+            metavar="CSV",
+            readable=False,
+        ),
+    ],
+    write: Annotated[
+        bool,
+        typer.Option("--write", help="Put [smoothing] into the configuration file."),
+    ] = False,
+    min_coverage: Annotated[
+        float,
+        typer.Option(
+            help="Share of labelled speech that must have an emotion, 0 to 1."
+        ),
+    ] = 0.7,
+    max_flips: Annotated[
+        float,
+        typer.Option(
+            help="How often a minute the emotion may change where the label does not."
+        ),
+    ] = 2.0,
+    model: Model = None,
+    config: Config = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For machines: one JSON object.")
+    ] = False,
+) -> None:
+    """Choose thresholds, smoothing and dwell by recordings that you have labelled.
+
+    Hears each recording once, then tries some five thousand settings on what it heard.
+    Of those that cover enough speech without flickering, the ones that follow a change
+    of emotion soonest are printed beside the present ones, as lines for the
+    configuration file; with --write they are put into it, and nothing else in it is
+    changed.
+
+    Label what you want heard: some thirty stretches of 3 s or more, all emotions that
+    matter, in your room, with your microphone. What is not labelled is not judged. A
+    label that the model does not know is left out and counted. Files are named in the
+    CSV by name or path:
+
+      file,start_s,end_s,label
+
+      monday.wav,0.5,4.2,angry
+
+      monday.wav,5.0,9.1,neutral
+
+    Examples:
+      ser-stream tune *.wav --labels labels.csv
+
+      ser-stream tune *.wav --labels labels.csv --max-flips 1 --write
+    """
+    from ser_stream.commands.tune import tune as command
+    from ser_stream.config import build_config, default_path
+    from ser_stream.tuning.search import Rule
+
+    if command(
+        files,
+        labels,
+        build_config(config, {"model": model}, begin=write),
+        Rule(min_coverage, max_flips),
+        write_to=(config or default_path()) if write else None,
+        as_json=as_json,
+    ):
+        raise typer.Exit(1)
+
+
+@model_app.command("list")
+def model_list(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For machines: one JSON array.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """List the bundles that have a name, and which one is the default.
+
+    They are the packaged ones, and every folder in
+    ~/.local/share/ser-stream/models (or $XDG_DATA_HOME): build or copy a bundle there,
+    and its folder's name is its name.
+    """
+    from ser_stream.commands.model import list_models
+
+    list_models(_default_model(config), as_json)
+
+
+@model_app.command("use", epilog=EPILOG)
+def model_use(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Bundle by its name in `model list`, or its folder.",
+            metavar="DIR|NAME",
+        ),
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file to write. [default: ~/.config/ser-stream/config.toml]"
+        ),
+    ] = None,
+) -> None:
+    """Make a bundle the default of every command.
+
+    Verifies it whole, then writes one line, model = "...", into the configuration
+    file. `ser-stream model use open` goes back to the packaged model.
+    """
+    from ser_stream.commands.model import use
+
+    use(model, config)
 
 
 @model_app.command("show")
 def model_show(
-    model: Annotated[
-        str, typer.Argument(help="Packaged bundle or folder.", metavar="[DIR|NAME]")
-    ] = "open",
+    model: OneModel = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The whole manifest as JSON.")
     ] = False,
+    config: Config = None,
 ) -> None:
     """Print what a bundle is: labels, licence, training data, quality."""
     from ser_stream.commands.model import show
 
-    show(model, as_json)
+    show(model or _default_model(config), as_json)
 
 
 @model_app.command("verify")
-def model_verify(
-    model: Annotated[
-        str, typer.Argument(help="Packaged bundle or folder.", metavar="[DIR|NAME]")
-    ] = "open",
-) -> None:
+def model_verify(model: OneModel = None, config: Config = None) -> None:
     """Check every file of a bundle against its hashes, and load its graphs."""
     from ser_stream.commands.model import verify
 
-    verify(model)
+    verify(model or _default_model(config))
+
+
+def _default_model(config: Path | None) -> str:
+    """What `listen` would hear with, so that all commands speak of the same."""
+    from ser_stream.config import build_config
+
+    return build_config(config, {}).model
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

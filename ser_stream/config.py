@@ -100,19 +100,24 @@ def _check_type(path: Path, key: str, value: object, kind: type) -> None:
         raise ConfigError(f"{path}: {key} is {value!r}; it must be {name}")
 
 
-def build_config(file: Path | None, flags: Mapping[str, Any]) -> ListenConfig:
+def build_config(
+    file: Path | None, flags: Mapping[str, Any], *, begin: bool = False
+) -> ListenConfig:
     """Put together built-in values, the file and the flags that were given.
 
     Args:
         file: named by the user, or None to look in the default place.
         flags: by the keys of the file; None means not given.
+        begin: whether the file may be absent, since it is about to be written.
 
     Raises:
         ConfigError: if anything is wrong, with the value and what is allowed.
     """
     values: dict[str, Any] = {}
     if file is not None:
-        values = read_file(file)
+        # A link to nowhere is no absent file: it is an error.
+        absent = begin and not os.path.lexists(file)
+        values = {} if absent else read_file(file)
     elif is_file(default_path()):
         values = read_file(default_path())
     values |= {key: value for key, value in flags.items() if value is not None}

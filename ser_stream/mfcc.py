@@ -5,8 +5,9 @@ amin=1e-14, top_db=None), n_mfcc=39)`` within 1e-3. No ``top_db``, which looks a
 whole array's maximum and so cannot stream; a periodic Hann taper; no centring.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,10 +82,16 @@ def dct_matrix(n_out: int, n_in: int) -> NDArray[np.float64]:
     return matrix
 
 
+def taper_of(config: MfccConfig) -> NDArray[np.float64]:
+    """The periodic Hann window, shape (frame_length,)."""
+    n = np.arange(config.frame_length)
+    taper: NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * n / config.frame_length)
+    return taper
+
+
 @lru_cache(maxsize=4)
 def _tables(config: MfccConfig) -> tuple[NDArray[np.float64], ...]:
-    n = np.arange(config.frame_length)
-    taper = 0.5 - 0.5 * np.cos(2 * np.pi * n / config.frame_length)
+    taper = taper_of(config)
     mel = np.ascontiguousarray(mel_filter_bank(config).T)
     dct = np.ascontiguousarray(dct_matrix(config.n_mfcc, config.n_mels).T)
     return taper, mel, dct
@@ -93,15 +100,27 @@ def _tables(config: MfccConfig) -> tuple[NDArray[np.float64], ...]:
 def mfcc_of_frames(
     frames: NDArray[np.floating], config: MfccConfig | None = None
 ) -> FloatArray:
-    """Frames of samples, shape (n, 800) -> MFCCs, shape (n, 39).
-
-    Computed in float64: in float32 a loud partial raises the floor of quiet bands,
-    and the sum over 128 bands of digital silence is off by 1.5e-3.
-    """
+    """Frames of samples, shape (n, 800) -> MFCCs, shape (n, 39)."""
     config = config or MfccConfig()
-    taper, mel, dct = _tables(config)
-    spectrum = np.fft.rfft(frames * taper, axis=-1)
-    power = spectrum.real**2 + spectrum.imag**2
+    return mfcc_of_power(power_spectrum(frames, config), config)
+
+
+def power_spectrum(
+    frames: NDArray[np.floating], config: MfccConfig
+) -> NDArray[np.float64]:
+    """Frames of samples, shape (n, 800) -> tapered power spectra, shape (n, 401).
+
+    In float64: in float32 a loud partial raises the floor of quiet bands, and the sum
+    over 128 bands of digital silence is off by 1.5e-3.
+    """
+    spectrum = np.fft.rfft(frames * _tables(config)[0], axis=-1)
+    power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
+    return power
+
+
+def mfcc_of_power(power: NDArray[np.float64], config: MfccConfig) -> FloatArray:
+    """Power spectra, shape (n, 401) -> MFCCs, shape (n, 39)."""
+    _, mel, dct = _tables(config)
     decibels = 10.0 * np.log10(np.maximum(power @ mel, config.amin))
     result: FloatArray = (decibels @ dct).astype(np.float32)
     return result
@@ -110,8 +129,16 @@ def mfcc_of_frames(
 class Mfcc:
     """Blocks -> the 8 frames each one completes, keeping 600 samples between them."""
 
-    def __init__(self, config: MfccConfig | None = None) -> None:
+    def __init__(
+        self,
+        config: MfccConfig | None = None,
+        features: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> None:
+        """Beside the parameters, what is computed of frames of samples: (8, 800) ->
+        (8, anything); None for MFCCs alone.
+        """
         self.config = config or MfccConfig()
+        self._features = features or partial(mfcc_of_frames, config=self.config)
         self._carry = self.config.frame_length - self.config.hop_length
         self._buffer = np.zeros(self._carry + BLOCK_LENGTH, np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(
@@ -131,14 +158,14 @@ class Mfcc:
 
         Returns:
             Index of the first frame on the absolute grid (frame i starts at sample
-            200 i), and MFCCs of shape (m, 39); m is 8, or less where a stream or a
+            200 i), and features of shape (m, 39); m is 8, or less where a stream or a
             gap has just begun: frames that reach before `valid_from` are left out.
         """
         if block.first:
             self.reset()
         self._buffer[: self._carry] = self._buffer[BLOCK_LENGTH:]
         self._buffer[self._carry :] = block.samples
-        frames = mfcc_of_frames(self._frames, self.config)
+        frames = self._features(self._frames)
         first = FRAMES_PER_BLOCK * block.index - 10
         skip = max(0, -(-block.valid_from // self.config.hop_length) - first)
         return first + skip, frames[skip:]

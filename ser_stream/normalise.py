@@ -49,19 +49,19 @@ class Normaliser:
 
     def __init__(self, config: NormaliseConfig | None = None) -> None:
         self.config = config or NormaliseConfig()
-        self._floor = C0_PER_DB * (self.config.floor_dbfs + _WHITE_NOISE_DB)
-        self._leak = C0_PER_DB * self.config.leak_db_per_s * 0.1
+        self.floor = C0_PER_DB * (self.config.floor_dbfs + _WHITE_NOISE_DB)
+        self.leak = C0_PER_DB * self.config.leak_db_per_s * 0.1
         self.reset()
 
     def reset(self, peak: float | None = None) -> None:
         """Forget the level; `peak` sets the running maximum of c0, as if warmed up."""
-        self._peak = self._floor if peak is None else max(peak, self._floor)
+        self._peak = self.floor if peak is None else max(peak, self.floor)
 
     def feed(self, frames: FloatArray) -> FloatArray:
-        """Normalise the frames of one block, shape (m, 39) with m at most 8."""
+        """Normalise the frames of one block, (m, 39 or more) with m at most 8."""
         if self.config.kind == "fixed" or not len(frames):
             return frames
-        leaked = max(self._floor, self._peak - self._leak)
+        leaked = max(self.floor, self._peak - self.leak)
         self._peak = max(leaked, float(frames[:, 0].max()))
         result = frames.copy()
         result[:, 0] -= np.float32(self._peak)

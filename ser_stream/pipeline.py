@@ -94,7 +94,7 @@ class Pipeline:
         self._blocker = Blocker()
         self._gate = Gate(self.config.gate)
         self._front_end = FrontEnd(front_end)
-        self._window = ColumnWindow(self.config.max_columns)
+        self._window = ColumnWindow(self.config.max_columns, front_end.n_features)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare

@@ -6,7 +6,6 @@ import numpy as np
 
 from ser_stream.bundle import ENCODER, HEAD, Bundle
 from ser_stream.errors import ModelError
-from ser_stream.mfcc import N_MFCC
 from ser_stream.onnx_session import open_session
 from ser_stream.values import EncoderState, FloatArray
 from ser_stream.window import COLD_COLUMNS, COLD_FRAMES, WARM_FRAMES
@@ -25,9 +24,9 @@ class Recognizer(Protocol):
         """Normalised frames -> the capsule columns they complete, (n, 6, 64).
 
         Args:
-            frames: (8 n + 2, 39), of which the first two were the last two of the call
-                before; or without state (8 n + 34, 39), of which the first four do not
-                matter.
+            frames: (8 n + 2, n_features), of which the first two were the last two of
+                the call before; or without state (8 n + 34, n_features), of which the first four
+                do not matter.
             state: what the call before returned; None at the beginning of a window.
         """
 
@@ -40,6 +39,14 @@ def softmax(logits: FloatArray) -> FloatArray:
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
     return result
+
+
+def tempered(scores: FloatArray, temperature: float) -> FloatArray:
+    """Probabilities made sharper by a temperature under 1, or flatter; sum 1."""
+    if temperature == 1.0:
+        return scores
+    logits: FloatArray = np.log(np.maximum(scores, np.float32(1e-12)))
+    return softmax(logits / np.float32(temperature))
 
 
 class OnnxRecognizer:
@@ -92,11 +99,12 @@ class OnnxRecognizer:
 
     def _check_and_warm_up(self, bundle: Bundle) -> None:
         # The first run of a session is slow; better now than on somebody's words.
+        n = bundle.front_end.n_features
         try:
             columns, state = self.encode(
-                np.zeros((COLD_FRAMES + 16, N_MFCC), np.float32), None
+                np.zeros((COLD_FRAMES + 16, n), np.float32), None
             )
-            self.encode(np.zeros((WARM_FRAMES + 16, N_MFCC), np.float32), state)
+            self.encode(np.zeros((WARM_FRAMES + 16, n), np.float32), state)
             logits = self.logits(columns)
         except Exception as error:  # noqa: BLE001  whatever ONNX Runtime raises
             raise ModelError(

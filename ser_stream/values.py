@@ -4,7 +4,7 @@ Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning 
 stream. A gap (samples that were lost) is a jump of that index and is never hidden.
 Milliseconds and wall clock appear only in `ser_stream.events`.
 
-    Chunk -> Block -> frames (n, 39) -> capsule columns (n, 6, 64) -> Prediction
+    Chunk -> Block -> frames (n, 39 or 78) -> capsule columns (n, 6, 64) -> Prediction
           -> EmotionEvent
 """
 

@@ -39,10 +39,12 @@ class ColumnWindow:
     that a cold encoder is given and does not look at.
     """
 
-    def __init__(self, max_columns: int = MAX_COLUMNS) -> None:
+    def __init__(
+        self, max_columns: int = MAX_COLUMNS, n_features: int = N_MFCC
+    ) -> None:
         self.max_columns = max_columns
         self._frames = np.zeros(
-            (FRAMES_PER_BLOCK * max_columns + COLD_FRAMES, N_MFCC), np.float32
+            (FRAMES_PER_BLOCK * max_columns + COLD_FRAMES, n_features), np.float32
         )
         self.reset()
 
@@ -92,8 +94,8 @@ class ColumnWindow:
     def pending(self) -> FloatArray | None:
         """Frames of the columns still to encode; None if there are none.
 
-        Shape (8 n + 2, 39) where `state` holds what the encoder kept, else
-        (8 n + 34, 39).
+        Shape (8 n + 2, n_features) where `state` holds what the encoder kept, else
+        (8 n + 34, n_features).
         """
         if self._columns is None or self._end_frame is None:
             return None

@@ -4,17 +4,25 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent / "data"
 MINUTE = DATA / "emodb_minute.flac"
 COMMAND = [sys.executable, "-m", "ser_stream"]
-ENVIRONMENT = {**os.environ, "XDG_CONFIG_HOME": "/nonexistent"}
+ENVIRONMENT = {
+    **os.environ,
+    "XDG_CONFIG_HOME": "/nonexistent",
+    "XDG_DATA_HOME": "/nonexistent",
+}
 
 
 def run(
-    *arguments: str | Path, stdin: bytes | None = None, timeout: float = 60
+    *arguments: str | Path,
+    stdin: bytes | None = None,
+    timeout: float = 60,
+    environment: Mapping[str, str] = ENVIRONMENT,
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run `ser-stream` to its end."""
     return subprocess.run(
@@ -22,7 +30,7 @@ def run(
         input=stdin,
         capture_output=True,
         timeout=timeout,
-        env=ENVIRONMENT,
+        env=environment,
         check=False,
     )
 

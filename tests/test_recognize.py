@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser_stream.bundle import load_bundle
 from tests.program import COMMAND, DATA, ENVIRONMENT, messages, predictions, run, start
 
 CLIPS = sorted(DATA.glob("[01]*.flac"))
 
 
-def test_each_file_gets_a_line_with_the_mean_of_its_scores() -> None:
+def test_each_file_gets_a_line_with_the_tempered_mean_of_its_scores() -> None:
+    temperature = load_bundle("open").clip_temperature
     done = run("recognize", *CLIPS)
     assert done.returncode == 0
     rows = messages(done.stdout)
@@ -30,8 +32,11 @@ def test_each_file_gets_a_line_with_the_mean_of_its_scores() -> None:
             soundfile.info(path).duration, abs=1e-3
         )
         assert 0 < row["speech_s"] <= row["duration_s"]
+        means = {x: np.mean([s[x] for s in steps]) for x in row["scores"]}
+        sharpened = {x: mean ** (1 / temperature) for x, mean in means.items()}
         for label, score in row["scores"].items():
-            assert score == pytest.approx(np.mean([s[label] for s in steps]), abs=2e-4)
+            expected = sharpened[label] / sum(sharpened.values())
+            assert score == pytest.approx(expected, abs=4e-4)
         assert row["label"] == max(row["scores"], key=row["scores"].get)
         assert row["confidence"] == row["scores"][row["label"]]
 

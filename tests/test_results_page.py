@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from ser_stream.errors import SourceError
-from training.metrics import uar_interval
+from training.intervals import N_BOOTSTRAP
 from training.results_page import build
 from training.results_page.cells import N_FOLDS, Cells
 from training.results_page.confusion_figure import percent_matrix
 from training.results_page.load import Scored, load_runs
 from training.results_page.published import RERUN, Published
-from training.results_page.significance import Counts, gain, interval
+from training.results_page.significance import counts_of, gain, interval
 
 PROTOCOLS = Path(__file__).parent.parent / "training/protocols"
 PUBLISHED = PROTOCOLS / "paper_tables.csv"
@@ -242,15 +242,20 @@ def test_seeds_are_pooled_but_not_half_a_seed_with_a_whole_one(tmp_path: Path) -
     assert cell.complete
 
 
-def test_the_interval_is_that_of_the_packaged_models_report() -> None:
+def test_the_interval_is_that_of_drawing_speakers_clip_by_clip() -> None:
     rng = np.random.default_rng(5)
     truth, predicted = rng.integers(3, size=(2, 400)).tolist()
     speakers = [f"s{i}" for i in rng.integers(7, size=400)]
+    t, p, rng = np.array(truth), np.array(predicted), np.random.default_rng(0)
+    rows = [np.flatnonzero(np.array(speakers) == s) for s in sorted(set(speakers))]
+    draws = []
+    for _ in range(N_BOOTSTRAP):
+        drawn = np.concatenate([rows[i] for i in rng.integers(7, size=7)])
+        recalls = [np.mean(p[drawn][t[drawn] == c] == c) for c in range(3)]
+        draws.append(100 * np.mean(recalls))
     found = interval([scored(truth, predicted, speakers, ["a", "b", "c"])], "UAR")
     assert found is not None
-    assert (found.low, found.high) == pytest.approx(
-        uar_interval(truth, predicted, speakers, 3)
-    )
+    assert (found.low, found.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]))
 
 
 def test_pooled_metrics_are_those_of_audmetric() -> None:
@@ -266,7 +271,7 @@ def test_pooled_metrics_are_those_of_audmetric() -> None:
         )
         for i in (0, 30, 60)
     ]
-    counts = Counts.of(folds)
+    counts = counts_of(folds)
     uar = audmetric.unweighted_average_recall(truth, predicted)
     assert counts.value("UAR") == pytest.approx(100 * uar)
     assert counts.value("WAR") == pytest.approx(
@@ -275,7 +280,7 @@ def test_pooled_metrics_are_those_of_audmetric() -> None:
 
 
 def test_a_class_that_was_never_said_has_no_recall() -> None:
-    counts = Counts.of([scored([0, 0, 2], [0, 1, 2], ["x", "y", "y"], ["a", "b", "c"])])
+    counts = counts_of([scored([0, 0, 2], [0, 1, 2], ["x", "y", "y"], ["a", "b", "c"])])
     assert counts.value("UAR") == pytest.approx(75.0)
 
 

@@ -20,13 +20,13 @@ def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
         """
         epochs = 3
         labels = ["happy", "sad"]
+        pitch = false
         [model]
-        n_classes = 2
         dropout = [0.1, 0.2, 0.3]
         [normalise]
         kind = "fixed"
         [augment]
-        gain_db = [-20.0, 0.0]
+        level_dbfs = [-40.0, -20.0]
         [[corpora]]
         name = "emodb"
         [[corpora]]
@@ -39,7 +39,9 @@ def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
     assert (config.name, config.epochs) == ("mine", 3)
     assert config.labels == ("happy", "sad")
     assert config.model.dropout == (0.1, 0.2, 0.3)
-    assert config.augment.gain_db == (-20.0, 0.0)
+    assert (config.model.n_classes, config.model.n_channels) == (2, 1)
+    assert config.front_end.n_features == 39
+    assert config.augment.level_dbfs == (-40.0, -20.0)
     assert config.front_end.normalise.kind == "fixed"
     assert config.corpora == (
         CorpusConfig("emodb"),
@@ -68,7 +70,7 @@ def test_settings_survive_their_plain_form() -> None:
     [
         ({"epoch": 3}, "unknown key 'epoch'; allowed: name, corpora, .*epochs"),
         ({"model": {"filters": 3}}, r"'filters' in \[model\]; allowed: .*n_filters"),
-        ({"augment": {"gain": 3}}, r"'gain' in \[augment\]; allowed: .*gain_db"),
+        ({"augment": {"gain": 3}}, r"'gain' in \[augment\]; allowed: .*level_dbfs"),
         ({"normalise": {"sort": 3}}, r"'sort' in \[normalise\]; allowed: kind"),
         (
             {"corpora": [{"name": "emodb", "classes": []}]},
@@ -79,7 +81,9 @@ def test_settings_survive_their_plain_form() -> None:
             "'median' is unknown; allowed: fixed, peak",
         ),
         ({"corpora": []}, r"needs \[\[corpora\]\]"),
-        ({"labels": ["sad"]}, "n_classes is 5, but there are 1 labels"),
+        ({"model": {"n_classes": 3}}, "n_classes is 3, but there are 5 labels"),
+        ({"model": {"n_channels": 1}}, "n_channels is 1; it must be 2 with pitch"),
+        ({"augment": {"variants": [0.5, 0.5]}}, "shares with sum 1, of original"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_allowed(

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from ser_stream.errors import ConfigError, ModelError, SourceError
 from ser_stream.nn.cpac import Cpac
-from training.augment import WindowMaker
 from training.checkpoint import build_model, load_checkpoint
 from training.config import CorpusConfig, TrainConfig
 from training.corpora import Utterance, load_corpora
@@ -98,6 +97,12 @@ def utterances(corpora: Path) -> list[Utterance]:
     return load_corpora(corpora, ["clips"])
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the clips' spectra are kept."""
+    return tmp_path_factory.mktemp("spectra")
+
+
 def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
     return train(utterances, config, out, device="cpu", threads=1, progress=False)
 
@@ -144,7 +149,7 @@ def test_a_checkpoint_rebuilds_the_network_and_its_settings(undisturbed: Path) -
     assert not model.training
     assert model.encoder.mean.abs().max() > 1.0
     with torch.no_grad():
-        assert model(torch.zeros(1, 38, 39)).shape == (1, 5)
+        assert model(torch.zeros(1, 38, 78)).shape == (1, 5)
 
 
 def test_training_moves_the_weights_and_their_average(undisturbed: Path) -> None:
@@ -224,26 +229,25 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(
 
 
 def test_clips_without_any_of_the_labels_are_refused(
-    utterances: list[Utterance],
+    utterances: list[Utterance], tmp_path: Path
 ) -> None:
     bored = [u for u in utterances if u.emotion == "boredom"]
     assert len(bored) == 1
     with pytest.raises(SourceError, match="no clip has one of the labels angry, fear"):
-        TrainingSet(bored, CONFIG)
+        TrainingSet(bored, CONFIG, [], tmp_path)
 
 
 def test_an_epoch_shows_all_classes_alike_in_windows_of_all_lengths(
-    utterances: list[Utterance],
+    utterances: list[Utterance], cache: Path
 ) -> None:
     # Speaker 03 said one thing in anger, and now thirty times.
     angry = [u for u in utterances if u.emotion == "angry"]
     config = replace(CONFIG, batch_size=2)
-    data = TrainingSet(utterances + 29 * angry, config)
-    rng = np.random.default_rng(5)
-    maker = WindowMaker(config.front_end, config.augment, [], rng)
+    data = TrainingSet(utterances + 29 * angry, config, [], cache)
+    maker = data.maker(np.random.default_rng(5))
     counts, lengths = np.zeros(5), set()
     for _ in range(4):
-        for batch in data.batches(maker, np.zeros(39, np.float32)):
+        for batch in data.batches(maker, np.zeros(78, np.float32)):
             n, rest = divmod(batch.frames.shape[1] - 30, 8)
             assert rest == 0
             lengths.add(n)
@@ -255,14 +259,13 @@ def test_an_epoch_shows_all_classes_alike_in_windows_of_all_lengths(
 
 
 def test_the_same_generator_gives_the_same_windows(
-    utterances: list[Utterance], rng: np.random.Generator
+    utterances: list[Utterance], cache: Path
 ) -> None:
-    data = TrainingSet(utterances, CONFIG)
+    data = TrainingSet(utterances, CONFIG, [], cache)
 
     def frames(seed: int) -> Tensor:
-        rng = np.random.default_rng(seed)
-        maker = WindowMaker(CONFIG.front_end, CONFIG.augment, [], rng)
-        return next(data.batches(maker, np.zeros(39, np.float32))).frames
+        maker = data.maker(np.random.default_rng(seed))
+        return next(data.batches(maker, np.zeros(78, np.float32))).frames
 
     assert torch.equal(frames(3), frames(3))
     assert not torch.equal(frames(3)[:, :38], frames(4)[:, :38])
@@ -275,7 +278,7 @@ def test_a_corpus_says_nothing_about_classes_it_has_no_say_in(
     torch.manual_seed(0)
     model = Cpac(config.model)
     allowed = torch.tensor([[False, False, True, False, True]] * 4)
-    batch = Batch(torch.randn(4, 38, 39), torch.tensor([2, 4, 2, 4]), allowed)
+    batch = Batch(torch.randn(4, 38, 78), torch.tensor([2, 4, 2, 4]), allowed)
     loss, right = masked_cross_entropy(model, batch, rng, config)
     loss.backward()  # type: ignore[no-untyped-call]
     gradient = model.head.classifier.bias.grad

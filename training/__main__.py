@@ -1,5 +1,6 @@
-"""`python -m training`: corpora, train, crossval, reproduce, report, slim."""
+"""`python -m training`: corpora, train, judge, reproduce; --help lists them all."""
 
+import json
 import os
 import sys
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ser_stream.errors import SerStreamError
+from training.atomic import replacing
 
 if TYPE_CHECKING:
     from ser_stream.values import FloatArray
@@ -131,9 +133,93 @@ def crossval(
     low, high = metrics["UAR_interval"]
     _say(
         f"UAR {metrics['UAR']} (95 % interval {low} to {high}), WAR {metrics['WAR']}, "
-        f"ECE {metrics['ECE']}, {metrics['n']} clips; all of it in "
+        f"ECE {metrics['ECE']} ({metrics['ECE_perfect']} if perfect), "
+        f"{metrics['n']} clips; all of it in "
         f"{folder / 'crossval.json'}"
     )
+
+
+@app.command("emobox-joint")
+def emobox_joint(
+    config: Config,
+    corpora: Corpora,
+    out: Out = None,
+    results: Annotated[Path, typer.Option(help="Where results go.")] = Path("results"),
+    device: Device = "auto",
+    threads: Threads = 0,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    only: Annotated[
+        int | None,
+        typer.Option(help="One fold alone, to share work between processes."),
+    ] = None,
+) -> None:
+    """EmoBox's folds, one network for all corpora in each; resumable."""
+    from training.joint import run
+
+    settings = _settings(config, epochs, seed)
+    utterances, noises = _recordings(settings, corpora)
+    run(
+        utterances,
+        settings,
+        out or Path("runs") / f"{settings.name}-joint",
+        results,
+        noises=noises,
+        device=device,
+        threads=threads,
+        only=only,
+        say=_say,
+    )
+    _say("next: python -m training report")
+
+
+@app.command()
+def unseen(
+    model: Annotated[
+        str, typer.Argument(help="A bundle, by name or folder, or a checkpoint.pt.")
+    ],
+    corpora: Corpora,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A corpus the model never heard; may be repeated. "
+            "[default: savee casia]"
+        ),
+    ] = None,
+    train_svm: Annotated[
+        bool,
+        typer.Option(
+            "--train-svm",
+            help="Also openSMILE with an SVM, trained on the same clips as the model.",
+        ),
+    ] = False,
+    functionals: Annotated[
+        Path, typer.Option(help="Where openSMILE's features are kept.")
+    ] = Path("runs/functionals"),
+    crossval: Annotated[
+        Path | None,
+        typer.Option(help="crossval.json, for the calibration of a checkpoint."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSON to write; a picture of the same name beside it."),
+    ] = None,
+) -> None:
+    """Zero-shot metrics on corpora that the model was not trained on."""
+    from training.risk_coverage import plot_risk_coverage
+    from training.unseen import run, table
+    from training.unseen.judge import load_judge
+
+    judge = load_judge(model, crossval)
+    cache = functionals if train_svm else None
+    names = unseen or ["savee", "casia"]
+    result, curves = run(judge, corpora, names, svm_cache=cache, say=_say)
+    _say(table(result))
+    if out is not None:
+        with replacing(out) as part:
+            part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        plot_risk_coverage(curves, None, 1.0, out.with_suffix(".png"))
+        _say(f"all of it in {out}")
 
 
 @app.command()
@@ -223,6 +309,77 @@ def report(
 
     for line in build(results, out, PAPER_TABLES):
         _say(line)
+
+
+@app.command("stream-eval")
+def stream_eval(
+    bundle: Annotated[
+        str, typer.Argument(help="Name of a packaged bundle, or a bundle's folder.")
+    ],
+    corpora: Corpora,
+    crossval: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the bundle's `crossval`: whose speakers it held out are "
+            "judged by the networks that did not hear them."
+        ),
+    ] = None,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Corpus that the bundle was not trained on; may be repeated. "
+            "[default: savee and casia, where they are]"
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Some of levels,noise,early,changes,false-alarms,calibration."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the figures. [default: runs/stream-eval/NAME]"),
+    ] = None,
+    hours: Annotated[float, typer.Option(help="Of non-speech.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Of streams and noise.", min=0)] = 98,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="At most so many clips of a speaker and emotion: a trial."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print stream-eval.json, not a summary.")
+    ] = False,
+) -> None:
+    """Measure a bundle on streams of people it never heard; see docs/benchmark.md.
+
+    Sections that are finished are read, not computed again.
+    """
+    import json
+
+    from training.stream_eval import SECTIONS, Settings
+    from training.stream_eval import run as run_sections
+    from training.stream_eval.summary import lines
+
+    wanted = SECTIONS if only is None else tuple(x.strip() for x in only.split(","))
+    settings = Settings(
+        model=bundle,
+        corpora=corpora,
+        crossval=crossval,
+        unseen=tuple(unseen) if unseen else None,
+        only=wanted,
+        out=out,
+        hours=hours,
+        seed=seed,
+        limit=limit,
+    )
+    result, folder = run_sections(settings)
+    if as_json:
+        _say(json.dumps(result))
+        return
+    for text in lines(result):
+        _say(text)
+    _say(f"all of it, with pictures, in {folder}")
 
 
 @app.command()

@@ -1,17 +1,60 @@
-"""Clips -> windows of frames as the running daemon would see them."""
+"""Spectra of clips -> batches of windows of frames, as a running daemon would see them.
+
+What is done to the mel spectrum: another utterance of the same speaker and emotion
+joined on where a clip is too short; noise added; the frequency axis stretched (another
+vocal tract); colour added (another room and microphone); level set. Then the front
+end's own transform and normalisation. On the pitchogram: fading by the noise, and
+another pitch.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ser_stream.front_end import FrontEndConfig
-from ser_stream.mfcc import FRAMES_PER_BLOCK, mfcc_of_frames
-from ser_stream.normalise import C0_PER_DB, Normaliser
+from ser_stream.mfcc import FRAMES_PER_BLOCK, dct_matrix
+from ser_stream.normalise import C0_PER_DB, NormaliseConfig, Normaliser
 from ser_stream.pipeline import PRE_ROLL
-from ser_stream.values import SAMPLE_RATE, FloatArray
+from ser_stream.values import FloatArray
 from ser_stream.window import EXTRA_FRAMES
+from training.clip_variants import VARIANTS
 from training.config import AugmentConfig
+from training.spectra import Spectra, band_shares, level_of, mel_and_pitch
+
+LN_PER_DB = float(np.log(10.0) / 10.0)
+WHITE_NOISE_DB = 12.0
+"""What white noise of 0 dBFS reads on every mel band; see `ser_stream.normalise`."""
+QUIET_DB = -60.0
+"""A clip's end, where nothing of the speaker is left to join on; below the speech."""
+
+
+class Clips(Protocol):
+    """What windows are cut from."""
+
+    def spectra(self, i: int) -> list[Spectra]:
+        """The variants of clip `i`."""
+
+    def alike(self, i: int) -> Sequence[int]:
+        """Clips of the same speaker and emotion, `i` among them."""
+
+    def same_speaker(self, i: int) -> Sequence[int]:
+        """Clips of the same speaker, `i` among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    mel: FloatArray
+    """(T, 128), dB, speech at 0."""
+    pitch: FloatArray
+    noise: FloatArray
+    """(T, 128), dB on the same scale."""
+    peak: float
+    """Of c0, at speech of 0 dB, in what was heard before; -inf if nothing was."""
 
 
 def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
@@ -23,104 +66,204 @@ def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
     return (noise / (np.std(noise) + 1e-12)).astype(np.float32)
 
 
+class NoiseSpectra:
+    """Mel spectra of noise at level 0: half from recordings, half synthetic."""
+
+    N_SYNTHETIC, SYNTHETIC_SAMPLES = 24, 160_000
+
+    def __init__(self, recordings: Sequence[FloatArray]) -> None:
+        rng = np.random.default_rng(0)
+        made = [
+            coloured_noise(self.SYNTHETIC_SAMPLES, rng) for _ in range(self.N_SYNTHETIC)
+        ]
+        self._synthetic = [self._at_zero(samples) for samples in made]
+        self._recorded = [self._at_zero(samples) for samples in recordings]
+
+    @staticmethod
+    def _at_zero(samples: FloatArray) -> FloatArray:
+        mel = mel_and_pitch(samples)[0].astype(np.float32)
+        result: FloatArray = mel - np.float32(level_of(mel))
+        return result
+
+    def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """A stretch of n frames, (n, 128), repeated where it is too short."""
+        kind = self._synthetic
+        if self._recorded and rng.random() < 0.5:
+            kind = self._recorded
+        mel = kind[rng.integers(len(kind))]
+        return mel[(rng.integers(len(mel)) + np.arange(n)) % len(mel)]
+
+
 class WindowMaker:
-    """Makes augmented windows; one random generator decides everything."""
+    """Makes batches of augmented windows; one random generator decides everything."""
 
     def __init__(
         self,
+        clips: Clips,
         front_end: FrontEndConfig,
         augment: AugmentConfig,
-        noises: Sequence[FloatArray],
+        noises: NoiseSpectra,
         rng: np.random.Generator,
     ) -> None:
-        self.front_end = front_end
-        self.augment = augment
-        self.noises = [noise / (np.std(noise) + 1e-9) for noise in noises]
+        self._clips = clips
+        self._front_end = front_end
+        self._augment = augment
+        self._noises = noises
         self.rng = rng
+        self._dct = torch.from_numpy(
+            dct_matrix(front_end.mfcc.n_mfcc, front_end.mfcc.n_mels)
+            .T.astype(np.float32)
+            .copy()
+        )
+        self._shares = torch.from_numpy(band_shares())
 
-    def _noise(self, n: int) -> FloatArray:
-        # Unit deviation; half from recordings, half synthetic.
-        if not self.noises or self.rng.random() < 0.5:
-            return coloured_noise(n, self.rng)
-        noise = self.noises[self.rng.integers(len(self.noises))]
-        start = self.rng.integers(len(noise))
-        return np.take(noise, np.arange(start, start + n), mode="wrap")
-
-    def window(self, samples: FloatArray, warm_up: FloatArray, n: int) -> FloatArray:
-        """One window of n columns.
+    def windows(self, rows: NDArray[np.integer], n: int) -> Tensor:
+        """Normalised frames of windows of n columns, (B, 8 n + 30, n_features).
 
         Args:
-            samples: a clip, shape (m,).
-            warm_up: another clip of the speaker, said before; it only sets the level
-                that the causal normalisation remembers.
+            rows: a clip for each window.
             n: columns, 1 to 25.
-
-        Returns:
-            Normalised frames, shape (8 n + 30, 39).
         """
-        rng, augment = self.rng, self.augment
-        speed = float(np.exp(rng.uniform(*np.log(augment.speed))))
-        if speed != 1.0:
-            samples = soxr.resample(samples, speed, 1.0, quality="MQ")
         n_frames = FRAMES_PER_BLOCK * n + EXTRA_FRAMES
-        hop = self.front_end.mfcc.hop_length
-        length = (n_frames - 1) * hop + self.front_end.mfcc.frame_length
-        before = int(rng.integers(PRE_ROLL + SAMPLE_RATE // 4))
-        after = max(0, length - before - len(samples))
-        # Short windows are mostly the beginning of an utterance: the runtime's window
-        # grows from where speech began. Long ones slide.
-        room = max(1, before + len(samples) + after - length + 1)
-        if rng.random() < 0.5:
-            start = min(room - 1, max(0, before - PRE_ROLL))
-        else:
-            start = int(rng.integers(room))
-        x = np.pad(samples, (before, after))[start : start + length]
+        cuts = [self._cut(i, n_frames) for i in rows]
+        mel = torch.from_numpy(np.stack([cut.mel for cut in cuts]))
+        noise = torch.from_numpy(np.stack([cut.noise for cut in cuts]))
+        peak = torch.tensor([cut.peak for cut in cuts], dtype=torch.float32)
+        share = self._share_of_voice(mel, noise)
+        # Powers of sounds that know nothing of each other add.
+        mel = torch.logaddexp(mel * LN_PER_DB, noise * LN_PER_DB) / LN_PER_DB
+        mel = self._coloured(self._stretched(mel))
+        level = self._drawn(*self._augment.level_dbfs, len(cuts)) + WHITE_NOISE_DB
+        frames = (mel + level[:, None, None]) @ self._dct
+        frames[:, :, 0] = normalised(
+            frames[:, :, 0], peak + C0_PER_DB * level, self._front_end.normalise
+        )
+        if self._front_end.pitch is None:
+            return frames
+        pitch = torch.from_numpy(np.stack([cut.pitch for cut in cuts])) * share
+        return torch.cat([frames, self._other_pitch(pitch)], dim=-1)
 
-        speech_level = float(np.sqrt(np.mean(np.square(samples)))) + 1e-9
+    def _drawn(self, low: float, high: float, n: int) -> Tensor:
+        return torch.from_numpy(self.rng.uniform(low, high, n).astype(np.float32))
+
+    def _cut(self, i: int, n_frames: int) -> _Cut:
+        rng, augment = self.rng, self._augment
+        variant = int(rng.choice(len(VARIANTS), p=augment.variants))
+        spectra = self._clips.spectra(i)[variant]
+        mel, pitch = self._joined(i, variant, n_frames)
         # There is always some room noise; sometimes it is loud.
         snr = rng.uniform(40.0, 65.0)
         if rng.random() < augment.noise_probability:
             snr = rng.uniform(*augment.snr_db)
-        x = x + np.float32(speech_level * 10 ** (-snr / 20)) * self._noise(len(x))
-        gain_db = rng.uniform(*augment.gain_db)
-        x = np.clip(x * np.float32(10 ** (gain_db / 20)), -1.0, 1.0)
-
-        windows = np.lib.stride_tricks.sliding_window_view(
-            x, self.front_end.mfcc.frame_length
-        )[::hop]
-        frames = mfcc_of_frames(windows, self.front_end.mfcc)
-        return self._normalised(frames, warm_up, gain_db)
-
-    def _normalised(
-        self, frames: FloatArray, warm_up: FloatArray, gain_db: float
-    ) -> FloatArray:
-        normaliser = Normaliser(self.front_end.normalise)
+        peak = -np.inf
         # A running daemon has heard this microphone before, most of the time.
-        if self.rng.random() < 0.7:
-            size = self.front_end.mfcc.frame_length
-            loudest = loudest_frame(warm_up, size)
-            c0 = float(mfcc_of_frames(loudest[None], self.front_end.mfcc)[0, 0])
-            normaliser.reset(peak=c0 + C0_PER_DB * gain_db)
-        parts = [
-            normaliser.feed(frames[i : i + FRAMES_PER_BLOCK])
-            for i in range(0, len(frames), FRAMES_PER_BLOCK)
-        ]
-        return np.concatenate(parts)
+        if rng.random() < 0.7:
+            others = self._clips.same_speaker(i)
+            heard = self._clips.spectra(others[int(rng.integers(len(others)))])[0]
+            peak = heard.peak - C0_PER_DB * spectra.level
+        return _Cut(
+            mel - np.float32(spectra.level),
+            pitch,
+            self._noises.draw(n_frames, rng) - np.float32(snr),
+            peak,
+        )
 
-    def masked(self, frames: FloatArray, mean: FloatArray) -> FloatArray:
-        """Set some stretches of frames to the mean."""
-        frames = frames.copy()
-        for _ in range(self.rng.integers(self.augment.time_masks + 1)):
-            size = int(self.rng.integers(1, self.augment.time_mask_frames + 1))
-            start = int(self.rng.integers(max(1, len(frames) - size)))
-            frames[start : start + size] = mean
+    def _joined(self, i: int, variant: int, n_frames: int) -> tuple[FloatArray, ...]:
+        # Short windows are mostly the beginning of an utterance: the runtime's window
+        # grows from where speech began. Long ones slide.
+        rng, margin = self.rng, PRE_ROLL // self._front_end.mfcc.hop_length
+        spectra = self._clips.spectra(i)[variant]
+        begin = max(0, spectra.begin - margin)
+        end = min(len(spectra.mel), spectra.end + margin)
+        if rng.random() < 0.5 or end - begin <= n_frames:
+            start = max(0, begin + int(rng.integers(-4, 5)))
+        else:
+            start = begin + int(rng.integers(end - begin - n_frames + 1))
+        end = min(end, start + n_frames)
+        mels, pitches = [spectra.mel[start:end]], [spectra.pitch[start:end]]
+        missing = n_frames - (end - start)
+        alike = self._clips.alike(i)
+        while missing > 0:
+            more = self._clips.spectra(alike[int(rng.integers(len(alike)))])[variant]
+            # After a pause that the gate would keep in the window.
+            start = max(0, more.begin - int(rng.integers(margin)))
+            end = min(more.end + int(rng.integers(margin)), start + missing)
+            mels.append(more.mel[start:end] - np.float16(more.level - spectra.level))
+            pitches.append(more.pitch[start:end])
+            missing -= len(mels[-1])
+        mel = np.concatenate(mels).astype(np.float32)
+        return mel, np.concatenate(pitches).astype(np.float32)
+
+    def _share_of_voice(self, mel: Tensor, noise: Tensor) -> Tensor:
+        # The autocorrelation of a sum is the sum of autocorrelations, and noise has
+        # none at these lags: the normalised one fades by the voice's share of power.
+        voice = torch.exp(mel * LN_PER_DB) @ self._shares
+        other = torch.exp(noise * LN_PER_DB) @ self._shares
+        return (voice / (voice + other))[:, :, None]
+
+    def _stretched(self, mel: Tensor) -> Tensor:
+        # Vocal tract length perturbation (Jaitly and Hinton 2013), on the mel axis.
+        most = float(np.log1p(self._augment.warp))
+        factor = torch.exp(self._drawn(-most, most, len(mel)))
+        return resampled(mel, torch.arange(mel.shape[2])[None] * factor[:, None])
+
+    def _coloured(self, mel: Tensor) -> Tensor:
+        # A smooth curve: cosines over the mel axis, the quicker the weaker.
+        k = np.arange(1, 9)
+        size = self._augment.colour_db / np.sqrt(k)
+        weights = self.rng.standard_normal((len(mel), len(k))) * size
+        bands = (np.arange(mel.shape[2]) + 0.5) / mel.shape[2]
+        curve = weights @ np.cos(np.pi * k[:, None] * bands)
+        return mel + torch.from_numpy(curve.astype(np.float32))[:, None]
+
+    def _other_pitch(self, pitch: Tensor) -> Tensor:
+        lags = self._front_end.pitch
+        assert lags is not None
+        octaves = np.log2(lags.highest_hz / lags.lowest_hz)
+        most = self._augment.pitch_octaves * (lags.n_lags - 1) / octaves
+        shift = self._drawn(-most, most, len(pitch))
+        place = torch.arange(lags.n_lags)[None] + shift[:, None]
+        inside = (place >= 0) & (place <= lags.n_lags - 1)
+        return resampled(pitch, place) * inside[:, None]
+
+    def masked(self, frames: Tensor, mean: Tensor) -> Tensor:
+        """Set some stretches of the frames of each window to the mean."""
+        frames = frames.clone()
+        n_frames = frames.shape[1]
+        for window in frames:
+            for _ in range(self.rng.integers(self._augment.time_masks + 1)):
+                size = int(self.rng.integers(1, self._augment.time_mask_frames + 1))
+                start = int(self.rng.integers(max(1, n_frames - size)))
+                window[start : start + size] = mean
         return frames
 
 
-def loudest_frame(samples: FloatArray, size: int) -> FloatArray:
-    """The loudest of the frames that lie end to end, shape (size,)."""
-    if len(samples) < size:
-        return np.pad(samples, (0, size - len(samples)))
-    frames = samples[: len(samples) // size * size].reshape(-1, size)
-    loudest: FloatArray = frames[np.square(frames).sum(1).argmax()]
-    return loudest
+def resampled(x: Tensor, place: Tensor) -> Tensor:
+    """Values of x, (B, T, K), at fractional places, (B, K), of its last axis."""
+    size = x.shape[2]
+    place = place.clamp(0, size - 1.001)
+    below = place.floor().long()
+    share = (place - below)[:, None]
+    index = below[:, None].expand(-1, x.shape[1], -1)
+    return x.gather(2, index) * (1 - share) + x.gather(2, index + 1) * share
+
+
+def normalised(c0: Tensor, peak: Tensor, config: NormaliseConfig) -> Tensor:
+    """`Normaliser` on the c0 of many windows at once, (B, T).
+
+    Args:
+        c0: of each window's frames.
+        peak: the running maximum that each begins with, (B,); -inf for a cold one.
+        config: which normalisation.
+    """
+    if config.kind == "fixed":
+        return c0
+    one = Normaliser(config)
+    result = torch.empty_like(c0)
+    peak = peak.clamp(min=one.floor)
+    for i in range(0, c0.shape[1], FRAMES_PER_BLOCK):
+        block = c0[:, i : i + FRAMES_PER_BLOCK]
+        leaked = (peak - one.leak).clamp(min=one.floor)
+        peak = torch.maximum(leaked, block.amax(1))
+        result[:, i : i + FRAMES_PER_BLOCK] = block - peak[:, None]
+    return result

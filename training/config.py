@@ -1,7 +1,7 @@
 """The settings of one training run, read from a TOML file."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from ser_stream.errors import ConfigError
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.nn.cpac import CpacConfig
 from ser_stream.normalise import NormaliseConfig
+from ser_stream.pitch import PitchConfig
+from training.clip_variants import VARIANTS
 
 PAPER_CLASSES = ("angry", "fear", "happy", "neutral", "sad")
 """The five classes of the paper's cross-corpus experiments."""
@@ -30,16 +32,22 @@ class CorpusConfig:
 class AugmentConfig:
     """What is done to a clip before it is seen."""
 
-    speed: tuple[float, float] = (0.85, 1.18)
-    """Log-uniform factor of pitch and tempo together: other throats, other haste."""
-    gain_db: tuple[float, float] = (-40.0, 3.0)
-    """Uniform, on the waveform, with clipping at full scale."""
-    noise_probability: float = 0.5
+    variants: tuple[float, ...] = (0.5, 0.15, 0.15, 0.1, 0.1)
+    """How often a clip is heard as it is, slower, faster, reverberant, coded."""
+    level_dbfs: tuple[float, float] = (-82.0, -17.0)
+    """Of the speech, uniform."""
+    warp: float = 0.08
+    """The frequency axis is stretched by at most so much, either way; 0: not."""
+    colour_db: float = 2.0
+    """Size of a random smooth curve that is added to the spectrum."""
+    pitch_octaves: float = 0.28
+    """The pitch is moved by at most so much, either way."""
+    noise_probability: float = 0.35
     snr_db: tuple[float, float] = (5.0, 40.0)
-    time_masks: int = 2
+    time_masks: int = 1
     """Up to so many stretches of frames are set to the mean."""
     time_mask_frames: int = 16
-    mixup: float = 0.2
+    mixup: float = 0.0
     """Parameter of the beta distribution; 0 turns mixup off."""
 
 
@@ -50,17 +58,21 @@ class TrainConfig:
     name: str
     corpora: tuple[CorpusConfig, ...]
     labels: tuple[str, ...] = PAPER_CLASSES
-    model: CpacConfig = field(default_factory=CpacConfig)
+    model: CpacConfig = field(
+        default_factory=lambda: CpacConfig.listening(len(PAPER_CLASSES))
+    )
     normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
+    pitch: bool = True
+    """Whether frames carry the pitchogram; `model.n_channels` is then 2."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     seed: int = 98
     epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 2e-3
+    batch_size: int = 16
+    learning_rate: float = 1e-3
     """Peak of the one-cycle schedule."""
     weight_decay: float = 0.01
     label_smoothing: float = 0.1
-    average: float = 0.995
+    average: float = 0.99
     """Decay of the running average of the weights, each step; 0 turns it off."""
     max_columns: int = 25
     noise: str = "noise"
@@ -71,7 +83,9 @@ class TrainConfig:
     @property
     def front_end(self) -> FrontEndConfig:
         """The front end the network is trained on."""
-        return FrontEndConfig(normalise=self.normalise)
+        return FrontEndConfig(
+            normalise=self.normalise, pitch=PitchConfig() if self.pitch else None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint holds them."""
@@ -85,14 +99,15 @@ class TrainConfig:
             ConfigError: for an unknown key, with the allowed ones.
         """
         values = dict(values)
-        sections = {
-            "model": CpacConfig,
-            "normalise": NormaliseConfig,
-            "augment": AugmentConfig,
+        model = CpacConfig.listening(len(values.get("labels", PAPER_CLASSES)))
+        model = replace(model, n_channels=1 + bool(values.get("pitch", True)))
+        sections: dict[str, Any] = {
+            "model": model,
+            "normalise": NormaliseConfig(),
+            "augment": AugmentConfig(),
         }
-        for key, section in sections.items():
-            if key in values:
-                values[key] = _build(section, values[key], key)
+        for key, default in sections.items():
+            values[key] = _build(type(default), values.get(key, {}), key, default)
         if not values.get("corpora"):
             raise ConfigError("a training configuration needs [[corpora]]")
         values["corpora"] = tuple(
@@ -104,6 +119,17 @@ class TrainConfig:
                 raise ConfigError(
                     f"{key} is {getattr(config, key)}; allowed: 1 or more"
                 )
+        shares = config.augment.variants
+        if len(shares) != len(VARIANTS) or abs(sum(shares) - 1.0) > 1e-6:
+            raise ConfigError(
+                f"augment.variants is {list(shares)}; it must be shares with sum 1, of "
+                f"{', '.join(VARIANTS)}"
+            )
+        if config.model.n_channels != 1 + config.pitch:
+            raise ConfigError(
+                f"model.n_channels is {config.model.n_channels}; it must be 2 with "
+                "pitch = true, else 1"
+            )
         if config.model.n_classes != len(config.labels):
             raise ConfigError(
                 f"model.n_classes is {config.model.n_classes}, but there are "
@@ -125,7 +151,7 @@ class TrainConfig:
         return TrainConfig.from_dict({"name": path.stem, **values})
 
 
-def _build(kind: Any, values: Any, where: str) -> Any:
+def _build(kind: Any, values: Any, where: str, default: Any = None) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} is {values!r}; it must be a table")
     allowed = {f.name: f.default for f in fields(kind)}
@@ -136,14 +162,15 @@ def _build(kind: Any, values: Any, where: str) -> Any:
                 f"unknown key {key!r}{place}; allowed: {', '.join(allowed)}"
             )
         _check_type(f"{where}.{key}" if where else key, values[key], allowed[key])
-    return kind(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    )
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return kind(**given) if default is None else replace(default, **given)
 
 
 def _check_type(key: str, value: object, default: object) -> None:
     # The defaults say what each setting is; whole numbers are numbers too.
-    if isinstance(default, float):
+    if isinstance(default, bool):
+        right = isinstance(value, bool)
+    elif isinstance(default, float):
         right = isinstance(value, (int, float)) and not isinstance(value, bool)
     elif isinstance(default, int):
         right = isinstance(value, int) and not isinstance(value, bool)
@@ -154,7 +181,12 @@ def _check_type(key: str, value: object, default: object) -> None:
     else:
         right = True
     if not right:
-        kinds = {float: "a number", int: "a whole number", str: "a string"}
+        kinds = {
+            bool: "true or false",
+            float: "a number",
+            int: "a whole number",
+            str: "a string",
+        }
         raise ConfigError(
             f"{key} is {value!r}; it must be {kinds.get(type(default), 'a list')}"
         )

@@ -1,4 +1,4 @@
-"""Utterances in memory -> batches of windows, balanced over the classes."""
+"""Utterances in memory -> batches of windows, balanced over classes and speakers."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ser_stream.errors import SourceError
 from ser_stream.values import FloatArray
-from training.augment import WindowMaker
+from training.augment import NoiseSpectra, WindowMaker
 from training.config import TrainConfig
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
+from training.spectra import Spectra, clip_spectra
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Batch:
     """What one step of training sees."""
 
     frames: Tensor
-    """(B, 8 n + 30, 39), the same n for the whole batch."""
+    """(B, 8 n + 30, n_features), the same n for the whole batch."""
     targets: Tensor
     """(B,), class indices."""
     allowed: Tensor
@@ -44,14 +45,35 @@ def load_noises(folder: Path) -> list[FloatArray]:
 class TrainingSet:
     """The training clips of one run."""
 
-    def __init__(self, utterances: Sequence[Utterance], config: TrainConfig) -> None:
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        config: TrainConfig,
+        noises: Sequence[FloatArray],
+        cache: Path,
+        *,
+        progress: bool = False,
+    ) -> None:
+        """Read, or compute, the spectra of all clips.
+
+        Args:
+            utterances: clips; those of other labels are left out.
+            config: what to train.
+            noises: noise recordings, samples.
+            cache: folder in which spectra are kept.
+            progress: show a progress bar.
+
+        Raises:
+            SourceError: if no clip has one of the labels.
+        """
         self.config = config
         self.utterances = [u for u in utterances if u.emotion in config.labels]
         if not self.utterances:
             raise SourceError(
                 f"no clip has one of the labels {', '.join(config.labels)}"
             )
-        self.samples = [read_samples(u.path) for u in self.utterances]
+        self._spectra = clip_spectra(self.utterances, cache, progress=progress)
+        self._noises = NoiseSpectra(noises)
         self.targets = np.array(
             [config.labels.index(u.emotion) for u in self.utterances]
         )
@@ -62,29 +84,52 @@ class TrainingSet:
                 for u in self.utterances
             ]
         )
-        speakers: dict[tuple[str, str], list[int]] = defaultdict(list)
+        speakers: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for i, u in enumerate(self.utterances):
             speakers[u.corpus, u.speaker].append(i)
+            alike[u.corpus, u.speaker, u.emotion].append(i)
         self._same_speaker = [speakers[u.corpus, u.speaker] for u in self.utterances]
-        self._weights = self._balanced()
+        self._alike = [alike[u.corpus, u.speaker, u.emotion] for u in self.utterances]
+        self.weights = self._balanced()
+
+    def spectra(self, i: int) -> list[Spectra]:
+        """See `Clips.spectra`."""
+        return self._spectra[i]
+
+    def alike(self, i: int) -> Sequence[int]:
+        """See `Clips.alike`."""
+        return self._alike[i]
+
+    def same_speaker(self, i: int) -> Sequence[int]:
+        """See `Clips.same_speaker`."""
+        return self._same_speaker[i]
+
+    def maker(self, rng: np.random.Generator) -> WindowMaker:
+        """What makes windows of these clips; all that is drawn is drawn from `rng`."""
+        config = self.config
+        return WindowMaker(self, config.front_end, config.augment, self._noises, rng)
 
     def _balanced(self) -> np.ndarray:
-        # Within a corpus every class weighs the same.
+        # Within a corpus every class weighs the same, and every speaker of a class.
         weights = np.zeros(len(self.utterances))
+        speakers = np.array([u.speaker for u in self.utterances])
         for corpus in self.config.corpora:
             of_corpus = np.array([u.corpus == corpus.name for u in self.utterances])
-            n_classes = len(set(self.targets[of_corpus]))
+            share = of_corpus.sum() * corpus.weight / len(set(self.targets[of_corpus]))
             for target in set(self.targets[of_corpus]):
-                rows = of_corpus & (self.targets == target)
-                weights[rows] = of_corpus.sum() * corpus.weight / n_classes / rows.sum()
+                of_class = of_corpus & (self.targets == target)
+                for speaker in set(speakers[of_class]):
+                    rows = of_class & (speakers == speaker)
+                    n_speakers = len(set(speakers[of_class]))
+                    weights[rows] = share / n_speakers / rows.sum()
         weights /= weights.sum()
         return weights
 
     def statistics(self, maker: WindowMaker, n: int = 400) -> tuple[FloatArray, ...]:
-        """Mean and deviation over frames of `n` augmented windows, each (39,)."""
-        frames = np.concatenate(
-            [self._window(maker, i, 15) for i in maker.rng.integers(len(self), size=n)]
-        )
+        """Mean and deviation over frames of `n` augmented windows: (n_features,)."""
+        rows = maker.rng.choice(len(self), size=n, p=self.weights)
+        frames = maker.windows(rows, 15).flatten(0, 1).numpy()
         return frames.mean(0), frames.std(0) + np.float32(1e-3)
 
     def __len__(self) -> int:
@@ -95,22 +140,16 @@ class TrainingSet:
         """Batches in an epoch."""
         return max(1, round(len(self) / self.config.batch_size))
 
-    def _window(self, maker: WindowMaker, i: int, n: int) -> FloatArray:
-        other = self._same_speaker[i][maker.rng.integers(len(self._same_speaker[i]))]
-        return maker.window(self.samples[i], self.samples[other], n)
-
     def batches(self, maker: WindowMaker, mean: FloatArray) -> Iterator[Batch]:
         """One epoch; each batch has its own window length."""
         rng = maker.rng
         size = self.config.batch_size
         for _ in range(self.n_batches):
-            rows = rng.choice(len(self), size=size, p=self._weights)
+            rows = rng.choice(len(self), size=size, p=self.weights)
             n = draw_columns(rng, self.config.max_columns)
-            frames = np.stack(
-                [maker.masked(self._window(maker, i, n), mean) for i in rows]
-            )
+            frames = maker.windows(rows, n)
             yield Batch(
-                torch.from_numpy(frames),
+                maker.masked(frames, torch.from_numpy(mean)),
                 torch.from_numpy(self.targets[rows]),
                 torch.from_numpy(self.allowed[rows]),
             )

@@ -6,14 +6,27 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ser_stream.bundle import Bundle
+from ser_stream.front_end import FrontEndConfig
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import softmax
+from ser_stream.recognizer import OnnxRecognizer, softmax
 from ser_stream.values import Chunk, EncoderState, FloatArray
 from ser_stream.window import COLD_COLUMNS, COLUMN_LENGTH
-from training.config import TrainConfig
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
+
+STEP_S = 0.2
+"""The runtime's default step."""
+LANGUAGES = {
+    "cmn": "Mandarin",
+    "de": "German",
+    "deu": "German",
+    "en": "English",
+    "eng": "English",
+    "zh": "Mandarin",
+}
+"""Codes that corpora use, to the names that others use."""
 
 
 class TorchRecognizer:
@@ -54,6 +67,21 @@ class TorchRecognizer:
         return softmax(logits)
 
 
+class OnnxRecorder(OnnxRecognizer):
+    """A bundle in the pipeline's recogniser seat; keeps the logits of every step."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        super().__init__(bundle)
+        self.steps: list[tuple[int, FloatArray]] = []
+        """Number of columns and logits of every step since the list was emptied."""
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """See `Recognizer.scores`; uncalibrated."""
+        logits = self.logits(columns)
+        self.steps.append((len(columns), logits))
+        return softmax(logits)
+
+
 @dataclass(frozen=True, slots=True)
 class ClipSteps:
     """What the network said at each step of one clip."""
@@ -63,33 +91,53 @@ class ClipSteps:
     truth: int
     columns: list[int]
     logits: list[list[float]]
+    corpus: str = "unknown"
+    sex: str = "unknown"
+    language: str = "unknown"
 
-    def first_with(self, n: int) -> FloatArray | None:
-        """Logits of the first step whose window has n columns, if one has."""
-        for columns, logits in zip(self.columns, self.logits, strict=True):
-            if columns >= n:
-                return np.array(logits, np.float32)
-        return None
+    def step_with(self, n: int) -> int | None:
+        """Index of the first step whose window has n columns, if one has."""
+        return next((i for i, m in enumerate(self.columns) if m >= n), None)
 
 
 def run_clips(
-    model: Cpac, config: TrainConfig, utterances: Sequence[Utterance], step_s: float
+    recognizer: TorchRecognizer | OnnxRecorder,
+    front_end: FrontEndConfig,
+    utterances: Sequence[Utterance],
+    step_s: float = STEP_S,
 ) -> Iterable[ClipSteps]:
-    """Each clip as a stream of its own, as `ser-stream recognize` hears it."""
-    recognizer = TorchRecognizer(model, config.labels)
-    settings = PipelineConfig(step_s=step_s)
+    """Each clip as a stream of its own, as `ser-stream recognize` hears it.
+
+    Args:
+        recognizer: the network; clips of other labels are passed over.
+        front_end: what it was trained on.
+        utterances: clips to hear.
+        step_s: time between steps, seconds.
+    """
+    labels, settings = recognizer.labels, PipelineConfig(step_s=step_s)
     for utterance in utterances:
-        if utterance.emotion not in config.labels:
+        if utterance.emotion not in labels:
             continue
         samples = read_samples(utterance.path)
         if len(samples) < COLUMN_LENGTH:
             samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
         recognizer.steps = []
-        Pipeline(recognizer, config.front_end, settings).feed(Chunk(0, samples))
+        Pipeline(recognizer, front_end, settings).feed(Chunk(0, samples))
         yield ClipSteps(
             utterance.name,
             utterance.speaker,
-            config.labels.index(utterance.emotion),
+            labels.index(utterance.emotion),
             [n for n, _ in recognizer.steps],
             [[round(float(x), 5) for x in logits] for _, logits in recognizer.steps],
+            **described(utterance),
         )
+
+
+def described(utterance: Utterance) -> dict[str, str]:
+    """What metrics tell apart: `corpus`, `sex` and `language` of a clip."""
+    language = utterance.language.partition(" (")[0]
+    return {
+        "corpus": utterance.corpus,
+        "sex": utterance.sex,
+        "language": LANGUAGES.get(language, language) or "unknown",
+    }

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from ser_stream.nn.cpac import Cpac
 from ser_stream.values import FloatArray
-from training.augment import WindowMaker
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
 from training.corpora import Utterance
@@ -31,6 +30,7 @@ def train(
     device: str = "auto",
     threads: int = 0,
     progress: bool = True,
+    cache: Path = Path("runs/spectra"),
 ) -> Path:
     """Train until the last epoch, or go on where a killed run stopped.
 
@@ -45,6 +45,7 @@ def train(
         device: `auto`, `cpu` or `cuda`.
         threads: CPU threads; 0 leaves torch's choice.
         progress: show a progress bar with the time left.
+        cache: folder in which the clips' spectra are kept.
 
     Returns:
         The path of the checkpoint of the last epoch.
@@ -58,8 +59,8 @@ def train(
     where = pick_device(device)
     out.mkdir(parents=True, exist_ok=True)
     path, table = out / "checkpoint.pt", out / "epochs.csv"
-    data = TrainingSet(utterances, config)
-    task = WindowTask(data, config, noises, where)
+    data = TrainingSet(utterances, config, noises, cache, progress=progress)
+    task = WindowTask(data, config, where)
     fit: Fit[Batch] = Fit(
         task,
         Schedule(
@@ -101,30 +102,19 @@ class WindowTask:
     """CPAC on augmented windows of 1 to 25 columns, made anew in every epoch."""
 
     def __init__(
-        self,
-        data: TrainingSet,
-        config: TrainConfig,
-        noises: Sequence[FloatArray],
-        device: torch.device,
+        self, data: TrainingSet, config: TrainConfig, device: torch.device
     ) -> None:
         self._data = data
         self._config = config
-        self._noises = noises
         self._device = device
         # The same beginning for a fresh and a resumed run.
         torch.manual_seed(config.seed)
         self.module: Cpac = Cpac(config.model)
-        mean, deviation = data.statistics(
-            self._maker(np.random.default_rng(config.seed))
-        )
+        maker = data.maker(np.random.default_rng(config.seed))
+        mean, deviation = data.statistics(maker)
         self._mean = mean
         self.module.encoder.mean.copy_(torch.from_numpy(mean))
         self.module.encoder.deviation.copy_(torch.from_numpy(deviation))
-
-    def _maker(self, rng: np.random.Generator) -> WindowMaker:
-        return WindowMaker(
-            self._config.front_end, self._config.augment, self._noises, rng
-        )
 
     def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
         """See `Task.rates`."""
@@ -137,7 +127,7 @@ class WindowTask:
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
         """See `Task.batches`."""
-        return self._data.batches(self._maker(rng), self._mean)
+        return self._data.batches(self._data.maker(rng), self._mean)
 
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
         """See `Task.loss`."""

@@ -1,156 +1,185 @@
-"""Out-of-fold steps of all clips -> the metrics that manifest and card give."""
+"""Steps of all held-out clips -> the metrics that manifest and card give."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import audmetric
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.recognizer import softmax
-from training.calibrate import calibrated, expected_calibration_error
+from training.calibrate import (
+    Calibration,
+    Scores,
+    expected_calibration_error,
+    perfect_ece,
+)
 from training.evaluate import ClipSteps
+from training.intervals import Counts
+from training.risk_coverage import risk_coverage
 
 COLUMNS = (1, 5, 10, 25)
 """Window lengths reported."""
-N_BOOTSTRAP = 2000
 
 
-def recalls(
-    truth: Sequence[int], prediction: Sequence[int], labels: Sequence[str]
-) -> tuple[float, float]:
-    """UAR and WAR, percent."""
-    indices = list(range(len(labels)))
-    uar = audmetric.unweighted_average_recall(truth, prediction, indices)
-    return 100 * float(uar), 100 * float(audmetric.accuracy(truth, prediction))
+@dataclass(frozen=True, slots=True)
+class ScoredClip:
+    """A clip with calibrated scores, of a calibration that never saw its speaker."""
 
+    clip: ClipSteps
+    steps: Scores
+    """Of every step, (n_steps, n_classes)."""
+    whole: Scores | None
+    """Of the clip, (n_classes,); None where the gate heard no speech."""
+    uncertain: float
+    """Threshold under which its steps are called `uncertain`."""
 
-def uar_interval(
-    truth: Sequence[int],
-    prediction: Sequence[int],
-    speakers: Sequence[str],
-    n_classes: int,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of the UAR, percent: bootstrap over speakers as clusters."""
-    rng = np.random.default_rng(seed)
-    t, p = np.array(truth), np.array(prediction)
-    rows = [np.flatnonzero(np.array(speakers) == s) for s in sorted(set(speakers))]
-    values = []
-    for _ in range(N_BOOTSTRAP):
-        drawn = np.concatenate(
-            [rows[i] for i in rng.integers(len(rows), size=len(rows))]
-        )
-        values.append(
-            np.mean([np.mean(p[drawn][t[drawn] == c] == c) for c in range(n_classes)])
-        )
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return 100 * float(low), 100 * float(high)
+    @classmethod
+    def of(
+        cls, clip: ClipSteps, calibration: Calibration, uncertain: float
+    ) -> "ScoredClip":
+        """Score a clip."""
+        empty = np.zeros((0, 0))
+        steps = calibration.steps(clip) if clip.columns else empty
+        return cls(clip, steps, calibration.whole(clip), uncertain)
+
+    def predicted(self, n_classes: int) -> int:
+        """The clip's class; `n_classes`, which is always wrong, where none is heard."""
+        return n_classes if self.whole is None else int(self.whole.argmax())
 
 
 def report(
-    folds: Sequence[Sequence[ClipSteps]],
-    temperatures_without: Sequence[Sequence[float]],
-    labels: Sequence[str],
-    uncertain: float,
+    scored: Sequence[ScoredClip], labels: Sequence[str], uncertain: float
 ) -> dict[str, Any]:
-    """All metrics of a cross-validation.
+    """All metrics: of the whole, by window length, and by corpus, sex and language.
 
     Args:
-        folds: the held-out clips of each fold, with the logits of every step.
-        temperatures_without: for each fold, temperatures fitted on the other folds,
-            so that calibration too is measured on speakers it never saw.
+        scored: clips, one or more, with scores and thresholds that their own labels
+            had no part in.
         labels: class names.
-        uncertain: threshold under which a step is called `uncertain`.
+        uncertain: the threshold of the bundle, to be named beside what it does.
     """
-    clips = [clip for fold in folds for clip in fold]
-    temperature_of = {
-        clip.name: temperature
-        for fold, temperature in zip(folds, temperatures_without, strict=True)
-        for clip in fold
+    found = summary(scored, labels)
+    found["steps"] = {"uncertain": uncertain, **found["steps"]}
+    found["columns"] = {
+        str(n): row
+        for n in COLUMNS
+        if (row := _at_columns(scored, labels, n)) is not None
     }
-    truth = [clip.truth for clip in clips]
-    scores = {
-        clip.name: calibrated(clip, temperature_of[clip.name])
-        for clip in clips
-        if clip.columns
+    confidence, right = outcomes(scored)
+    if len(confidence):
+        found["risk_coverage"] = risk_coverage(confidence, right)
+    keys: dict[str, Callable[[ClipSteps], str]] = {
+        "corpora": lambda clip: clip.corpus,
+        "sexes": lambda clip: clip.sex,
+        "languages": lambda clip: clip.language,
     }
-    # A clip in which the gate heard no speech has no label; it counts as wrong.
-    missed = len(labels)
-    prediction = [
-        int(scores[c.name].mean(0).argmax()) if c.name in scores else missed
-        for c in clips
-    ]
-    heard = [i for i, clip in enumerate(clips) if clip.name in scores]
-    matrix = audmetric.confusion_matrix(truth, prediction, list(range(len(labels))))
-    uar, war = recalls(truth, prediction, labels)
-    low, high = uar_interval(truth, prediction, [c.speaker for c in clips], len(labels))
-    means = np.array([scores[clips[i].name].mean(0) for i in heard])
-    ece = expected_calibration_error(means, np.array(truth)[heard])
+    for name, key in keys.items():
+        found[name] = by(scored, labels, key)
+    return found
+
+
+def by(
+    scored: Sequence[ScoredClip],
+    labels: Sequence[str],
+    key: Callable[[ClipSteps], str],
+) -> dict[str, dict[str, Any]]:
+    """The `summary` of each group of clips."""
+    groups: dict[str, list[ScoredClip]] = defaultdict(list)
+    for one in scored:
+        groups[key(one.clip)].append(one)
+    return {name: summary(groups[name], labels) for name in sorted(groups)}
+
+
+def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, Any]:
+    """Metrics of some clips, in percent; calibration errors from 0 to 1.
+
+    A class that none of them has counts for nothing; a clip in which the gate heard no
+    speech counts as wrong.
+    """
+    truth = [one.clip.truth for one in scored]
+    predicted = [one.predicted(len(labels)) for one in scored]
+    speakers = [f"{one.clip.corpus}/{one.clip.speaker}" for one in scored]
+    counts = Counts.of(truth, predicted, speakers, len(labels))
+    matrix = audmetric.confusion_matrix(truth, predicted, list(range(len(labels))))
+    whole = [one.whole for one in scored if one.whole is not None]
+    heard = [one.clip.truth for one in scored if one.whole is not None]
     return {
-        "n": len(clips),
-        "n_without_speech": len(clips) - len(heard),
-        "UAR": round(uar, 1),
-        "UAR_interval": [round(low, 1), round(high, 1)],
-        "WAR": round(war, 1),
-        "ECE": round(ece, 3),
+        "n": len(scored),
+        "n_speakers": len(counts.speakers),
+        "n_without_speech": len(scored) - len(whole),
+        **counts.described(),
+        **_calibration(np.array(whole), np.array(heard)),
         "recall": {
-            label: round(100 * matrix[i][i] / max(1, truth.count(i)), 1)
+            label: round(100 * matrix[i][i] / truth.count(i), 1) if i in truth else None
             for i, label in enumerate(labels)
         },
         "confusion_matrix": [[int(x) for x in row] for row in matrix],
-        "columns": {
-            str(n): row
-            for n in COLUMNS
-            if (row := _at_columns(clips, temperature_of, labels, n)) is not None
-        },
-        "steps": _steps(clips, scores, uncertain),
+        "steps": _steps(scored),
     }
 
 
-def _at_columns(
-    clips: Sequence[ClipSteps],
-    temperature_of: Mapping[str, Sequence[float]],
-    labels: Sequence[str],
-    n: int,
-) -> dict[str, Any] | None:
-    truth, logits = [], []
-    for clip in clips:
-        found = clip.first_with(n)
-        if found is not None:
-            truth.append(clip.truth)
-            logits.append(found / temperature_of[clip.name][n - 1])
-    if not truth:
-        return None
-    scores = softmax(np.array(logits, np.float32))
-    uar, war = recalls(truth, [int(i) for i in scores.argmax(1)], labels)
-    ece = expected_calibration_error(scores, np.array(truth))
-    return {
-        "n": len(truth),
-        "UAR": round(uar, 1),
-        "WAR": round(war, 1),
-        "ECE": round(ece, 3),
-    }
+def outcomes(
+    scored: Sequence[ScoredClip],
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Best score of every step, and whether its label is the clip's; two (n_steps,)."""
+    confidence = [one.steps.max(1) for one in scored if len(one.steps)]
+    right = [one.steps.argmax(1) == one.clip.truth for one in scored if len(one.steps)]
+    if not confidence:
+        return np.zeros(0), np.zeros(0, np.bool_)
+    return np.concatenate(confidence).astype(np.float64), np.concatenate(right)
 
 
-def _steps(
-    clips: Sequence[ClipSteps],
-    scores: Mapping[str, NDArray[np.floating]],
-    uncertain: float,
-) -> dict[str, Any]:
-    all_scores = np.concatenate([scores[c.name] for c in clips if c.name in scores])
-    truth = np.concatenate(
-        [np.full(len(c.columns), c.truth) for c in clips if c.name in scores]
-    )
-    right = all_scores.argmax(1) == truth
-    certain = all_scores.max(1) >= uncertain
+def _steps(scored: Sequence[ScoredClip]) -> dict[str, Any]:
+    heard = [one for one in scored if len(one.steps)]
+    if not heard:
+        return {"n": 0}
+    confidence, right = outcomes(heard)
+    n_steps = [len(one.steps) for one in heard]
+    certain = confidence >= np.repeat([one.uncertain for one in heard], n_steps)
+    scores = np.concatenate([one.steps for one in heard])
+    truth = np.repeat([one.clip.truth for one in heard], n_steps)
     return {
-        "n": len(truth),
+        "n": len(right),
         "WAR": round(100 * float(right.mean()), 1),
-        "ECE": round(expected_calibration_error(all_scores, truth), 3),
-        "uncertain": uncertain,
+        **_calibration(scores, truth),
         "coverage": round(100 * float(certain.mean()), 1),
         "WAR_when_certain": (
             round(100 * float(right[certain].mean()), 1) if certain.any() else None
         ),
+    }
+
+
+def _at_columns(
+    scored: Sequence[ScoredClip], labels: Sequence[str], n: int
+) -> dict[str, Any] | None:
+    """Of the first step of each clip whose window has n columns."""
+    found = [
+        (one.steps[i], one.clip)
+        for one in scored
+        if (i := one.clip.step_with(n)) is not None
+    ]
+    if not found:
+        return None
+    scores = np.array([step for step, _ in found])
+    truth = [clip.truth for _, clip in found]
+    speakers = [f"{clip.corpus}/{clip.speaker}" for _, clip in found]
+    counts = Counts.of(truth, scores.argmax(1).tolist(), speakers, len(labels))
+    return {
+        "n": len(truth),
+        **counts.described(),
+        **_calibration(scores, np.array(truth)),
+    }
+
+
+def _calibration(scores: Scores, truth: NDArray[np.integer]) -> dict[str, Any]:
+    """ECE, what perfect scores would show of that n, and the rest."""
+    if not len(truth):
+        return {"ECE": None, "ECE_perfect": None, "ECE_excess": None}
+    ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
+    return {
+        "ECE": round(ece, 3),
+        "ECE_perfect": round(perfect, 3),
+        "ECE_excess": round(ece - perfect, 3),
     }

@@ -31,7 +31,8 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
     steps = len(blocks) // BLOCKS_PER_STEP
     front_end, gate = FrontEnd(bundle.front_end), Gate()
-    frames = rng.standard_normal((COLD_FRAMES + 16, 39)).astype(np.float32)
+    n = bundle.front_end.n_features
+    frames = rng.standard_normal((COLD_FRAMES + 16, n)).astype(np.float32)
     encoded, state = recognizer.encode(frames, None)
     frames = frames[-WARM_FRAMES - 16 :]
     columns = np.repeat(encoded, MAX_COLUMNS, axis=0)[:MAX_COLUMNS]

@@ -1,11 +1,22 @@
-"""`ser-stream model show` and `verify`."""
+"""`ser-stream model list`, `use`, `show` and `verify`."""
 
 import json
+import logging
+import os
+import re
+import shlex
+from pathlib import Path
 from typing import Any
 
-from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.bundle import Bundle, find_bundle, load_bundle, named_bundles
+from ser_stream.commands.listen import pipeline_config
 from ser_stream.commands.output import write
+from ser_stream.config import build_config, default_path
+from ser_stream.config_edit import set_values
+from ser_stream.errors import ConfigError, ModelError
 from ser_stream.recognizer import OnnxRecognizer
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def show(model: str, as_json: bool) -> None:
@@ -27,6 +38,165 @@ def verify(model: str) -> None:
     bundle = load_bundle(model)
     OnnxRecognizer(bundle)
     write(f"{bundle.folder}: whole, model {bundle.name}, sha256 {bundle.sha256}\n")
+
+
+def list_models(default: str, as_json: bool) -> None:
+    """Print the bundles that have a name, and the default if it has none.
+
+    Args:
+        default: the model that the configuration names.
+        as_json: a JSON array, for machines.
+    """
+    rows = [
+        _row(name, folder, _is_same(default, folder))
+        for name, folder in named_bundles().items()
+    ]
+    if not any(row["default"] for row in rows):
+        # A folder, or nothing at all: then its row says so.
+        rows.append(_row(default, Path(default), True))
+    if as_json:
+        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    else:
+        write(_table(rows))
+
+
+def use(model: str, file: Path | None) -> None:
+    """Make a bundle the default: verify it whole, then write it into the file.
+
+    Args:
+        model: name or folder.
+        file: of the configuration; None for the user's own.
+
+    Raises:
+        ModelError: if anything is wrong with the bundle; nothing is written then.
+        ConfigError: if the file cannot be changed, or its settings do not suit the
+            model.
+    """
+    path = file or default_path()
+    before = build_config(path, {}, begin=True)
+    bundle = load_bundle(model)
+    OnnxRecognizer(bundle)
+    name = _shortest_name(bundle.folder)
+    try:
+        pipeline_config(before, bundle)
+    except ConfigError as error:
+        raise ConfigError(
+            f"{path} has settings that model {name} would not start with, so nothing "
+            f"was changed: {error}"
+        ) from None
+    restriction = _restriction(bundle)
+    terms = f"licence: {bundle.licence}" + (f"; {restriction}" if restriction else "")
+    if _is_same(before.model, bundle.folder):
+        write(f"{name} is the default already; nothing was changed\n{terms}\n")
+        return
+    set_values(path, {"model": name})
+    undo = f"ser-stream model use {shlex.quote(before.model)}"
+    if file is not None:
+        undo += f" --config {shlex.quote(str(file))}"
+    write(
+        f"{name} is the default now: {path} says so, and --model still wins\n"
+        f"labels: {', '.join(bundle.labels)}\n{terms}\nundo: {undo}\n"
+    )
+    if before.smoothing:
+        _LOGGER.warning(
+            "%s has [smoothing] of its own, which still holds and may have been chosen "
+            "for model %s; `ser-stream tune` chooses it anew",
+            path,
+            before.model,
+        )
+
+
+def _shortest_name(folder: Path) -> str:
+    """What the configuration calls a bundle: its name, or else its whole path."""
+    # A name that stands for another folder is none of this one.
+    for name, path in named_bundles().items():
+        if os.path.realpath(path) == os.path.realpath(folder):
+            return name
+    return os.path.abspath(folder)  # noqa: PTH100  links stay as the user wrote them
+
+
+def _is_same(model: str, folder: Path) -> bool:
+    try:
+        return os.path.realpath(find_bundle(model)) == os.path.realpath(folder)
+    except ModelError:
+        return False
+
+
+def _restriction(bundle: Bundle) -> str | None:
+    """What a user must be told of the licence, in words; None where any use is free."""
+    bound = [
+        str(corpus.get("name"))
+        for corpus in bundle.manifest.get("corpora", ())
+        if corpus.get("any_use") is False
+    ]
+    terms = re.search(r"\bNC\b|non-?commercial|research", bundle.licence, re.IGNORECASE)
+    if not bound and not terms:
+        return None
+    why = f", as {' and '.join(bound)} it was trained on" if bound else ""
+    return f"NOT for commercial use{why}"
+
+
+def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "default": default,
+        "folder": str(folder),
+        "model": None,
+        "licence": None,
+        "commercial_use": None,
+        "labels": None,
+        "uar": None,
+        "protocol": None,
+        "sha256": None,
+        "error": None,
+    }
+    try:
+        bundle = load_bundle(name)
+    except ModelError as error:
+        return row | {"error": str(error)}
+    metrics = bundle.manifest.get("metrics") or {}
+    uar = metrics.get("UAR")
+    return row | {
+        "folder": str(bundle.folder),
+        "model": bundle.name,
+        "licence": bundle.licence,
+        "commercial_use": _restriction(bundle) is None,
+        "labels": list(bundle.labels),
+        "uar": uar if isinstance(uar, int | float) else None,
+        "protocol": metrics.get("protocol"),
+        "sha256": bundle.sha256,
+    }
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    whole = [row for row in rows if not row["error"]]
+    cells = [("", "name", "UAR %", "licence", "labels", "folder")]
+    cells += [
+        (
+            "*" if row["default"] else "",
+            row["name"],
+            "" if row["uar"] is None else f"{row['uar']:.1f}",
+            row["licence"],
+            ", ".join(row["labels"]),
+            row["folder"],
+        )
+        for row in whole
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    for row in rows:
+        if row["error"]:
+            star = "*" if row["default"] else " "
+            lines.append(f"{star}  {row['name']}  cannot be used: {row['error']}")
+    lines.append("")
+    lines.append(
+        "* is the default. `ser-stream model show NAME` has the rest: what the"
+    )
+    lines.append("UAR was measured on, and what the model is not good for.")
+    return "\n".join(lines) + "\n"
 
 
 def _describe(bundle: Bundle) -> str:

@@ -24,6 +24,18 @@ def progress_bar(files: Sequence[Path]) -> AbstractContextManager[Any]:
     return bar
 
 
+def share_bar(length: int, label: str) -> AbstractContextManager[Any]:
+    """Shows how much of a length is done, as `update` is told; on a terminal only."""
+    bar: AbstractContextManager[Any] = typer.progressbar(
+        length=length,
+        label=label,
+        file=sys.stderr,
+        show_eta=True,
+        hidden=not sys.stderr.isatty(),
+    )
+    return bar
+
+
 def clear_bar() -> None:
     """Erase the bar; it comes back with the next file."""
     if sys.stderr.isatty():

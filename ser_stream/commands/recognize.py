@@ -16,7 +16,7 @@ from ser_stream.config import ListenConfig
 from ser_stream.errors import SourceError
 from ser_stream.events import milliseconds, named_scores
 from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer, Recognizer
+from ser_stream.recognizer import OnnxRecognizer, Recognizer, tempered
 from ser_stream.sources.file import FileSource
 from ser_stream.values import (
     SAMPLE_RATE,
@@ -49,13 +49,15 @@ class Summary:
     short: bool = False
     """True where the recording was shorter than one column, and padded."""
 
-    @property
-    def mean_scores(self) -> FloatArray | None:
-        """Mean of the calibrated scores over the speech steps; None without speech."""
+    def whole_scores(self, temperature: float) -> FloatArray | None:
+        """Mean of the calibrated scores over the speech steps; None without speech.
+
+        The mean alone would be too timid: the bundle has a temperature for it.
+        """
         if not self.scores:
             return None
         mean: FloatArray = np.mean(self.scores, axis=0)
-        return mean
+        return tempered(mean, temperature)
 
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the pipeline returned."""
@@ -123,14 +125,14 @@ def recognize(
                 _LOGGER.error("%s", error)
                 continue
             clear_bar()
-            write_row(_result(path, summary, bundle.labels, segments))
+            write_row(_result(path, summary, bundle, segments))
     return failed
 
 
 def _result(
-    path: Path, summary: Summary, labels: Sequence[str], segments: bool
+    path: Path, summary: Summary, bundle: Bundle, segments: bool
 ) -> dict[str, Any]:
-    scores = summary.mean_scores
+    scores, labels = summary.whole_scores(bundle.clip_temperature), bundle.labels
     duration = summary.n_samples / SAMPLE_RATE
     result: dict[str, Any] = {
         "file": str(path),

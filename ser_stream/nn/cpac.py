@@ -6,8 +6,10 @@ The network is two modules that run one after the other, and apart when streamin
   axis shrinks 39-37-18-16-8-6-3-1, so column k sees exactly frames 8k to 8k + 37.
 - `Head`: the columns of a window -> logits.
 
-`CpacConfig()` is the streaming form; `CpacConfig.as_published_code()` and
-`CpacConfig.as_written()` are the paper's two readings.
+`CpacConfig()` is the paper's network in streaming form; `CpacConfig.as_published_code()`
+and `CpacConfig.as_written()` are the paper's two readings. `CpacConfig.listening()` is
+what the bundles have: the streaming form with the pitchogram as a second channel, and
+statistics over time beside the capsules.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,6 +31,8 @@ class CpacConfig:
     """The choices in which the paper, its code and the streaming form differ."""
 
     n_classes: int = 5
+    n_channels: int = 1
+    """1: MFCCs; 2: the pitchogram behind them, as a second channel of one image."""
     n_filters: int = 64
     n_primary: int = 6
     """Primary capsules in a column."""
@@ -53,6 +57,25 @@ class CpacConfig:
     dropout: tuple[float, float, float] = (0.25, 0.25, 0.25)
     """After each convolution block."""
     head_dropout: float = 0.2
+    n_statistics: int = 0
+    """Features made of the mean and the deviation of the primary capsules over time,
+    which the classifier gets beside the digit capsules; 0: none, as in the paper."""
+    statistics_dropout: float = 0.4
+
+    @property
+    def n_features(self) -> int:
+        """Numbers that the classifier sees of a window."""
+        return self.capsule_dim + self.n_statistics
+
+    @staticmethod
+    def listening(n_classes: int) -> "CpacConfig":
+        """The network of the bundles; `docs/model.md` tells what each part brought."""
+        return CpacConfig(
+            n_classes=n_classes,
+            n_channels=2,
+            n_statistics=128,
+            dropout=(0.1, 0.1, 0.1),
+        )
 
     @staticmethod
     def as_published_code(n_classes: int) -> "CpacConfig":
@@ -116,7 +139,7 @@ class ConvBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Frames (B, 8 n + 30, 39) -> capsule columns (B, n, 6, 64)."""
+    """Frames (B, 8 n + 30, 39 n_channels) -> capsule columns (B, n, 6, 64)."""
 
     mean: Tensor
     deviation: Tensor
@@ -125,10 +148,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config
         # Fixed statistics of the training frames; (0, 1) leaves raw MFCCs.
-        self.register_buffer("mean", torch.zeros(39))
-        self.register_buffer("deviation", torch.ones(39))
+        self.register_buffer("mean", torch.zeros(39 * config.n_channels))
+        self.register_buffer("deviation", torch.ones(39 * config.n_channels))
         self.blocks = nn.ModuleList(
-            ConvBlock(1 if i == 0 else config.n_filters, config, dropout)
+            ConvBlock(config.n_filters if i else config.n_channels, config, dropout)
             for i, dropout in enumerate(config.dropout)
         )
         n_out = config.n_primary * config.capsule_dim
@@ -149,7 +172,8 @@ class Encoder(nn.Module):
         wrong and to be dropped; the others are exact.
 
         Args:
-            frames: (B, 8 n + 2, 39); the first two were the last two of the last call.
+            frames: (B, 8 n + 2, 39 n_channels); the first two were the last two of the
+                last call.
             kept: rows of the call before; shapes as `kept_shapes` says.
 
         Returns:
@@ -167,7 +191,9 @@ class Encoder(nn.Module):
         return [(1, self.config.n_filters, 2, n) for n in (18, 8, 3)]
 
     def _standardised(self, frames: Tensor) -> Tensor:
-        return ((frames - self.mean) / self.deviation).unsqueeze(1)  # (B, 1, T, 39)
+        x = (frames - self.mean) / self.deviation
+        # (B, n_channels, T, 39)
+        return x.reshape(*x.shape[:2], self.config.n_channels, 39).transpose(1, 2)
 
     def _capsules(self, x: Tensor) -> Tensor:
         x = self.primary(x).squeeze(-1)  # (B, 384, n)
@@ -243,6 +269,31 @@ class DigitCapsules(nn.Module):
         return (self.weight @ pooled.unsqueeze(-1)).squeeze(-1)
 
 
+class CapsuleStatistics(nn.Module):
+    """Mean and deviation of the primary capsules over time -> (B, n_statistics).
+
+    As x-vectors pool frames (Snyder et al., ICASSP 2018), and functionals of openSMILE
+    do: how much a voice varies is itself a cue, and a sum over capsules forgets it.
+    """
+
+    def __init__(self, config: CpacConfig) -> None:
+        super().__init__()
+        size = 2 * config.n_primary * config.capsule_dim
+        self.norm = nn.LayerNorm(size)
+        self.project = nn.Linear(size, config.n_statistics)
+        self.dropout = nn.Dropout(config.statistics_dropout)
+
+    def forward(self, columns: Tensor) -> Tensor:
+        # columns: (B, n, 6, 64)
+        x = columns.flatten(2)
+        mean = x.mean(1)
+        variance = (x - mean.unsqueeze(1)).square().mean(1)
+        # One column deviates from nothing; the small term keeps the gradient finite.
+        both = torch.cat([mean, torch.sqrt(variance + 1e-6)], dim=-1)
+        result: Tensor = self.dropout(F.elu(self.project(self.norm(both))))
+        return result
+
+
 class Head(nn.Module):
     """Capsule columns of a window, (B, n, 6, 64) -> logits (B, n_classes)."""
 
@@ -254,15 +305,22 @@ class Head(nn.Module):
         )
         self.digit = DigitCapsules(config)
         self.dropout = nn.Dropout(config.head_dropout)
-        self.classifier = nn.Linear(config.capsule_dim, config.n_classes)
+        self.statistics = CapsuleStatistics(config) if config.n_statistics else None
+        self.classifier = nn.Linear(config.n_features, config.n_classes)
 
     def features(self, columns: Tensor) -> Tensor:
-        """The 64-dim average over the digit capsules: the paper's psi, (B, 64)."""
+        """What the classifier sees, (B, n_features).
+
+        The average over the digit capsules, the paper's psi, (B, 64); behind it, where
+        the network has them, the statistics.
+        """
         capsules = columns.flatten(1, 2)  # (B, 6 n, 64)
         if self.attention is not None:
             capsules = self.attention(capsules)
-        result: Tensor = self.digit(capsules).mean(1)
-        return result
+        psi: Tensor = self.digit(capsules).mean(1)
+        if self.statistics is None:
+            return psi
+        return torch.cat([psi, self.statistics(columns)], dim=-1)
 
     def forward(self, columns: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.dropout(self.features(columns)))
@@ -270,7 +328,7 @@ class Head(nn.Module):
 
 
 class Cpac(nn.Module):
-    """The whole network: frames (B, T, 39) -> logits (B, n_classes).
+    """The whole network: frames (B, T, 39 n_channels) -> logits (B, n_classes).
 
     Frames beyond the last whole column are not looked at. T is at least 38.
     """

@@ -34,8 +34,8 @@ class _EncoderStep(nn.Module):
 def write_pair(model: Cpac, folder: Path) -> None:
     """Write both graphs into `folder`; the network is put in evaluation mode.
 
-    - encoder: frames (1, 8 n + 2, 39) and three kept_i -> columns (1, n, 6, 64) and
-      three keep_i; see `Encoder.step`.
+    - encoder: frames (1, 8 n + 2, 39 n_channels) and three kept_i -> columns
+      (1, n, 6, 64) and three keep_i; see `Encoder.step`.
     - head: columns (1, n, 6, 64) -> logits (1, n_classes).
     """
     model.eval()
@@ -43,7 +43,7 @@ def write_pair(model: Cpac, folder: Path) -> None:
     kept = [torch.zeros(shape) for shape in model.encoder.kept_shapes()]
     _write(
         _EncoderStep(model.encoder),
-        (torch.zeros(1, FRAMES_PER_COLUMN * 3 + 2, 39), *kept),
+        (torch.zeros(1, FRAMES_PER_COLUMN * 3 + 2, len(model.encoder.mean)), *kept),
         ({1: FRAMES_PER_COLUMN * columns + 2}, None, None, None),
         ["frames", *(f"kept_{i}" for i in (1, 2, 3))],
         ["columns", *(f"keep_{i}" for i in (1, 2, 3))],

@@ -66,8 +66,8 @@ def run_compare_svm(
     y = _classes(utterances, train, labels)
     train_x, test_x = x[train], x[test]
     if own_scale and fold.adapt:
-        train_x = _standardised(train_x, train_x)
-        test_x = _standardised(test_x, x[list(fold.adapt)])
+        train_x = standardised(train_x, train_x)
+        test_x = standardised(test_x, x[list(fold.adapt)])
     c = choose_c(train_x, y, [utterances[i].speaker for i in train], GRID, seed)
     return {
         "config": {
@@ -174,7 +174,8 @@ def _classes(
     return np.array([labels.index(utterances[i].emotion) for i in rows], np.int64)
 
 
-def _standardised(x: Features, reference: Features) -> Features:
+def standardised(x: Features, reference: Features) -> Features:
+    """`x` shifted and scaled by mean and deviation of the rows of `reference`."""
     deviation = reference.std(0)
     scaled: Features = (x - reference.mean(0)) / np.where(deviation > 0, deviation, 1)
     return scaled

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from ser_stream.errors import SourceError
+from training.intervals import Interval
 from training.results_page.cells import Cell, Cells, n_expected
 from training.results_page.load import SELECTIONS
 from training.results_page.significance import (
-    Counts,
     Estimate,
-    Interval,
+    counts_of,
     gain,
     mean_estimate,
 )
@@ -106,7 +106,7 @@ def mutual_mean(cells: Cells, system: str, selection: str) -> Estimate | None:
     for i, cell in enumerate(found):
         if cell is None:
             return None
-        counts = Counts.of(cell.folds)
+        counts = counts_of(cell.folds)
         draws, n = counts.draws("UAR", seed=i), len(counts.speakers)
         done = len(cell.scored), cell.n_expected
         means.append(Estimate(cell.mean("UAR"), draws, n, *done))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from training.intervals import Interval
 from training.reproduce.names import (
     N_EMOBOX_FOLDS,
     N_PAPER_FOLDS,
@@ -14,7 +15,7 @@ from training.reproduce.names import (
     SPEAKERS,
 )
 from training.results_page.load import METRICS, Run, Scored
-from training.results_page.significance import Counts, Interval, interval
+from training.results_page.significance import counts_of, interval
 
 N_FOLDS = {
     "emobox": N_EMOBOX_FOLDS,
@@ -72,7 +73,7 @@ class Cell:
 
     def record(self) -> dict[str, Any]:
         """For `results.json`."""
-        counts = Counts.of(self.folds)
+        counts = counts_of(self.folds)
         return {
             "protocol": self.protocol,
             "system": self.system,

@@ -24,7 +24,10 @@ Protocols:
   training folds, in a second training without them.
 - `emobox`: the folds that EmoBox gives, whole clips, training on that corpus alone,
   last epoch. Its folds of CASIA, RAVDESS and SAVEE share no speakers, those of EMODB
-  do.
+  do. *CPAC, all corpora in one* is one recipe for all: network k is trained on all
+  corpora of `training/configs/emobox.toml` but test fold k of each, and scored on
+  those, among the classes of each corpus. A corpus without a fold k is wholly in
+  training, as CREMA-D's happy and sad clips always are.
 - `loso`: each speaker left out in turn.
 - `cross`: trained on one corpus with labels, adapted to another without; five classes
   (angry, fear, happy, neutral, sad). *Transductive*: scored on the clips adapted to, as

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.errors import SinkError, SourceError
-from training.metrics import N_BOOTSTRAP
+from training.intervals import N_BOOTSTRAP
 from training.results_page.adaptation_tables import (
     all_gains,
     distance_section,
@@ -30,6 +30,11 @@ is compared with the same selection of Algorithm 4.
 """
 _REVISIONS = """\
 A revision with a + had changes that were not committed yet.
+"""
+_JOINT = """\
+*CPAC, all corpora in one*: `python -m training emobox-joint
+training/configs/emobox.toml`. It heard the other corpora, too; the other rows heard
+labels of the scored corpus alone.
 """
 _DISTANCE = """\
 Euclidean distance between the means of the same class in two corpora: on raw MFCC (all
@@ -93,7 +98,7 @@ def _page(
     for spec in PAPER_TABLES:
         lines += paper_section(spec, made[spec.name], published)
     of_emobox, emobox_cells = emobox(cells, published)
-    lines += ["## EmoBox folds", "", _command("emobox"), *of_emobox]
+    lines += ["## EmoBox folds", "", _command("emobox"), _JOINT, *of_emobox]
     of_loso, loso_cells = loso(cells)
     lines += ["## Speakers never heard", "", _command("loso"), *of_loso]
     lines += ["## Adaptation, looked at closely", "", _command("cross")]

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from training.intervals import Interval
 from training.results_page.cells import Cell
-from training.results_page.significance import Interval
 
 NOT_RUN = "*not run*"
 NONE_PUBLISHED = "none published"
@@ -15,6 +15,7 @@ SYSTEMS = {
     "cpac-as-published-code": "CPAC, as published code",
     "cpac-as-written": "CPAC, as written",
     "cpac-streaming": "CPAC, streaming",
+    "cpac-joint": "CPAC, all corpora in one",
     "algorithm-1": "Algorithm 1",
     "algorithm-2": "Algorithm 2",
     "algorithm-3": "Algorithm 3",

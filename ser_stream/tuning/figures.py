@@ -1,0 +1,249 @@
+"""How good settings are on labelled streams: coverage, accuracy, delay and flips."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser_stream.tuning.replay import NONE, Settings, replay
+from ser_stream.tuning.streams import Stream
+from ser_stream.values import SAMPLE_RATE
+
+Counts = NDArray[np.int64]
+_BLOCK_BYTES = 1 << 26
+"""How much of a replay is held at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a listener gets with one choice of settings.
+
+    Time is counted in steps with speech that fall due within labelled segments.
+    """
+
+    coverage: float
+    """Share of that time during which an emotion is active, 0 to 1."""
+    accuracy: float
+    """Share of the covered time during which it is the right one; NaN if none is."""
+    right: float
+    """Share of all that time during which the right emotion is active."""
+    median_delay_s: float
+    """From a change to the right emotion, seconds; a missed change is infinite.
+
+    A change is the beginning of a segment whose label is not that of the segment
+    before it in its stream, the first segment included.
+    """
+    missed: int
+    """Changes whose emotion never came before their segment ended."""
+    changes: int
+    flips_per_minute: float
+    """Emotions that begin within a segment, save the one it takes to arrive, per
+    minute of that time. It takes none where the segment begins with the right emotion
+    going on. The same emotion again after a pause in speech is no flip."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: what is infinite or not a number is None."""
+        return {
+            name: value if math.isfinite(value) else None
+            for name in self.__slots__
+            for value in (getattr(self, name),)
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What figures are made of, summed over streams; arrays over the settings."""
+
+    speech: int
+    """Steps with speech within segments."""
+    speech_s: float
+    active: Counts
+    """Of these, steps with an emotion active, (n_settings,)."""
+    right: Counts
+    """Of these, steps with the right one, (n_settings,)."""
+    flips: Counts
+    delays_s: NDArray[np.float32]
+    """(n_changes, n_settings); infinite where the change was missed."""
+
+    @classmethod
+    def sum(cls, parts: Sequence[Self]) -> Self:
+        """Pool the tallies of several streams, one or more."""
+        return cls(
+            sum(part.speech for part in parts),
+            sum(part.speech_s for part in parts),
+            np.sum([part.active for part in parts], axis=0),
+            np.sum([part.right for part in parts], axis=0),
+            np.sum([part.flips for part in parts], axis=0),
+            np.concatenate([part.delays_s for part in parts]),
+        )
+
+    def only(self, index: int) -> "Tally":
+        """The tally of one of the settings."""
+        one = slice(index, index + 1)
+        return Tally(
+            self.speech,
+            self.speech_s,
+            self.active[one],
+            self.right[one],
+            self.flips[one],
+            self.delays_s[:, one],
+        )
+
+    @property
+    def coverage(self) -> NDArray[np.float64]:
+        """As in `Figures`, (n_settings,)."""
+        return self.active / max(1, self.speech)
+
+    @property
+    def right_share(self) -> NDArray[np.float64]:
+        """`right` of `Figures`, (n_settings,)."""
+        return self.right / max(1, self.speech)
+
+    @property
+    def flips_per_minute(self) -> NDArray[np.float64]:
+        """As in `Figures`, (n_settings,)."""
+        minutes = self.speech_s / 60
+        rate: NDArray[np.float64] = self.flips / (minutes or 1.0)
+        return rate
+
+    @property
+    def median_delay_s(self) -> NDArray[np.float64]:
+        """As in `Figures`, (n_settings,)."""
+        if not len(self.delays_s):
+            return np.full(self.active.shape, np.inf)
+        median: NDArray[np.float64] = np.median(self.delays_s, axis=0).astype(float)
+        return median
+
+    def figures(self, index: int = 0) -> Figures:
+        """The figures of one of the settings."""
+        one = self.only(index)
+        active, right = int(one.active[0]), int(one.right[0])
+        return Figures(
+            coverage=float(one.coverage[0]),
+            accuracy=right / active if active else math.nan,
+            right=float(one.right_share[0]),
+            median_delay_s=float(one.median_delay_s[0]),
+            missed=int(np.isinf(one.delays_s).sum()),
+            changes=len(one.delays_s),
+            flips_per_minute=float(one.flips_per_minute[0]),
+        )
+
+
+def tally(stream: Stream, labels: Sequence[str], settings: Settings) -> Tally:
+    """Replay one stream with all the settings, and count.
+
+    Args:
+        stream: whose segments carry labels of the model only.
+        labels: of the model, in the order of its scores.
+        settings: to try.
+
+    Raises:
+        ValueError: if a segment's label is none of the model's.
+    """
+    size = max(1, _BLOCK_BYTES // max(1, len(stream.predictions)))
+    if len(settings) <= size:
+        return count(stream, labels, replay(stream.predictions, settings))
+    parts = []
+    for start in range(0, len(settings), size):
+        part = Settings(settings.configs[start : start + size])
+        parts.append(count(stream, labels, replay(stream.predictions, part)))
+    return Tally(
+        parts[0].speech,
+        parts[0].speech_s,
+        np.concatenate([part.active for part in parts]),
+        np.concatenate([part.right for part in parts]),
+        np.concatenate([part.flips for part in parts]),
+        np.concatenate([part.delays_s for part in parts], axis=1),
+    )
+
+
+def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Tally:
+    """Count what was active against what was labelled.
+
+    Args:
+        stream: with the labelled segments.
+        labels: of the model, in the order of its scores.
+        active: index of the active label or -1, (n_steps, n_settings).
+    """
+    n_settings = active.shape[1]
+    n_speech = 0
+    n_active, n_right, n_flips = np.zeros((3, n_settings), np.int64)
+    delays = []
+    before_label: str | None = None
+    for segment in stream.segments:
+        label, steps = list(labels).index(segment.label), stream.steps(segment)
+        within, speech = active[steps], stream.speech[steps]
+        before = np.full(n_settings, NONE, np.int8)
+        if steps.start:
+            before = active[steps.start - 1]
+        n_speech += int(speech.sum())
+        n_active += (within != NONE).sum(axis=0)
+        n_right += (within == label).sum(axis=0)
+        n_flips += flips(within, speech, before, label)
+        if segment.label != before_label:
+            late = (stream.ends[steps] - segment.start) / SAMPLE_RATE
+            delays.append(delay(within, late, before, label))
+        before_label = segment.label
+    return Tally(
+        n_speech,
+        n_speech * stream.step_s,
+        n_active,
+        n_right,
+        n_flips,
+        np.array(delays, np.float32).reshape(-1, n_settings),
+    )
+
+
+def delay(
+    within: NDArray[np.int8],
+    late_s: NDArray[np.float64],
+    before: NDArray[np.int8],
+    label: int,
+) -> NDArray[np.float64]:
+    """Seconds until the right emotion is active, (n_settings,); infinite if never.
+
+    Args:
+        within: what is active after the steps of a segment, (n_steps, n_settings).
+        late_s: how long after the segment's start each step falls due, (n_steps,).
+        before: what was active when the segment began, (n_settings,).
+        label: the right one.
+    """
+    right = np.concatenate([(before == label)[None], within == label])
+    times = np.concatenate([[0.0], late_s])
+    return np.where(right.any(axis=0), times[right.argmax(axis=0)], np.inf)
+
+
+def flips(
+    within: NDArray[np.int8],
+    speech: NDArray[np.bool_],
+    before: NDArray[np.int8],
+    label: int,
+) -> Counts:
+    """Emotions that begin within a segment though it has one label, (n_settings,).
+
+    Args:
+        within: what is active after the steps of the segment, (n_steps, n_settings).
+        speech: whether each step heard speech, (n_steps,).
+        before: what was active when the segment began, (n_settings,).
+        label: the right one.
+    """
+    result = np.zeros(before.shape, np.int64)
+    # The emotion that a new one is compared with. The first change away from what a
+    # segment did not begin right with is the way there, so there is none as yet.
+    heard = np.where(before == label, before, np.int8(NONE))
+    paused = np.zeros(before.shape, np.bool_)
+    for (last, now), voice in zip(
+        pairwise([before, *within]), speech.tolist(), strict=True
+    ):
+        if not voice:
+            paused[:] = True
+            continue
+        begins = (now != NONE) & (now != last)
+        result += begins & (heard != NONE) & ((now != heard) | ~paused)
+        heard = np.where(begins, now, heard)
+        paused &= now == NONE
+    return result

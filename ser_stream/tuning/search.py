@@ -1,0 +1,218 @@
+"""The settings that meet a rule with the least delay."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser_stream.errors import ConfigError
+from ser_stream.smoothing import SmoothingConfig
+from ser_stream.tuning.figures import Figures, Tally, tally
+from ser_stream.tuning.replay import Settings
+from ser_stream.tuning.streams import Stream
+
+FOLDS = 10
+"""Most parts into which streams are split for the held-out figures."""
+MIN_GROUPS = 4
+"""With fewer groups nothing is held out: each would be too much of the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What settings must achieve before their delay counts."""
+
+    min_coverage: float = 0.7
+    """Least share of labelled speech with an emotion active, 0 to 1."""
+    max_flips: float = 2.0
+    """Most flips a minute."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_coverage <= 1:
+            raise ConfigError(
+                f"least coverage is {self.min_coverage:g}; allowed: a share, 0 to 1"
+            )
+        if not 0 <= self.max_flips < math.inf:
+            raise ConfigError(
+                f"most flips a minute is {self.max_flips:g}; allowed: 0 or more"
+            )
+
+    def shortfall(self, tally: Tally) -> NDArray[np.float64]:
+        """By how much settings fail: 0 where they meet the rule, (n_settings,).
+
+        The sum of what coverage lacks, as a share of what is asked, and of the flips
+        too many, as a share of what is allowed (of one, where less is allowed).
+        """
+        lacking = np.maximum(0.0, self.min_coverage - tally.coverage)
+        too_many = np.maximum(0.0, tally.flips_per_minute - self.max_flips)
+        asked = self.min_coverage or 1.0
+        total: NDArray[np.float64] = lacking / asked + too_many / max(1, self.max_flips)
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The settings that are tried: every combination. One value keeps a setting."""
+
+    uncertain: Sequence[float] = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7)
+    enter: Sequence[float] = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+    below_enter: Sequence[float] = (0.05, 0.15, 0.25, 0.4)
+    """How far `exit` lies below `enter`; at lowest, `exit` is 0."""
+    time_constant_s: Sequence[float] = (0.0, 0.3, 0.6, 1.0, 1.6, 2.5)
+    dwell_s: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.2)
+
+    def settings(self, present: SmoothingConfig) -> list[SmoothingConfig]:
+        """All combinations without repetition, the present settings first."""
+        configs = [present]
+        for uncertain, enter, below, constant, dwell in product(
+            self.uncertain,
+            self.enter,
+            self.below_enter,
+            self.time_constant_s,
+            self.dwell_s,
+        ):
+            configs.append(
+                replace(
+                    present,
+                    uncertain=uncertain,
+                    enter=enter,
+                    exit=max(0.0, round(enter - below, 4)),
+                    time_constant_s=constant,
+                    dwell_s=dwell,
+                )
+            )
+        return list(dict.fromkeys(configs))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The outcome of a search."""
+
+    best: SmoothingConfig
+    best_figures: Figures
+    """On the streams it was chosen by, which flatters it."""
+    present: SmoothingConfig
+    present_figures: Figures
+    held_out: Figures | None
+    """Each part of the streams with settings chosen by the other parts: what the
+    choice is worth on recordings that it did not see. None with few groups."""
+    satisfied: bool
+    """Whether the best settings meet the rule."""
+    tried: int
+    """How many settings were tried."""
+
+
+Progress = Callable[[Sequence[Stream]], Iterable[Stream]]
+
+
+def search(
+    streams: Sequence[Stream],
+    labels: Sequence[str],
+    present: SmoothingConfig,
+    rule: Rule | None = None,
+    grid: Grid | None = None,
+    progress: Progress = iter,
+) -> Found:
+    """Find the settings that suit labelled streams best.
+
+    The whole grid is tried, 5184 settings; nothing is approximated, since
+    `replay` does them all at once (a second or two for an hour of recordings).
+
+    The best settings are, among those that meet the rule, the ones of least median
+    delay, to a tenth of a second; among these, of the largest share of time with the
+    right emotion, to a whole percent; among these, the nearest to the present ones.
+    (Finer differences are noise in any amount of labels that people make.) If none
+    meets the rule, the same order is taken among those that fall short of it least.
+
+    Args:
+        streams: recorded with any smoothing; their segments carry the model's labels.
+        labels: of the model, in the order of its scores.
+        present: the settings to compare with; `update_s` is taken from them.
+        rule: what must be achieved.
+        grid: what is tried.
+        progress: wraps the streams, as a progress bar does.
+
+    Raises:
+        ValueError: if no step with speech is labelled, or a label is not the model's.
+    """
+    rule = rule or Rule()
+    settings = Settings((grid or Grid()).settings(present))
+    groups = _groups(streams)
+    n_parts = min(FOLDS, len(set(groups)))
+    parts: list[list[Tally]] = [[] for _ in range(n_parts)]
+    for stream, group in zip(progress(streams), groups, strict=True):
+        # Summed as it comes: one tally a stream would take hundreds of megabytes.
+        part = parts[group % n_parts]
+        part.append(tally(stream, labels, settings))
+        if len(part) >= 32:
+            part[:] = [Tally.sum(part)]
+    sums = [Tally.sum(part) for part in parts]
+    total = Tally.sum(sums) if sums else None
+    if total is None or not total.speech:
+        raise ValueError("no speech is labelled, so there is nothing to choose by")
+    far = _distance(settings, present)
+    best = choose(total, rule, far)
+    held_out = None
+    if n_parts >= MIN_GROUPS:
+        held_out = Tally.sum(
+            [
+                one.only(choose(Tally.sum([*sums[:i], *sums[i + 1 :]]), rule, far))
+                for i, one in enumerate(sums)
+            ]
+        ).figures()
+    return Found(
+        best=settings.configs[best],
+        best_figures=total.figures(best),
+        present=present,
+        present_figures=total.figures(0),
+        held_out=held_out,
+        satisfied=bool(rule.shortfall(total)[best] == 0),
+        tried=len(settings),
+    )
+
+
+def measure(
+    streams: Sequence[Stream], labels: Sequence[str], config: SmoothingConfig
+) -> Figures:
+    """The figures of one choice of settings on labelled streams, one or more."""
+    settings = Settings([config])
+    return Tally.sum([tally(stream, labels, settings) for stream in streams]).figures()
+
+
+def choose(tally: Tally, rule: Rule, distance: NDArray[np.float64]) -> int:
+    """Index of the best settings; `search` says in which order.
+
+    Args:
+        tally: of all settings.
+        rule: what must be achieved.
+        distance: from the present settings, for ties, (n_settings,).
+    """
+    order = np.lexsort(
+        (
+            distance,
+            -np.round(tally.right_share, 2),
+            np.round(tally.median_delay_s, 1),
+            # Upwards: the least shortfall is still one.
+            np.ceil(rule.shortfall(tally) * 1000),
+        )
+    )
+    return int(order[0])
+
+
+def _groups(streams: Sequence[Stream]) -> list[int]:
+    """A number for each stream; the same for those of one group."""
+    numbers: dict[object, int] = {}
+    keys = [s.group if s.group is not None else id(s) for s in streams]
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def _distance(settings: Settings, present: SmoothingConfig) -> NDArray[np.float64]:
+    """How far settings are from the present ones, each in units of its own range."""
+    names = ("uncertain", "enter", "exit", "time_constant_s", "dwell_s")
+    values = np.array([[getattr(c, n) for n in names] for c in settings.configs])
+    here = np.array([getattr(present, n) for n in names])
+    spread = np.ptp(values, axis=0)
+    total: NDArray[np.float64] = (np.abs(values - here) / (spread + 1e-9)).sum(axis=1)
+    return total
