@@ -56,7 +56,8 @@ def incremental_logits(
     frames: FloatArray, recognizer: OnnxRecognizer
 ) -> list[tuple[int, int, FloatArray]]:
     """First column, number of columns and logits of every step, as the runtime does."""
-    window, first, steps = ColumnWindow(), 0, []
+    window = ColumnWindow(n_features=frames.shape[1])
+    first, steps = 0, []
     window.begin(0)
     while first < len(frames):
         # The first block of a stream completes six frames, every other one eight.

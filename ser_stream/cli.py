@@ -206,7 +206,8 @@ def recognize(
 ) -> None:
     """Recognize the emotion of whole files: one line a file, through the same pipeline.
 
-    `scores` is the mean of the calibrated scores over the steps with speech. A file
+    `scores` is the mean of the calibrated scores over the steps with speech; a
+    step weighs the square of its window's length, as a short one is a guess. A file
     that cannot be read is reported on standard error and skipped; the exit status is
     then 1.
 

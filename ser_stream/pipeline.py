@@ -166,7 +166,7 @@ class Pipeline:
             if self._window.started:
                 # Not at the next step: if steps are long, speech may be back by then.
                 self._window.clear()
-                events += self._smoother.flush()
+                events += self._smoother.pause()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
         if not self._is_due(block):

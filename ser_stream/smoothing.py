@@ -1,7 +1,12 @@
 """Scores of single steps -> a steady emotion with a beginning and an end.
 
-Three means against flicker: an exponential average of the scores over time, two
+Against flicker: a belief that each step moves a little and that outlasts a pause, two
 thresholds (one to enter an emotion, a lower one to leave it), and a minimum dwell.
+
+The belief is the forward filter of a hidden Markov model (Rabiner, Proc. IEEE 77(2),
+1989): a speaker keeps an emotion and at times changes it to any other, in speech at one
+rate and in silence at another. Steps overlap, so each counts as a fraction of an
+independent look.
 """
 
 import math
@@ -11,10 +16,12 @@ import numpy as np
 
 from ser_stream.errors import ConfigError
 from ser_stream.values import SAMPLE_RATE, EmotionEvent, FloatArray, Phase, Prediction
-from ser_stream.window import COLUMN_LENGTH
+from ser_stream.window import COLUMN_LENGTH, MAX_COLUMNS
 
 UNCERTAIN = "uncertain"
 """The label of a step whose best score is under the threshold."""
+LEAST_SCORE = 1e-4
+"""No single step rules an emotion out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +30,18 @@ class SmoothingConfig:
 
     uncertain: float = 0.4
     """A step whose best score is lower is labelled `uncertain`."""
-    enter: float = 0.5
-    """Smoothed score from which an emotion may begin."""
+    enter: float = 0.6
+    """Belief from which an emotion may begin."""
     exit: float = 0.35
-    """Smoothed score under which it ends."""
-    time_constant_s: float = 0.6
-    """Of the exponential average, seconds; 0 turns it off."""
-    dwell_s: float = 0.4
+    """Belief under which it ends."""
+    evidence_per_s: float = 1.0
+    """Independent looks that a second of steps with full windows is worth. A shorter
+    window counts less, by the square root of its columns."""
+    change_per_s: float = 0.2
+    """Rate at which the belief is forgotten while somebody speaks."""
+    change_per_s_silent: float = 0.05
+    """The same while nobody does: what was heard before a pause is remembered."""
+    dwell_s: float = 0.0
     """A label must lead for so long, in seconds, before its emotion begins."""
     update_s: float = 1.0
     """Least time between two updates of one emotion, seconds."""
@@ -44,9 +56,14 @@ class SmoothingConfig:
             raise ConfigError(
                 f"exit ({self.exit}) must not be above enter ({self.enter})"
             )
-        for name in ("time_constant_s", "dwell_s", "update_s"):
+        for name in ("dwell_s", "update_s"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; allowed: >= 0 s")
+        for name in ("evidence_per_s", "change_per_s", "change_per_s_silent"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; allowed: >= 0 a second"
+                )
 
 
 @dataclass(slots=True)
@@ -70,37 +87,48 @@ class Smoother:
         self._next_id = 1
         self._last_end_of_emotion = 0
         self._emotion: _Emotion | None = None
-        self._clear()
+        self._forget()
 
-    def _clear(self) -> None:
-        self._scores: FloatArray | None = None
-        self._last_end = 0
+    def _forget(self) -> None:
+        self._belief = np.full(len(self.labels), 1 / len(self.labels), np.float32)
+        self._last_end: int | None = None
         self._candidate: tuple[int, int, int] | None = None  # label, start, first end
 
     def feed(self, prediction: Prediction) -> list[EmotionEvent]:
         """The events that one step causes, in order: at most an end and a start."""
+        belief = self._updated(prediction)
         if prediction.scores is None:
-            return self.flush()
-        scores = self._smooth(prediction.scores, prediction.end)
-        events = self._continue_or_end(scores, prediction)
+            return self.pause()
+        events = self._continue_or_end(belief, prediction)
         if self._emotion is None:
-            events += self._maybe_start(scores, prediction)
+            events += self._maybe_start(belief, prediction)
         return events
 
-    def flush(self) -> list[EmotionEvent]:
-        """End the present emotion: at silence, a gap, or the end of the stream."""
-        self._clear()
+    def pause(self) -> list[EmotionEvent]:
+        """End the present emotion at silence; what was heard fades, but is kept."""
+        self._candidate = None
         return self._end()
 
-    def _smooth(self, scores: FloatArray, end: int) -> FloatArray:
-        if self._scores is None or not self.config.time_constant_s:
-            self._scores = scores
-        else:
-            elapsed = (end - self._last_end) / SAMPLE_RATE
-            keep = np.float32(np.exp(-elapsed / self.config.time_constant_s))
-            self._scores = keep * self._scores + (1 - keep) * scores
-        self._last_end = end
-        return self._scores
+    def flush(self) -> list[EmotionEvent]:
+        """End the present emotion at a gap or the end of the stream; forget it."""
+        self._forget()
+        return self._end()
+
+    def _updated(self, prediction: Prediction) -> FloatArray:
+        config, scores = self.config, prediction.scores
+        rate = config.change_per_s_silent if scores is None else config.change_per_s
+        # The first step of a stream is worth one usual step.
+        last, self._last_end = self._last_end, prediction.end
+        elapsed = 0.2 if last is None else (prediction.end - last) / SAMPLE_RATE
+        keep = np.float32(math.exp(-rate * elapsed))
+        belief = keep * self._belief + (1 - keep) / np.float32(len(self.labels))
+        if scores is not None:
+            size = math.sqrt(min(1.0, prediction.columns / MAX_COLUMNS))
+            weight = np.float32(config.evidence_per_s * elapsed * size)
+            belief = belief * np.maximum(scores, np.float32(LEAST_SCORE)) ** weight
+            belief = belief / belief.sum()
+        self._belief = belief
+        return belief
 
     def _continue_or_end(
         self, scores: FloatArray, prediction: Prediction

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -124,7 +125,7 @@ def test_many_windows_are_normalised_as_the_runtime_does_one(
     ids=lambda change: next(iter(change)),
 )
 def test_every_kind_gives_finite_frames(
-    change: dict[str, object], clip: FloatArray
+    change: dict[str, Any], clip: FloatArray
 ) -> None:
     changed = windows(clip, replace(PLAIN, **change))
     assert np.isfinite(changed).all()

@@ -149,7 +149,7 @@ def test_without_the_other_terms_it_is_nmf(
 
 
 def test_codes_are_nonnegative_least_squares(rng: np.random.Generator) -> None:
-    from scipy.optimize import nnls  # type: ignore[import-untyped]
+    from scipy.optimize import nnls
 
     basis, x = rng.random((5, 25)), rng.random((7, 25))
     found = encode(x, basis, updates=20_000)

@@ -68,6 +68,9 @@ def test_the_score_of_a_clip_is_the_tempered_mean_of_its_steps() -> None:
     clip = ClipSteps("c/0", "s", 0, [1, 1], [[0.0, 0.0], [np.log(3), 0.0]])
     plain, sharp = Calibration(), Calibration(clip_temperature=0.5)
     assert plain.whole(clip) == pytest.approx([0.625, 0.375])
+    # Of windows of one column and of two, the second weighs four times as much.
+    longer = ClipSteps("c/0", "s", 0, [1, 2], clip.logits)
+    assert plain.whole(longer) == pytest.approx([0.7, 0.3])
     squares = np.array([0.625, 0.375]) ** 2
     assert sharp.whole(clip) == pytest.approx(squares / squares.sum())
     assert sharp.whole(ClipSteps("c/1", "s", 0, [], [])) is None

@@ -23,9 +23,12 @@ from ser_stream.front_end import frames_of
 from ser_stream.nn.cpac import Cpac
 from ser_stream.values import FloatArray
 from training.__main__ import app
+from training.checkpoint import load_checkpoint
 from training.config import CorpusConfig, TrainConfig
 from training.corpora import Utterance, load_corpora
 from training.corpora.counts import PUBLISHED
+from training.corpora.utterance import read_samples
+from training.evaluate import TorchRecognizer, run_clips
 from training.joint import run
 from training.joint.decide import clip_logits, decide, ungated
 from training.joint.folds import JointFold, classes, joint_folds
@@ -147,6 +150,7 @@ def compute(
     config: TrainConfig,
     only: int | None = None,
     results: Path = Path("results"),
+    own_epochs: int = 0,
 ) -> list[str]:
     said: list[str] = []
     run(
@@ -157,6 +161,7 @@ def compute(
         device="cpu",
         threads=1,
         only=only,
+        own_epochs=own_epochs,
         progress=False,
         say=said.append,
     )
@@ -228,9 +233,8 @@ def test_a_clip_is_given_a_class_of_its_corpus() -> None:
     assert decide(logits, [0, 2, 3]) == 1
     assert decide(logits, [3, 0]) == 0
     # Probabilities are averaged, not logits: two steps against one that shouts.
-    logits = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 30.0]], np.float32)
-    assert decide(logits, [0, 1]) == (0.269 * 2 + 1 > 0.731 * 2)
-    assert decide(np.repeat(logits, [3, 3, 1], axis=0), [0, 1]) == 0
+    logits = np.array([[3.0, 0.0], [3.0, 0.0], [0.0, 30.0]], np.float32)
+    assert decide(logits, [0, 1]) == 0
 
 
 def test_each_corpus_has_its_result_and_its_row_of_the_page(
@@ -329,6 +333,30 @@ def test_results_of_another_configuration_are_refused_before_any_training(
     assert stored("emodb", 3) == kept
 
 
+def test_a_network_can_go_on_with_the_scored_corpus_alone(
+    utterances: list[Utterance], config: TrainConfig
+) -> None:
+    compute(utterances, config, only=3)
+    joint = stored("emodb", 3)
+    compute(utterances, config, only=3, own_epochs=1)
+    path = Path("results/emobox/cpac-joint-own/emodb/fold-3-seed-98.json")
+    own = json.loads(path.read_text())
+    assert own["config"]["train"] == joint["config"]["train"]
+    then = own["config"]["then"]
+    assert [c["name"] for c in then["corpora"]] == ["emodb"]
+    assert then["learning_rate"] == config.learning_rate / 2
+    assert own["epochs"] == config.epochs + 1
+    assert stored("emodb", 3) == joint
+    # It began where the joint network ended, and saw none of the others' speakers.
+    first, last = (
+        load_checkpoint(Path("out/fold-3") / part / "checkpoint.pt")
+        for part in (".", "emodb")
+    )
+    assert all(name.startswith("emodb/") for name in last["speakers"])
+    before, after = (c["weights"]["head.classifier.weight"] for c in (first, last))
+    assert 0 < (after - before).norm() < 0.2 * before.norm()
+
+
 def test_what_cannot_be_scored_is_named(
     utterances: list[Utterance], config: TrainConfig
 ) -> None:
@@ -356,7 +384,17 @@ def test_a_clip_without_speech_is_heard_whole(
     casia = [u for u in utterances if u.corpus == "casia"]
     logits, without = clip_logits(network, config.labels, config.front_end, casia)
     assert without == ["casia/hiss.wav"]
-    assert [len(steps) == 1 for steps in logits] == [u.clip == "hiss" for u in casia]
+    recognizer = TorchRecognizer(network, config.labels)
+    heard = run_clips(recognizer, config.front_end, casia)
+    for steps, gated, one in zip(logits, heard, casia, strict=True):
+        if one.clip == "hiss":
+            samples = read_samples(one.path)
+            expected = ungated(network, config.front_end, samples)
+        else:  # What is said of the first word alone does not count.
+            longest = np.array(gated.columns) == max(gated.columns)
+            assert longest.sum() < len(longest)
+            expected = np.array(gated.logits, np.float32)[longest]
+        assert np.array_equal(steps, expected)
     # 61 blocks of a tenth of a second: 57 columns, the middle 25 begin at the 16th.
     long = np.tile(clip, 4)[: 200 + 61 * 1600]
     frames = torch.from_numpy(frames_of(long, config.front_end))[None]

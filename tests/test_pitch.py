@@ -22,7 +22,8 @@ def voice(hertz: float, seconds: float = 0.5) -> FloatArray:
     """Harmonics that fall by 6 dB an octave, as a voice's do."""
     t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     partials = [np.sin(2 * np.pi * k * hertz * t) / k for k in range(1, 20)]
-    return (0.1 * np.sum(partials, axis=0)).astype(np.float32)
+    result: FloatArray = (0.1 * np.sum(partials, axis=0)).astype(np.float32)
+    return result
 
 
 @pytest.mark.parametrize("hertz", [75.0, 110.0, 180.0, 260.0, 400.0])

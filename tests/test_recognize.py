@@ -27,12 +27,18 @@ def test_each_file_gets_a_line_with_the_tempered_mean_of_its_scores() -> None:
     assert [row["file"] for row in rows] == [str(path) for path in CLIPS]
     for row, path in zip(rows, CLIPS, strict=True):
         live = run("listen", "--input", path, "--pace", "fast")
-        steps = [p["scores"] for p in predictions(live.stdout) if p["scores"]]
+        steps = [p for p in predictions(live.stdout) if p["scores"]]
+        # A window of n columns is 100 n + 412.5 ms long.
+        columns = [round((p["end_ms"] - p["start_ms"] - 412.5) / 100) for p in steps]
+        assert columns[0] < columns[-1] <= 25
         assert row["duration_s"] == pytest.approx(
             soundfile.info(path).duration, abs=1e-3
         )
         assert 0 < row["speech_s"] <= row["duration_s"]
-        means = {x: np.mean([s[x] for s in steps]) for x in row["scores"]}
+        means = {
+            x: np.average([p["scores"][x] for p in steps], weights=np.square(columns))
+            for x in row["scores"]
+        }
         sharpened = {x: mean ** (1 / temperature) for x, mean in means.items()}
         for label, score in row["scores"].items():
             expected = sharpened[label] / sum(sharpened.values())

@@ -28,7 +28,10 @@ def heard(
     """A clip whose steps say these classes of three, each with a score of 0.8."""
     scores = np.full((len(steps), 3), 0.1)
     scores[range(len(steps)), steps] = 0.8
-    return Heard(f"{speaker}{truth}", speaker, truth, scores, np.array(seconds))
+    columns = [1] * len(seconds)
+    return Heard(
+        f"{speaker}{truth}", speaker, truth, scores, np.array(seconds), columns
+    )
 
 
 def test_what_was_said_by_a_time_is_the_last_step_until_then() -> None:

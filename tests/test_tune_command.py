@@ -30,7 +30,15 @@ LABELS = dict(
     )
 )
 """EmoDB's own: its W, F, N, T, A and L."""
-TUNED = ("uncertain", "enter", "exit", "time_constant_s", "dwell_s")
+TUNED = (
+    "uncertain",
+    "enter",
+    "exit",
+    "evidence_per_s",
+    "change_per_s",
+    "change_per_s_silent",
+    "dwell_s",
+)
 
 
 def write_csv(path: Path, *rows: str, header: str = "file,label") -> Path:

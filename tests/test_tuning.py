@@ -26,8 +26,14 @@ from ser_stream.values import EmotionEvent, Phase, Prediction, State
 LABELS = ("angry", "happy", "sad")
 STEP = 3200
 PLAIN = SmoothingConfig(
-    uncertain=0.0, enter=0.5, exit=0.3, time_constant_s=0.0, dwell_s=0.0
+    uncertain=0.0,
+    enter=0.5,
+    exit=0.3,
+    evidence_per_s=5.0,
+    change_per_s=1000.0,
+    change_per_s_silent=1000.0,
 )
+"""Nothing is remembered, and a step is one look: what comes in is what is judged."""
 
 
 def silence(n: int) -> Prediction:
@@ -74,14 +80,17 @@ def by_smoother(
 
 
 share = st.sampled_from([0.0, 0.2, 0.35, 0.4, 0.5, 0.6, 0.75, 1.0])
+rate = st.sampled_from([0.0, 0.02, 0.2, 0.8, 5.0])
 configs = st.builds(
-    lambda uncertain, a, b, constant, dwell: SmoothingConfig(
-        uncertain, max(a, b), min(a, b), constant, dwell
+    lambda uncertain, a, b, evidence, change, silent, dwell: SmoothingConfig(
+        uncertain, max(a, b), min(a, b), evidence, change, silent, dwell
     ),
     share,
     share,
     share,
-    st.sampled_from([0.0, 0.1, 0.3, 0.6, 2.5]),
+    st.sampled_from([0.0, 0.4, 1.0, 2.5, 5.0]),
+    rate,
+    rate,
     st.sampled_from([0.0, 0.2, 0.3, 0.4, 1.0]),
 )
 
@@ -96,16 +105,35 @@ def test_a_replay_is_what_the_smoother_says_whatever_the_settings(
 ) -> None:
     rng = np.random.default_rng(seed)
     predictions = []
-    level = rng.standard_normal(3)
+    level, columns = rng.standard_normal(3), 0
     for n in range(60):
         level = 0.8 * level + 0.6 * rng.standard_normal(3)
         scores = np.exp(sharpness * level)
-        quiet = rng.random() < 0.05
+        quiet = rng.random() < 0.1
+        # The window grows by two columns a step, and silence clears it.
+        columns = 0 if quiet else min(25, columns + 2)
         found = tuple((scores / scores.sum()).tolist())
-        predictions.append(silence(n) if quiet else step(n, found))
+        predictions.append(silence(n) if quiet else step(n, found, columns))
     active = replay(predictions, Settings(many))
     for i, config in enumerate(many):
         assert active[:, i].tolist() == by_smoother(predictions, LABELS, config)
+
+
+def test_settings_that_believe_alike_share_a_track() -> None:
+    settings = Settings(Grid().settings(SmoothingConfig()))
+    assert len(settings.tracks) == 5 * 3 * 3
+    for i in (0, 1, 77, 5000):
+        config = settings.configs[i]
+        assert settings.tracks[settings.track[i]] == (
+            config.evidence_per_s,
+            config.change_per_s,
+            config.change_per_s_silent,
+        )
+
+
+def test_a_stream_of_silence_has_no_emotion() -> None:
+    active = replay(says("..."), Settings([PLAIN, SmoothingConfig()]))
+    assert active.tolist() == [[-1, -1]] * 3
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +180,16 @@ def test_a_replay_of_real_speech_starts_what_the_pipeline_started(
 
 
 def test_where_the_window_shrank_speech_had_ended_in_between() -> None:
-    steps = [step(0, (0.8, 0.1, 0.1), 9), step(1, (0.8, 0.1, 0.1), 11)]
-    steps += [step(2, (0.4, 0.35, 0.25), 1)]
-    sustained = replace(PLAIN, time_constant_s=10.0)
-    assert replay(steps, Settings([sustained]))[:, 0].tolist() == [0, 0, -1]
+    angry, unsure = (0.8, 0.1, 0.1), (0.36, 0.34, 0.3)
+    keeping = replace(PLAIN, change_per_s=0.0, uncertain=0.4)
+    grown = [step(0, angry, 9), step(1, angry, 11), step(2, unsure, 13)]
+    assert replay(grown, Settings([keeping]))[:, 0].tolist() == [0, 0, 0]
+    # What goes on by belief alone does not begin by it: the step is uncertain.
+    shrunk = [*grown[:2], step(2, unsure, 1)]
+    assert replay(shrunk, Settings([keeping]))[:, 0].tolist() == [0, 0, -1]
+    # The belief outlasts that pause.
+    again = [*shrunk, step(3, (0.45, 0.45, 0.1), 3)]
+    assert replay(again, Settings([keeping]))[:, 0].tolist() == [0, 0, -1, 0]
 
 
 def test_a_step_holds_from_when_it_falls_due() -> None:
@@ -288,10 +322,10 @@ def made_tally(*rows: tuple[float, float, float, float]) -> Tally:
     coverage, right, n_flips, delays = np.array(rows).T
     return Tally(
         1000,
-        60.0,
+        600.0,
         np.round(1000 * coverage).astype(np.int64),
         np.round(1000 * right).astype(np.int64),
-        n_flips.astype(np.int64),
+        np.round(10 * n_flips).astype(np.int64),
         delays[None].astype(np.float32),
     )
 
@@ -310,6 +344,10 @@ def made_tally(*rows: tuple[float, float, float, float]) -> Tally:
         ([(0.8, 0.501, 1, 0.96), (0.9, 0.504, 0, 1.04)], 0),
         # None: the nearest, 0.35 of 0.7 lacking against 1 flip of 2 too many.
         ([(0.35, 0.3, 0, 0.1), (0.9, 0.5, 4, 0.1), (0.69, 0.5, 2, 9.0)], 2),
+        # Of those about as far from the rule, the least delay.
+        ([(0.8, 0.4, 2.9, 8.0), (0.8, 0.5, 3.0, 2.5), (0.8, 0.5, 4.0, 1.0)], 1),
+        # Meeting the rule comes before any delay.
+        ([(0.8, 0.4, 2.0, 8.0), (0.69, 0.5, 2.0, 2.5)], 0),
         # Infinite delays are a tie.
         ([(0.8, 0.3, 1, math.inf), (0.8, 0.5, 1, math.inf)], 1),
     ],
@@ -363,7 +401,7 @@ def test_a_search_finds_settings_that_do_not_flicker_where_the_present_ones_do()
     assert found.best_figures.flips_per_minute <= 2
     assert found.best_figures.coverage >= 0.7
     assert found.best.update_s == 3.0
-    assert found.tried == 1 + 6 * 6 * 4 * 6 * 6
+    assert found.tried == 1 + 3 * 5 * 4 * 5 * 3 * 3 * 2
 
 
 def test_settings_that_are_the_best_already_stay() -> None:

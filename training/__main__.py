@@ -153,6 +153,12 @@ def emobox_joint(
         int | None,
         typer.Option(help="One fold alone, to share work between processes."),
     ] = None,
+    own_epochs: Annotated[
+        int,
+        typer.Option(
+            help="Go on for so many epochs on each scored corpus alone.", min=0
+        ),
+    ] = 0,
 ) -> None:
     """EmoBox's folds, one network for all corpora in each; resumable."""
     from training.joint import run
@@ -168,6 +174,7 @@ def emobox_joint(
         device=device,
         threads=threads,
         only=only,
+        own_epochs=own_epochs,
         say=_say,
     )
     _say("next: python -m training report")
@@ -309,6 +316,36 @@ def report(
 
     for line in build(results, out, PAPER_TABLES):
         _say(line)
+
+
+@app.command()
+def thresholds(
+    bundle: Annotated[
+        str, typer.Argument(help="Name of a packaged bundle, or a bundle's folder.")
+    ],
+    corpora: Corpora,
+    crossval: Annotated[Path, typer.Option(help="Folder of the bundle's `crossval`.")],
+    out: Annotated[
+        Path | None, typer.Option(help="JSON to write, for `python -m export`.")
+    ] = None,
+    min_coverage: Annotated[
+        float, typer.Option(help="Least share of speech with an emotion, 0 to 1.")
+    ] = 0.72,
+    max_flips: Annotated[
+        float, typer.Option(help="Most flips of the emotion a minute.")
+    ] = 1.8,
+    seed: Annotated[int, typer.Option(help="Of the streams.", min=0)] = 7,
+) -> None:
+    """Choose the thresholds of a bundle on streams of speakers it did not hear."""
+    from ser_stream.tuning.search import Rule
+    from training.stream_eval.thresholds import Question, choose_thresholds
+
+    question = Question(bundle, crossval, corpora, Rule(min_coverage, max_flips), seed)
+    text = json.dumps(choose_thresholds(question), indent=1)
+    if out is not None:
+        with replacing(out) as part:
+            part.write_text(text + "\n", encoding="utf-8")
+    _say(text)
 
 
 @app.command("stream-eval")

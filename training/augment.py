@@ -63,7 +63,8 @@ def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
     spectrum = np.fft.rfft(rng.standard_normal(size))
     f = np.arange(1, len(spectrum) + 1, dtype=float)
     noise = np.fft.irfft(spectrum / f ** (rng.uniform(0.0, 2.0) / 2))[:n]
-    return (noise / (np.std(noise) + 1e-12)).astype(np.float32)
+    result: FloatArray = (noise / (np.std(noise) + 1e-12)).astype(np.float32)
+    return result
 
 
 class NoiseSpectra:
@@ -91,7 +92,9 @@ class NoiseSpectra:
         if self._recorded and rng.random() < 0.5:
             kind = self._recorded
         mel = kind[rng.integers(len(kind))]
-        return mel[(rng.integers(len(mel)) + np.arange(n)) % len(mel)]
+        start = int(rng.integers(len(mel)))
+        result: FloatArray = mel[(start + np.arange(n)) % len(mel)]
+        return result
 
 
 class WindowMaker:

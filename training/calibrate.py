@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.recognizer import softmax, tempered
+from ser_stream.recognizer import clip_scores, softmax
 from ser_stream.window import MAX_COLUMNS
 from training.evaluate import ClipSteps
 
@@ -25,7 +25,7 @@ class Calibration:
     temperatures: tuple[float, ...] = (1.0,) * MAX_COLUMNS
     """For windows of 1 to 25 columns."""
     clip_temperature: float = 1.0
-    """Of the mean score of a clip's steps, which by itself is too timid: averaging
+    """See `clip_scores`; the mean of a clip's steps is too timid by itself: averaging
     flattens, while a clip heard whole is told better than a step."""
 
     def steps(self, clip: ClipSteps) -> Scores:
@@ -41,7 +41,7 @@ class Calibration:
         """
         if not clip.columns:
             return None
-        return tempered(self.steps(clip).mean(0), self.clip_temperature)
+        return clip_scores(self.steps(clip), clip.columns, self.clip_temperature)
 
 
 def fit_calibration(clips: Sequence[ClipSteps]) -> Calibration:
@@ -50,7 +50,7 @@ def fit_calibration(clips: Sequence[ClipSteps]) -> Calibration:
     if not heard:
         return Calibration()
     steps = Calibration(tuple(temperatures(heard)))
-    means = np.array([steps.steps(clip).mean(0) for clip in heard])
+    means = np.array([steps.whole(clip) for clip in heard])
     truth = np.array([clip.truth for clip in heard])
     whole = fit_temperature(np.log(np.maximum(means, 1e-12)), truth)
     return Calibration(steps.temperatures, round(whole, 4))

@@ -31,6 +31,7 @@ def train(
     threads: int = 0,
     progress: bool = True,
     cache: Path = Path("runs/spectra"),
+    begin: Path | None = None,
 ) -> Path:
     """Train until the last epoch, or go on where a killed run stopped.
 
@@ -46,6 +47,7 @@ def train(
         threads: CPU threads; 0 leaves torch's choice.
         progress: show a progress bar with the time left.
         cache: folder in which the clips' spectra are kept.
+        begin: checkpoint whose weights to begin with; None for weights by chance.
 
     Returns:
         The path of the checkpoint of the last epoch.
@@ -61,6 +63,8 @@ def train(
     path, table = out / "checkpoint.pt", out / "epochs.csv"
     data = TrainingSet(utterances, config, noises, cache, progress=progress)
     task = WindowTask(data, config, where)
+    if begin is not None:
+        task.module.load_state_dict(load_checkpoint(begin)["weights"])
     fit: Fit[Batch] = Fit(
         task,
         Schedule(

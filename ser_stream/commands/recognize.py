@@ -16,7 +16,7 @@ from ser_stream.config import ListenConfig
 from ser_stream.errors import SourceError
 from ser_stream.events import milliseconds, named_scores
 from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer, Recognizer, tempered
+from ser_stream.recognizer import OnnxRecognizer, Recognizer, clip_scores
 from ser_stream.sources.file import FileSource
 from ser_stream.values import (
     SAMPLE_RATE,
@@ -40,6 +40,8 @@ class Summary:
 
     scores: list[FloatArray] = field(default_factory=list)
     """Of the steps with speech."""
+    columns: list[int] = field(default_factory=list)
+    """Of the windows of these steps."""
     segments: list[EmotionEvent] = field(default_factory=list)
     """The ends of the steady emotions."""
     speech_s: float = 0.0
@@ -50,20 +52,17 @@ class Summary:
     """True where the recording was shorter than one column, and padded."""
 
     def whole_scores(self, temperature: float) -> FloatArray | None:
-        """Mean of the calibrated scores over the speech steps; None without speech.
-
-        The mean alone would be too timid: the bundle has a temperature for it.
-        """
+        """Scores of the whole, see `clip_scores`; None without speech."""
         if not self.scores:
             return None
-        mean: FloatArray = np.mean(self.scores, axis=0)
-        return tempered(mean, temperature)
+        return clip_scores(np.array(self.scores), self.columns, temperature)
 
     def add(self, events: Sequence[StreamEvent]) -> None:
         """Take in what the pipeline returned."""
         for event in events:
             if isinstance(event, Prediction) and event.scores is not None:
                 self.scores.append(event.scores)
+                self.columns.append(event.columns)
             elif isinstance(event, EmotionEvent) and event.phase is Phase.END:
                 self.segments.append(event)
 

@@ -23,13 +23,11 @@ from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.sources.file import FileSource
 from ser_stream.tuning.figures import Figures
-from ser_stream.tuning.search import Found, Rule, search
+from ser_stream.tuning.search import TUNED, Found, Rule, search
 from ser_stream.tuning.streams import Segment, Stream
 from ser_stream.values import SAMPLE_RATE, Prediction
 
 _LOGGER = logging.getLogger(__name__)
-TUNED = ("uncertain", "enter", "exit", "time_constant_s", "dwell_s")
-"""Keys of [smoothing] that are chosen."""
 FEW_SEGMENTS = 30
 """With fewer, one segment more or less may change what is chosen."""
 FEW_SPEECH_S = 180.0
@@ -272,7 +270,7 @@ def _text(streams: Sequence[Stream], rule: Rule, found: Found) -> str:
         ["flips a minute", *(f"{f.flips_per_minute:.1f}" for f in figures)],
     ]
     lines = [
-        f"{row[0]:<16}" + "".join(f"{cell:>13}" for cell in row[1:]) if row else ""
+        f"{row[0]:<20}" + "".join(f"{cell:>13}" for cell in row[1:]) if row else ""
         for row in rows
     ]
     n = sum(len(stream.segments) for stream in streams)

@@ -6,10 +6,10 @@ The network is two modules that run one after the other, and apart when streamin
   axis shrinks 39-37-18-16-8-6-3-1, so column k sees exactly frames 8k to 8k + 37.
 - `Head`: the columns of a window -> logits.
 
-`CpacConfig()` is the paper's network in streaming form; `CpacConfig.as_published_code()`
-and `CpacConfig.as_written()` are the paper's two readings. `CpacConfig.listening()` is
-what the bundles have: the streaming form with the pitchogram as a second channel, and
-statistics over time beside the capsules.
+`CpacConfig()` is the paper's network in streaming form;
+`CpacConfig.as_published_code()` and `CpacConfig.as_written()` are the paper's two
+readings. `CpacConfig.listening()` is what the bundles have: the streaming form with the
+pitchogram as a second channel, and statistics over time beside the capsules.
 """
 
 from dataclasses import asdict, dataclass

@@ -14,6 +14,8 @@ from ser_stream.tuning.streams import Stream
 from ser_stream.values import SAMPLE_RATE
 
 Counts = NDArray[np.int64]
+_REACH = 100
+"""Steps that are looked back for an emotion; 20 s with the default step."""
 _BLOCK_BYTES = 1 << 26
 """How much of a replay is held at once."""
 
@@ -183,7 +185,7 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
         n_speech += int(speech.sum())
         n_active += (within != NONE).sum(axis=0)
         n_right += (within == label).sum(axis=0)
-        n_flips += flips(within, speech, before, label)
+        n_flips += flips(within, speech, before, label, last_of(active[: steps.start]))
         if segment.label != before_label:
             late = (stream.ends[steps] - segment.start) / SAMPLE_RATE
             delays.append(delay(within, late, before, label))
@@ -217,20 +219,35 @@ def delay(
     return np.where(right.any(axis=0), times[right.argmax(axis=0)], np.inf)
 
 
+def last_of(active: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The last emotion that was active, (n_settings,), of (n_steps, n_settings)."""
+    result = np.full(active.shape[1], NONE, np.int8)
+    for row in reversed(active[-_REACH:]):
+        result = np.where(result == NONE, row, result)
+    return result
+
+
 def flips(
     within: NDArray[np.int8],
     speech: NDArray[np.bool_],
     before: NDArray[np.int8],
     label: int,
+    earlier: NDArray[np.int8] | None = None,
 ) -> Counts:
     """Emotions that begin within a segment though it has one label, (n_settings,).
+
+    What was heard before the segment and begins again after a pause, until another
+    emotion comes, is no flip and no arrival: it only has not been noticed yet.
 
     Args:
         within: what is active after the steps of the segment, (n_steps, n_settings).
         speech: whether each step heard speech, (n_steps,).
         before: what was active when the segment began, (n_settings,).
         label: the right one.
+        earlier: the last emotion before the segment, going on or ended by a pause,
+            (n_settings,); None: `before`.
     """
+    earlier = before if earlier is None else earlier
     result = np.zeros(before.shape, np.int64)
     # The emotion that a new one is compared with. The first change away from what a
     # segment did not begin right with is the way there, so there is none as yet.
@@ -243,6 +260,7 @@ def flips(
             paused[:] = True
             continue
         begins = (now != NONE) & (now != last)
+        begins &= ~(paused & (heard == NONE) & (now == earlier) & (now != label))
         result += begins & (heard != NONE) & ((now != heard) | ~paused)
         heard = np.where(begins, now, heard)
         paused &= now == NONE

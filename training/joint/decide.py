@@ -16,10 +16,10 @@ from training.evaluate import STEP_S, TorchRecognizer, run_clips
 
 FRAMES_PER_COLUMN = 8
 DECISION = (
-    f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean over "
-    "steps of the softmax over the classes of the corpus; a clip in which the gate "
-    f"hears no speech: one window over the whole clip, at most its middle "
-    f"{MAX_COLUMNS} columns"
+    f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean, over "
+    "the steps whose window is as long as it gets in this clip, of the softmax over "
+    "the classes of the corpus; a clip in which the gate hears no speech: one window "
+    f"over the whole clip, at most its middle {MAX_COLUMNS} columns"
 )
 
 
@@ -49,14 +49,17 @@ def clip_logits(
         utterances: clips to hear.
 
     Returns:
-        Logits of every clip, each (n_steps, n_labels); and the names of the clips in
-        which the gate heard no speech, which have the one step of `ungated`.
+        Logits of every clip, each (n_steps, n_labels), at the steps whose window is as
+        long as it gets in this clip (what is said of its first word alone is another
+        question); and the names of the clips in which the gate heard no speech, which
+        have the one step of `ungated`.
     """
     heard, without_speech = [], []
     steps = run_clips(TorchRecognizer(model, labels), front_end, utterances)
     for utterance, clip in zip(utterances, steps, strict=True):
         if clip.logits:
-            heard.append(np.array(clip.logits, np.float32))
+            longest = np.array(clip.columns) == max(clip.columns)
+            heard.append(np.array(clip.logits, np.float32)[longest])
         else:
             without_speech.append(utterance.name)
             heard.append(ungated(model, front_end, read_samples(utterance.path)))

@@ -1,4 +1,8 @@
-"""Joint folds -> results/emobox/cpac-joint/CORPUS/fold-K-seed-S.json; resumable."""
+"""Joint folds -> results/emobox/cpac-joint/CORPUS/fold-K-seed-S.json; resumable.
+
+`own_epochs` goes on from the joint network for some epochs on the training clips of the
+scored corpus alone, one network for each; results under `cpac-joint-own`.
+"""
 
 import time
 from collections import Counter
@@ -20,7 +24,7 @@ from training.joint.decide import DECISION, clip_logits, decide
 from training.joint.folds import JointFold, classes, joint_folds
 from training.loop import train
 from training.reproduce.cells import Cell
-from training.reproduce.names import JOINT
+from training.reproduce.names import JOINT, JOINT_OWN
 from training.reproduce.results import (
     SCHEMA,
     check_same,
@@ -43,11 +47,17 @@ class Place:
     out: Path
     results: Path
     device: str
+    own_epochs: int = 0
     revision: str = field(default_factory=git_revision)
+
+    @property
+    def system(self) -> str:
+        """As files of results and their page have it."""
+        return JOINT_OWN if self.own_epochs else JOINT
 
     def path(self, fold: JointFold, corpus: str) -> Path:
         """The file of one corpus's result."""
-        cell = Cell("emobox", JOINT, corpus, fold.name, self.config.seed)
+        cell = Cell("emobox", self.system, corpus, fold.name, self.config.seed)
         return self.results / cell.path
 
     def missing(self, fold: JointFold) -> list[str]:
@@ -58,7 +68,7 @@ class Place:
         """
         for corpus in fold.test:
             if self.path(fold, corpus).exists():
-                check_same(self.path(fold, corpus), described(fold, self.config))
+                check_same(self.path(fold, corpus), described(fold, self, corpus))
         return [c for c in fold.test if not self.path(fold, c).exists()]
 
 
@@ -72,6 +82,7 @@ def run(
     device: str = "auto",
     threads: int = 0,
     only: int | None = None,
+    own_epochs: int = 0,
     progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> None:
@@ -89,6 +100,7 @@ def run(
         device: `auto`, `cpu` or `cuda`; of training. Clips are scored on the CPU.
         threads: CPU threads; 0 leaves torch's choice.
         only: compute this fold alone, from 1, to share the work between processes.
+        own_epochs: go on for so many on each scored corpus alone; 0: do not.
         progress: show progress bars.
         say: told a line for each corpus of each fold.
 
@@ -98,7 +110,8 @@ def run(
         SourceError: if a corpus lacks a clip of its folds.
     """
     folds = joint_folds(utterances, config)
-    place = Place(config, classes(utterances, config), out, results, device)
+    known = classes(utterances, config)
+    place = Place(config, known, out, results, device, own_epochs)
     if only is not None and not 1 <= only <= len(folds):
         raise ConfigError(f"only is {only}; allowed: 1 to {len(folds)}")
     wanted = [fold for fold in folds if only in (None, fold.number)]
@@ -123,8 +136,20 @@ def run(
                 )
                 # Of this process, and of each corpus the same share.
                 seconds = (time.monotonic() - started) / len(missing)
-                model, _ = build_model(load_checkpoint(checkpoint))
                 for corpus in missing:
+                    best = checkpoint
+                    if own_epochs:
+                        best = train(
+                            [u for u in fold.train if u.corpus == corpus],
+                            own_config(config, corpus, own_epochs),
+                            out / fold.name / corpus,
+                            noises=noises,
+                            device=device,
+                            threads=threads,
+                            progress=progress,
+                            begin=checkpoint,
+                        )
+                    model, _ = build_model(load_checkpoint(best))
                     content = _scored(place, fold, corpus, model, seconds)
                     write_result(place.path(fold, corpus), content)
         for corpus in fold.test:
@@ -133,8 +158,24 @@ def run(
                 say(f"{fold.name}: {corpus} UAR {found['UAR']}, WAR {found['WAR']}")
 
 
-def described(fold: JointFold, config: TrainConfig) -> dict[str, Any]:
+OWN_RATE = 0.5
+"""Learning rate of the last epochs, on one corpus, as a share of the first ones'."""
+
+
+def own_config(config: TrainConfig, corpus: str, epochs: int) -> TrainConfig:
+    """What to go on with on one corpus: the same recipe, half as fast."""
+    return replace(
+        config,
+        name=f"{config.name}-{corpus}",
+        corpora=tuple(c for c in config.corpora if c.name == corpus),
+        epochs=epochs,
+        learning_rate=config.learning_rate * OWN_RATE,
+    )
+
+
+def described(fold: JointFold, place: Place, corpus: str) -> dict[str, Any]:
     """What decides a result, as its file holds it."""
+    config = place.config
     whole = sorted({u.corpus for u in fold.train} - set(fold.test))
     also = f"; wholly in training: {', '.join(whole)}" if whole else ""
     return {
@@ -143,6 +184,11 @@ def described(fold: JointFold, config: TrainConfig) -> dict[str, Any]:
         f"{', '.join(fold.test)}{also}",
         "decision": DECISION,
         "train": config.to_dict(),
+        **(
+            {"then": own_config(config, corpus, place.own_epochs).to_dict()}
+            if place.own_epochs
+            else {}
+        ),
     }
 
 
@@ -159,7 +205,7 @@ def _scored(
     return {
         "schema": SCHEMA,
         "protocol": "emobox",
-        "system": JOINT,
+        "system": place.system,
         "place": corpus,
         "fold": fold.name,
         "seed": config.seed,
@@ -169,15 +215,15 @@ def _scored(
         "device": str(pick_device(place.device)),
         "threads": torch.get_num_threads(),
         "seconds": round(seconds + time.monotonic() - started, 1),
-        "config": described(fold, config),
-        "epochs": config.epochs,
+        "config": described(fold, place, corpus),
+        "epochs": config.epochs + place.own_epochs,
         "n": {"train": len(fold.train), "validation": 0, "test": len(test)},
         "n_train": dict(sorted(by_corpus.items())),
         "without_speech": without_speech,
-        "selections": {"last": {"epoch": config.epochs, **last}},
+        "selections": {"last": {"epoch": config.epochs + place.own_epochs, **last}},
         "curve": [
             {
-                "epoch": config.epochs,
+                "epoch": config.epochs + place.own_epochs,
                 "test_WAR": last["WAR"],
                 "test_UAR": last["UAR"],
             }

@@ -5,6 +5,8 @@ READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 """What CPAC can be taken to be; the third is what a daemon can run."""
 JOINT = "cpac-joint"
 """One network for all corpora of EmoBox's folds: `python -m training emobox-joint`."""
+JOINT_OWN = "cpac-joint-own"
+"""The same, gone on with for some epochs on the scored corpus alone."""
 YARDSTICKS = ("compare-svm", "egemaps-svm")
 """openSMILE with an SVM; no part of the paper."""
 N_PAPER_FOLDS = 10

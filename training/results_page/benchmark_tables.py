@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from training.reproduce.names import JOINT, READINGS, YARDSTICKS
+from training.reproduce.names import JOINT, JOINT_OWN, READINGS, YARDSTICKS
 from training.results_page.cells import Cell, Cells
 from training.results_page.published import EMOBOX, Published
 from training.results_page.wording import (
@@ -21,7 +21,7 @@ _ALWAYS = (*READINGS, *YARDSTICKS)
 
 def emobox(cells: Cells, published: Published) -> tuple[list[str], list[Cell]]:
     """UAR beside EmoBox's Table 4, then all metrics of ours."""
-    systems = in_order([*{*_ALWAYS, JOINT, *cells.systems("emobox")}])
+    systems = in_order([*{*_ALWAYS, JOINT, JOINT_OWN, *cells.systems("emobox")}])
     ours = {
         (system, place): cells.cell("emobox", system, place, "last")
         for system in systems

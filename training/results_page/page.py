@@ -34,7 +34,8 @@ A revision with a + had changes that were not committed yet.
 _JOINT = """\
 *CPAC, all corpora in one*: `python -m training emobox-joint
 training/configs/emobox.toml`. It heard the other corpora, too; the other rows heard
-labels of the scored corpus alone.
+labels of the scored corpus alone. *Then its own*: with `--own-epochs 12`, from that
+network on, the scored corpus's training clips alone.
 """
 _DISTANCE = """\
 Euclidean distance between the means of the same class in two corpora: on raw MFCC (all

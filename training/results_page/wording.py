@@ -16,6 +16,7 @@ SYSTEMS = {
     "cpac-as-written": "CPAC, as written",
     "cpac-streaming": "CPAC, streaming",
     "cpac-joint": "CPAC, all corpora in one",
+    "cpac-joint-own": "CPAC, all corpora, then its own",
     "algorithm-1": "Algorithm 1",
     "algorithm-2": "Algorithm 2",
     "algorithm-3": "Algorithm 3",

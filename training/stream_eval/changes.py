@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_stream.tuning.figures import flips
+from ser_stream.tuning.figures import flips, last_of
 from ser_stream.tuning.replay import NONE
 from ser_stream.tuning.streams import Segment, Stream
 from ser_stream.values import SAMPLE_RATE, Phase
@@ -103,6 +103,7 @@ def count(
                 stream.speech[steps],
                 np.array([before], np.int8),
                 index[segment.label],
+                last_of(active[: steps.start, None]),
             )[0]
         )
     spoken = np.zeros(len(active), bool)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_stream.recognizer import tempered
+from ser_stream.recognizer import clip_scores
 from training.calibrate import Scores
 from training.intervals import Counts, Interval, of_draws
 from training.stream_eval.record import Recording
@@ -26,6 +26,8 @@ class Heard:
     """Calibrated scores, (n_steps, n_classes); no rows where no speech was heard."""
     heard_s: Scores
     """Seconds of speech heard by each step, (n_steps,)."""
+    columns: Sequence[int]
+    """Of each step's window."""
     clip_temperature: float = 1.0
 
     @property
@@ -33,7 +35,7 @@ class Heard:
         """Scores of the clip, (n_classes,), as `recognize` gives them; or None."""
         if not len(self.steps):
             return None
-        return tempered(self.steps.mean(0), self.clip_temperature)
+        return clip_scores(self.steps, self.columns, self.clip_temperature)
 
     @property
     def predicted(self) -> int:
@@ -49,17 +51,20 @@ class Heard:
         return int(self.steps[n - 1].argmax()) if n else NONE
 
 
-def speech_steps(recording: Recording, n_classes: int) -> tuple[Scores, Scores]:
-    """Scores of the steps with speech, (n, n_classes), and seconds heard by each."""
+def speech_steps(
+    recording: Recording, n_classes: int
+) -> tuple[Scores, Scores, list[int]]:
+    """The steps with speech: scores, (n, n_classes), seconds heard by each, columns."""
     kept = [
-        (prediction.scores, seconds)
+        (prediction.scores, seconds, prediction.columns)
         for prediction, seconds in zip(
             recording.predictions, recording.heard_s, strict=True
         )
         if prediction.scores is not None
     ]
-    scores = np.array([s for s, _ in kept], np.float64).reshape(-1, n_classes)
-    return scores, np.array([seconds for _, seconds in kept], np.float64)
+    scores = np.array([s for s, _, _ in kept], np.float64).reshape(-1, n_classes)
+    seconds = np.array([s for _, s, _ in kept], np.float64)
+    return scores, seconds, [n for _, _, n in kept]
 
 
 def counts(clips: Sequence[Heard], predicted: Sequence[int], n_classes: int) -> Counts:

@@ -64,7 +64,7 @@ class Benched:
             judge = self.group.judge(clip)
             samples = change(read_samples(clip.path), clip.name)
             recording = record(samples, judge.recognizer, self.bundle.front_end, config)
-            steps, heard_s = speech_steps(recording, self._n_classes)
+            steps, heard_s, columns = speech_steps(recording, self._n_classes)
             truth = self.bundle.labels.index(clip.emotion)
             result.append(
                 Heard(
@@ -73,6 +73,7 @@ class Benched:
                     truth,
                     steps,
                     heard_s,
+                    columns,
                     judge.clip_temperature,
                 )
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-from scipy.stats import chi2  # type: ignore[import-untyped]
+from scipy.stats import chi2
 
 T = TypeVar("T")
 N_BOOTSTRAP = 1000
