@@ -49,6 +49,12 @@ research: $(VENV)/.all      ## train and install the model `research` from SER_C
 	@mkdir -p "$(MODELS)"
 	$(BIN)/python -m export runs/research/checkpoint.pt "$(MODELS)/research" \
 		--crossval runs/research-crossval/crossval.json
+	$(BIN)/python -m training thresholds "$(MODELS)/research" \
+		--corpora "$(SER_CORPORA)" --crossval runs/research-crossval \
+		--out runs/research-thresholds.json
+	$(BIN)/python -m export runs/research/checkpoint.pt "$(MODELS)/research" \
+		--crossval runs/research-crossval/crossval.json \
+		--thresholds runs/research-thresholds.json
 
 clean:                      ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

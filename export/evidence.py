@@ -135,7 +135,10 @@ def read_stream_eval(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     same = {
         "labels": manifest["labels"],
         "thresholds": manifest["thresholds"],
+        "temperatures": manifest["temperatures"],
+        "clip_temperature": manifest["clip_temperature"],
         "graphs": {n: manifest["files"][n] for n in protocol.get("graphs", {})},
+        "limit": None,  # Of trials nothing gets on a card.
     }
     other = [k for k, value in same.items() if k in protocol and protocol[k] != value]
     if other:

@@ -22,6 +22,10 @@ UNCERTAIN = "uncertain"
 """The label of a step whose best score is under the threshold."""
 LEAST_SCORE = 1e-4
 """No single step rules an emotion out."""
+MOST_EVIDENCE = 10.0
+"""A second; with more, products of scores leave the range of float32."""
+LEAST_BELIEF = 1e-12
+"""Nor do many: from zero no emotion could come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,11 @@ class SmoothingConfig:
         for name in ("dwell_s", "update_s"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"{name} is {getattr(self, name)}; allowed: >= 0 s")
+        if self.evidence_per_s > MOST_EVIDENCE:
+            raise ConfigError(
+                f"evidence_per_s is {self.evidence_per_s}; allowed: at most "
+                f"{MOST_EVIDENCE:g}"
+            )
         for name in ("evidence_per_s", "change_per_s", "change_per_s_silent"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(
@@ -126,7 +135,7 @@ class Smoother:
             size = math.sqrt(min(1.0, prediction.columns / MAX_COLUMNS))
             weight = np.float32(config.evidence_per_s * elapsed * size)
             belief = belief * np.maximum(scores, np.float32(LEAST_SCORE)) ** weight
-            belief = belief / belief.sum()
+            belief = np.maximum(belief / belief.sum(), np.float32(LEAST_BELIEF))
         self._belief = belief
         return belief
 

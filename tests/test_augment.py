@@ -140,6 +140,37 @@ def test_level_alone_changes_nothing_behind_the_normalisation(
     assert np.abs(loud - quiet).max() < 0.05
 
 
+def test_level_and_noise_are_what_is_asked_for(clip: FloatArray) -> None:
+    raw = FrontEndConfig(normalise=NormaliseConfig(kind="fixed"), pitch=PitchConfig())
+
+    def c0(**change: Any) -> FloatArray:
+        augment = replace(PLAIN, **change)
+        rng = np.random.default_rng(3)
+        maker = WindowMaker(OneClip(clip), raw, augment, NoiseSpectra([]), rng)
+        result: FloatArray = maker.windows(np.array([0, 0, 0]), 5).numpy()
+        return result
+
+    quieter = c0(level_dbfs=(-45.0, -45.0)) - c0()
+    # 15 dB on each of 128 bands.
+    assert np.allclose(quieter[:, :, 0], -15.0 * np.sqrt(128.0), atol=0.05)
+    assert np.abs(quieter[:, :, 1:]).max() < 0.05
+    loud = c0(noise_probability=1.0, snr_db=(0.0, 0.0))
+    soft = c0(noise_probability=1.0, snr_db=(30.0, 30.0))
+    # Noise fills the gaps of speech, and takes from the voice's share of power.
+    assert (loud[:, :, 0].min(1) > soft[:, :, 0].min(1) + 100.0).all()
+    voiced = soft[:, :, 39:].max(2) > 0.8
+    assert voiced.sum() > 20
+    share = loud[:, :, 39:].max(2)[voiced] / soft[:, :, 39:].max(2)[voiced]
+    assert 0.3 < np.median(share) < 0.95
+    assert np.abs(c0(warp=0.2) - c0())[:, :, 1:39].mean() > 1.0
+
+
+def test_slower_and_faster_are(clip: FloatArray) -> None:
+    rng = np.random.default_rng(1)
+    slower, faster = (VARIANTS[name](clip, rng) for name in ("slower", "faster"))
+    assert len(slower) > len(clip) > len(faster)
+
+
 def test_pitch_moves_the_pitchogram_alone_and_colour_the_mfccs_alone(
     clip: FloatArray,
 ) -> None:

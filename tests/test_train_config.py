@@ -83,6 +83,9 @@ def test_settings_survive_their_plain_form() -> None:
         ({"corpora": []}, r"needs \[\[corpora\]\]"),
         ({"model": {"n_classes": 3}}, "n_classes is 3, but there are 5 labels"),
         ({"model": {"n_channels": 1}}, "n_channels is 1; it must be 2 with pitch"),
+        ({"augment": {"snr_db": [5.0]}}, r"snr_db is \[5.0\]; it must be \[lowest"),
+        ({"augment": {"noise_probability": 7.0}}, "noise_probability 7.0; allowed"),
+        ({"corpora": [{"name": "emodb", "only": ["hapy"]}]}, "emodb: only is .'hapy'"),
         ({"augment": {"variants": [0.5, 0.5]}}, "shares with sum 1, of original"),
     ],
 )

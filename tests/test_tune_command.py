@@ -122,7 +122,10 @@ def test_the_present_figures_are_what_listen_does(minute_labels: Path) -> None:
     assert present["right"] == pytest.approx(right / speech)
     assert present["changes"] == len(segments)
     assert present["missed"] == len(segments) - len(arrived)
-    assert present["median_delay_s"] * 1000 == pytest.approx(np.median(delays))
+    # Infinite where half of the changes are missed, which JSON cannot say.
+    late = present["median_delay_s"]
+    found = np.inf if late is None else 1000 * late
+    assert found == pytest.approx(np.median(delays))
 
 
 def test_what_is_written_is_what_listen_then_uses(

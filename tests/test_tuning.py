@@ -17,7 +17,7 @@ from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.smoothing import Smoother, SmoothingConfig
 from ser_stream.tuning import figures as tuning_figures
-from ser_stream.tuning.figures import Tally, count, delay, flips, tally
+from ser_stream.tuning.figures import Tally, count, delay, flips, last_of, tally
 from ser_stream.tuning.replay import Settings, replay
 from ser_stream.tuning.search import Grid, Rule, choose, measure, search
 from ser_stream.tuning.streams import Segment, Stream
@@ -208,12 +208,21 @@ def test_segments_that_overlap_or_hold_nothing_are_refused() -> None:
 
 def column(text: str) -> np.ndarray:
     """A letter a step: what is active; - for none."""
-    return np.array([[" ahs".index(c) - 1 if c != "-" else -1] for c in text], np.int8)
+    found = [" ahs".index(c) - 1 if c != "-" else -1 for c in text]
+    return np.array(found, np.int8).reshape(-1, 1)
 
 
-def flips_of(text: str, before: str, label: str, silent: str = "") -> int:
+def flips_of(
+    text: str, before: str, label: str, silent: str = "", earlier: str | None = None
+) -> int:
     speech = np.array([c != "." for c in silent or "x" * len(text)])
-    (n,) = flips(column(text), speech, column(before)[0], LABELS.index(label))
+    (n,) = flips(
+        column(text),
+        speech,
+        column(before)[0],
+        LABELS.index(label),
+        None if earlier is None else column(earlier)[0],
+    )
     return int(n)
 
 
@@ -243,6 +252,32 @@ def test_the_same_emotion_after_a_pause_is_no_flip_but_another_is() -> None:
     assert flips_of("aa-hh", "-", "angry", silent="xx.xx") == 1
     # The pause excuses one coming back, not the next.
     assert flips_of("a-aa-a", "-", "angry", silent="x.xxxx") == 1
+
+
+@pytest.mark.parametrize(
+    ("active", "silent", "earlier", "expected"),
+    [
+        ("-hhaa", ".xxxx", "h", 0),  # what was before the pause, then the change
+        ("-hhaa", ".xxxx", "s", 1),  # wrong, and heard for the first time
+        ("-hhaa", "xxxxx", "h", 1),  # no pause came before it
+        ("-h-hhaa", ".x.xxxx", "h", 0),
+        ("-hhaha", ".xxxxx", "h", 2),  # once the change came, back is a flip
+        ("-aahh", ".xxxx", "a", 1),  # it began again with the right one
+    ],
+)
+def test_what_was_heard_before_a_pause_is_late_and_no_flip(
+    active: str, silent: str, earlier: str, expected: int
+) -> None:
+    assert flips_of(active, "-", "angry", silent, earlier) == expected
+
+
+def test_the_last_emotion_of_a_stretch_is_found_whatever_ended_it() -> None:
+    assert [int(last_of(column(t))[0]) for t in ("ah--", "--", "s", "")] == [
+        1,
+        -1,
+        2,
+        -1,
+    ]
 
 
 def delay_of(text: str, before: str, label: str) -> float:

@@ -29,8 +29,6 @@ from training.spectra import Spectra, band_shares, level_of, mel_and_pitch
 LN_PER_DB = float(np.log(10.0) / 10.0)
 WHITE_NOISE_DB = 12.0
 """What white noise of 0 dBFS reads on every mel band; see `ser_stream.normalise`."""
-QUIET_DB = -60.0
-"""A clip's end, where nothing of the speaker is left to join on; below the speech."""
 
 
 class Clips(Protocol):
@@ -198,8 +196,9 @@ class WindowMaker:
         return mel, np.concatenate(pitches).astype(np.float32)
 
     def _share_of_voice(self, mel: Tensor, noise: Tensor) -> Tensor:
-        # The autocorrelation of a sum is the sum of autocorrelations, and noise has
-        # none at these lags: the normalised one fades by the voice's share of power.
+        # The autocorrelation of a sum is the sum of autocorrelations; the normalised
+        # one of the voice fades by its share of power. That of the noise is taken for
+        # zero, which is not true of brown noise and of music: see docs/model.md.
         voice = torch.exp(mel * LN_PER_DB) @ self._shares
         other = torch.exp(noise * LN_PER_DB) @ self._shares
         return (voice / (voice + other))[:, :, None]

@@ -50,6 +50,31 @@ class AugmentConfig:
     mixup: float = 0.0
     """Parameter of the beta distribution; 0 turns mixup off."""
 
+    def check(self) -> None:
+        """Refuse what would fail, or train nonsense.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+        for name in ("level_dbfs", "snr_db"):
+            pair = getattr(self, name)
+            numbers = all(isinstance(x, (int, float)) for x in pair)
+            if len(pair) != 2 or not numbers or pair[0] > pair[1]:
+                raise ConfigError(
+                    f"augment.{name} is {list(pair)}; it must be [lowest, highest]"
+                )
+        for name in ("warp", "colour_db", "pitch_octaves", "time_masks", "mixup"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"augment.{name} is {getattr(self, name)}; allowed: 0 or more"
+                )
+        if self.time_mask_frames < 1 or not 0 <= self.noise_probability <= 1:
+            raise ConfigError(
+                f"augment.time_mask_frames is {self.time_mask_frames}, "
+                f"noise_probability {self.noise_probability}; allowed: 1 or more, and "
+                "0 to 1"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -119,8 +144,20 @@ class TrainConfig:
                 raise ConfigError(
                     f"{key} is {getattr(config, key)}; allowed: 1 or more"
                 )
+        config.augment.check()
+        for corpus in config.corpora:
+            foreign = set(corpus.only) - set(config.labels)
+            if foreign or corpus.weight <= 0:
+                raise ConfigError(
+                    f"corpus {corpus.name}: only is {list(corpus.only)}, weight "
+                    f"{corpus.weight:g}; allowed: labels, and a weight above 0"
+                )
         shares = config.augment.variants
-        if len(shares) != len(VARIANTS) or abs(sum(shares) - 1.0) > 1e-6:
+        if (
+            len(shares) != len(VARIANTS)
+            or abs(sum(shares) - 1.0) > 1e-6
+            or min(shares) < 0
+        ):
             raise ConfigError(
                 f"augment.variants is {list(shares)}; it must be shares with sum 1, of "
                 f"{', '.join(VARIANTS)}"

@@ -92,7 +92,7 @@ def speech_span(samples: FloatArray) -> tuple[int, int]:
     The whole clip where the gate hears nothing; the level is set to what it hears best.
     """
     gate, began = Gate(), None
-    # At -26 dBFS; a second of silence so that the last block comes out.
+    # At -26 dBFS; a little silence so that the last block comes out.
     loud = samples * np.float32(0.05 / (np.sqrt(np.mean(np.square(samples))) + 1e-9))
     padded = np.pad(loud, (0, SAMPLE_RATE // 5)).astype(np.float32)
     for block in Blocker().feed(Chunk(0, padded)):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.smoothing import LEAST_SCORE, SmoothingConfig
+from ser_stream.smoothing import LEAST_BELIEF, LEAST_SCORE, SmoothingConfig
 from ser_stream.values import SAMPLE_RATE, FloatArray, Prediction
 from ser_stream.window import MAX_COLUMNS
 
@@ -126,6 +126,7 @@ class _Beliefs:
             ]
             belief = belief * np.array(likelihood)[self._of_evidence]
             belief = belief / belief.sum(axis=1, keepdims=True)
+            belief = np.maximum(belief, np.float32(LEAST_BELIEF))
         self._belief = belief
         return belief
 

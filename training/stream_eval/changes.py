@@ -46,6 +46,8 @@ class Counted:
     spoken_active: int
     """Of these, steps with an emotion going on."""
     flips: int
+    flips_with_returns: int
+    """Those, too, in which the emotion before a change begins again after a pause."""
     delays: list[Delay]
 
 
@@ -92,11 +94,12 @@ def count(
         [NONE if a is None else index[a] for a in active_labels(recording)], np.int8
     )
     truth = np.full(len(active), NONE, np.int8)
-    n_flips = 0
+    n_flips = n_with_returns = 0
     for segment in segments:
         steps = stream.steps(segment)
         truth[steps] = index[segment.label]
         before = active[steps.start - 1] if steps.start else np.int8(NONE)
+        nothing = np.array([NONE], np.int8)
         n_flips += int(
             flips(
                 active[steps][:, None],
@@ -104,6 +107,15 @@ def count(
                 np.array([before], np.int8),
                 index[segment.label],
                 last_of(active[: steps.start, None]),
+            )[0]
+        )
+        n_with_returns += int(
+            flips(
+                active[steps][:, None],
+                stream.speech[steps],
+                np.array([before], np.int8),
+                index[segment.label],
+                nothing,
             )[0]
         )
     spoken = np.zeros(len(active), bool)
@@ -119,6 +131,7 @@ def count(
         spoken=int(spoken.sum()),
         spoken_active=int((on & spoken).sum()),
         flips=n_flips,
+        flips_with_returns=n_with_returns,
         delays=delays(recording.told, segments),
     )
 
@@ -159,6 +172,12 @@ def summarize(streams: Sequence[Counted]) -> dict[str, Any]:
         **with_interval("accuracy_while_active", _ratio("right", "active")),
         **with_interval("flips_per_minute", _flips("speech")),
         "flips_per_minute_of_utterances": finite(_flips("spoken")(streams), 3),
+        "flips_per_minute_with_returns": finite(
+            60
+            * sum(s.flips_with_returns for s in streams)
+            / (sum(s.speech * s.step_s for s in streams) or math.nan),
+            3,
+        ),
         "flips": sum(one.flips for one in streams),
         "speech_minutes": round(sum(s.speech * s.step_s for s in streams) / 60, 2),
         "utterance_minutes": round(sum(s.spoken * s.step_s for s in streams) / 60, 2),

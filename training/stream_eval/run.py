@@ -83,6 +83,7 @@ def run(settings: Settings, *, progress: bool = True) -> tuple[dict[str, Any], P
     """
     bundle = load_bundle(settings.model)
     out = settings.out or Path("runs/stream-eval") / bundle.name
+    out.mkdir(parents=True, exist_ok=True)  # Better now than after an hour.
     result = _begun(out / RESULT, _protocol(settings, bundle))
     wanted = [name for name in SECTIONS if name in settings.only]
     torch.set_num_threads(1)
@@ -213,6 +214,8 @@ def _begun(path: Path, protocol: dict[str, Any]) -> dict[str, Any]:
     try:
         result: dict[str, Any] = json.loads(path.read_text("utf-8"))
         before = result["protocol"]
+        if not isinstance(before, dict) or not isinstance(result["groups"], dict):
+            raise TypeError
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} is no result of `stream-eval`; delete it") from None
     # What is measured goes into the card, which changes the hash of the whole bundle.
