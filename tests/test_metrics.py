@@ -39,7 +39,7 @@ def clip(
 CLIPS = [
     clip("f", 0, (0, 0.8), (0, 0.6)),
     clip("f", 1, (0, 0.9)),
-    clip("m", 0, (0, 0.7), (1, 0.4)),
+    clip("m", 0, (1, 0.4), (0, 0.7)),
     clip("m", 1, (1, 0.6), corpus="b", language="English"),
     clip("m", 1, corpus="b", language="English"),
 ]
@@ -109,7 +109,8 @@ def test_intervals_are_told_with_what_they_rest_on() -> None:
     assert percent({"UAR": 40.0, "UAR_interval": None}) == "40.0"
 
 
-def test_a_clip_is_scored_by_the_mean_of_its_steps() -> None:
+def test_a_clip_is_scored_by_its_steps_and_by_long_windows_most() -> None:
     one = CLIPS[0]
+    assert one.clip.columns == [1, 3]
     assert one.whole is not None
-    assert np.allclose(one.whole, [0.7, 0.15, 0.15])
+    assert np.allclose(one.whole, [0.62, 0.19, 0.19])

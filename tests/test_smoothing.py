@@ -204,7 +204,7 @@ def test_the_belief_fades_at_one_rate_in_speech_and_at_another_in_silence(
     quiet = [step(n, *(() if silent else even)) for n in range(1, 11)]
     after = step(11, *even, label="angry")
     # Steps that tell nothing add nothing; the first leaves no doubt.
-    sure = replace(config, **rates, evidence_per_s=20.0)
+    sure = replace(config, **rates, evidence_per_s=10.0)
     found = confidence_after(sure, step(0, *SURE), *quiet, after)
     rate = 0.1 * 2.0 + 0.5 * 0.2 if silent else 0.5 * 2.2
     assert found == pytest.approx(1 / 3 + 2 / 3 * np.exp(-rate), abs=1e-5)

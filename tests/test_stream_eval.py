@@ -284,7 +284,7 @@ def test_networks_of_other_labels_or_another_front_end_judge_nobody(
 ) -> None:
     saved = load_checkpoint(CHECKPOINT)
     others: dict[str, dict[str, Any]] = {
-        "knows": {"labels": ["angry", "fear", "happy", "neutral", "surprise"]},
+        "knows": {"labels": ["angry", "boredom", "happy", "neutral", "sad"]},
         "another front end": {"normalise": {"kind": "fixed"}},
     }
     for message, change in others.items():

@@ -25,9 +25,9 @@ EMOTIONS = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A folder that holds the six clips as the corpora `far` and `emodb`."""
+    """A folder that holds the six clips as the corpora `far`, `emodb`, `crema-d`."""
     folder = tmp_path_factory.mktemp("corpora")
-    for corpus in ("far", "emodb"):
+    for corpus in ("far", "emodb", "crema-d"):
         (folder / corpus).mkdir()
         with (folder / corpus / "manifest.csv").open("w", newline="") as file:
             writer = csv.writer(file)
@@ -99,10 +99,10 @@ def test_the_svm_learns_from_the_clips_of_the_model(
     corpora: Path, judge: Judge
 ) -> None:
     clips = training_clips(judge, corpora)
-    # Boredom is none of its classes.
+    # Boredom is none of its classes, and these speakers are none of CREMA-D's.
     assert len(clips) == 5
     assert {c.corpus for c in clips} == {"emodb"}
-    assert len(judge.speakers) == 10
+    assert len(judge.speakers) == 10 + 63
 
 
 def utterances(corpus: str, emotions: Sequence[str]) -> list[Utterance]:

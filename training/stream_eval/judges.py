@@ -15,6 +15,7 @@ from ser_stream.values import FloatArray
 from training.calibrate import Calibration, fit_calibration
 from training.checkpoint import build_model, load_checkpoint
 from training.corpora import Utterance, load_corpora
+from training.crossval import scored_corpora
 from training.evaluate import ClipSteps, TorchRecognizer
 
 
@@ -88,6 +89,7 @@ class Fold:
     speakers: frozenset[str]
     """Of its training, as `corpus/speaker`."""
     corpora: tuple[str, ...]
+    """Those whose speakers folds hold out."""
     judge: Judge
 
 
@@ -174,7 +176,8 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
             CalibratedRecognizer(model, config.labels, calibration),
             calibration.clip_temperature,
         )
-        corpora = tuple(corpus.name for corpus in config.corpora)
+        # A corpus that knows some classes only is in training in every fold.
+        corpora = tuple(scored_corpora(config))
         folds.append(Fold(path, speakers, corpora, judge))
     return folds
 
