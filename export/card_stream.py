@@ -63,6 +63,7 @@ def streams(m: dict[str, Any]) -> str:
         "speech with an emotion",
         "right of it",
         "flips a minute",
+        "with returns",
         "ECE of steps, less if perfect",
     ]
     return f"""
@@ -72,7 +73,8 @@ def streams(m: dict[str, Any]) -> str:
 into streams with known changes, through the whole pipeline, with the thresholds above.
 Early decision: UAR above chance after 1 s of speech, as a share of that after 3 s.
 Delay: median, a missed change counted as infinite. The thresholds were chosen on other
-streams of the same held-out speakers, which flatters delay, coverage and flips.
+streams of the same held-out speakers, which flatters delay, coverage and flips. With
+returns: the emotion before a change, beginning again after a pause, counts as a flip.
 
 {table(head, rows)}
 Points of UAR lost when the sound changes (negative: gained):
@@ -97,6 +99,7 @@ def _of_group(name: str, group: dict[str, Any]) -> list[Any]:
         _between(
             changes.get("flips_per_minute"), changes.get("flips_per_minute_interval")
         ),
+        changes.get("flips_per_minute_with_returns"),
         steps.get("ECE_excess"),
     ]
 

@@ -138,7 +138,7 @@ def read_stream_eval(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "temperatures": manifest["temperatures"],
         "clip_temperature": manifest["clip_temperature"],
         "graphs": {n: manifest["files"][n] for n in protocol.get("graphs", {})},
-        "limit": None,  # Of trials nothing gets on a card.
+        "limit": None,  # Nothing of trials gets on a card.
     }
     other = [k for k, value in same.items() if k in protocol and protocol[k] != value]
     if other:
@@ -201,6 +201,7 @@ def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
             "accuracy_while_active",
             "flips_per_minute",
             "flips_per_minute_interval",
+            "flips_per_minute_with_returns",
         )
         kept["changes"] = {key: group["changes"].get(key) for key in keys}
     if "calibration" in group:

@@ -81,9 +81,9 @@ def run(
         "speakers": len(judge.speakers),
         "labels": list(judge.labels),
         "protocol": (
-            "corpora never heard (SAVEE and CASIA were looked at in development); "
-            "whole clips through the streaming pipeline, gate and all (a clip without "
-            "speech is wrong); clips "
+            "corpora never heard, but looked at in development (SAVEE, CASIA, "
+            "RAVDESS); whole clips through the streaming pipeline, gate and all (a "
+            "clip without speech is wrong); clips "
             f"of other classes than {', '.join(judge.labels)} dropped, calm too; "
             "intervals by bootstrap over speakers"
         ),
