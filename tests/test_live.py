@@ -115,7 +115,7 @@ def test_a_played_file_gives_the_labels_and_emotions_of_the_file(
     assert agreement(pairs) >= 0.95, [p for p in pairs if p[0] != p[1]]
     assert len({b for _, b in pairs}) >= 4, "the file has several labels"
     # An emotion of a step or two is at the edge of its threshold: on which side a step
-    # falls on depends on where the steps lie.
+    # falls depends on where the steps lie.
     lasting = [
         m["label"]
         for m in live
