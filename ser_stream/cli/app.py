@@ -1,0 +1,45 @@
+"""`ser-stream` itself: the flags before the command."""
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from ser_stream import __version__
+from ser_stream.cli.options import EPILOG
+from ser_stream.commands.output import write
+
+app = typer.Typer(
+    name="ser-stream",
+    help="Hears how people sound: speech emotion recognition, live and on files.",
+    epilog=EPILOG,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="More on stderr.")
+    ] = False,
+) -> None:
+    """Hears how people sound: speech emotion recognition, live and on files."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="ser-stream: %(levelname)s: %(message)s",
+    )
+    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logging.addLevelName(level, logging.getLevelName(level).lower())
+    if version:
+        write(f"ser-stream {__version__}\n")
+    elif context.invoked_subcommand is None:
+        write(context.get_help() + "\n")
+        raise typer.Exit(2)

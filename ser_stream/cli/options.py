@@ -1,0 +1,48 @@
+"""Flags that several commands share, and what all of them say of exit statuses."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = (
+    "Exit status: 0 done (also by Ctrl-C), 1 some of several inputs failed, 2 usage, "
+    "configuration or unreadable input, 3 audio device, 4 model, 5 output, 69 a "
+    "library is missing."
+)
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Bundle by its name in `model list`, or its folder. [default: open, or "
+        "what `model use` chose]",
+        metavar="DIR|NAME",
+    ),
+]
+OneModel = Annotated[
+    str | None,
+    typer.Argument(
+        help="Bundle by its name in `model list`, or its folder; else the default.",
+        metavar="[DIR|NAME]",
+        show_default=False,
+    ),
+]
+Step = Annotated[
+    float | None,
+    typer.Option(help="Seconds between predictions: 0.1, 0.2, ... 2. [default: 0.2]"),
+]
+Window = Annotated[
+    float | None,
+    typer.Option(help="Longest window in seconds, 0.5 to 2.9. [default: 2.9]"),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(help="TOML file; else ~/.config/ser-stream/config.toml if it exists."),
+]
+
+
+def default_model(config: Path | None) -> str:
+    """What `listen` would hear with, so that all commands speak of the same."""
+    from ser_stream.config import build_config
+
+    return build_config(config, {}).model

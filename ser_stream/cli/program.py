@@ -1,0 +1,59 @@
+"""Runs the command line: every error the user can cause is one line and a status."""
+
+import io
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+import typer
+
+from ser_stream.cli.app import app
+from ser_stream.errors import QuietEndError, SerStreamError
+
+# Importing a module of commands adds them; their order is that of --help.
+for _name in ("listen", "recordings", "machine", "model"):
+    import_module(f"ser_stream.cli.{_name}")
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Every error the user can cause is one line on standard error.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever the locale: JSON is UTF-8, and a file name need not be.
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+    signals: list[int] = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        raise QuietEndError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, leave)
+    try:
+        status = app(arguments, standalone_mode=False)
+    except QuietEndError:
+        return 0
+    except ImportError:
+        if signals:  # it came while a library was being loaded
+            return 0
+        raise
+    except SerStreamError as error:
+        return _fail(str(error), error.exit_status)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message().rstrip('.')}; see ser-stream --help", 2)
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    line = " ".join(message.split())
+    sys.stderr.write(f"ser-stream: error: {line}\n")
+    return status
+
+
+def main_and_exit() -> None:
+    """Console script."""
+    sys.exit(run())
