@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ser_stream.config.toml_file import parse, read_text
 from ser_stream.errors import ConfigError
-from ser_stream.paths import is_file
 
 Value = str | float
 
@@ -33,9 +33,9 @@ def set_values(path: Path, changes: Mapping[str, Value | Mapping[str, Value]]) -
         ConfigError: if it cannot be read or written, or is spelt in a way that would
             need a person; the message has the lines to put in by hand.
     """
-    old = _read(path)
+    old = read_text(path) if os.path.lexists(path) else ""
     new = edited(old, changes)
-    wanted = _merged(_parse(path, old), changes)
+    wanted = _merged(parse(path, old), changes)
     try:
         right = tomllib.loads(new) == wanted
     except tomllib.TOMLDecodeError:
@@ -118,25 +118,6 @@ def _spell(value: Value) -> str:
 
 def _escape(found: "re.Match[str]") -> str:
     return f"\\u{ord(found[0]):04x}"
-
-
-def _read(path: Path) -> str:
-    if not is_file(path) and not os.path.lexists(path):
-        return ""
-    try:
-        # Bytes, since text mode would change the ends of lines.
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from None
 
 
 def _merged(

@@ -1,136 +1,200 @@
-"""The running program: a source, the pipeline, sinks, and an orderly end."""
+"""The running program put together: source, worker, sinks, control, systemd."""
 
+import asyncio
 import logging
+import signal
 import threading
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
 
-from ser_stream.bundle import Bundle
-from ser_stream.events import Message, Protocol, bye
-from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.access_token import read_token
+from ser_stream.bundle import load_bundle
+from ser_stream.config import ListenConfig, Settings
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.control import Control
+from ser_stream.errors import SerStreamError, SinkError
+from ser_stream.health import Health
+from ser_stream.metrics import Metrics
+from ser_stream.service.activation import inherited_sockets
+from ser_stream.service.notify import Notifier
 from ser_stream.sinks import Sink
-from ser_stream.sources import Source
-from ser_stream.values import (
-    SAMPLE_RATE,
-    Chunk,
-    EmotionEvent,
-    Gap,
-    Prediction,
-    StreamEvent,
-)
-from ser_stream.window import COLUMN_LENGTH
+from ser_stream.sinks.address import Address, parse
+from ser_stream.sinks.command import CommandSink
+from ser_stream.sinks.hub import Hub
+from ser_stream.sinks.stdout import Renderer, StdoutSink
+from ser_stream.sources import open_source
+from ser_stream.state import PausedState
+from ser_stream.supervision import Supervision
+from ser_stream.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
-READ_TIMEOUT = 0.25
-"""Seconds; how long a stop may take to be noticed while no audio comes."""
-HELLO_WAIT = 0.5
-"""Seconds; how long `hello` may wait for the first samples."""
+START_WAIT = 5.0
+"""Seconds that a request may wait for the model and the device; sockets come first."""
 
 
-class Worker:
-    """Reads the source, feeds the pipeline, publishes; until the end or a stop."""
+class Daemon:
+    """Everything `listen` runs; a context manager that frees what it opened.
 
-    def __init__(
-        self,
-        source: Source,
-        bundle: Bundle,
-        config: PipelineConfig,
-        sinks: Sequence[Sink],
-    ) -> None:
-        self._source = source
-        self._bundle = bundle
-        self._config = config
-        self._sinks = sinks
-        recognizer = OnnxRecognizer(bundle)
-        self._labels = recognizer.labels
-        self._pipeline = Pipeline(recognizer, bundle.front_end, config)
-        self._stop = threading.Event()
-        self._protocol = Protocol(datetime.now(UTC))
-        self._end = 0
-        self._heard = self._predicted = False
+    Sockets are bound before the device is opened: an address that cannot be used is
+    found out at once, and subscribers wait for the device rather than it for them.
+    """
 
-    def stop(self) -> None:
-        """Ask for an orderly end; safe from a signal handler."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Work until the source ends, `stop` is called, or nobody reads.
-
-        Says `hello` first, and whatever happens ends with the last `emotion` end and
-        `bye`.
+    def __init__(self, settings: Settings, render: Renderer) -> None:
+        """Bind the addresses, open the source, load the model.
 
         Raises:
-            SourceError: if the input fails while it is read.
+            SerStreamError: for everything that the user can mend.
         """
-        first = self._first_chunk()
-        hello = self._protocol.hello(self._bundle, self._source.info, self._config)
-        self._publish(hello)
-        try:
-            if first is not None:
-                self._chunk(first)
-            while not self._finished():
-                chunk = self._read(READ_TIMEOUT)
-                if chunk is not None:
-                    self._chunk(chunk)
-        finally:
-            for event in self._pipeline.flush():
-                self._event(event, time.monotonic())
-            self._publish(bye("shutdown"))
-        if not self._predicted and not self._stop.is_set() and self._source.ended:
-            _LOGGER.warning(
-                "the input lasts %.4g s, and the first prediction needs %.4f s; "
-                "`ser-stream recognize` pads short files",
-                self._end / SAMPLE_RATE,
-                COLUMN_LENGTH / SAMPLE_RATE,
+        self._settings = settings
+        config = settings.config
+        addresses = [parse(uri) for uri in config.to]
+        bundle = load_bundle(config.model)
+        pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+        # Asks the environment, which the next line empties of what it asks for.
+        waits = config.waits
+        self._control: Control | None = None
+        self._stdout: StdoutSink | None = None
+        self._hub: Hub | None = None
+        self._notifier = Notifier.from_environment()
+        self.health = Health()
+        with ExitStack() as stack:
+            if any(a.kind == "stdout" for a in addresses):
+                # Audio that comes by the clock must not wait for whoever reads.
+                self._stdout = StdoutSink(render, live=config.source.paced)
+                stack.callback(self._stdout.close)
+            self._open_hub(config, addresses, stack)
+            self._command = settings.located(
+                lambda config: CommandSink(config.command, config.on_emotion_every_s)
             )
-
-    def _first_chunk(self) -> Chunk | None:
-        # `hello` says when sample 0 was spoken, so it waits for the first samples; but
-        # not long: whoever starts this wants to know that it runs.
-        deadline = time.monotonic() + HELLO_WAIT
-        self._protocol.t0, chunk = datetime.now(UTC), None
-        while chunk is None and not self._stop.is_set() and not self._source.ended:
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                break
-            chunk = self._read(remaining)
-        return chunk
-
-    def _read(self, timeout: float) -> Chunk | None:
-        chunk = self._source.read(timeout)
-        if chunk is not None and not self._heard:
-            # Also when `hello` did not wait for it: `time` is right from here on.
-            self._heard = True
-            age = time.monotonic() - chunk.arrived + chunk.end / SAMPLE_RATE
-            self._protocol.t0 = datetime.now(UTC) - timedelta(seconds=age)
-        return chunk
-
-    def _finished(self) -> bool:
-        if self._stop.is_set() or self._source.ended:
-            return True
-        return bool(self._sinks) and all(sink.closed for sink in self._sinks)
-
-    def _chunk(self, chunk: Chunk) -> None:
-        self._end = chunk.end
-        for event in self._pipeline.feed(chunk):
-            self._event(event, chunk.arrived)
-
-    def _event(self, event: StreamEvent, arrived: float) -> None:
-        if isinstance(event, Prediction):
-            self._predicted = True
-            latency_ms = (time.monotonic() - arrived) * 1000
-            self._publish(self._protocol.prediction(event, self._labels, latency_ms))
-        elif isinstance(event, EmotionEvent):
-            self._publish(self._protocol.emotion(event))
-        elif isinstance(event, Gap):
-            lost = (event.end - event.start) / SAMPLE_RATE
-            detail = f"{lost:.3f} s of audio were lost"
-            self._publish(
-                self._protocol.status("audio", event.reason, detail, event.end)
+            stack.callback(self._command.close)
+            observe = self._open_metrics(config, stack)
+            paused = self._remembered()
+            source = replace(
+                config.source,
+                wait=waits,
+                paused=paused is not None and paused.read(),
             )
+            sinks: list[Sink] = [
+                s for s in (self._stdout, self._hub, self._command) if s is not None
+            ]
+            self._worker = Worker(
+                stack.enter_context(open_source(source)),
+                bundle,
+                pipeline,
+                sinks,
+                self.health,
+                observe,
+            )
+            self._control = Control(
+                self._worker,
+                settings,
+                bundle,
+                paused=paused,
+                subscribers=self._subscribers,
+                on_reload=self._reloaded,
+                notifier=self._notifier,
+            )
+            self._stack = stack.pop_all()
 
-    def _publish(self, message: Message) -> None:
-        for sink in self._sinks:
-            sink.send(message)
+    def _open_hub(
+        self, config: ListenConfig, addresses: list[Address], stack: ExitStack
+    ) -> None:
+        inherited = inherited_sockets()
+        sockets = [a for a in addresses if a.kind != "stdout"]
+        if not sockets and not inherited:
+            return
+        self._hub = Hub(
+            self._answer,
+            live=config.source.paced,
+            token=read_token(config.token_file),
+            origins=config.allow_origin,
+            max_subscribers=config.max_subscribers,
+        )
+        stack.callback(self._hub.close)
+        self._hub.open(sockets, inherited)
+        _LOGGER.info("listening on %s", ", ".join(map(str, self._hub.addresses)))
+
+    def _open_metrics(
+        self, config: ListenConfig, stack: ExitStack
+    ) -> Callable[[float], None] | None:
+        if config.metrics is None:
+            return None
+        metrics = Metrics.start(
+            config.metrics,
+            self.health,
+            self._subscribers,
+            lambda: 0 if self._hub is None else self._hub.dropped,
+        )
+        stack.callback(metrics.close)
+        return metrics.observe
+
+    def _remembered(self) -> PausedState | None:
+        """What a restart is to remember; None where nobody can ask for a pause."""
+        addresses = [] if self._hub is None else self._hub.addresses
+        paths = [address.path for address in addresses if address.kind == "unix"]
+        return PausedState(Path(paths[0])) if paths else None
+
+    def _subscribers(self) -> Mapping[str, int]:
+        return {} if self._hub is None else self._hub.subscribers
+
+    async def _answer(self, do: str) -> dict[str, Any]:
+        deadline = time.monotonic() + START_WAIT
+        while self._control is None:
+            if time.monotonic() > deadline:
+                raise SerStreamError("the daemon is still starting; try again")
+            await asyncio.sleep(0.05)
+        return await self._control(do)
+
+    def _reloaded(self, config: ListenConfig) -> None:
+        self._command.reconfigure(config.command, config.on_emotion_every_s)
+
+    def run(self) -> None:
+        """Hear until the input ends, a signal comes, or nobody reads any more.
+
+        Raises:
+            SerStreamError: if the input or standard output fails.
+        """
+
+        def stop(_signal: int, _frame: FrameType | None) -> None:
+            self._worker.stop()
+            if self._stdout is not None:
+                self._stdout.hurry()
+            if self._hub is not None:
+                self._hub.hurry()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
+        if self._hub is not None or self._notifier.enabled:
+            # Without a socket it is a program in a terminal, which ends with that.
+            signal.signal(signal.SIGHUP, self._reload)
+        with Supervision(self._notifier, self.health):
+            self._worker.run()
+        self._close_stdout()
+
+    def _reload(self, _signal: int, _frame: FrameType | None) -> None:
+        assert self._control is not None
+        # Loading a model takes long, and this is the worker's thread.
+        threading.Thread(target=self._control.reload_and_log, daemon=True).start()
+
+    def _close_stdout(self) -> None:
+        if self._stdout is None:
+            return
+        self._stdout.close()
+        if self._stdout.error is not None and self._hub is None:
+            raise SinkError(f"standard output: {self._stdout.error.strerror}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)

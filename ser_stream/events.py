@@ -8,14 +8,21 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from ser_stream import __version__
 from ser_stream.bundle import Bundle
 from ser_stream.pipeline import PipelineConfig
-from ser_stream.values import SAMPLE_RATE, EmotionEvent, FloatArray, Prediction
+from ser_stream.values import (
+    SAMPLE_RATE,
+    AudioState,
+    EmotionEvent,
+    FloatArray,
+    Prediction,
+)
+from ser_stream.wall_clock import WallClock
 from ser_stream.window import window_length
 
 PROTOCOL = 1
@@ -82,8 +89,7 @@ def utc_text(moment: datetime) -> str:
 class Protocol:
     """Builds the messages of one stream and numbers them."""
 
-    t0: datetime
-    """Wall clock of sample 0."""
+    clock: WallClock = field(default_factory=WallClock)
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
     _seq: int = 0
 
@@ -91,8 +97,9 @@ class Protocol:
         self._seq += 1
         return self._seq
 
-    def _time(self, sample: int) -> str:
-        return utc_text(self.t0 + timedelta(seconds=sample / SAMPLE_RATE))
+    def _time(self, sample: int | None) -> str:
+        now = datetime.now(UTC) if sample is None else self.clock.utc(sample)
+        return utc_text(now)
 
     def hello(
         self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
@@ -104,7 +111,7 @@ class Protocol:
                 "protocol": PROTOCOL,
                 "version": __version__,
                 "stream": self.stream,
-                "t0": utc_text(self.t0),
+                "t0": utc_text(self.clock.t0),
                 "model": {
                     "name": bundle.name,
                     "sha256": bundle.sha256,
@@ -161,8 +168,8 @@ class Protocol:
             }
         )
 
-    def status(self, what: str, state: str, detail: str, sample: int) -> Message:
-        """A change in the health of the stream."""
+    def status(self, what: str, state: str, detail: str, sample: int | None) -> Message:
+        """A change in the health of the stream, at `sample`, or now."""
         return Message(
             {
                 "type": "status",
@@ -186,6 +193,41 @@ def dropped(count: int, from_seq: int, to_seq: int) -> Message:
             "reason": "slow_subscriber",
         }
     )
+
+
+def snapshot(
+    end_ms: float,
+    state: str,
+    emotion: Mapping[str, Any] | None,
+    audio: AudioState,
+) -> Message:
+    """How things stand, for whoever has just come."""
+    return Message(
+        {
+            "type": "snapshot",
+            "end_ms": end_ms,
+            "state": state,
+            "emotion": emotion,
+            "audio": audio.value,
+            "paused": audio is AudioState.PAUSED,
+        }
+    )
+
+
+def reply(id: object, result: Mapping[str, Any]) -> Message:
+    """The answer to a request that was carried out."""
+    return Message({"type": "reply", "id": id, "ok": True, "result": result})
+
+
+def refusal(id: object, code: str, text: str) -> Message:
+    """The answer to one that was not; `code` is for programs, `text` for people."""
+    error = {"code": code, "text": text}
+    return Message({"type": "reply", "id": id, "ok": False, "error": error})
+
+
+def pong(id: object) -> Message:
+    """The answer to a ping."""
+    return Message({"type": "pong", "id": id})
 
 
 def bye(reason: str) -> Message:

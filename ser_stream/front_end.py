@@ -93,6 +93,7 @@ class FrontEnd:
     """Blocks -> normalised frames."""
 
     def __init__(self, config: FrontEndConfig) -> None:
+        self.config = config
         self.mfcc = Mfcc(config.mfcc, partial(features_of_frames, config=config))
         self.normaliser = Normaliser(config.normalise)
 

@@ -122,9 +122,14 @@ class Gate:
         self._speech_before = 0
         self._began: int | None = None
         self._speech_end = 0
-        self._min_speech = round(self.config.min_speech_s * SAMPLE_RATE)
-        self._max_pause = round(self.config.max_pause_s * SAMPLE_RATE)
+        self.reconfigure(self.config)
         self.reset()
+
+    def reconfigure(self, config: GateConfig) -> None:
+        """Other thresholds from here on; what was heard is kept."""
+        self.config = config
+        self._min_speech = round(config.min_speech_s * SAMPLE_RATE)
+        self._max_pause = round(config.max_pause_s * SAMPLE_RATE)
 
     def reset(self) -> None:
         """Forget everything, as at the end of a gap; `speech_samples` goes on."""

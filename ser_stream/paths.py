@@ -18,3 +18,19 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Whether it is a folder that can be seen."""
     return os.path.isdir(path)  # noqa: PTH112  pathlib's raises without permission
+
+
+SYSTEM_SOCKET = Path("/run/ser-stream/ser-stream.sock")
+"""Where the system's daemon listens."""
+
+
+def default_socket() -> Path:
+    """Where a daemon listens that nobody gave an address, and clients look first.
+
+    The user's own place; the system's for who has none, as a service.
+    """
+    folder = os.environ.get("XDG_RUNTIME_DIR", "")
+    # The specification: a relative path is to be ignored.
+    if not folder.startswith("/"):
+        return SYSTEM_SOCKET
+    return Path(folder) / "ser-stream" / "ser-stream.sock"

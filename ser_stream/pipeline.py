@@ -38,6 +38,8 @@ from ser_stream.window import (
 
 PRE_ROLL = 4800
 """Samples before the beginning of speech that the window takes in; 0.3 s."""
+PAST_SPARE = 6
+"""Blocks that the newest column reaches over, and one to begin the frames with."""
 SILENCE_DBFS = -120.0
 """What the level of digital silence is reported as."""
 
@@ -104,6 +106,8 @@ class Pipeline:
             maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
         )
         self._framed = -1
+        # The samples of the longest window, for a successor with another front end.
+        self._past: deque[Block] = deque(maxlen=MAX_COLUMNS + PAST_SPARE)
         # Energy and number of samples of the blocks of the present step.
         self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
 
@@ -128,6 +132,41 @@ class Pipeline:
                 if self._is_due(item):
                     events += self._work_off()
         return events
+
+    def succeed(self, other: "Pipeline") -> list[StreamEvent]:
+        """Go on where `other` stops: another model or configuration, no sample lost.
+
+        `other` must not be fed again. What is in its window is encoded anew; the
+        detector of speech, the grid and, with the same labels, the emotion go on.
+
+        Returns:
+            The end of an emotion that cannot go on.
+        """
+        self._blocker, self._gate = other._blocker, other._gate
+        self._gate.reconfigure(self.config.gate)
+        self._past, self._waiting = other._past, other._waiting
+        self._recent.extend(other._recent)
+        self._levels.extend(other._levels)
+        self._framed = other._framed
+        if self._front_end.config == other._front_end.config:
+            self._front_end = other._front_end
+            self._window.succeed(other._window)
+        elif other._window.started:
+            self._frame_again(other._window.start)
+        else:
+            # Speech that begins later will make frames from what is recent.
+            self._framed = -1
+        return [*self._smoother.succeed(other._smoother)]
+
+    def _frame_again(self, start: int) -> None:
+        blocks = [block for block in self._past if block.index <= self._framed]
+        if blocks and not blocks[0].first:
+            self._front_end.prime(blocks.pop(0))
+        for block in blocks:
+            first, frames = self._front_end.feed(block)
+            if len(frames):
+                self._window.push(first, frames)
+        self._window.begin(start)
 
     @property
     def speech_s(self) -> float:
@@ -155,6 +194,8 @@ class Pipeline:
             self._front_end.reset()
             self._levels.clear()
             self._recent.clear()
+            self._past.clear()
+        self._past.append(block)
         reading = self._gate.feed(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
         self._levels.append((reading.energy, n_valid))

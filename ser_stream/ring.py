@@ -127,6 +127,15 @@ class Ring:
             )
         return Piece(index, samples, arrived)
 
+    def skip_to_newest(self) -> int:
+        """Throw away all but what was written last; return how many frames that was."""
+        with self._changed:
+            skipped = 0
+            while len(self._writes) > 1:
+                skipped += self._writes.popleft().length
+            self._held -= skipped
+        return skipped
+
     def statistics(self) -> RingStatistics:
         """What was lost so far."""
         with self._changed:

@@ -103,6 +103,20 @@ class Smoother:
         self._last_end: int | None = None
         self._candidate: tuple[int, int, int] | None = None  # label, start, first end
 
+    def succeed(self, other: "Smoother") -> list[EmotionEvent]:
+        """Go on where `other` stops, with these labels and this configuration.
+
+        With the same labels nothing is forgotten, and the emotion goes on; otherwise it
+        ends. Numbers go on in either case.
+        """
+        events = other.flush() if other.labels != self.labels else []
+        self._next_id = other._next_id
+        self._last_end_of_emotion = other._last_end_of_emotion
+        if other.labels == self.labels:
+            self._belief, self._last_end = other._belief, other._last_end
+            self._candidate, self._emotion = other._candidate, other._emotion
+        return events
+
     def feed(self, prediction: Prediction) -> list[EmotionEvent]:
         """The events that one step causes, in order: at most an end and a start."""
         belief = self._updated(prediction)

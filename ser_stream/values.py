@@ -38,6 +38,22 @@ class Phase(StrEnum):
     END = "end"
 
 
+class AudioState(StrEnum):
+    """How a source is."""
+
+    HEALTHY = "healthy"
+    LOST = "lost"
+    """It has just gone; samples are missing from here on."""
+    RECOVERING = "recovering"
+    """It is looked for, or opened again."""
+    FAILED = "failed"
+    """It has been looked for in vain for long; that goes on, but somebody should look."""
+    PAUSED = "paused"
+    """Released because somebody asked for that."""
+    RESUMED = "resumed"
+    """Asked for again; `healthy` follows when it is there."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
     """Samples as a source delivers them, of any length."""
@@ -53,6 +69,15 @@ class Chunk:
     def end(self) -> int:
         """Sample index after the last sample."""
         return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A change in the health of a source, in its place between the chunks."""
+
+    state: AudioState
+    detail: str
+    """One line for people: why, and what happens next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -68,6 +68,15 @@ class ColumnWindow:
         self._n_frames = min(self._n_frames + n, len(self._frames))
         self._end_frame = first + n
 
+    def succeed(self, other: "ColumnWindow") -> None:
+        """Take over the frames of `other`, to be encoded anew from its beginning."""
+        n = min(len(self._frames), len(other._frames))
+        self._frames[-n:] = other._frames[-n:]
+        self._n_frames = min(n, other._n_frames)
+        self._end_frame = other._end_frame
+        if other.started:
+            self.begin(other.start)
+
     @property
     def newest(self) -> int:
         """Index of the newest column whose frames are all here."""

@@ -97,7 +97,11 @@ def test_a_single_sample_is_heard_with_a_warning(tmp_path: Path) -> None:
     done = run("listen", "--input", path, "--pace", "fast")
     assert done.returncode == 0
     assert "the first prediction needs 0.5125 s" in error_line(done)
-    assert [m["type"] for m in messages(done.stdout)] == ["hello", "bye"]
+    assert [m["type"] for m in messages(done.stdout)] == [
+        "hello",
+        "snapshot",
+        "bye",
+    ]
 
 
 def test_standard_input_without_audio_is_said_so() -> None:

@@ -1,12 +1,10 @@
 """`ser-stream` itself: the flags before the command."""
 
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from ser_stream import __version__
+from ser_stream import __version__, log
 from ser_stream.cli.options import EPILOG
 from ser_stream.commands.output import write
 
@@ -31,13 +29,7 @@ def main(
     ] = False,
 ) -> None:
     """Hears how people sound: speech emotion recognition, live and on files."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="ser-stream: %(levelname)s: %(message)s",
-    )
-    for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
-        logging.addLevelName(level, logging.getLevelName(level).lower())
+    log.setup("debug" if verbose else "info")
     if version:
         write(f"ser-stream {__version__}\n")
     elif context.invoked_subcommand is None:

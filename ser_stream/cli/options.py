@@ -1,7 +1,7 @@
 """Flags that several commands share, and what all of them say of exit statuses."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,18 @@ Window = Annotated[
 ]
 Config = Annotated[
     Path | None,
-    typer.Option(help="TOML file; else ~/.config/ser-stream/config.toml if it exists."),
+    typer.Option(
+        help="TOML file. [default: ~/.config/ser-stream/config.toml, else "
+        "/etc/ser-stream/config.toml, if there is one]"
+    ),
+]
+SetKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Set a key of [gate] or [smoothing], any number of times, as "
+        "gate.max_pause_s=1.0.",
+        metavar="TABLE.KEY=NUMBER",
+    ),
 ]
 
 
@@ -46,3 +57,14 @@ def default_model(config: Path | None) -> str:
     from ser_stream.config import build_config
 
     return build_config(config, {}).model
+
+
+def table_flags(texts: list[str] | None) -> dict[str, Any]:
+    """What `--set` gave, by the names of the settings.
+
+    Raises:
+        ConfigError: if there is no such key, or the value is no number.
+    """
+    from ser_stream.config import parse_assignment
+
+    return dict(parse_assignment(text) for text in texts or ())

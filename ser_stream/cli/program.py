@@ -9,11 +9,21 @@ from types import FrameType
 
 import typer
 
+from ser_stream import log
 from ser_stream.cli.app import app
 from ser_stream.errors import QuietEndError, SerStreamError
 
 # Importing a module of commands adds them; their order is that of --help.
-for _name in ("listen", "recordings", "machine", "model"):
+for _name in (
+    "listen",
+    "subscribe",
+    "control",
+    "recordings",
+    "config",
+    "machine",
+    "model",
+    "service",
+):
     import_module(f"ser_stream.cli.{_name}")
 
 
@@ -49,8 +59,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"ser-stream: error: {line}\n")
+    log.report(" ".join(message.split()))
     return status
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.bundle import Bundle, find_bundle, load_bundle, named_bundles
-from ser_stream.commands.listen import pipeline_config
 from ser_stream.commands.output import write
-from ser_stream.config import build_config, default_path
+from ser_stream.config import KEYS, build_config, default_path
+from ser_stream.config.for_model import pipeline_config
 from ser_stream.config_edit import set_values
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.recognizer import OnnxRecognizer
@@ -73,7 +73,8 @@ def use(model: str, file: Path | None) -> None:
             model.
     """
     path = file or default_path()
-    before = build_config(path, {}, begin=True)
+    # What the file says: the environment of this moment is none of its business.
+    before = build_config(path, {}, begin=True, environment={})
     bundle = load_bundle(model)
     OnnxRecognizer(bundle)
     name = _shortest_name(bundle.folder)
@@ -90,6 +91,10 @@ def use(model: str, file: Path | None) -> None:
         write(f"{name} is the default already; nothing was changed\n{terms}\n")
         return
     set_values(path, {"model": name})
+    if os.environ.get(KEYS["model"].variable):
+        _LOGGER.warning(
+            "%s is set in the environment and still wins", KEYS["model"].variable
+        )
     undo = f"ser-stream model use {shlex.quote(before.model)}"
     if file is not None:
         undo += f" --config {shlex.quote(str(file))}"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ser_stream.bundle import Bundle, load_bundle
-from ser_stream.commands.listen import pipeline_config
 from ser_stream.commands.progress import clear_bar, progress_bar
 from ser_stream.commands.rows import FORMATS
 from ser_stream.config import ListenConfig
+from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
 from ser_stream.events import milliseconds, named_scores
 from ser_stream.pipeline import Pipeline, PipelineConfig

@@ -11,11 +11,11 @@ from typing import Any
 
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.commands.labels import Labels, read_labels, say_unknown
-from ser_stream.commands.listen import pipeline_config
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.recognize import read_chunks
 from ser_stream.config import ListenConfig, default_path
+from ser_stream.config.for_model import pipeline_config
 from ser_stream.config_edit import set_values, snippet
 from ser_stream.errors import SourceError
 from ser_stream.pipeline import Pipeline, PipelineConfig

@@ -1,8 +1,10 @@
-"""Where messages go. Later sinks are sockets; this is their one protocol."""
+"""Where messages go: standard output, and the subscribers of sockets."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ser_stream.events import Message
+if TYPE_CHECKING:
+    # Clients use `ser_stream.sinks.address`, and need not load numpy for that.
+    from ser_stream.events import Message
 
 
 class Sink(Protocol):
@@ -12,7 +14,7 @@ class Sink(Protocol):
     def closed(self) -> bool:
         """True when nobody reads any more."""
 
-    def send(self, message: Message, /) -> None:
+    def send(self, message: "Message", /) -> None:
         """Deliver one message, or queue it; never raises for a reader that left."""
 
     def close(self) -> None:

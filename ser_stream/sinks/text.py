@@ -1,12 +1,14 @@
 """Messages as text for people: a line an emotion, and on a terminal what is heard."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ser_stream.events import Message
+if TYPE_CHECKING:  # a subscriber shows text without loading numpy
+    from ser_stream.events import Message
 
 Fields = Mapping[str, Any]
-_ERASE = "\r\x1b[K"
+ERASE = "\r\x1b[K"
+"""Takes away the prediction that is still on the line."""
 _BAR = 20
 
 
@@ -21,27 +23,45 @@ class TextRenderer:
 
     def __init__(self, *, live: bool) -> None:
         self._live = live
+        self._renderers: dict[str, Callable[[Fields], str]] = {
+            "hello": self._hello,
+            "snapshot": self._snapshot,
+            "prediction": self._prediction,
+            "emotion": self._emotion,
+            "status": self._status,
+            "adaptation": self._adaptation,
+            "dropped": self._dropped,
+            "bye": self._bye,
+        }
 
-    def __call__(self, message: Message, /) -> bytes:
+    def __call__(self, message: "Message", /) -> bytes:
         """Text for one message; empty where there is nothing to say."""
-        render = getattr(self, f"_{message.type}", None)
-        text = render(message.fields) if render else ""
-        if self._live and message.type == "bye":
-            # Take the prediction away that is still on the line.
-            return _ERASE.encode()
-        if not text:
-            return b""
-        if self._live:
-            end = "" if message.type == "prediction" else "\n"
-            text = _ERASE + text + end
-        else:
-            text += "\n"
-        return text.encode(errors="replace")
+        return self.text(message.fields).encode(errors="replace")
+
+    def text(self, fields: Fields, /) -> str:
+        """The same for its fields."""
+        render = self._renderers.get(fields["type"])
+        text = _printable(render(fields)) if render else ""
+        if not self._live:
+            return text and text + "\n"
+        if fields["type"] == "prediction":
+            return ERASE + text
+        if fields["type"] == "bye":
+            return ERASE + (text and text + "\n")
+        return text and ERASE + text + "\n"
 
     def _hello(self, m: Fields) -> str:
         labels = ", ".join(m["model"]["labels"])
         device = m["audio"]["device"] or m["audio"]["source"]
         return f"hearing {device} with model {m['model']['name']} ({labels})"
+
+    def _snapshot(self, m: Fields) -> str:
+        if m["audio"] != "healthy":
+            return f"audio {m['audio']}"
+        if m["emotion"] is None:
+            return ""
+        at, since = clock(m["end_ms"]), clock(m["emotion"]["start_ms"])
+        return f"{at:>8}  {m['emotion']['label']:<10} since {since}"
 
     def _prediction(self, m: Fields) -> str:
         if not self._live:
@@ -64,7 +84,22 @@ class TextRenderer:
         return ""
 
     def _status(self, m: Fields) -> str:
-        return f"{m['what']} {m['state']}: {m['detail']}"
+        return _sentence(f"{m['what']} {m['state']}", m["detail"])
+
+    def _adaptation(self, m: Fields) -> str:
+        return _sentence(f"adaptation {m['phase']}", m["reason"])
 
     def _dropped(self, m: Fields) -> str:
         return f"{m['count']} predictions were not shown: the reader is slow"
+
+    def _bye(self, m: Fields) -> str:
+        return "" if m["reason"] == "shutdown" else f"the end: {m['reason']}"
+
+
+def _sentence(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _printable(text: str) -> str:
+    # The names of devices and models come from elsewhere: none may steer the terminal.
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -3,11 +3,11 @@
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from ser_stream.errors import ConfigError
 from ser_stream.events import AudioInfo
-from ser_stream.values import SAMPLE_RATE, Chunk
+from ser_stream.values import SAMPLE_RATE, Chunk, Condition
 
 _LOGGER = logging.getLogger(__name__)
 Pace = Literal["realtime", "fast"]
@@ -30,8 +30,8 @@ class Source(Protocol):
     def ended(self) -> bool:
         """True when no chunk will come any more."""
 
-    def read(self, timeout: float, /) -> Chunk | None:
-        """The next chunk, or None if none came within `timeout` seconds.
+    def read(self, timeout: float, /) -> Chunk | Condition | None:
+        """The next chunk, or what became of the source, or None after `timeout` s.
 
         Raises:
             SourceError: if the input turns out to be unreadable.
@@ -40,6 +40,20 @@ class Source(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exception: object) -> None: ...
+
+
+@runtime_checkable
+class Device(Source, Protocol):
+    """A source that can be let go and taken again, and that waits for nobody."""
+
+    def pause(self) -> None:
+        """Release the device; `read` tells so, and then gives nothing."""
+
+    def resume(self) -> None:
+        """Take it again; `read` tells when that worked."""
+
+    def skip_to_newest(self) -> int:
+        """Throw away what nobody has read yet; return how many frames that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,10 @@ class InputConfig:
     """Hertz of raw samples on standard input."""
     channels: int = 1
     """Channels of raw samples on standard input, interleaved."""
+    wait: bool = False
+    """Whether a microphone that is absent at the start is waited for."""
+    paused: bool = False
+    """Whether a microphone is not opened until `resume`."""
 
     def __post_init__(self) -> None:
         if self.pace not in (None, "realtime", "fast"):
@@ -87,7 +105,8 @@ def open_source(config: InputConfig) -> Source:
 
     Raises:
         SourceError: if the file cannot be read as audio.
-        DeviceError: if there is no such device, or it cannot be opened.
+        DeviceError: if there is no such device, or it cannot be opened, and it is not
+            to be waited for.
         MissingLibraryError: if PortAudio is not installed.
     """
     raw = (config.rate, config.channels) != (SAMPLE_RATE, 1)
@@ -98,9 +117,10 @@ def open_source(config: InputConfig) -> Source:
         )
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
-        from ser_stream.sources.microphone import Microphone
+        from ser_stream.sources.recovery import RecoveringMicrophone
 
-        return Microphone(config.input.removeprefix("mic").removeprefix(":"))
+        name = config.input.removeprefix("mic").removeprefix(":")
+        return RecoveringMicrophone(name, wait=config.wait, paused=config.paused)
     if config.input == "-":
         from ser_stream.sources.stdin import open_stdin
 

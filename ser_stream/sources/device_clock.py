@@ -1,8 +1,8 @@
 """How many frames a device lost, told by the clock.
 
-Nobody else tells. PortAudio flags an overflow without its length. And when a process
-is stopped for long (45 s: Ctrl-Z, a debugger), PulseAudio keeps about 25 s for it,
-drops the rest (20 s), and no flag is ever raised.
+Nobody else tells. PortAudio flags an overflow without its length. When a process is
+stopped for long (45 s: Ctrl-Z, a debugger), PulseAudio keeps about 25 s for it, drops
+the rest (20 s), and no flag is ever raised. And a machine that sleeps records nothing.
 """
 
 PAUSE_S = 1.0
@@ -23,13 +23,19 @@ class DeviceClock:
         self._late_before: float | None = None
         self._calm = 0
 
+    @property
+    def began(self) -> float:
+        """Time at which frame 0 was heard, seconds, as the last callbacks show it."""
+        # While a burst comes in, or after a sleep, the last of them show nothing.
+        return self._late if self._late_before is None else self._late_before
+
     def lost(self, index: int, frames: int, now: float, overflow: bool) -> int:
         """Frames lost before the `frames` that a callback brings.
 
         Args:
             index: Frame at which they would begin if nothing was lost.
             frames: How many they are.
-            now: Monotonic time of the callback, seconds.
+            now: `clock.elapsed` of the callback, seconds.
             overflow: Whether PortAudio says that something was lost.
         """
         if self._last is None:

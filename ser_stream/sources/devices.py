@@ -128,14 +128,14 @@ def choose(name: str, devices: Sequence[InputDevice]) -> InputDevice:
         for device in devices:
             if device.index == int(name):
                 return device
-        raise DeviceError(f"no input device has number {name}; {_there(devices)}")
+        raise DeviceError(f"no input device has number {name}; {there_are(devices)}")
     exact = [d for d in devices if d.matches(name, exactly=True)]
     parts = [d for d in devices if d.matches(name, exactly=False)]
     # Whoever writes a part of a name means a microphone, not what loudspeakers play.
     heard = [d for d in parts if not d.monitor] or parts
     found = _preferred(exact or heard)
     if not found:
-        raise DeviceError(f"no input device is called {name!r}; {_there(devices)}")
+        raise DeviceError(f"no input device is called {name!r}; {there_are(devices)}")
     if len(found) > 1:
         raise DeviceError(f"{name!r} fits several input devices: {_all(found)}")
     return found[0]
@@ -152,6 +152,11 @@ def _preferred(found: list[InputDevice]) -> list[InputDevice]:
     ]
 
 
+def there_are(devices: Sequence[InputDevice]) -> str:
+    """The end of a message: which devices there are."""
+    return f"there are: {_all(devices)}" if devices else "there is none at all"
+
+
 def _default_index(sd: Any) -> int | None:
     try:
         return int(sd.query_devices(kind="input")["index"])
@@ -166,7 +171,3 @@ def _card(name: str) -> int | None:
 
 def _all(devices: Iterable[InputDevice]) -> str:
     return ", ".join(f"{d.name} (mic:{d.selector})" for d in devices)
-
-
-def _there(devices: Sequence[InputDevice]) -> str:
-    return f"there are: {_all(devices)}"

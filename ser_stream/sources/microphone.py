@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ser_stream.clock import elapsed
 from ser_stream.errors import DeviceError
 from ser_stream.events import AudioInfo
 from ser_stream.resample import MonoResampler
@@ -30,16 +31,19 @@ _OTHER_RATES = (16_000, 48_000, 44_100, 32_000)
 
 
 class Microphone:
-    """A live source; it records from the moment it is made until its `with` ends."""
+    """A live source; it records from the moment it is made until its `with` ends.
 
-    def __init__(self, name: str, *, ring_s: float = RING_S) -> None:
-        """Open the input device that `name` means; "" is the default one.
+    When the device goes, so does this; `recovery.RecoveringMicrophone` begins anew.
+    """
+
+    def __init__(self, wanted: str | InputDevice, *, ring_s: float = RING_S) -> None:
+        """Open an input device: this one, or what a name means; "" is the default.
 
         Raises:
             DeviceError: if there is no such device, or it cannot be opened.
             MissingLibraryError: if PortAudio is not installed.
         """
-        device = resolve(name)
+        device = resolve(wanted) if isinstance(wanted, str) else wanted
         self._name = device.name
         self._ring_s = ring_s
         self._sd = portaudio.load()
@@ -116,12 +120,11 @@ class Microphone:
 
     def _hear(self, samples: FloatArray, frames: int, _: Any, status: Any) -> None:
         # In PortAudio's thread: copy and return.
-        now = time.monotonic()
         overflow = bool(status.input_overflow)
-        lost = self._clock.lost(self._ring.index, frames, now, overflow)
+        lost = self._clock.lost(self._ring.index, frames, elapsed(), overflow)
         if lost:
             self._ring.note_gap(lost)
-        self._ring.write(samples, now)
+        self._ring.write(samples, time.monotonic())
 
     def read(self, timeout: float, /) -> Chunk | None:
         """What came since the last time, up to 0.1 s; see `Source.read`.
@@ -152,12 +155,15 @@ class Microphone:
         # came before that is still in the ring, and is heard first.
         ended = silent and not self._stream.active
         moved = self._watch is not None and self._watch.gone()
-        if ended or moved or self._silent_s >= SILENT_S:
-            self.ended = True
-            raise DeviceError(
-                f"the microphone {self._name} is gone: unplugged, or its sound server "
-                "has stopped"
-            )
+        if not (ended or moved or self._silent_s >= SILENT_S):
+            return
+        self.ended = True
+        why = (
+            "unplugged, or its sound server has stopped"
+            if ended or moved
+            else f"nothing has come from it for {SILENT_S:g} s"
+        )
+        raise DeviceError(f"the microphone {self._name} is gone: {why}")
 
     def _convert(self, piece: Piece) -> Chunk:
         if piece.start != self._expected:
@@ -167,8 +173,7 @@ class Microphone:
             )
             self._resampler.reset()
             # Never backwards: the rounding may say one sample less.
-            begin = round(piece.start * SAMPLE_RATE / self._rate)
-            self._next = max(self._next, begin)
+            self._next = max(self._next, self._samples(piece.start))
         self._expected = piece.start + len(piece.samples)
         mono = self._resampler.feed(piece.samples)
         # Sound servers deliver floats beyond full scale when something clips.
@@ -177,14 +182,31 @@ class Microphone:
         self._next = chunk.end
         return chunk
 
+    @property
+    def began(self) -> float:
+        """`clock.elapsed` at which sample 0 was heard, as the last samples show it."""
+        return self._clock.began
+
+    def skip_to_newest(self) -> int:
+        """Throw away what was not read yet; return how many samples, at 16 kHz."""
+        return self._samples(self._ring.skip_to_newest())
+
     def statistics(self) -> RingStatistics:
-        """What was lost so far, in frames of the device."""
-        return self._ring.statistics()
+        """What was lost so far, in samples at 16 kHz."""
+        ring = self._ring.statistics()
+        return RingStatistics(self._samples(ring.overwritten), ring.overflows)
+
+    def _samples(self, frames: int) -> int:
+        return round(frames * SAMPLE_RATE / self._rate)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the device."""
         self.ended = True
         # Not `stop`, which may wait for buffers of a device that is no more.
         self._stream.abort()

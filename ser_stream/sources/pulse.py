@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import re
 import shutil
@@ -115,47 +116,84 @@ def recording_from(source: str | None) -> Iterator[None]:
             os.environ["PULSE_SOURCE"] = before
 
 
-class SourceWatch:
-    """Notices that a source is no more.
+class SourcePoll:
+    """Asks now and then which sources there are, and never waits for the answer."""
 
-    When one is unplugged, PulseAudio moves its streams to the default source and says
-    nothing to ALSA: we would go on, and listen to another room.
-    """
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._asked = time.monotonic()
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._asked = -math.inf
         self._pactl: subprocess.Popen[bytes] | None = None
+        self.sources: dict[str, str] | None = None
+        """Name -> number; None if nobody answers. A source that went and came back has
+        another number."""
 
-    def gone(self) -> bool:
-        """Whether it has gone, as far as is known; never waits for the answer."""
+    def fresh(self) -> bool:
+        """Whether an answer, or none, has come since the last call."""
         now = time.monotonic()
         if self._pactl is None:
-            if now >= self._asked + WATCH_S:
-                self._asked = now
-                self._ask()
-            return False
+            if now < self._asked + self._every_s:
+                return False
+            self._asked = now
+            self._pactl = _start_listing()
+            if self._pactl is not None:
+                return False
+            self.sources = None
+            return True
         if self._pactl.poll() is None:
-            return False
+            if now < self._asked + _TIMEOUT_S:
+                return False
+            self._pactl.kill()
         output, _ = self._pactl.communicate()
         answered = self._pactl.returncode == 0
         self._pactl = None
-        names = [line.split("\t")[1] for line in output.decode().splitlines()]
-        return answered and self._source not in names
-
-    def _ask(self) -> None:
-        with contextlib.suppress(OSError):
-            self._pactl = subprocess.Popen(
-                ["pactl", "list", "short", "sources"],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
+        rows = [line.split("\t") for line in output.decode().splitlines()]
+        self.sources = {r[1]: r[0] for r in rows if len(r) > 1} if answered else None
+        return True
 
     def close(self) -> None:
-        """Stop asking."""
+        """Stop asking; the next `fresh` begins anew."""
         if self._pactl is not None:
             self._pactl.kill()
             self._pactl.communicate()
             self._pactl = None
+
+
+def _start_listing() -> "subprocess.Popen[bytes] | None":
+    try:
+        return subprocess.Popen(
+            ["pactl", "list", "short", "sources"],
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None
+
+
+class SourceWatch:
+    """Notices that a source is no more.
+
+    When one is unplugged, PulseAudio moves its streams to the default source and says
+    nothing to ALSA: we would go on, and listen to another room. Nor does it move them
+    back when the source returns.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._poll = SourcePoll(WATCH_S)
+        self._number: str | None = None
+        # At once, so that the number is that of the source which was opened.
+        self._poll.fresh()
+
+    def gone(self) -> bool:
+        """Whether it has gone, as far as is known; never waits for the answer."""
+        if not self._poll.fresh() or self._poll.sources is None:
+            return False
+        number = self._poll.sources.get(self._source)
+        self._number = self._number or number
+        return number is None or number != self._number
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._poll.close()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ser_stream.front_end import FrontEndConfig, frames_of
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac
 from ser_stream.recognizer import softmax
 from ser_stream.values import FloatArray
 from ser_stream.window import COLUMN_LENGTH, EXTRA_FRAMES, MAX_COLUMNS
@@ -14,7 +14,6 @@ from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.evaluate import STEP_S, TorchRecognizer, run_clips
 
-FRAMES_PER_COLUMN = 8
 DECISION = (
     f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean, over "
     "the steps whose window is as long as it gets in this clip, of the softmax over "

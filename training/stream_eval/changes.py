@@ -98,26 +98,21 @@ def count(
     for segment in segments:
         steps = stream.steps(segment)
         truth[steps] = index[segment.label]
-        before = active[steps.start - 1] if steps.start else np.int8(NONE)
-        nothing = np.array([NONE], np.int8)
-        n_flips += int(
+        before = active[steps.start - 1] if steps.start else NONE
+        # What may come back after a pause without being a flip: the emotion of before.
+        free, nothing = last_of(active[: steps.start, None]), np.array([NONE], np.int8)
+        with_and_without = [
             flips(
                 active[steps][:, None],
                 stream.speech[steps],
                 np.array([before], np.int8),
                 index[segment.label],
-                last_of(active[: steps.start, None]),
+                allowed,
             )[0]
-        )
-        n_with_returns += int(
-            flips(
-                active[steps][:, None],
-                stream.speech[steps],
-                np.array([before], np.int8),
-                index[segment.label],
-                nothing,
-            )[0]
-        )
+            for allowed in (free, nothing)
+        ]
+        n_flips += int(with_and_without[0])
+        n_with_returns += int(with_and_without[1])
     spoken = np.zeros(len(active), bool)
     for utterance in utterances:
         spoken[stream.steps(utterance)] = True
@@ -173,10 +168,7 @@ def summarize(streams: Sequence[Counted]) -> dict[str, Any]:
         **with_interval("flips_per_minute", _flips("speech")),
         "flips_per_minute_of_utterances": finite(_flips("spoken")(streams), 3),
         "flips_per_minute_with_returns": finite(
-            60
-            * sum(s.flips_with_returns for s in streams)
-            / (sum(s.speech * s.step_s for s in streams) or math.nan),
-            3,
+            _flips("speech", "flips_with_returns")(streams), 3
         ),
         "flips": sum(one.flips for one in streams),
         "speech_minutes": round(sum(s.speech * s.step_s for s in streams) / 60, 2),
@@ -209,10 +201,12 @@ def _ratio(part: str, whole: str) -> Any:
     return share
 
 
-def _flips(steps: str) -> Any:
+def _flips(steps: str, which: str = "flips") -> Any:
     def rate(streams: Sequence[Counted]) -> float:
         minutes = sum(getattr(s, steps) * s.step_s for s in streams) / 60
-        return sum(s.flips for s in streams) / minutes if minutes else math.nan
+        return (
+            sum(getattr(s, which) for s in streams) / minutes if minutes else math.nan
+        )
 
     return rate
 

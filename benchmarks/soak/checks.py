@@ -1,0 +1,40 @@
+"""One thing that is checked: what was hoped for, what was measured, met or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A row of the table."""
+
+    what: str
+    target: str
+    measured: str
+    met: bool
+    timing: bool = False
+    """Whether it depends on how fast and how busy the machine is."""
+
+    def row(self) -> dict[str, Any]:
+        """As it is kept."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def none_of(what: str, count: int, of: str = "") -> Check:
+    """A check that something did not happen."""
+    return Check(what, "none", f"{count} {of}".strip(), count == 0)
+
+
+def at_most(
+    what: str, limit: float, value: float, unit: str, *, timing: bool = False
+) -> Check:
+    """A check that a figure stays under its limit."""
+    return Check(
+        what, f"<= {limit:g} {unit}", f"{value:.4g} {unit}", value <= limit, timing
+    )
+
+
+def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
+    """All of them as they are kept."""
+    return [check.row() for check in checks]

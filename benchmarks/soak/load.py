@@ -1,0 +1,171 @@
+"""M1: hundreds of subscribers, good and bad, while audio comes in real time."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.soak import usage
+from benchmarks.soak.audio import write_loop
+from benchmarks.soak.checks import Check, at_most, none_of, rows
+from benchmarks.soak.crowd import Crowd
+from benchmarks.soak.daemon import Daemon
+from benchmarks.soak.progress import wait
+
+ROUND_S = 600.0
+STAGE_S = 20.0
+HEALTHY, DEAF, SLOW, FICKLE = 500, 50, 50, 50
+STAGES = (1, 10, 100, 500, 1000)
+LATENCY_MS = 50.0
+GROWTH = 1.05
+CLOCK_MS = 5.0
+"""The computer's clock may be set meanwhile; then latencies mean nothing."""
+
+
+def run(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
+    """Two rounds of all kinds of subscribers, then CPU by their number.
+
+    Args:
+        scale: of time and of subscribers.
+        seconds: of a round, if not as `scale` says.
+    """
+    round_s = seconds or ROUND_S * scale
+    stage_s = max(2.0, STAGE_S * scale) if seconds is None else 1.0
+    audio_s = 1.2 * (2 * round_s + stage_s * len(STAGES)) + 120
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_loop(Path(folder) / "loop.wav", audio_s)
+        with (
+            Daemon("--input", path, "--pace", "realtime") as daemon,
+            usage.Series(daemon.pid) as series,
+        ):
+            offset = _clock()
+            rounds = [_round(daemon, scale, round_s, number) for number in (1, 2)]
+            offset = abs(_clock() - offset)
+            stages = [_stage(daemon, _share(n, scale), stage_s) for n in STAGES]
+            up, status = daemon.up, daemon.control("status")
+    result = {
+        "round_s": round_s,
+        "rounds": rounds,
+        "cpu_by_subscribers": stages,
+        "memory": series.kept(),
+        "clock_moved_ms": round(offset * 1000, 3),
+        "up": up,
+        "skipped_by_status": json.loads(status.stdout)["skipped"],
+    }
+    return result | {"checks": rows(_checks(result))}
+
+
+def _share(n: int, scale: float) -> int:
+    return max(1, round(n * scale))
+
+
+def _clock() -> float:
+    return time.time() - time.monotonic()
+
+
+def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[str, Any]:
+    before = usage.settled_descriptors(daemon.pid)
+    people = {
+        "healthy": _share(HEALTHY, scale),
+        "deaf": _share(DEAF, scale),
+        "slow": _share(SLOW, scale),
+        "fickle": _share(FICKLE, scale),
+    }
+    with Crowd(daemon.addresses, **people, timed=True, seed=number) as crowd:
+        wait(f"load, round {number}", seconds, lambda: daemon.up)
+        full = usage.rss_mb(daemon.pid)
+        found = crowd.end()
+    after = usage.settled_descriptors(daemon.pid, before)
+    return {
+        "subscribers": people,
+        "found": found,
+        "rss_mb_full": round(full, 2),
+        "rss_mb_after": round(usage.rss_mb(daemon.pid), 2),
+        "descriptors_before": before,
+        "descriptors_after": after,
+    }
+
+
+def _stage(daemon: Daemon, subscribers: int, seconds: float) -> dict[str, Any]:
+    with Crowd(daemon.addresses, healthy=subscribers, timed=True) as crowd:
+        begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
+        wait(f"load, CPU with {subscribers}", seconds, lambda: daemon.up)
+        cpu = usage.cpu_seconds(daemon.pid) - cpu
+        percent = 100 * cpu / (time.monotonic() - begin)
+        found = crowd.end()
+    usage.settled_descriptors(daemon.pid)
+    return {
+        "subscribers": subscribers,
+        "cpu_percent": round(percent, 2),
+        "line_ms": found["times"]["line_ms"],
+        "jumps": found["healthy"]["jumps"],
+    }
+
+
+def _checks(result: dict[str, Any]) -> list[Check]:
+    rounds = result["rounds"]
+    found = [one["found"] for one in rounds]
+    healthy = [one["healthy"] for one in found]
+    visits = [one["visits"] for one in found]
+    first, second = (one["rss_mb_after"] for one in rounds)
+    stages = result["cpu_by_subscribers"]
+    times = [one["times"]["line_ms"] for one in found]
+    p99 = max(one["p99"] for one in times)
+    n_events = sum(one["events"] for one in healthy)
+    skipped = sum(one["skipped_steps"] for one in [*healthy, *visits])
+    wrong = sum(
+        one[name]
+        for one in healthy
+        for name in ("jumps", "dropped", "cut", "wrong_greetings", "behind_at_the_end")
+    ) + sum(len(one["byes"]) for one in healthy)
+    visitors_wrong = sum(
+        one[name] for one in visits for name in ("jumps", "cut", "wrong_greetings")
+    )
+    return [
+        Check("process up", "yes", "yes" if result["up"] else "no", result["up"]),
+        none_of("skipped windows", skipped + result["skipped_by_status"]),
+        none_of(
+            "events that a healthy subscriber lacks, or gets twice or out of order",
+            wrong,
+            f"of {n_events}",
+        ),
+        none_of(
+            "lines that differ between subscribers",
+            sum(one["different_lines"] for one in found),
+        ),
+        none_of(
+            "wrong lines to those that come and go",
+            visitors_wrong,
+            f"in {sum(one['connections'] for one in visits)} visits",
+        ),
+        none_of(
+            "slow readers whose `dropped` does not add up",
+            sum(one["slow"]["wrong_accounts"] for one in found),
+            f"({sum(one['slow']['told_dropped'] for one in found)} told)",
+        ),
+        at_most("line latency, p99", LATENCY_MS, p99, "ms", timing=True),
+        Check(
+            "memory after the second round over that after the first",
+            f"<= {GROWTH:g}",
+            f"{second / first:.3f} ({first:.1f}, then {second:.1f} MB)",
+            second <= GROWTH * first,
+        ),
+        none_of(
+            "descriptors left over",
+            max(one["descriptors_after"] - one["descriptors_before"] for one in rounds),
+        ),
+        Check(
+            "CPU by subscribers",
+            "reported",
+            ", ".join(f"{s['subscribers']}: {s['cpu_percent']:.1f} %" for s in stages),
+            len(stages) == len(STAGES),
+        ),
+        at_most(
+            "the computer's clock moved against its ticks",
+            CLOCK_MS,
+            result["clock_moved_ms"],
+            "ms",
+            timing=True,
+        ),
+    ]

@@ -1,0 +1,93 @@
+"""`ser-stream subscribe`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ser_stream.cli.app import app
+from ser_stream.cli.options import EPILOG
+
+
+class SubscribeFormat(StrEnum):
+    """What `subscribe` prints."""
+
+    auto = "auto"
+    json = "json"
+    text = "text"
+
+
+@app.command(epilog=EPILOG)
+def subscribe(
+    uri: Annotated[
+        str | None,
+        typer.Argument(
+            help="unix:///PATH, tcp://HOST:PORT or ws://HOST:PORT; else the socket of "
+            "your own daemon, or of the system's.",
+            metavar="[URI]",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these events: prediction, emotion, status, adaptation; with "
+            "commas, or given several times. [default: all]",
+            metavar="EVENTS",
+        ),
+    ] = None,
+    format: Annotated[
+        SubscribeFormat, typer.Option(help="auto: text on a terminal, else JSON lines.")
+    ] = SubscribeFormat.auto,
+    reconnect: Annotated[
+        bool,
+        typer.Option(
+            "--reconnect/--no-reconnect",
+            help="Wait for a daemon that is not there, or not any more.",
+        ),
+    ] = True,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the token of a TCP or WebSocket daemon; else "
+            "SER_STREAM_TOKEN of the environment.",
+            metavar="FILE",
+            readable=False,
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="End after so many events.", min=1)
+    ] = None,
+) -> None:
+    """Print what a running daemon says, live.
+
+    First comes hello, then a snapshot of how things stand, then every event; see
+    docs/protocol.md. When the daemon ends or the connection is lost, it says so on
+    standard error and waits for the next; with --no-reconnect it ends.
+
+    Examples:
+      ser-stream subscribe
+
+      ser-stream subscribe --only emotion | jq -r 'select(.phase=="start") | .label'
+
+      ser-stream subscribe tcp://127.0.0.1:8765 --only emotion,status
+
+      ser-stream subscribe ws://kitchen:8766 --token-file ~/.kitchen-token
+
+      ser-stream subscribe --only emotion --count 1 && notify-send "somebody spoke"
+    """
+    from ser_stream.commands.subscribe import subscribe as command
+
+    command(
+        uri,
+        only=_split(only) if only else None,
+        format=format.value,
+        reconnect=reconnect,
+        token_file=token_file,
+        count=count,
+    )
+
+
+def _split(values: list[str]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",")]

@@ -1,0 +1,155 @@
+"""The same as `ser_stream.client.connect`, for asyncio."""
+
+import asyncio
+import contextlib
+from collections import deque
+from typing import Self, Unpack
+
+from ser_stream.client.connection import READ_SIZE, lost, unreachable
+from ser_stream.client.framing import Wire
+from ser_stream.client.messages import Message
+from ser_stream.client.subscription import Described, Options, Subscription
+from ser_stream.errors import SerStreamError
+from ser_stream.sinks.address import Address
+
+
+class Connection:
+    """Lines out, lines in; as `ser_stream.client.connection`, with `await`."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+        self._wire = Wire(address)
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def open(self, within: float) -> None:
+        """Connect.
+
+        Args:
+            within: seconds.
+
+        Raises:
+            UnreachableError: if nobody listens there.
+            AccessError: if that is not permitted.
+        """
+        address = self._address
+        try:
+            async with asyncio.timeout(within):
+                if address.kind == "unix":
+                    opened = await asyncio.open_unix_connection(address.path)
+                else:
+                    opened = await asyncio.open_connection(address.host, address.port)
+        except OSError as error:
+            raise unreachable(address, error) from None
+        self._reader, self._writer = opened
+
+    def send(self, *lines: bytes) -> None:
+        """Send lines; they are few and short, so that there is nothing to wait for."""
+        self._writer.write(self._wire.outgoing(*lines))
+
+    async def receive(self, within: float) -> bytes | None:
+        """The next line without its end; None if none came in so many seconds.
+
+        Raises:
+            UnreachableError: if the connection is lost.
+            ProtocolError: if it is no connection to a daemon.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while not self._wire.lines:
+                    self._wire.take(await self._reader.read(READ_SIZE))
+                    self._writer.write(self._wire.outgoing())
+        except TimeoutError:
+            return None
+        except OSError as error:
+            raise lost(self._address, error) from None
+        return self._wire.lines.popleft()
+
+    async def close(self) -> None:
+        """Leave."""
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+
+class Stream(Described):
+    """Iterates over messages, and is a context that closes the connection.
+
+    Made by `connect`. It connects when it is entered, or when it is first iterated.
+    """
+
+    def __init__(self, subscription: Subscription) -> None:
+        super().__init__(subscription)
+        self._connection: Connection | None = None
+        self._closed = False
+        self._waiting: deque[Message] = deque()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Message:
+        if self._waiting:
+            return self._waiting.popleft()
+        while not self._closed:
+            try:
+                message = await self._receive()
+            except SerStreamError as error:
+                await self._disconnect()
+                delay = self._subscription.failed(error)
+                if delay is None:
+                    break
+                await asyncio.sleep(delay)
+            else:
+                if message is not None:
+                    return message
+        await self.close()
+        raise StopAsyncIteration
+
+    async def _receive(self) -> Message | None:
+        ours = self._subscription
+        if self._connection is None:
+            connection = Connection(ours.address)
+            await connection.open(ours.timeout)
+            self._connection = connection
+            connection.send(*ours.begin())
+        line = await self._connection.receive(ours.patience())
+        if line is not None:
+            return ours.receive(line)
+        self._connection.send(ours.nothing_came())
+        return None
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def close(self) -> None:
+        """Leave the daemon."""
+        self._closed = True
+        self._waiting.clear()
+        await self._disconnect()
+
+    async def __aenter__(self) -> Self:
+        try:
+            # `hello` is waited for, and yet the first message.
+            self._waiting.append(await anext(self))
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def connect(uri: str | None = None, **options: Unpack[Options]) -> Stream:
+    """Subscribe to a daemon.
+
+        async with connect() as stream:
+            async for message in stream:
+                if message["type"] == "emotion" and message["phase"] == "start":
+                    print(message["label"])
+
+    Arguments and errors are those of `ser_stream.client.connect`.
+    """
+    return Stream(Subscription(uri, **options))

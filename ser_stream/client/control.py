@@ -1,0 +1,87 @@
+"""Requests to a running daemon: `status`, `pause`, `resume`, `reload`."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ser_stream.client.connection import Connection
+from ser_stream.client.errors import (
+    AccessError,
+    NotRunningError,
+    RefusedError,
+    UnreachableError,
+)
+from ser_stream.client.lines import decode, encode
+from ser_stream.client.subscription import TIMEOUT
+from ser_stream.client.where import addresses
+from ser_stream.errors import ConfigError
+from ser_stream.sinks.address import Address
+
+
+def control(
+    do: str, socket: str | Path | None = None, timeout: float = TIMEOUT
+) -> dict[str, Any]:
+    """Have a daemon do something; wait until it has.
+
+    Args:
+        do: `status`, `pause`, `resume` or `reload`.
+        socket: path of its Unix socket, or `unix:///PATH`; None for that of the user's
+            daemon, or else of the system's.
+        timeout: seconds for everything.
+
+    Returns:
+        The result; docs/protocol.md has the fields of `status`.
+
+    Raises:
+        NotRunningError: if no daemon listens there.
+        RefusedError: if it refuses, with its code and text.
+        AccessError: if the socket belongs to another user.
+        ConfigError: if the address is not that of a Unix socket.
+        UnreachableError: if it does not answer in time.
+        ProtocolError: if whoever listens there is no ser-stream.
+    """
+    deadline = time.monotonic() + timeout
+    with _connect(_where(socket), timeout) as connection:
+        connection.send(encode({"type": "control", "id": 1, "do": do}))
+        while (left := deadline - time.monotonic()) > 0:
+            # The daemon also says hello, and whatever happens meanwhile.
+            line = connection.receive(left)
+            reply = decode(line) if line is not None else {}
+            if reply.get("type") == "reply" and reply.get("id") == 1:
+                return _result(reply)
+    raise UnreachableError(
+        f"the daemon did not answer {do} within {timeout:g} s; it may hang: see its log"
+    )
+
+
+def _where(socket: str | Path | None) -> tuple[Address, ...]:
+    if socket is None:
+        return addresses(None)
+    text = str(socket)
+    where = addresses(text if ":" in text else f"unix://{Path(text).absolute()}")
+    if where[0].kind != "unix":
+        raise ConfigError(
+            f"{socket} is no Unix socket; a daemon is controlled over that alone"
+        )
+    return where
+
+
+def _connect(where: tuple[Address, ...], timeout: float) -> Connection:
+    for address in where:
+        try:
+            return Connection(address, timeout)
+        except UnreachableError:
+            continue
+    tried = " or ".join(address.path for address in where)
+    raise NotRunningError(
+        f"no daemon listens on {tried}; start one: ser-stream listen --to {where[0]}"
+    )
+
+
+def _result(reply: dict[str, Any]) -> dict[str, Any]:
+    if reply.get("ok") is True and isinstance(reply.get("result"), dict):
+        return dict(reply["result"])
+    error = reply.get("error")
+    error = error if isinstance(error, dict) else {}
+    code, text = str(error.get("code")), str(error.get("text"))
+    raise (AccessError if code == "forbidden" else RefusedError)(text, code)

@@ -1,0 +1,41 @@
+"""What can go wrong between a client and a daemon.
+
+SerStreamError
+├── RefusedError         1   the daemon said no
+│   └── AccessError      5   and always will: wrong token, no permission
+├── NotRunningError      3   there is no daemon to control
+└── SinkError            5
+    ├── UnreachableError 5   nobody there, or not any more; another try may help
+    └── ProtocolError    5   somebody is there who does not speak protocol 1
+"""
+
+from ser_stream.errors import SerStreamError, SinkError
+
+
+class RefusedError(SerStreamError):
+    """The daemon refused a request."""
+
+    def __init__(self, text: str, code: str = "refused") -> None:
+        super().__init__(text)
+        self.code = code
+        """For programs: `unknown_command`, `failed`, ...; see docs/protocol.md."""
+
+
+class AccessError(RefusedError):
+    """A wrong token, or no permission: trying again does not help."""
+
+    exit_status = 5
+
+
+class NotRunningError(SerStreamError):
+    """There is no daemon to control."""
+
+    exit_status = 3
+
+
+class UnreachableError(SinkError):
+    """Nobody listens there, or the connection was lost; another try may help."""
+
+
+class ProtocolError(SinkError):
+    """Whoever listens there does not speak protocol 1."""

@@ -1,0 +1,173 @@
+"""Bytes of a connection <-> lines; without a socket, so for all ways of waiting alike.
+
+The WebSocket side is `websockets`' own protocol object, without its threads and tasks:
+one way to read, to wait and to give up serves every kind of address.
+"""
+
+from collections import deque
+from typing import Protocol
+
+from ser_stream.client.errors import AccessError, ProtocolError, UnreachableError
+from ser_stream.errors import MissingLibraryError
+from ser_stream.sinks.address import Address
+
+MAX_LINE = 16 * 1024
+"""Bytes, with the line's end."""
+
+
+class Framing(Protocol):
+    """Both directions of one connection."""
+
+    def send(self, line: bytes, /) -> None:
+        """Take a line, without its end, to be sent."""
+
+    def receive(self, data: bytes, /) -> list[bytes]:
+        """Take bytes that came; return the lines that are complete.
+
+        Raises:
+            ProtocolError: if a line is too long, or this is not what was expected.
+            AccessError: if the daemon refuses the connection.
+        """
+
+    def outgoing(self) -> bytes:
+        """What must be written now."""
+
+
+class LineFraming:
+    """Lines that end with a newline: unix and TCP."""
+
+    def __init__(self) -> None:
+        self._received = b""
+        self._outgoing = b""
+
+    def send(self, line: bytes, /) -> None:
+        """Take a line, without its end, to be sent."""
+        self._outgoing += line + b"\n"
+
+    def receive(self, data: bytes, /) -> list[bytes]:
+        """Take bytes that came; return the lines that are complete.
+
+        Raises:
+            ProtocolError: if a line is too long.
+        """
+        *lines, self._received = (self._received + data).split(b"\n")
+        if max(map(len, (self._received, *lines))) >= MAX_LINE:
+            raise ProtocolError(
+                f"a line is longer than {MAX_LINE} bytes; whatever listens there is no "
+                "ser-stream"
+            )
+        return lines
+
+    def outgoing(self) -> bytes:
+        """What must be written now."""
+        data, self._outgoing = self._outgoing, b""
+        return data
+
+
+class WebSocketFraming:
+    """Each line one text message."""
+
+    def __init__(self, address: Address) -> None:
+        """Begin the handshake.
+
+        Raises:
+            MissingLibraryError: if the library `websockets` is not installed.
+        """
+        try:
+            from websockets.client import ClientProtocol
+            from websockets.frames import Frame, Opcode
+            from websockets.protocol import State
+            from websockets.uri import parse_uri
+        except ImportError:
+            raise MissingLibraryError(
+                "ws:// addresses need the library websockets; install it by "
+                "pip install 'ser-stream[ws]'"
+            ) from None
+        self._frame, self._states = Frame, State
+        self._data = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
+        self._protocol = ClientProtocol(parse_uri(str(address)), max_size=MAX_LINE)
+        self._protocol.send_request(self._protocol.connect())
+        self._waiting: list[bytes] = []
+        self._partial = b""
+
+    def send(self, line: bytes, /) -> None:
+        """Take a line to be sent, after the handshake; nothing once it is closing."""
+        self._waiting.append(line)
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        if self._protocol.state is self._states.OPEN:
+            for line in self._waiting:
+                self._protocol.send_text(line)
+            self._waiting.clear()
+
+    def receive(self, data: bytes, /) -> list[bytes]:
+        """Take bytes that came; return the lines that are complete.
+
+        Raises:
+            ProtocolError: if a line is too long, or this is no WebSocket.
+            AccessError: if the handshake is refused.
+            UnreachableError: if a proxy before the daemon cannot reach it.
+        """
+        self._protocol.receive_data(data)
+        if self._protocol.handshake_exc is not None:
+            raise _refused(self._protocol.handshake_exc)
+        lines = []
+        for event in self._protocol.events_received():
+            if isinstance(event, self._frame) and event.opcode in self._data:
+                self._partial += event.data
+                if event.fin:
+                    lines.append(self._partial)
+                    self._partial = b""
+        if self._protocol.parser_exc is not None and not lines:
+            raise ProtocolError(f"WebSocket: {self._protocol.parser_exc}")
+        self._send_waiting()
+        return lines
+
+    def outgoing(self) -> bytes:
+        """What must be written now: also answers to the daemon's own pings."""
+        return b"".join(self._protocol.data_to_send())
+
+
+def _refused(error: Exception) -> Exception:
+    """Why a handshake failed, as an error of ours."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status in (401, 403):
+        return AccessError(f"the daemon refuses the connection: {error}")
+    if status is not None and status >= 500:
+        return UnreachableError(f"the daemon is not there: {error}")
+    return ProtocolError(f"this is no WebSocket of ser-stream: {error}")
+
+
+class Wire:
+    """A connection without its socket: lines to send, lines that came."""
+
+    def __init__(self, address: Address) -> None:
+        """Begin.
+
+        Raises:
+            MissingLibraryError: if a WebSocket needs a library that is not there.
+        """
+        self._address = address
+        ws = address.kind == "ws"
+        self._framing: Framing = WebSocketFraming(address) if ws else LineFraming()
+        self.lines: deque[bytes] = deque()
+        """Received, without their ends."""
+
+    def outgoing(self, *lines: bytes) -> bytes:
+        """What must be written now, with these lines."""
+        for line in lines:
+            self._framing.send(line)
+        return self._framing.outgoing()
+
+    def take(self, data: bytes) -> None:
+        """Take bytes that came; none means that the other side has gone.
+
+        Raises:
+            UnreachableError: if it has.
+            ProtocolError: if a line is too long, or this is not what was expected.
+            AccessError: if the daemon refuses the connection.
+        """
+        if not data:
+            raise UnreachableError(f"{self._address} closed the connection")
+        self.lines += self._framing.receive(data)

@@ -1,0 +1,182 @@
+"""What a daemon says, with types: `if m["type"] == "emotion"` tells a checker the rest.
+
+docs/protocol.md says what the fields mean. Fields that a newer daemon adds are kept in
+the dictionaries; types of message that it adds are skipped. They are final so that
+`if "seq" in m` tells a checker something, too.
+"""
+
+from typing import Any, Literal, TypedDict, final, get_args
+
+EventType = Literal["prediction", "emotion", "status", "adaptation"]
+"""What `only` may name: the types that are numbered by `seq`."""
+EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
+AudioState = Literal["healthy", "lost", "recovering", "failed", "paused", "resumed"]
+StatusState = AudioState | Literal["overflow", "reloaded", "refused"]
+PROTOCOL = 1
+
+
+@final
+class Model(TypedDict):
+    """The model, in `hello`."""
+
+    name: str
+    sha256: str
+    labels: list[str]
+    licence: str
+    adapted: bool
+
+
+@final
+class Audio(TypedDict):
+    """Where the audio comes from, in `hello`."""
+
+    source: Literal["mic", "file", "stdin"]
+    device: str
+    device_rate: int
+    sample_rate: int
+    step_ms: float
+    window_ms: float
+
+
+@final
+class Hello(TypedDict):
+    """The first line, and again when the model or the device changed."""
+
+    type: Literal["hello"]
+    protocol: int
+    version: str
+    stream: str
+    t0: str
+    model: Model
+    audio: Audio
+
+
+@final
+class PresentEmotion(TypedDict):
+    """The emotion that goes on, in `snapshot`."""
+
+    id: int
+    label: str
+    start_ms: float
+
+
+@final
+class Snapshot(TypedDict):
+    """How things stand when one joins."""
+
+    type: Literal["snapshot"]
+    end_ms: float
+    state: Literal["speech", "no_speech"]
+    emotion: PresentEmotion | None
+    audio: AudioState
+    paused: bool
+
+
+@final
+class Prediction(TypedDict):
+    """What one step heard; without speech label, confidence and scores are None."""
+
+    type: Literal["prediction"]
+    seq: int
+    start_ms: float
+    end_ms: float
+    time: str
+    state: Literal["speech", "no_speech"]
+    label: str | None
+    confidence: float | None
+    scores: dict[str, float] | None
+    level_dbfs: float
+    latency_ms: float
+
+
+@final
+class Emotion(TypedDict):
+    """A change of the steady emotion."""
+
+    type: Literal["emotion"]
+    seq: int
+    phase: Literal["start", "update", "end"]
+    id: int
+    label: str
+    start_ms: float
+    end_ms: float
+    time: str
+    confidence: float
+
+
+@final
+class Status(TypedDict):
+    """A change in the health of the daemon."""
+
+    type: Literal["status"]
+    seq: int
+    what: Literal["audio", "model", "overload"]
+    state: StatusState
+    detail: str
+    time: str
+
+
+@final
+class Adaptation(TypedDict):
+    """A step of online adaptation."""
+
+    type: Literal["adaptation"]
+    seq: int
+    phase: Literal["started", "accepted", "rejected", "rolled_back"]
+    reason: str
+    bundle: str
+    time: str
+
+
+@final
+class Dropped(TypedDict):
+    """Predictions that this subscriber was too slow for."""
+
+    type: Literal["dropped"]
+    count: int
+    from_seq: int
+    to_seq: int
+    reason: Literal["slow_subscriber"]
+
+
+@final
+class Bye(TypedDict):
+    """The last line."""
+
+    type: Literal["bye"]
+    reason: Literal["shutdown", "slow_subscriber", "protocol"]
+
+
+Message = Hello | Snapshot | Prediction | Emotion | Status | Adaptation | Dropped | Bye
+"""What subscribers get; told apart by `type`."""
+
+
+@final
+class Error(TypedDict):
+    """Why a request was refused."""
+
+    code: str
+    text: str
+
+
+@final
+class Refusal(TypedDict):
+    """The answer to a request that was not carried out."""
+
+    type: Literal["reply"]
+    id: int | str | None
+    ok: Literal[False]
+    error: Error
+
+
+@final
+class Result(TypedDict):
+    """The answer to a request that was carried out."""
+
+    type: Literal["reply"]
+    id: int | str | None
+    ok: Literal[True]
+    result: dict[str, Any]
+
+
+Reply = Result | Refusal

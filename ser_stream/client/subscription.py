@@ -1,0 +1,209 @@
+"""What is said to a daemon, and when to give it up; without a socket or a clock.
+
+`ser_stream.client.stream` and `ser_stream.client.aio` do the waiting.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any, TypedDict, Unpack
+
+from ser_stream.access_token import VARIABLE
+from ser_stream.client.errors import AccessError, RefusedError, UnreachableError
+from ser_stream.client.lines import as_message, decode, encode
+from ser_stream.client.messages import EVENT_TYPES, Bye, Hello, Message
+from ser_stream.client.retry import Backoff
+from ser_stream.client.where import addresses
+from ser_stream.errors import ConfigError
+from ser_stream.sinks.address import Address
+
+_LOGGER = logging.getLogger("ser_stream.client")
+PING_AFTER = 10.0
+"""Seconds without a line until the daemon is asked whether it lives."""
+PONG_WITHIN = 5.0
+"""Seconds for its answer."""
+TIMEOUT = 10.0
+"""Seconds for one attempt to connect, and then for `hello`."""
+_ID = "ser_stream.client"
+
+
+class Options(TypedDict, total=False):
+    """What may be asked of a daemon; `connect` explains it."""
+
+    only: str | Iterable[str] | None
+    token: str | None
+    reconnect: bool
+    timeout: float
+
+
+class Subscription:
+    """One subscriber's wishes, over all the connections that it takes."""
+
+    def __init__(self, uri: str | None, **options: Unpack[Options]) -> None:
+        self._addresses = addresses(uri)
+        self._only = _checked(options.get("only"))
+        self._token = options.get("token") or os.environ.get(VARIABLE)
+        self._reconnect = options.get("reconnect", True)
+        self.timeout = options.get("timeout", TIMEOUT)
+        self.hello: Hello | None = None
+        """The last one."""
+        self._backoff = Backoff()
+        self._tried = 0
+        self._greeted = self._pinged = self._lost = False
+        self._bye: Bye | None = None
+
+    @property
+    def address(self) -> Address:
+        """Where to connect to now."""
+        return self._addresses[self._tried]
+
+    def begin(self) -> list[bytes]:
+        """A connection was opened: what is sent on it first."""
+        self._greeted = self._pinged = False
+        self._bye = None
+        lines = []
+        if self._token and self.address.kind != "unix":
+            lines.append(encode({"type": "auth", "token": self._token}))
+        if self._only is not None:
+            only = list(self._only)
+            lines.append(encode({"type": "subscribe", "id": _ID, "only": only}))
+        return lines
+
+    def patience(self) -> float:
+        """Seconds to wait for the next line; then call `nothing_came`.
+
+        Raises:
+            UnreachableError: if the daemon said `bye`, and no line will come.
+        """
+        if self._bye is not None:
+            raise UnreachableError(f"{self.address} said bye: {self._bye['reason']}")
+        if not self._greeted:
+            return self.timeout
+        return PONG_WITHIN if self._pinged else PING_AFTER
+
+    def nothing_came(self) -> bytes:
+        """What to send to a daemon that has been silent.
+
+        Raises:
+            UnreachableError: if it has been asked already, or never said `hello`.
+        """
+        if not self._greeted:
+            raise UnreachableError(
+                f"{self.address} took the connection, but did not say hello within "
+                f"{self.timeout:g} s"
+            )
+        if self._pinged:
+            raise UnreachableError(f"{self.address} does not answer any more")
+        self._pinged = True
+        return encode({"type": "ping", "id": _ID})
+
+    def receive(self, line: bytes) -> Message | None:
+        """One line of the daemon; None if it is not for the user.
+
+        Raises:
+            ProtocolError: if it is no line of protocol 1.
+            RefusedError: if it refuses what was asked for.
+            UnreachableError: if it has too many subscribers.
+        """
+        self._pinged = False
+        fields = decode(line)
+        if fields["type"] == "reply":
+            _raise_refusal(fields, self.address)
+        message = as_message(fields)
+        if message is None:
+            return None
+        if message["type"] == "hello":
+            self._take_hello(message)
+        elif message["type"] == "bye":
+            self._take_bye(message)
+        return message if self._greeted and self._is_wanted(message) else None
+
+    def _is_wanted(self, message: Message) -> bool:
+        # Until the daemon has read what was asked for, it sends everything.
+        kind = message["type"]
+        return self._only is None or kind not in EVENT_TYPES or kind in self._only
+
+    def _take_hello(self, hello: Hello) -> None:
+        self.hello, self._greeted = hello, True
+        self._backoff.reset()
+        if self._lost:
+            _LOGGER.info("connected to %s again", self.address)
+        self._lost = False
+
+    def _take_bye(self, bye: Bye) -> None:
+        self._bye = bye
+        if bye["reason"] == "slow_subscriber":
+            _LOGGER.warning("%s gave up on us: we read too slowly", self.address)
+
+    def failed(self, error: Exception) -> float | None:
+        """A connection failed or ended: what next.
+
+        Returns:
+            Seconds until the next attempt; None for the end.
+
+        Raises:
+            SerStreamError: `error` itself, if no other attempt is to be made.
+        """
+        if not isinstance(error, UnreachableError):
+            raise error
+        if not self._greeted and self._tried + 1 < len(self._addresses):
+            self._tried += 1
+            return 0.0
+        if not self._reconnect:
+            if self._greeted and self._bye is not None:
+                return None
+            raise error
+        self._say_lost(error)
+        self._tried, self._greeted = 0, False
+        return self._backoff.next()
+
+    def _say_lost(self, error: Exception) -> None:
+        if not self._lost:
+            # After a proper end nothing is wrong: it may be restarting.
+            level = logging.WARNING if self._bye is None else logging.INFO
+            _LOGGER.log(level, "%s; trying again until it is there", error)
+            self._lost = True
+
+
+class Described:
+    """What a stream tells of the daemon behind it."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self._subscription = subscription
+
+    @property
+    def hello(self) -> Hello:
+        """The last `hello`; there is none before it was entered or iterated."""
+        assert self._subscription.hello is not None, "not connected yet"
+        return self._subscription.hello
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions that the model knows."""
+        return tuple(self.hello["model"]["labels"])
+
+
+def _checked(only: str | Iterable[str] | None) -> frozenset[str] | None:
+    if only is None:
+        return None
+    wanted = frozenset([only] if isinstance(only, str) else only)
+    if unknown := wanted - set(EVENT_TYPES):
+        raise ConfigError(
+            f"there are no events {', '.join(sorted(unknown))}; allowed: "
+            f"{', '.join(EVENT_TYPES)}"
+        )
+    return wanted
+
+
+def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
+    if reply.get("ok") is not False:
+        return
+    error = reply.get("error")
+    error = error if isinstance(error, dict) else {}
+    code, text = str(error.get("code")), f"{address}: {error.get('text')}"
+    if code in ("wrong_token", "forbidden"):
+        raise AccessError(text, code)
+    if code == "too_many":
+        raise UnreachableError(text)
+    if reply.get("id") == _ID:
+        raise RefusedError(text, code)

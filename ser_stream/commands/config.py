@@ -1,0 +1,95 @@
+"""`ser-stream config show`, `path` and `check`."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from ser_stream.access_token import read_token
+from ser_stream.bundle import load_bundle
+from ser_stream.commands.output import write
+from ser_stream.config import KEYS, Settings, chosen_path, default_path, resolve
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.errors import ModelError
+from ser_stream.sinks.command import check_command
+from ser_stream.smoothing import SmoothingConfig
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def show(file: Path | None, as_json: bool) -> None:
+    """Print all settings and where each came from.
+
+    Args:
+        file: named by the user, or None to look in the usual places.
+        as_json: one JSON array, for machines.
+
+    Raises:
+        ConfigError: if anything is wrong.
+    """
+    rows = _rows(resolve(file, {}))
+    if as_json:
+        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        return
+    cells = [("key", "value", "from")]
+    cells += [(row["key"], _text(row["value"]), row["from"]) for row in rows]
+    widths = [max(len(row[i]) for row in cells) for i in (0, 1)]
+    for key, value, origin in cells:
+        write(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}\n")
+
+
+def path() -> None:
+    """Print the file that is read; where there is none, the one to begin."""
+    write(f"{chosen_path() or default_path()}\n")
+
+
+def check(file: Path | None) -> None:
+    """Check all settings as `listen` would, and what they name.
+
+    Args:
+        file: to check by itself; None for the one that is read, with the environment.
+
+    Raises:
+        ConfigError: if anything is wrong.
+        ModelError: if the model cannot be used.
+    """
+    settings = resolve(file, {}, environment=None if file is None else {})
+    bundle = load_bundle(settings.config.model)
+    settings.located(lambda config: pipeline_config(config, bundle))
+    settings.located(lambda config: check_command(config.command))
+    settings.located(lambda config: read_token(config.token_file))
+    write(f"{settings.file or 'no file, and what is built in'}: nothing is wrong\n")
+
+
+def _rows(settings: Settings) -> list[dict[str, Any]]:
+    """All settings as they hold; those that follow from others are worked out."""
+    config = settings.config
+    derived: dict[str, Any] = {
+        "pace": "realtime" if config.source.paced else "fast",
+        "wait": config.waits,
+    }
+    try:
+        bundle = load_bundle(config.model)
+    except ModelError as error:
+        _LOGGER.warning("the thresholds of the model are not known: %s", error)
+    else:
+        settings.located(lambda config: pipeline_config(config, bundle))
+        for name in SmoothingConfig.__slots__:
+            derived[f"smoothing.{name}"] = getattr(bundle.thresholds, name)
+    rows = []
+    for name in KEYS:
+        setting = settings[name]
+        value = derived.get(name) if setting.value is None else setting.value
+        rows.append({"key": name, "value": value, "from": setting.origin})
+    return rows
+
+
+def _text(value: object) -> str:
+    """A value as it stands in the file, or `-` for nothing."""
+    if value is None or value == () or value == "":
+        return "-"
+    if isinstance(value, tuple):
+        return " ".join(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,93 @@
+"""`ser-stream status`, `pause`, `resume`, `reload`: what the daemon is asked."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser_stream.client import control
+from ser_stream.commands.output import write
+
+
+def status(socket: Path | None, as_json: bool) -> bool:
+    """Print how the daemon is.
+
+    Returns:
+        Whether it is degraded.
+
+    Raises:
+        NotRunningError: if no daemon answers.
+    """
+    answer = control("status", socket)
+    write((json.dumps(answer, ensure_ascii=False) if as_json else _text(answer)) + "\n")
+    return bool(answer["degraded"])
+
+
+def command(do: str, socket: Path | None, as_json: bool) -> None:
+    """Have something done, and print what came of it.
+
+    Raises:
+        NotRunningError: if no daemon answers.
+        RefusedError: if it refuses, with its reason.
+    """
+    answer = control(do, socket, timeout=60.0)
+    if as_json:
+        write(json.dumps(answer, ensure_ascii=False) + "\n")
+    else:
+        write(_DONE[do](answer) + "\n")
+
+
+def _paused(answer: Mapping[str, Any]) -> str:
+    over = "also" if answer.get("remembered") else "but not"
+    return f"paused: the microphone is released, {over} after a restart"
+
+
+def _reloaded(answer: Mapping[str, Any]) -> str:
+    changed = ", ".join(answer["changed"]) or "no setting"
+    text = f"reloaded: model {answer['model']}, changed: {changed}"
+    if answer["needs_restart"]:
+        text += f"; only a restart brings: {', '.join(answer['needs_restart'])}"
+    return text
+
+
+_DONE = {
+    "pause": _paused,
+    "resume": lambda answer: "resumed: the microphone is taken again",
+    "reload": _reloaded,
+}
+
+
+def _text(answer: Mapping[str, Any]) -> str:
+    audio, latency = answer["audio"], answer["latency_ms"]
+    detail = f" ({audio['detail']})" if audio["detail"] else ""
+    latencies = (
+        f"{latency['p50']} ms median, {latency['p99']} ms 99th percentile"
+        if latency
+        else "no step yet"
+    )
+    people = answer["subscribers"]
+    who = ", ".join(f"{n} {kind}" for kind, n in people.items() if n) or "none"
+    rows = {
+        "audio": f"{audio['state']}{detail}",
+        "device": audio["device"],
+        "model": f"{answer['model']['name']} ({answer['model']['sha256'][:12]})",
+        "heard": f"{_span(audio['heard_s'])}, lost {audio['lost_s']:g} s in "
+        f"{audio['gaps']} gaps, {audio['overflows']} of them overflows",
+        "steps": f"{answer['steps']}, skipped {answer['skipped']}",
+        "emotions": str(answer["emotions"]),
+        "latency": latencies,
+        "subscribers": who,
+        "memory": f"{answer['rss_mb']} MB",
+        "running": f"{_span(answer['uptime_s'])}, pid {answer['pid']}, version "
+        f"{answer['version']}",
+        "settings": answer["config"] or "no file",
+    }
+    return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    clock = f"{hours}:{minutes:02}:{rest:02}"
+    return f"{days} days {clock}" if days else clock

@@ -1,0 +1,101 @@
+"""`ser-stream subscribe`: print what a running daemon says."""
+
+import json
+import logging
+import select
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ser_stream.client import Message, Stream, connect
+from ser_stream.commands.output import write
+from ser_stream.errors import ConfigError, SinkError
+from ser_stream.sinks.text import ERASE, TextRenderer
+
+
+def subscribe(
+    uri: str | None,
+    *,
+    only: Sequence[str] | None,
+    format: str,
+    reconnect: bool,
+    token_file: Path | None,
+    count: int | None,
+) -> None:
+    """Print messages until a signal, until nobody reads, or until the count is full.
+
+    Args:
+        uri: of the daemon; None for the usual places.
+        only: the events that are wanted; None for all.
+        format: `json`, `text`, or `auto` for text on a terminal.
+        reconnect: whether to wait for a daemon that is not there.
+        token_file: holds the token; None for that of the environment.
+        count: how many events to print; None for no end.
+
+    Raises:
+        SerStreamError: for everything that the user can mend.
+    """
+    if sys.stdout is None:
+        raise SinkError("standard output is closed")
+    token = read_token(token_file) if token_file else None
+    render = _renderer(format)
+    with connect(uri, only=only, token=token, reconnect=reconnect) as stream:
+        _leave_with_the_reader(stream)
+        left = count
+        for message in stream:
+            write(render(message))
+            if left is not None and "seq" in message:
+                left -= 1
+                if not left:
+                    break
+
+
+def read_token(path: Path) -> str:
+    """The token in a file, without the line's end.
+
+    Raises:
+        ConfigError: if the file cannot be read, or holds none.
+    """
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the token in {path}: {error.strerror}"
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"the token in {path} is not text") from None
+    if not token:
+        raise ConfigError(f"there is no token in {path}: it is empty")
+    return token
+
+
+def _renderer(format: str) -> Callable[[Message], str]:
+    terminal = sys.stdout.isatty()
+    if format == "json" or (format == "auto" and not terminal):
+        return _json_line
+    if terminal:
+        # What is logged must not hang on the prediction that is still on the line.
+        logging.getLogger("ser_stream.client").addFilter(_erase)
+    return TextRenderer(live=terminal).text
+
+
+def _json_line(message: Message) -> str:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _erase(_record: logging.LogRecord) -> bool:
+    write(ERASE)
+    return True
+
+
+def _leave_with_the_reader(stream: Stream) -> None:
+    """End the stream when whoever read our output has gone, though no event comes."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors and hang-ups are always told
+
+    def watch() -> None:
+        poll.poll()
+        stream.close()
+
+    threading.Thread(target=watch, name="reader", daemon=True).start()

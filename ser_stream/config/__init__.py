@@ -1,0 +1,33 @@
+"""All settings of ser-stream: built in, in the model, a file, the environment, flags.
+
+keys           which there are
+listen         what the program makes of them: `ListenConfig`
+toml_file      the file, with `locate` for its lines
+environment    SER_STREAM_*
+layers         all of them, one over the other: `resolve` -> `Settings`
+"""
+
+from ser_stream.config.keys import KEYS, parse_assignment
+from ser_stream.config.layers import Change, Setting, Settings, build_config, resolve
+from ser_stream.config.listen import ListenConfig
+from ser_stream.config.toml_file import (
+    SYSTEM_FILE,
+    chosen_path,
+    default_path,
+    read_file,
+)
+
+__all__ = [
+    "KEYS",
+    "SYSTEM_FILE",
+    "Change",
+    "ListenConfig",
+    "Setting",
+    "Settings",
+    "build_config",
+    "chosen_path",
+    "default_path",
+    "parse_assignment",
+    "read_file",
+    "resolve",
+]

@@ -1,0 +1,33 @@
+"""What the user set, with the thresholds that the model brings."""
+
+from ser_stream.bundle import Bundle
+from ser_stream.config.listen import ListenConfig
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline import PipelineConfig
+from ser_stream.smoothing import SmoothingConfig
+from ser_stream.values import SAMPLE_RATE
+from ser_stream.window import window_length
+
+
+def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
+    """The bundle's thresholds, changed by what the user set.
+
+    Raises:
+        ConfigError: if the window is longer than the model was trained for.
+    """
+    thresholds = {
+        name: getattr(bundle.thresholds, name) for name in SmoothingConfig.__slots__
+    }
+    result = PipelineConfig(
+        step_s=config.step_s,
+        window_s=config.window_s,
+        gate=config.gate,
+        smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
+    )
+    if result.max_columns > bundle.max_columns:
+        longest_s = window_length(bundle.max_columns) / SAMPLE_RATE
+        raise ConfigError(
+            f"window is {config.window_s:g} s, but model {bundle.name} was trained on "
+            f"windows of at most {longest_s:g} s"
+        )
+    return result

@@ -1,0 +1,168 @@
+"""The settings there are: each has a key in the file, a variable and a flag."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+
+from ser_stream.errors import ConfigError
+from ser_stream.gate import GateConfig
+from ser_stream.smoothing import SmoothingConfig
+
+Value = str | float | bool | tuple[str, ...]
+"""What a setting may be; whole numbers are `int`."""
+
+PREFIX = "SER_STREAM_"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting."""
+
+    name: str
+    """As in the file; `gate.enter` is `enter` in the table `[gate]`."""
+    kind: type
+    """str, int, float, bool or tuple (a list of strings)."""
+    attribute: str
+    """Where `ListenConfig` has it."""
+    live: bool = False
+    """Whether `reload` puts a new value to work; else it waits for the next start."""
+
+    @property
+    def table(self) -> str:
+        """The table of the file it stands in; empty for none."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.name.replace(".", "_").upper()
+
+    @property
+    def flag(self) -> str:
+        """Its flag; those of tables share one."""
+        if self.table:
+            return f"--set {self.name}"
+        return "--" + self.name.removesuffix("_s").replace("_", "-")
+
+    def checked(self, value: object) -> Value:
+        """A value as TOML or a flag has it, if it is of the right type.
+
+        Raises:
+            ConfigError: if not.
+        """
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if self.kind is float and number:
+            return float(value)  # type: ignore[arg-type]
+        if self.kind is int and number and isinstance(value, int):
+            return value
+        if self.kind is str and isinstance(value, str):
+            return value
+        if self.kind is bool and isinstance(value, bool):
+            return value
+        if self.kind is tuple and isinstance(value, list | tuple):
+            items = tuple(item for item in value if isinstance(item, str))
+            if len(items) == len(value):
+                return items
+        raise self._wrong(value)
+
+    def parsed(self, text: str) -> Value:
+        """A value as a variable has it, which is text.
+
+        Raises:
+            ConfigError: if it is no such value.
+        """
+        if self.kind is tuple:
+            return tuple(text.replace(",", " ").split())
+        if self.kind is str:
+            return text
+        try:
+            if self.kind is bool:
+                return _BOOLEANS[text.strip().lower()]
+            number: float = self.kind(text)
+        except (KeyError, ValueError):
+            raise self._wrong(text) from None
+        return number
+
+    def _wrong(self, value: object) -> ConfigError:
+        return ConfigError(f"{self.name} is {value!r}; it must be {_KINDS[self.kind]}")
+
+
+_KINDS = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of strings",
+}
+_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+KEYS = {
+    key.name: key
+    for key in (
+        Key("input", str, "source.input"),
+        Key("pace", str, "source.pace"),
+        Key("rate", int, "source.rate"),
+        Key("channels", int, "source.channels"),
+        Key("wait", bool, "wait"),
+        Key("model", str, "model", live=True),
+        Key("step", float, "step_s", live=True),
+        Key("window", float, "window_s", live=True),
+        Key("to", tuple, "to"),
+        Key("format", str, "format"),
+        Key("token_file", str, "token_file"),
+        Key("allow_origin", tuple, "allow_origin"),
+        Key("max_subscribers", int, "max_subscribers"),
+        Key("on_emotion", str, "on_emotion", live=True),
+        Key("on_emotion_every_s", float, "on_emotion_every_s", live=True),
+        Key("metrics", str, "metrics"),
+        Key("log_format", str, "log_format"),
+        Key("log_level", str, "log_level"),
+        *(
+            Key(f"gate.{f.name}", float, f"gate.{f.name}", live=True)
+            for f in fields(GateConfig)
+        ),
+        *(
+            Key(f"smoothing.{f.name}", float, "smoothing", live=True)
+            for f in fields(SmoothingConfig)
+        ),
+    )
+}
+"""All settings by name, in the order in which they are listed."""
+
+TABLES = tuple(dict.fromkeys(key.table for key in KEYS.values() if key.table))
+"""Tables of the file."""
+
+
+def nearest(name: str, allowed: Sequence[str]) -> str:
+    """What may be said of a name that is not known, to follow the complaint."""
+    near = get_close_matches(name, allowed, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; allowed: {', '.join(allowed)}"
+
+
+def parse_assignment(text: str) -> tuple[str, Value]:
+    """`gate.max_pause_s=1.0`, as `--set` takes it -> the name and the value.
+
+    Raises:
+        ConfigError: if there is no such key in a table, or the value is none for it.
+    """
+    name, equals, value = text.partition("=")
+    name = name.strip()
+    key = KEYS.get(name)
+    if not equals:
+        raise ConfigError(f"--set {text}: allowed: TABLE.KEY=NUMBER")
+    if key is None:
+        allowed = [name for name, key in KEYS.items() if key.table]
+        raise ConfigError(f"--set {text}: unknown key {name!r}{nearest(name, allowed)}")
+    if not key.table:
+        raise ConfigError(f"--set {text}: {name} has a flag of its own, {key.flag}")
+    try:
+        return name, key.parsed(value)
+    except ConfigError as error:
+        raise ConfigError(f"--set {text}: {error}") from None

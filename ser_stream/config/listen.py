@@ -1,0 +1,131 @@
+"""What `ser-stream listen` was asked to do, as the program uses it."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from ser_stream.bundle import DEFAULT_MODEL
+from ser_stream.errors import ConfigError
+from ser_stream.gate import GateConfig
+from ser_stream.metrics import metrics_address
+from ser_stream.paths import user_path
+from ser_stream.pipeline import PipelineConfig
+from ser_stream.sinks.address import parse
+from ser_stream.smoothing import SmoothingConfig
+from ser_stream.sources import InputConfig
+
+Format = Literal["auto", "json", "text"]
+LogFormat = Literal["auto", "json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+STDOUT = "stdout:"
+"""The address of standard output."""
+MOST_SUBSCRIBERS = 100_000
+LONGEST_PAUSE_S = 86_400.0
+"""Between two runs of a command, a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenConfig:
+    """All settings, checked."""
+
+    source: InputConfig = field(default_factory=InputConfig)
+    wait: bool | None = None
+    """Wait for a microphone that is not there at the start; None: see `waits`."""
+    model: str = DEFAULT_MODEL
+    step_s: float = 0.2
+    window_s: float = 2.9125
+    gate: GateConfig = field(default_factory=GateConfig)
+    smoothing: Mapping[str, float] | None = None
+    """Only what differs from the thresholds in the bundle."""
+    to: tuple[str, ...] = (STDOUT,)
+    """Addresses of the outputs."""
+    format: Format = "auto"
+    """Of standard output."""
+    token_file: str | None = None
+    """File that holds the token subscribers over a network must know."""
+    allow_origin: tuple[str, ...] = ()
+    """Web origins beside our own whose pages may open the WebSocket."""
+    max_subscribers: int = 2000
+    on_emotion: str | None = None
+    """Command that is run when an emotion begins."""
+    on_emotion_every_s: float = 1.0
+    """Least time between two starts of it, seconds."""
+    metrics: str | None = None
+    """HOST:PORT, on this machine, where Prometheus may read."""
+    log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
+
+    def __post_init__(self) -> None:
+        _choice("format", self.format, get_args(Format))
+        _choice("log_format", self.log_format, get_args(LogFormat))
+        _choice("log_level", self.log_level, get_args(LogLevel))
+        # The model's thresholds are not known here, so what is set is only compared
+        # with what is set.
+        loosest = {"enter": 1.0, "exit": 0.0}
+        smoothing = SmoothingConfig(**{**loosest, **(self.smoothing or {})})
+        PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        if not self.to:
+            raise ConfigError("to is empty; it names at least one output, as stdout:")
+        if len({parse(address) for address in self.to}) < len(self.to):
+            raise ConfigError(f"to names an address twice: {' '.join(self.to)}")
+        if self.metrics is not None:
+            metrics_address(self.metrics)
+        for origin in self.allow_origin:
+            if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin):
+                raise ConfigError(
+                    f"allow_origin has {origin!r}; allowed: scheme://host or "
+                    "scheme://host:port without anything behind, as "
+                    "https://example.org"
+                )
+        if not 1 <= self.max_subscribers <= MOST_SUBSCRIBERS:
+            raise ConfigError(
+                f"max_subscribers is {self.max_subscribers}; allowed: 1 to "
+                f"{MOST_SUBSCRIBERS}"
+            )
+        if not 0 <= self.on_emotion_every_s <= LONGEST_PAUSE_S:
+            raise ConfigError(
+                f"on_emotion_every_s is {self.on_emotion_every_s:g}; allowed: 0 to "
+                f"{LONGEST_PAUSE_S:g} s"
+            )
+        _ = self.command
+
+    @property
+    def command(self) -> tuple[str, ...] | None:
+        """`on_emotion` in its words, as a shell would split it; no shell runs it.
+
+        Only `~` at its very beginning stands for the home folder.
+        """
+        if self.on_emotion is None:
+            return None
+        try:
+            words = tuple(shlex.split(self.on_emotion))
+        except ValueError as error:
+            raise ConfigError(
+                f"on_emotion is {self.on_emotion!r}: {str(error).lower()}"
+            ) from None
+        if not words or "\0" in self.on_emotion:
+            raise ConfigError(f"on_emotion is {self.on_emotion!r}, which is no command")
+        return (str(user_path(words[0])), *words[1:])
+
+    @property
+    def waits(self) -> bool:
+        """Whether a microphone that is absent at the start is waited for.
+
+        If nothing was said: where programs subscribe and where systemd started us, as
+        a service should come up before its microphone is plugged in; at a terminal an
+        error is more use.
+        """
+        if self.wait is not None:
+            return self.wait
+        return bool(os.environ.get("NOTIFY_SOCKET")) or any(
+            address != STDOUT for address in self.to
+        )
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name} is {value!r}; allowed: {', '.join(allowed)}")

@@ -1,0 +1,77 @@
+"""Python, and the libraries that are installed in it."""
+
+import importlib
+import platform
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+from ser_stream import __version__
+from ser_stream.config import ListenConfig
+from ser_stream.doctor.finding import Finding, fail, ok
+
+# Ours sets ONNX Runtime up before it is imported, so it stands for it.
+_MODULES = {
+    "numpy": "numpy",
+    "onnxruntime": "ser_stream.onnx_session",
+    "soxr": "soxr",
+    "soundfile": "soundfile",
+}
+_EXTRAS = {"ws": "websockets", "metrics": "prometheus_client"}
+
+
+def check(config: ListenConfig | None) -> Iterator[Finding]:
+    """Look at Python, the libraries, and the extras that the settings need."""
+    yield ok(
+        "python",
+        f"Python {platform.python_version()} ({sys.executable}), ser-stream "
+        f"{__version__}, {platform.machine()}",
+    )
+    versions = []
+    for name, module in _MODULES.items():
+        problem = _broken(module)
+        if problem:
+            yield fail(
+                "libraries",
+                f"{name} cannot be loaded: {problem}",
+                f"{sys.executable} -m pip install --force-reinstall {name}",
+            )
+        else:
+            versions.append(f"{name} {_version(name)}")
+    yield ok("libraries", ", ".join(versions))
+    for extra, module in _EXTRAS.items():
+        yield _extra(extra, module, config is not None and _needs(config, extra))
+
+
+def _broken(module: str) -> str:
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of unknown version"
+
+
+def _needs(config: ListenConfig, extra: str) -> bool:
+    if extra == "metrics":
+        return config.metrics is not None
+    return any(address.startswith("ws:") for address in config.to)
+
+
+def _extra(extra: str, module: str, needed: bool) -> Finding:
+    problem = _broken(module)
+    if not problem:
+        return ok(f"extra {extra}", f"{module} is installed")
+    if not needed:
+        return ok(f"extra {extra}", f"{module} is not installed, and not needed")
+    return fail(
+        f"extra {extra}",
+        f"the configuration needs {module}, which is not installed",
+        f"{sys.executable} -m pip install 'ser-stream[{extra}]'",
+    )

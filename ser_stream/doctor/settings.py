@@ -1,0 +1,47 @@
+"""The configuration, and the model that it names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ser_stream.bundle import load_bundle
+from ser_stream.config import ListenConfig, Settings, default_path, resolve
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.doctor.finding import Finding, fail, mend, ok
+from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.recognizer import OnnxRecognizer
+
+
+def read(file: Path | None) -> tuple[Settings | None, Finding]:
+    """The settings that `listen` would start with, if they can be read."""
+    try:
+        settings = resolve(file, {})
+    except ConfigError as error:
+        return None, fail(
+            "configuration", str(error), "correct that, then: ser-stream config show"
+        )
+    if settings.file is None:
+        text = f"there is no file, {default_path()}; what is built in holds"
+    else:
+        text = f"{settings.file} is in order"
+    return settings, ok("configuration", text)
+
+
+def check_model(settings: Settings) -> Iterator[Finding]:
+    """Load the model as `listen` does."""
+
+    def fits(config: ListenConfig) -> None:
+        pipeline_config(config, bundle)
+
+    try:
+        bundle = load_bundle(settings.config.model)
+        OnnxRecognizer(bundle)
+        settings.located(fits)
+    except ConfigError as error:
+        yield fail("configuration", str(error), "correct that setting")
+    except SerStreamError as error:
+        yield mend("model", error, "ser-stream model list; ser-stream model use open")
+    else:
+        yield ok(
+            "model",
+            f"{bundle.name} is whole; {', '.join(bundle.labels)}; {bundle.licence}",
+        )

@@ -1,0 +1,95 @@
+"""The state of the daemon in the words of Prometheus."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+
+from prometheus_client import Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+
+from ser_stream import __version__
+from ser_stream.health import Health
+from ser_stream.metrics.histogram import BOUNDS_S, LatencyHistogram
+from ser_stream.values import SAMPLE_RATE, AudioState
+
+
+class Collector:
+    """Reads the state at every scrape; nothing is kept twice."""
+
+    def __init__(
+        self,
+        health: Health,
+        latency: LatencyHistogram,
+        subscribers: Callable[[], Mapping[str, int]],
+        dropped: Callable[[], int],
+    ) -> None:
+        self._health = health
+        self._latency = latency
+        self._subscribers = subscribers
+        self._dropped = dropped
+
+    def collect(self) -> Iterator[Metric]:
+        health = self._health
+        counters = {
+            "steps": ("Predictions made.", health.steps),
+            "emotions": ("Emotions begun.", health.emotions),
+            "skipped_steps": (
+                "Steps left out because the machine was too slow.",
+                health.skipped,
+            ),
+            "dropped_messages": (
+                "Messages dropped because a subscriber was too slow.",
+                self._dropped(),
+            ),
+            "overflows": (
+                "How often samples were lost while the device was there.",
+                health.overflows,
+            ),
+            "gaps": ("Jumps of the audio clock, whatever their reason.", health.gaps),
+            "lost_audio_seconds": (
+                "Audio that those jumps left out.",
+                health.lost_samples / SAMPLE_RATE,
+            ),
+            "audio_seconds": (
+                "Audio since the stream began, with what was lost.",
+                health.end / SAMPLE_RATE,
+            ),
+        }
+        for name, (text, value) in counters.items():
+            yield CounterMetricFamily(f"ser_stream_{name}", text, value=value)
+        yield HistogramMetricFamily(
+            "ser_stream_step_latency_seconds",
+            "From a step's last sample until its line is ready.",
+            buckets=_buckets(self._latency.counts),
+            sum_value=self._latency.total_s,
+        )
+        subscribers = GaugeMetricFamily(
+            "ser_stream_subscribers", "Subscribers now.", labels=["kind"]
+        )
+        for kind, count in self._subscribers().items():
+            subscribers.add_metric([kind], count)
+        yield subscribers
+        state = GaugeMetricFamily(
+            "ser_stream_audio_state", "1 for the state of the audio.", labels=["state"]
+        )
+        for name in AudioState:
+            state.add_metric([name.value], float(name is health.audio))
+        yield state
+        yield InfoMetricFamily(
+            "ser_stream_model",
+            "The model in use.",
+            value={"name": health.model, "sha256": health.model_sha256},
+        )
+        yield InfoMetricFamily(
+            "ser_stream_build", "This program.", value={"version": __version__}
+        )
+
+
+def _buckets(counts: tuple[int, ...]) -> list[tuple[str, float]]:
+    """Bounds and how many steps were at most so slow."""
+    bounds = [*map(str, BOUNDS_S), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(counts)), strict=True))

@@ -1,0 +1,204 @@
+"""Sockets that listen: opened for an address, or inherited from systemd."""
+
+import errno
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ser_stream.errors import SinkError
+from ser_stream.sinks.address import Address
+from ser_stream.sinks.unix_claim import UnixClaim
+
+
+@dataclass
+class Listener:
+    """The listening sockets of one address; `localhost` may have two."""
+
+    address: Address
+    """With the port that the system chose."""
+    sockets: list[socket.socket] = field(default_factory=list)
+    claim: UnixClaim | None = None
+    """None for an inherited socket, whose file is not ours to take away."""
+
+    def close(self) -> None:
+        """Stop listening; take the socket's file away."""
+        for listening in self.sockets:
+            listening.close()
+        if self.claim is not None:
+            self.claim.release()
+
+
+def open_listeners(
+    addresses: Sequence[Address],
+    inherited: Sequence[socket.socket],
+    *,
+    guarded: bool,
+) -> list[Listener]:
+    """Open all of them, or none.
+
+    An address that an inherited socket has is served by that one. Inherited sockets
+    that no address names are served as well, as what they are.
+
+    Args:
+        addresses: without `stdout:`.
+        inherited: listening already; they belong to the listeners from now on.
+        guarded: whether subscribers need a token; without one, only addresses that no
+            other machine reaches are opened.
+
+    Raises:
+        SinkError: if one cannot be opened; the message names what to do.
+    """
+    listeners: list[Listener] = []
+    left = list(inherited)
+    try:
+        for address in addresses:
+            found = [s for s in left if _serves(s, address)]
+            left = [s for s in left if s not in found]
+            listeners.append(
+                _listener(address, found) if found else open_listener(address)
+            )
+            _check_reach(listeners[-1], guarded)
+        while left:
+            listeners.append(_listener(_address_of(left[0]), [left.pop(0)]))
+            _check_reach(listeners[-1], guarded)
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        for unused in left:
+            unused.close()
+        raise
+    return listeners
+
+
+def open_listener(address: Address) -> Listener:
+    """Listen on one address.
+
+    Raises:
+        SinkError: if that is not possible.
+    """
+    if address.kind == "unix":
+        claim = UnixClaim(address.path)
+        return Listener(address, [claim.socket], claim)
+    return _listener(address, _open_tcp(address))
+
+
+def _listener(address: Address, sockets: list[socket.socket]) -> Listener:
+    if address.kind != "unix":
+        port = sockets[0].getsockname()[1]
+        address = Address(address.kind, host=address.host, port=port)
+    return Listener(address, sockets)
+
+
+# TCP.
+
+
+def _open_tcp(address: Address) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    refusal: OSError | None = None
+    port = address.port
+    try:
+        for family, place in _resolve(address):
+            try:
+                sockets.append(_bind_tcp(family, (place[0], port, *place[2:])))
+            except OSError as error:
+                # Such as ::1 where IPv6 is off: one of two is enough.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                refusal = error
+            else:
+                # The second family has to get the port that the first one got.
+                port = sockets[-1].getsockname()[1]
+        if not sockets and refusal is not None:
+            raise refusal
+    except OSError as error:
+        for listening in sockets:
+            listening.close()
+        raise SinkError(_tcp_text(address, error)) from None
+    return sockets
+
+
+def _resolve(address: Address) -> list[tuple[int, tuple[str, int]]]:
+    try:
+        found = socket.getaddrinfo(
+            address.host,
+            address.port,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_PASSIVE,
+        )
+    except (OSError, UnicodeError) as error:
+        raise SinkError(
+            f"{address}: the host {address.host} is not known ({error}); use a number "
+            "such as 127.0.0.1, or a name of this machine"
+        ) from None
+    places = {(family, place): None for family, _, _, _, place in found}
+    return list(places)  # type: ignore[arg-type]  # only families of IP come here
+
+
+def _bind_tcp(family: int, place: tuple[str, int]) -> socket.socket:
+    result = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            # The IPv4 side has a socket of its own.
+            result.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        result.bind(place)
+        result.listen(socket.SOMAXCONN)
+    except OSError:
+        result.close()
+        raise
+    return result
+
+
+def _tcp_text(address: Address, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{address}: port {address.port} is in use; choose another, or 0 for any "
+            f"that is free (`ss -ltnp` tells who has it)"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"{address}: {address.host} is no address of this machine; use one of its "
+            "own, or 127.0.0.1 for programs on this machine"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{address}: {error.strerror}; use a port from 1024 on"
+    return f"{address}: {error.strerror}"
+
+
+def _check_reach(listener: Listener, guarded: bool) -> None:
+    if listener.address.kind == "unix" or guarded:
+        return
+    for listening in listener.sockets:
+        if not ipaddress.ip_address(_host(listening)).is_loopback:
+            raise SinkError(
+                f"{listener.address} can be reached from other machines, so "
+                "subscribers need a token: set SER_STREAM_TOKEN or token_file, or "
+                "listen on 127.0.0.1"
+            )
+
+
+def _host(listening: socket.socket) -> str:
+    # Without the zone of a link-local address.
+    return str(listening.getsockname()[0]).partition("%")[0]
+
+
+# Inherited sockets.
+
+
+def _address_of(listening: socket.socket) -> Address:
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return Address("unix", path=name)
+    return Address("tcp", host=name[0], port=name[1])
+
+
+def _serves(listening: socket.socket, address: Address) -> bool:
+    if (listening.family == socket.AF_UNIX) is not (address.kind == "unix"):
+        return False
+    name = listening.getsockname()
+    if address.kind == "unix":
+        return bool(name == address.path)
+    if name[1] != address.port:
+        return False
+    return any(place[0] == name[0] for _, place in _resolve(address))

@@ -1,0 +1,36 @@
+"""What is asked of the system for a subscriber's connection."""
+
+import array
+import asyncio
+import contextlib
+import fcntl
+import socket
+import termios
+
+SEND_BUFFER = 32 * 1024
+"""Bytes that the system may hold for one subscriber; by itself it takes megabytes."""
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+"""Seconds, and how often: when a machine that fell silent counts as gone."""
+
+
+def set_options(transport: asyncio.Transport) -> None:
+    """Keep little for a slow subscriber, and notice one whose machine is gone."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    # It may have gone again already.
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if connection.family == socket.AF_UNIX:
+            return
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            if hasattr(socket, name):
+                connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Bytes that the other side has not taken yet, as far as the system knows."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    count = array.array("i", [0])
+    with contextlib.suppress(OSError, ValueError):
+        fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, count)
+    return count[0] + transport.get_write_buffer_size()

@@ -1,0 +1,53 @@
+"""One time line for a device that is opened again and again."""
+
+from ser_stream.values import SAMPLE_RATE, Chunk
+
+_SLACK_S = 0.25
+
+
+class AudioClock:
+    """Puts chunks of each opening, which count from 0, where they belong.
+
+    What was missed between two openings is the time that passed meanwhile, by the
+    computer's clock. Sound cards' clocks differ from that by seconds a day, so a
+    position is not simply the time since the beginning: after a month that would tell
+    of a minute lost that was heard, or swallow one that was not. The time since the
+    beginning only takes out, a little each time, the errors of measuring.
+    """
+
+    def __init__(self) -> None:
+        self._origin: float | None = None
+        self._left: float | None = None
+        self._offset: int | None = None
+        self._next = 0
+
+    def place(self, chunk: Chunk, began: float) -> Chunk:
+        """The same samples on the time line.
+
+        Args:
+            chunk: with a start that counts from when the device was opened.
+            began: `clock.elapsed` at which sample 0 of this opening was heard.
+        """
+        if self._offset is None:
+            start = self._begin(began + chunk.start / SAMPLE_RATE)
+            self._offset = start - chunk.start
+        placed = Chunk(chunk.start + self._offset, chunk.samples, chunk.arrived)
+        self._next = placed.end
+        return placed
+
+    def leave(self, began: float) -> None:
+        """The device was closed; `began` as above."""
+        if self._offset is not None:
+            self._left = began + (self._next - self._offset) / SAMPLE_RATE
+            self._offset = None
+
+    def _begin(self, now: float) -> int:
+        if self._origin is None or self._left is None:
+            self._origin = now
+            return 0
+        missed = max(0.0, now - self._left)
+        slack = min(_SLACK_S, missed / 2)
+        error = now - self._origin - self._next / SAMPLE_RATE - missed
+        missed += min(max(error, -slack), slack)
+        # However short it was, it is a gap.
+        return self._next + max(1, round(missed * SAMPLE_RATE))

@@ -1,0 +1,69 @@
+"""What a daemon remembers over a restart: whether it was paused.
+
+One small JSON file in the folder for state, written whole or not at all. Daemons are
+told apart by the socket that they are controlled by.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ser_stream.paths import user_path
+
+VERSION = 1
+
+
+def state_folder() -> Path:
+    """Where state is kept: what systemd gave us, else the user's place for it."""
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    return (
+        user_path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "ser-stream"
+    )
+
+
+class PausedState:
+    """Remembers whether the daemon with one control socket is paused."""
+
+    def __init__(self, socket: Path, folder: Path | None = None) -> None:
+        self._key = str(socket)
+        self._path = (folder or state_folder()) / "state.json"
+
+    def read(self) -> bool:
+        """Whether it was paused; False where nothing, or nothing legible, is kept."""
+        return self._key in self._paused()
+
+    def write(self, paused: bool) -> None:
+        """Remember it.
+
+        Raises:
+            OSError: if it cannot be written; what was there is then still there.
+        """
+        others = [key for key in self._paused() if key != self._key]
+        if paused == self.read():
+            return
+        keys = sorted([*others, self._key] if paused else others)
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        text = json.dumps({"version": VERSION, "paused": keys}, indent=2) + "\n"
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self._path.parent, prefix=".state", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(file.name, self._path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    def _paused(self) -> list[str]:
+        try:
+            values: Any = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        keys = values.get("paused") if isinstance(values, dict) else None
+        return [str(key) for key in keys] if isinstance(keys, list) else []

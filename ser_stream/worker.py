@@ -1,0 +1,304 @@
+"""The one thread that computes: reads the source, feeds the pipeline, publishes."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from ser_stream.bundle import Bundle
+from ser_stream.errors import ConfigError
+from ser_stream.events import AudioInfo, Message, Protocol, bye, snapshot
+from ser_stream.health import Health
+from ser_stream.pipeline import Pipeline, PipelineConfig
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.sinks import Sink
+from ser_stream.sources import Device, Source
+from ser_stream.values import (
+    SAMPLE_RATE,
+    AudioState,
+    Chunk,
+    Condition,
+    EmotionEvent,
+    Gap,
+    Phase,
+    Prediction,
+    State,
+    StreamEvent,
+)
+from ser_stream.window import COLUMN_LENGTH
+
+_LOGGER = logging.getLogger(__name__)
+T = TypeVar("T")
+READ_TIMEOUT = 0.25
+"""Seconds; how long a stop may take to be noticed while no audio comes."""
+HELLO_WAIT = 0.5
+"""Seconds; how long `hello` may wait for the first samples."""
+MAX_LAG = 1.0
+"""Seconds that a sample may wait for us before we skip to the newest."""
+
+
+class Worker:
+    """Works until the source ends, a stop, or until nobody reads."""
+
+    _pipeline: Pipeline
+
+    def __init__(
+        self,
+        source: Source,
+        bundle: Bundle,
+        config: PipelineConfig,
+        sinks: Sequence[Sink],
+        health: Health | None = None,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            source: open already.
+            bundle: the model.
+            config: how often to predict, and how steadily.
+            sinks: get every message, from the thread that calls `run`.
+            health: is kept up to date, for others to read.
+            observe: is told the latency of each step, in seconds.
+
+        Raises:
+            ModelError: if the model's graphs cannot be loaded.
+        """
+        self._source = source
+        self._sinks = sinks
+        self.health = health or Health()
+        self._observe = observe
+        self._protocol = Protocol()
+        self._stop = threading.Event()
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._hello: Message | None = None
+        self._audio: AudioInfo | None = None
+        self._predicted = False
+        self._expected_gap = False
+        self.install(bundle, OnnxRecognizer(bundle), config)
+
+    def stop(self) -> None:
+        """Ask for an orderly end; safe from a signal handler."""
+        self._stop.set()
+
+    def submit(self, work: "Callable[[], T]") -> "Future[T]":
+        """Have `work` done by the worker's own thread, between two steps."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001  it belongs to the caller
+                future.set_exception(error)
+
+        self._work.put(run)
+        return future
+
+    def run(self) -> None:
+        """Work until the source ends, `stop` is called, or nobody reads.
+
+        Says `hello` first, and whatever happens ends with the last `emotion` end and
+        `bye`.
+
+        Raises:
+            SourceError: if the input fails while it is read.
+        """
+        first = self._first_item()
+        self._say_hello()
+        audio = AudioState.HEALTHY if isinstance(first, Chunk) else self.health.audio
+        self._publish(snapshot(0, State.NO_SPEECH.value, None, audio))
+        try:
+            self._take(first)
+            while not self._finished():
+                self.health.beats += 1
+                self._do_submitted()
+                self._take(self._read(READ_TIMEOUT))
+        finally:
+            self._events(self._pipeline.flush(), time.monotonic())
+            self._publish(bye("shutdown"))
+            self._stop.set()
+            self._do_submitted()
+        if not self._predicted and self._source.ended:
+            _LOGGER.warning(
+                "the input lasts %.4g s, and the first prediction needs %.4f s; "
+                "`ser-stream recognize` pads short files",
+                self.health.end / SAMPLE_RATE,
+                COLUMN_LENGTH / SAMPLE_RATE,
+            )
+
+    def _first_item(self) -> Chunk | Condition | None:
+        # `hello` says when sample 0 was spoken, so it waits for the first samples; but
+        # not long: whoever starts this wants to know that it runs.
+        deadline = time.monotonic() + HELLO_WAIT
+        item: Chunk | Condition | None = None
+        while item is None and not self._stop.is_set() and not self._source.ended:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                break
+            item = self._read(remaining)
+        return item
+
+    def _read(self, timeout: float) -> Chunk | Condition | None:
+        item = self._source.read(timeout)
+        if isinstance(item, Chunk):
+            if not self.health.end:
+                # Also when `hello` did not wait for it: `time` is right from here on.
+                self._protocol.clock.begin(item)
+            elif self._source.live:
+                self._protocol.clock.follow(item)
+        return item
+
+    def _do_submitted(self) -> None:
+        while True:
+            try:
+                work = self._work.get_nowait()
+            except queue.Empty:
+                return
+            work()
+
+    def _finished(self) -> bool:
+        if self._stop.is_set() or self._source.ended:
+            return True
+        return bool(self._sinks) and all(sink.closed for sink in self._sinks)
+
+    def _take(self, item: Chunk | Condition | None) -> None:
+        if isinstance(item, Condition):
+            self._condition(item)
+        elif item is not None and not self._is_too_late(item):
+            if not self.health.end:
+                self._set_audio(AudioState.HEALTHY, "")
+            self.health.end = item.end
+            self._events(self._pipeline.feed(item), item.arrived)
+            self._expected_gap = False
+
+    def _is_too_late(self, chunk: Chunk) -> bool:
+        """Behind real time: skip to the newest, count what is left out, say so."""
+        lag = time.monotonic() - chunk.arrived
+        if lag < MAX_LAG or not isinstance(self._source, Device):
+            return False
+        self._source.skip_to_newest()
+        steps = round(lag / self._pipeline.config.step_s)
+        self.health.skipped += steps
+        self._expected_gap = True
+        self._status(
+            "overload",
+            "overflow",
+            f"{lag:.1f} s behind: some {steps} steps are skipped; the machine is too "
+            "slow or too busy",
+        )
+        return True
+
+    # What a condition of the device means for the stream.
+
+    def _condition(self, condition: Condition) -> None:
+        if condition.state in (AudioState.LOST, AudioState.PAUSED):
+            # Whoever spoke is not heard any more; what comes later is another matter.
+            self._events(self._pipeline.flush(), time.monotonic())
+        if condition.state is not AudioState.HEALTHY:
+            self._expected_gap = True
+        self._set_audio(condition.state, condition.detail)
+        self._status("audio", condition.state.value, condition.detail)
+        if self._audio not in (None, self._source.info):
+            # Another device, or the same one at another rate.
+            self._say_hello()
+
+    def _set_audio(self, state: AudioState, detail: str) -> None:
+        self.health.known = True
+        self.health.audio, self.health.detail = state, detail
+        self.health.device = self._source.info.device
+
+    def pause(self) -> None:
+        """Release the device; only by `submit`.
+
+        Raises:
+            ConfigError: if the input is no device.
+        """
+        self._device("paused").pause()
+
+    def resume(self) -> None:
+        """Take the device again; only by `submit`.
+
+        Raises:
+            ConfigError: if the input is no device.
+        """
+        self._device("resumed").resume()
+
+    def _device(self, what: str) -> Device:
+        if not isinstance(self._source, Device):
+            raise ConfigError(
+                f"{self._source.info.device} cannot be {what}; only a microphone can"
+            )
+        return self._source
+
+    # The model, and what may change between two steps.
+
+    def install(
+        self, bundle: Bundle, recognizer: OnnxRecognizer, config: PipelineConfig
+    ) -> None:
+        """Go on with another model or configuration; once it runs, only by `submit`."""
+        pipeline = Pipeline(recognizer, bundle.front_end, config)
+        if self._hello is not None:
+            self._events(pipeline.succeed(self._pipeline), time.monotonic())
+        self._pipeline, self._bundle = pipeline, bundle
+        self._labels = recognizer.labels
+        self.health.model, self.health.model_sha256 = bundle.name, bundle.sha256
+        self.health.adapted = bundle.adapted
+
+    def tell_reload(self, state: str, detail: str, *, hello: bool) -> None:
+        """Publish how a reload went; only by `submit`."""
+        self._status("model", state, detail)
+        if hello:
+            self._say_hello()
+
+    # Publishing.
+
+    def _say_hello(self) -> None:
+        self._audio = self._source.info
+        self._hello = self._protocol.hello(
+            self._bundle, self._audio, self._pipeline.config
+        )
+        self._publish(self._hello)
+
+    def _events(self, events: Sequence[StreamEvent], arrived: float) -> None:
+        for event in events:
+            if isinstance(event, Prediction):
+                self._prediction(event, arrived)
+            elif isinstance(event, EmotionEvent):
+                self.health.emotions += event.phase is Phase.START
+                self._publish(self._protocol.emotion(event))
+            elif isinstance(event, Gap):
+                self._gap(event)
+
+    def _prediction(self, event: Prediction, arrived: float) -> None:
+        self._predicted = True
+        latency = time.monotonic() - arrived
+        self.health.steps += 1
+        self.health.latencies.append(latency)
+        if self._observe is not None:
+            self._observe(latency)
+        self._publish(self._protocol.prediction(event, self._labels, latency * 1000))
+
+    def _gap(self, gap: Gap) -> None:
+        self.health.gaps += 1
+        self.health.lost_samples += gap.end - gap.start
+        if self._expected_gap or self.health.audio is not AudioState.HEALTHY:
+            # Why samples are missing has been said: paused, lost or skipped.
+            return
+        self.health.overflows += 1
+        lost = (gap.end - gap.start) / SAMPLE_RATE
+        self._status("audio", gap.reason, f"{lost:.3f} s of audio were lost", gap.end)
+
+    def _status(
+        self, what: str, state: str, detail: str, sample: int | None = None
+    ) -> None:
+        if sample is None and not self._source.live:
+            # A recording may be read faster than it was spoken.
+            sample = self.health.end
+        self._publish(self._protocol.status(what, state, detail, sample))
+
+    def _publish(self, message: Message) -> None:
+        for sink in self._sinks:
+            sink.send(message)
