@@ -9,7 +9,7 @@ INPUT ?= tests/data/emodb_minute.flac
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help listen install test check format bench research clean
+.PHONY: help listen install test check format bench soak research clean
 # Where `make research` puts its bundle, and `ser-stream model list` looks.
 MODELS ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/ser-stream/models
 
@@ -38,6 +38,10 @@ format: $(VENV)/.all        ## let ruff mend what it can
 
 bench: $(VENV)/.all         ## speed, latency and memory against peers, in one run
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.all          ## faults and load at full size, about 70 minutes; docs/soak.md
+	@sh tests/install_packages.sh
+	$(BIN)/python -m benchmarks.soak
 
 research: $(VENV)/.all      ## train and install the model `research` from SER_CORPORA; hours
 	@test -d "$(SER_CORPORA)" || \

@@ -47,7 +47,7 @@ class AudioState(StrEnum):
     RECOVERING = "recovering"
     """It is looked for, or opened again."""
     FAILED = "failed"
-    """It has been looked for in vain for long; that goes on, but somebody should look."""
+    """Looked for in vain for long; that goes on, but somebody should look."""
     PAUSED = "paused"
     """Released because somebody asked for that."""
     RESUMED = "resumed"

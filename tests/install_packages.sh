@@ -1,9 +1,9 @@
 #!/bin/sh
-# The Debian packages of the virtual microphone: installed where that is possible, as
-# root or with sudo that asks nothing. Elsewhere the tests that need them are skipped,
-# and pytest's summary says so.
+# The Debian packages of the virtual microphone, of the examples and of the browser's
+# test: installed where that is possible, as root or with sudo that asks nothing.
+# Elsewhere the tests that need them are skipped, and pytest's summary says so.
 set -u
-packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2"
+packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 socat jq chromium"
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=
 for package in $packages; do
@@ -16,12 +16,12 @@ if [ "$(id -u)" = 0 ]; then
 elif sudo -n true 2>/dev/null; then
     run='sudo -n'
 else
-    echo "the tests with a virtual microphone will be skipped; they need: apt install$missing" >&2
+    echo "some tests will be skipped; they need: apt install$missing" >&2
     exit 0
 fi
-echo "installing for the virtual microphone:$missing"
+echo "installing what some tests need:$missing"
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086  # both are lists of words
 $run apt-get update -qq && $run apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
-    echo "could not install$missing; the tests with a virtual microphone will be skipped" >&2
+    echo "could not install$missing; the tests that need them will be skipped" >&2
 exit 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ser_stream.client import Message, RefusedError, Stream, control
+from ser_stream.client import RefusedError, Stream, control
 from ser_stream.config_edit import set_values
 from tests.program import ENVIRONMENT, error_line, run
 from tests.running_daemon import RunningDaemon, running_daemon
@@ -24,9 +24,9 @@ def daemon() -> Iterator[RunningDaemon]:
         yield daemon
 
 
-def until(stream: Stream, wanted: Any, most: int = 200) -> list[Message]:
+def until(stream: Stream, wanted: Any, most: int = 200) -> list[Any]:
     """The messages up to the first that is wanted, it included."""
-    seen: list[Message] = []
+    seen: list[Any] = []
     for message in stream:
         seen.append(message)
         if wanted(message):
@@ -39,7 +39,7 @@ def is_status(what: str, state: str) -> Any:
     return lambda m: m["type"] == "status" and (m["what"], m["state"]) == (what, state)
 
 
-def ends(messages: list[Message]) -> list[float]:
+def ends(messages: list[Any]) -> list[float]:
     return [m["end_ms"] for m in messages if m["type"] == "prediction"]
 
 
@@ -114,8 +114,8 @@ def test_a_reload_swaps_the_model_and_settings_between_two_steps(
         daemon.process.send_signal(signal.SIGHUP)
         said = until(stream, lambda m: m["type"] == "hello")
         assert said[-2]["type"] == "status"
-        assert "only a restart brings: metrics" in said[-2]["detail"]  # type: ignore[typeddict-item]
-        assert said[-1]["audio"]["step_ms"] == 400  # type: ignore[typeddict-item]
+        assert "only a restart brings: metrics" in said[-2]["detail"]
+        assert said[-1]["audio"]["step_ms"] == 400
         after = until(stream, lambda m: len(ends([m])) and m["end_ms"] > 4500)
         assert daemon.stop() == 0
     steps = ends(before + said)
@@ -144,7 +144,7 @@ def test_a_bad_reload_is_refused_and_the_old_stays(
         with pytest.raises(RefusedError, match=re.escape(complaint)):
             control("reload", daemon.socket)
         seen = until(stream, is_status("model", "refused"))
-        assert complaint in seen[-1]["detail"]  # type: ignore[typeddict-item]
+        assert complaint in seen[-1]["detail"]
         seen += until(stream, lambda m: len(ends([m])) > 0)
         assert {b - a for a, b in pairwise(ends(seen))} <= {200}
         assert control("status", daemon.socket)["model"]["name"] == "open"

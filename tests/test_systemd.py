@@ -8,13 +8,13 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ser_stream.service.install import Scope, program, units
+from tests import virtual_microphone
 from tests.private_systemd import PROGRAM, PrivateSystemd, private_systemd
 
 SOCKET = "/run/ser-stream/ser-stream.sock"
@@ -144,14 +144,40 @@ def test_a_connection_starts_a_daemon_that_was_stopped(systemd: PrivateSystemd) 
 def test_the_user_s_service_hears_through_the_sound_server_of_the_session(
     systemd: PrivateSystemd,
 ) -> None:
+    virtual_microphone.require()
     user = systemd.start_user()
-    systemd.write("/tmp/somebody/.config/ser-stream/config.toml", 'input = "mic"\n', user)
+    systemd.write(
+        "/tmp/somebody/.config/ser-stream/config.toml", 'input = "mic"\n', user
+    )
     systemd.run(*user, PROGRAM, "install-service", "--now")
-    names = ("ActiveState", "StatusText", "MainPID")
-    shown = systemd.run(*user, "systemctl", "--user", "show", UNIT).stdout.splitlines()
-    state = {name: value for name, _, value in (line.partition("=") for line in shown)}
-    print([state[n] for n in names])
-    print(systemd.run("grep", "-E", "NoNewPrivs|Seccomp:", f"/proc/{state['MainPID']}/status").stdout)
-    print(systemd.run(*user, PROGRAM, "status").stdout)
-    print(systemd.run(*user, PROGRAM, "doctor",check=False).stdout)
-    assert 0
+    heard = json.loads(systemd.run(*user, PROGRAM, "status", "--json").stdout)
+    assert heard["audio"]["device"] == "default"
+    shown = systemd.run(*user, "systemctl", "--user", "show", UNIT).stdout
+    assert "\nStatusText=hearing default with model open\n" in shown
+    own = Path(f"/proc/{heard['pid']}/status")
+    limits = systemd.run("grep", "-E", "NoNewPrivs|Seccomp:", str(own)).stdout
+    assert limits.split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+
+
+def test_a_wrong_configuration_ends_it_for_good_and_the_doctor_says_why(
+    systemd: PrivateSystemd,
+) -> None:
+    systemd.run("sed", "-i", "s/window/widnow/", "/etc/ser-stream/config.toml")
+    systemd.run("systemctl", "restart", UNIT, check=False)
+    assert systemd.show(UNIT, "ActiveState", "ExecMainStatus", "NRestarts") == {
+        "ActiveState": "failed",
+        "ExecMainStatus": "2",
+        "NRestarts": "0",
+    }
+    done = systemd.run(PROGRAM, "doctor", "--json", "--seconds", "0.5", check=False)
+    rows = {row["check"]: row for row in json.loads(done.stdout)["checks"]}
+    assert "did you mean window" in rows["configuration"]["text"]
+    assert rows["system service"]["text"] == ("it has failed: exit-code, exit status 2")
+    assert "journalctl -u ser-stream.service" in rows["system service"]["fix"]
+
+
+def test_uninstalling_stops_it_and_leaves_no_unit(systemd: PrivateSystemd) -> None:
+    done = systemd.run(PROGRAM, "install-service", "--system", "--uninstall")
+    assert "removed /etc/systemd/system/ser-stream.socket" in done.stdout
+    assert systemd.show(UNIT, "LoadState") == {"LoadState": "not-found"}
+    systemd.run("test", "!", "-e", SOCKET)

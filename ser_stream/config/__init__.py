@@ -1,10 +1,9 @@
 """All settings of ser-stream: built in, in the model, a file, the environment, flags.
 
-keys           which there are
-listen         what the program makes of them: `ListenConfig`
-toml_file      the file, with `locate` for its lines
-environment    SER_STREAM_*
-layers         all of them, one over the other: `resolve` -> `Settings`
+- `keys`: which there are.
+- `listen`: what the program makes of them, `ListenConfig`; `for_model`: with a model.
+- `toml_file`: the file, with `locate` for its lines; `environment`: `SER_STREAM_*`.
+- `layers`: one over the other, `resolve` -> `Settings`.
 """
 
 from ser_stream.config.keys import KEYS, parse_assignment

@@ -99,7 +99,7 @@ def _unit(scope: Scope, state: dict[str, str]) -> Finding:
         return warn(
             name,
             f"{scope.folder / UNIT} is installed, but systemd cannot be asked",
-            f"log in as that user, then: {systemctl} status {UNIT}",
+            f"{systemctl} status {UNIT}, as {'that user' if scope is Scope.USER else 'root'}",
         )
     if state["LoadState"] not in ("loaded", "not-found"):
         return fail(

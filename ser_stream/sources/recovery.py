@@ -280,10 +280,10 @@ class RecoveringMicrophone:
 
     def _complain(self) -> None:
         seconds = time.monotonic() - self._since
-        if self._state is AudioState.RECOVERING and not self._dead:
-            if seconds >= FAILED_S:
-                what = f"looked for it for {seconds:.0f} s in vain, and still do"
-                self._say(AudioState.FAILED, f"{what}: {self._reason}")
+        looked_for = self._state is AudioState.RECOVERING and not self._dead
+        if looked_for and seconds >= FAILED_S:
+            what = f"looked for it for {seconds:.0f} s in vain, and still do"
+            self._say(AudioState.FAILED, f"{what}: {self._reason}")
 
     def _say(self, state: AudioState, detail: str) -> None:
         self._state = state

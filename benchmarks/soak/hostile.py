@@ -1,0 +1,228 @@
+"""M3: thousands of hostile lines beside honest subscribers."""
+
+import asyncio
+import contextlib
+import json
+import random
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from benchmarks.soak import usage
+from benchmarks.soak.audio import write_loop
+from benchmarks.soak.checks import Check, at_most, none_of, rows
+from benchmarks.soak.crowd import Crowd
+from benchmarks.soak.daemon import Daemon
+from benchmarks.soak.hostile_lines import KINDS, Attack
+from benchmarks.soak.progress import bar, wait
+from benchmarks.soak.sluggards import connect
+
+LINES = 10_000
+"""Of each kind."""
+BURST = 200
+"""Connections that are made at once, of the kind that is about them."""
+AT_ONCE = 16
+SLOW_AT_ONCE = 200
+HONEST = 5
+ANSWER_S = 30.0
+BYTE_S = 0.002
+"""Seconds between two bytes of a slow line."""
+AFTER_MB, PEAK_MB = 10.0, 64.0
+AFTER_S = 2.0
+"""Seconds in which the honest ones must still be served when it is over."""
+AUDIO_S = 1800.0
+
+
+def run(scale: float = 1.0) -> dict[str, Any]:
+    """Attack, kind after kind.
+
+    Args:
+        scale: of the number of lines.
+    """
+    lines = max(20, round(LINES * scale))
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_loop(Path(folder) / "loop.wav", AUDIO_S)
+        with Daemon("--input", path, "--pace", "realtime") as daemon:
+            before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
+            with (
+                Crowd(daemon.addresses, healthy=HONEST, timed=True) as crowd,
+                usage.Series(daemon.pid, every_s=0.1) as series,
+            ):
+                kinds = {
+                    kind: asyncio.run(_attack(daemon, kind, lines)) for kind in KINDS
+                }
+                kinds["connections at once"] = _bursts(daemon, lines)
+                wait("hostile, afterwards", AFTER_S, lambda: daemon.up)
+                found = crowd.end()
+            after = usage.settled_descriptors(daemon.pid, before)
+            result = {
+                "lines": lines,
+                "kinds": kinds,
+                "found": found,
+                "memory": series.kept(),
+                "rss_mb": [memory, round(max(series.rss), 2), _rss(daemon)],
+                "descriptors": [before, after],
+                "up": daemon.up,
+                "log_bytes": daemon.log.stat().st_size,
+                "traceback": "Traceback" in daemon.log.read_text(),
+            }
+    return result | {"checks": rows(_checks(result))}
+
+
+def _rss(daemon: Daemon) -> float:
+    return round(usage.rss_mb(daemon.pid), 2)
+
+
+async def _attack(daemon: Daemon, kind: str, lines: int) -> dict[str, Any]:
+    chance = random.Random(kind)
+    attacks: list[Attack] = []
+    while sum(attack.lines for attack in attacks) < lines:
+        attacks.append(KINDS[kind](chance))
+    begin = time.monotonic()
+    wrong: Counter[str] = Counter()
+    waiting = iter(enumerate(attacks))
+    with bar(f"hostile, {kind}", len(attacks), "connections") as shown:
+
+        async def one_after_another() -> None:
+            for number, attack in waiting:
+                address = daemon.addresses[number % len(daemon.addresses)]
+                wrong[await _one(address, attack)] += 1
+                shown.update(1)
+
+        slow = attacks[0].slow
+        n = min(len(attacks), SLOW_AT_ONCE if slow else AT_ONCE)
+        await asyncio.gather(*(one_after_another() for _ in range(n)))
+    return _kind(begin, lines, wrong)
+
+
+def _kind(begin: float, lines: int, wrong: Counter[str]) -> dict[str, Any]:
+    right = wrong.pop("", 0)
+    return {
+        "lines": lines,
+        "connections_answered_as_they_should": right,
+        "others": dict(wrong),
+        "seconds": round(time.monotonic() - begin, 1),
+    }
+
+
+async def _one(address: str, attack: Attack) -> str:
+    """Carry out one attack; what was wrong about the answer, or nothing."""
+    try:
+        reader, writer = await asyncio.open_connection(
+            sock=connect(address), limit=1 << 20
+        )
+    except OSError as error:
+        return f"no connection: {error.strerror}"
+    try:
+        answer = asyncio.create_task(_answers(reader, attack))
+        with contextlib.suppress(ConnectionError):
+            await _write(writer, attack)
+        return await asyncio.wait_for(answer, ANSWER_S)
+    except TimeoutError:
+        return "no answer in time"
+    finally:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def _write(writer: asyncio.StreamWriter, attack: Attack) -> None:
+    if not attack.slow:
+        writer.write(attack.data)
+        await writer.drain()
+        if not attack.answers:
+            await asyncio.sleep(10 * BYTE_S)  # half a line is left lying there
+        return
+    for at in range(len(attack.data)):
+        writer.write(attack.data[at : at + 1])
+        await asyncio.sleep(BYTE_S)
+
+
+async def _answers(reader: asyncio.StreamReader, attack: Attack) -> str:
+    answers, reason = 0, None
+    while attack.closed or answers < attack.answers:
+        try:
+            line = await reader.readline()
+        except ConnectionError:
+            return f"cut after {answers} of {attack.answers} answers"
+        if not line:
+            break
+        message = json.loads(line)
+        answers += message["type"] in ("reply", "pong")
+        if message["type"] == "bye":
+            reason = message["reason"]
+    expected = "protocol" if attack.closed else None
+    if (answers, reason) == (attack.answers, expected):
+        return ""
+    return f"{answers} of {attack.answers} answers, bye {reason}"
+
+
+def _bursts(daemon: Daemon, lines: int) -> dict[str, Any]:
+    """Many connections at once; each writes a bad line, and all vanish."""
+    begin = time.monotonic()
+    wrong: Counter[str] = Counter()
+    with bar("hostile, connections at once", lines, "connections") as shown:
+        while shown.n < lines:
+            with contextlib.ExitStack() as stack:
+                for number in range(min(BURST, lines - shown.n)):
+                    address = daemon.addresses[number % len(daemon.addresses)]
+                    try:
+                        one = stack.enter_context(connect(address))
+                        one.sendall(b"{]\n")
+                        wrong[""] += 1
+                    except OSError as error:
+                        wrong[str(error)] += 1
+                    shown.update(1)
+    return _kind(begin, lines, wrong)
+
+
+def _checks(result: dict[str, Any]) -> list[Check]:
+    healthy = result["found"]["healthy"]
+    kinds = result["kinds"]
+    before, peak, after = result["rss_mb"]
+    disturbed = sum(
+        healthy[name]
+        for name in (
+            "jumps",
+            "skipped_steps",
+            "dropped",
+            "cut",
+            "wrong_greetings",
+            "behind_at_the_end",
+        )
+    ) + len(healthy["byes"])
+    otherwise = sum(sum(kind["others"].values()) for kind in kinds.values())
+    times = result["found"]["times"]["line_ms"]
+    up = result["up"] and not result["traceback"]
+    return [
+        Check("process up, no traceback in its log", "yes", "yes" if up else "no", up),
+        Check(
+            "hostile lines",
+            f"{result['lines']} of each kind",
+            ", ".join(kinds),
+            len(kinds) == len(KINDS) + 1,
+        ),
+        none_of(
+            "connections not answered as the protocol says",
+            otherwise,
+            f"of {sum(k['connections_answered_as_they_should'] for k in kinds.values())}"
+            if not otherwise
+            else "",
+        ),
+        none_of(
+            f"events missing, double or out of order for {HONEST} honest subscribers",
+            disturbed,
+            f"of {healthy['events']}",
+        ),
+        at_most(
+            "their line latency meanwhile, p99", 50, times["p99"], "ms", timing=True
+        ),
+        at_most("memory at its peak, more than before", PEAK_MB, peak - before, "MB"),
+        at_most("memory afterwards, more than before", AFTER_MB, after - before, "MB"),
+        none_of(
+            "descriptors left over", result["descriptors"][1] - result["descriptors"][0]
+        ),
+        at_most("log written", 1, result["log_bytes"] / 1e6, "MB"),
+    ]
