@@ -1,8 +1,8 @@
 """The ring between PortAudio's callback and the thread that reads.
 
 The callback must never wait for us: it copies into memory that is already there and
-returns. A reader that comes too late finds the oldest samples overwritten, counted,
-and the device's frame index moved on by as many.
+returns. A reader that comes too late finds the oldest half overwritten, counted, and
+the device's frame index moved on by as much.
 """
 
 import threading
@@ -78,10 +78,13 @@ class Ring:
             n = len(samples)
             if not n:
                 return
-            while self._held + n > self._capacity:
-                oldest = self._writes.popleft()
-                self._held -= oldest.length
-                self._overwritten += oldest.length
+            if self._held + n > self._capacity:
+                # Half of it at once: while a late reader catches up, one long gap
+                # instead of a hundred short ones.
+                while self._writes and self._held + n > self._capacity // 2:
+                    oldest = self._writes.popleft()
+                    self._held -= oldest.length
+                    self._overwritten += oldest.length
             begin = self._position % self._capacity
             head = min(n, self._capacity - begin)
             self._memory[begin : begin + head] = samples[:head]

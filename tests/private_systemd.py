@@ -9,6 +9,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -120,6 +121,9 @@ def _missing() -> str | None:
             return program
     if _cgroups() is None:
         return "a mounted cgroup2"
+    probe = ["unshare", "--pid", "--fork", "--mount", "--cgroup", "--net", "true"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode:
+        return "the right to make namespaces"
     return None
 
 
@@ -233,7 +237,11 @@ def private_systemd(folder: Path) -> Iterator[PrivateSystemd]:
         text=True,
     )
     try:
-        yield PrivateSystemd(_booted(boot))
+        private = PrivateSystemd(_booted(boot))
+        yield private
+        # With its process 1 ends all that it started.
+        os.kill(private.pid, signal.SIGKILL)
+        boot.wait(10)
     finally:
         (group / "cgroup.kill").write_text("1")
         boot.communicate(timeout=10)

@@ -336,22 +336,27 @@ def test_a_handshake_that_fails_says_why(
         connect(uri.replace("tcp", "ws"), reconnect=False)
 
 
-def test_a_line_in_fragments_and_bytes_in_odd_pieces_are_put_together() -> None:
+@pytest.mark.parametrize("size", [None, 20_000])
+def test_a_message_in_fragments_is_put_together_and_a_huge_one_refused(
+    size: int | None,
+) -> None:
     sync_server = pytest.importorskip("websockets.sync.server")
     line = hello().line.decode().strip()
 
     def handler(connection: Any) -> None:
-        connection.send([line[:9], line[9:40], line[40:]])
-        connection.send("x" * 20_000)
+        connection.send("x" * size if size else [line[:9], line[9:40], line[40:]])
+        list(connection)
 
     with sync_server.serve(handler, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        port = server.socket.getsockname()[1]
-        with connect(f"ws://127.0.0.1:{port}", reconnect=False) as stream:
-            assert next(stream) == hello().fields
+        uri = f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        if size:
             with pytest.raises(ProtocolError, match=r"WebSocket: .*16384"):
-                next(stream)
+                connect(uri)
+        else:
+            with connect(uri) as stream:
+                assert next(stream) == hello().fields
         server.shutdown()
         thread.join()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ser_stream.client import RefusedError, control
 from ser_stream.errors import ConfigError
 from ser_stream.events import Message, Protocol
 from ser_stream.sinks import command as module
@@ -19,6 +20,7 @@ from ser_stream.sinks.command import CommandSink
 from ser_stream.values import EmotionEvent, Phase
 from ser_stream.wall_clock import WallClock
 from tests.program import DATA, error_line, messages, run
+from tests.running_daemon import running_daemon
 
 PROTOCOL = Protocol(WallClock())
 
@@ -259,3 +261,19 @@ def test_listen_runs_it_and_refuses_one_that_is_not_there(file: Path) -> None:
     heard = ids(file)
     assert heard
     assert set(heard) <= set(began)
+
+
+def test_a_reload_with_a_bad_command_changes_nothing_and_a_good_one_counts(
+    tmp_path: Path,
+) -> None:
+    config, old, new = (tmp_path / name for name in ("config.toml", "old", "new"))
+    config.write_text(f"on_emotion = \"tee -a '{old}'\"\n")
+    with running_daemon("--config", config) as daemon:
+        config.write_text('step = 0.3\non_emotion = "nonsense-x"\n')
+        with pytest.raises(RefusedError, match=r":2: on_emotion: there is no command"):
+            control("reload", daemon.socket)
+        until(lambda: bool(ids(old)))
+        config.write_text(f"on_emotion = \"tee -a '{new}'\"\n")
+        assert control("reload", daemon.socket)["changed"] == ["on_emotion"]
+        until(lambda: bool(ids(new)))
+        assert daemon.stop() == 0

@@ -37,15 +37,17 @@ def test_a_backlog_comes_in_pieces_of_the_maximum() -> None:
     assert got == [(0, 15, 1.0), (15, 15, 2.0), (30, 10, 3.0)]
 
 
-def test_a_late_reader_finds_the_oldest_overwritten_and_the_index_moved_on() -> None:
+def test_a_late_reader_finds_the_older_half_overwritten_and_the_index_moved_on() -> (
+    None
+):
     ring = Ring(100, 1, maximum=1000)
     for k in range(13):
         ring.write(ramp(10 * k, 10), float(k))
     piece = ring.read(0.0)
     assert piece is not None
-    assert piece.start == 30
-    np.testing.assert_array_equal(piece.samples, ramp(30, 100))
-    assert ring.statistics() == RingStatistics(overwritten=30, overflows=0)
+    assert piece.start == 60
+    np.testing.assert_array_equal(piece.samples, ramp(60, 70))
+    assert ring.statistics() == RingStatistics(overwritten=60, overflows=0)
 
 
 def test_a_piece_that_was_read_in_part_is_overwritten_in_its_rest_only() -> None:
@@ -84,13 +86,27 @@ def test_a_piece_ends_where_the_device_lost_frames() -> None:
     assert ring.statistics() == RingStatistics(overwritten=0, overflows=1)
 
 
+def test_a_reader_that_skips_gets_what_was_written_last_and_knows_how_much_is_gone() -> (
+    None
+):
+    ring = Ring(100, 1, maximum=1000)
+    assert ring.skip_to_newest() == 0
+    for k in range(5):
+        ring.write(ramp(10 * k, 10), float(k))
+    assert ring.skip_to_newest() == 40
+    piece = ring.read(0.0)
+    assert piece is not None
+    assert (piece.start, len(piece.samples), piece.arrived) == (40, 10, 4.0)
+    assert ring.statistics() == RingStatistics(overwritten=0, overflows=0)
+
+
 def test_whatever_the_order_of_calls_a_frame_holds_its_own_index(
     rng: np.random.Generator,
 ) -> None:
     ring = Ring(97, 1, maximum=40)
     read = lost = 0
     for _ in range(3000):
-        match rng.integers(8):
+        match rng.integers(9):
             case 0:
                 n = int(rng.integers(1, 9))
                 ring.note_gap(n)
@@ -101,6 +117,9 @@ def test_whatever_the_order_of_calls_a_frame_holds_its_own_index(
                     expected = ramp(piece.start, len(piece.samples))
                     np.testing.assert_array_equal(piece.samples, expected)
                     read += len(piece.samples)
+            case 4:
+                if not rng.integers(20):
+                    lost += ring.skip_to_newest()
             case _:
                 ring.write(ramp(ring.index, int(rng.integers(0, 120))), 0.0)
     while (piece := ring.read(0.0)) is not None:

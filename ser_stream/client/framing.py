@@ -119,7 +119,7 @@ class WebSocketFraming:
                 if event.fin:
                     lines.append(self._partial)
                     self._partial = b""
-        if self._protocol.parser_exc is not None and not lines:
+        if self._protocol.parser_exc is not None:
             raise ProtocolError(f"WebSocket: {self._protocol.parser_exc}")
         self._send_waiting()
         return lines

@@ -86,6 +86,9 @@ class Settings:
     def located(self, build: Callable[[ListenConfig], T]) -> T:
         """Make something of the settings; if that fails, say which one is to blame.
 
+        Args:
+            build: must do nothing else: to find out, it is tried with fewer settings.
+
         Raises:
             ConfigError: what `build` raised, with the file and line, the variable or
                 the flag in front.

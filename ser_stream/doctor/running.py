@@ -96,10 +96,11 @@ def _unit(scope: Scope, state: dict[str, str]) -> Finding:
     journal = "journalctl --user" if scope is Scope.USER else "journalctl"
     active = state.get("ActiveState")
     if active is None:
+        who = "that user, logged in" if scope is Scope.USER else "root"
         return warn(
             name,
             f"{scope.folder / UNIT} is installed, but systemd cannot be asked",
-            f"{systemctl} status {UNIT}, as {'that user' if scope is Scope.USER else 'root'}",
+            f"{systemctl} status {UNIT}, as {who}",
         )
     if state["LoadState"] not in ("loaded", "not-found"):
         return fail(

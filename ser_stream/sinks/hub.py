@@ -186,11 +186,12 @@ class Hub:
     async def _part(self) -> None:
         for server in self._servers:
             server.close()
-        for listener in self._listeners:
-            listener.close()
         await self._audience.part("shutdown")
         for server in self._servers:
             await server.wait_closed()
+        # Last: until then we are the daemon that listens there.
+        for listener in self._listeners:
+            listener.close()
         # What the transports have yet to do to close.
         await asyncio.sleep(0)
 

@@ -5,11 +5,15 @@ has to go on: to answer, to be paused, to end.
 """
 
 import threading
+import time
 from collections.abc import Callable
 
 from ser_stream.sources import portaudio
 from ser_stream.sources.microphone import Microphone
 from ser_stream.sources.remembered import RememberedDevice
+
+HANGS_S = 5.0
+"""Opening takes a fraction of a second; after so long PortAudio hangs."""
 
 
 class Opener:
@@ -35,6 +39,16 @@ class Opener:
     def wait(self, timeout: float) -> bool:
         """Whether what was begun is done, after `timeout` s at most."""
         return self._attempt is None or self._attempt.done.wait(timeout)
+
+    def hangs(self) -> bool:
+        """Whether it takes so long that something is wrong."""
+        attempt = self._attempt
+        if attempt is None or attempt.done.is_set():
+            return False
+        hangs = time.monotonic() - attempt.begun >= HANGS_S
+        if hangs:
+            portaudio.loud()
+        return hangs
 
     def take(self) -> Microphone | None:
         """What was opened.
@@ -74,6 +88,7 @@ class _Attempt(threading.Thread):
         super().__init__(name="microphone", daemon=True)
         self._call = call
         self._before = before
+        self.begun = time.monotonic()
         self.done = threading.Event()
         self.microphone: Microphone | None = None
         self.error: Exception | None = None

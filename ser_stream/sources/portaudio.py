@@ -15,6 +15,8 @@ from ser_stream.errors import DeviceError, MissingLibraryError
 _LOGGER = logging.getLogger(__name__)
 _STDERR = 2
 _LOCK = threading.Lock()
+_saved: list[int] = []
+"""The true standard error, while `quiet`."""
 _BEGINNINGS = (
     "Error opening InputStream: ",
     "Error starting stream: ",
@@ -79,6 +81,7 @@ def rescan() -> Any:
 
 def abandon() -> None:
     """Let the process end although PortAudio hangs: it would be waited for."""
+    loud()
     sounddevice = sys.modules.get("sounddevice")
     if sounddevice is not None:
         atexit.unregister(sounddevice._exit_handler)
@@ -99,16 +102,24 @@ def quiet() -> Iterator[None]:
             # Standard error is closed: nobody to bother.
             yield
             return
+        _saved.append(saved)
         try:
             os.dup2(chatter.fileno(), _STDERR)
             yield
         finally:
+            _saved.clear()
             os.dup2(saved, _STDERR)
             os.close(saved)
             chatter.seek(0)
             for line in chatter.read().decode(errors="replace").splitlines():
                 if line.strip():
                     _LOGGER.debug("audio library: %s", line.strip())
+
+
+def loud() -> None:
+    """End `quiet` before its time: a library hangs, and errors have to be seen."""
+    for saved in _saved:
+        os.dup2(saved, _STDERR)
 
 
 def _scratch() -> IO[bytes]:

@@ -12,7 +12,7 @@ from ser_stream.sources import portaudio
 from ser_stream.sources.audio_clock import AudioClock
 from ser_stream.sources.backoff import Backoff
 from ser_stream.sources.microphone import Microphone
-from ser_stream.sources.opener import Opener
+from ser_stream.sources.opener import HANGS_S, Opener
 from ser_stream.sources.signs import DeviceSigns
 from ser_stream.sources.zeros import ZEROS_S, ZeroWatch
 from ser_stream.values import AudioState, Chunk, Condition
@@ -20,8 +20,6 @@ from ser_stream.values import AudioState, Chunk, Condition
 _LOGGER = logging.getLogger(__name__)
 FAILED_S = 60.0
 """After so long of trying somebody should look."""
-HANGS_S = 5.0
-"""Opening takes a fraction of a second; after so long PortAudio hangs."""
 CLOSE_S = 2.0
 """How long we wait until a device is released."""
 STEADY_S = 10.0
@@ -96,7 +94,7 @@ class RecoveringMicrophone:
             self._took(self._opener.take())
         except DeviceError as error:
             if not wait and not paused:
-                self._release()
+                self.__exit__()
                 raise
             self._lose(str(error))
         if paused:
@@ -238,7 +236,6 @@ class RecoveringMicrophone:
         if scan:
             self._scans.tried()
         self._opening = True
-        self._opened_at = time.monotonic()
         self._opener.open(scan=scan)
 
     def _look(self, timeout: float) -> None:
@@ -256,7 +253,7 @@ class RecoveringMicrophone:
 
     def _await(self, timeout: float) -> None:
         if not self._opener.wait(timeout):
-            if time.monotonic() - self._opened_at >= HANGS_S:
+            if self._opener.hangs():
                 self._in_vain(_ANSWERS_NOT)
             return
         self._opening = False

@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+"""Prints each emotion as it begins, and what happens to the microphone.
+
+Usage: subscribe.py [URI]
+"""
+
+import sys
+
+from ser_stream.client import connect
+
+
+def main() -> None:
+    uri = sys.argv[1] if len(sys.argv) > 1 else None
+    with connect(uri, only=["emotion", "status"]) as stream:
+        for message in stream:
+            if message["type"] == "hello":
+                print("the model knows", ", ".join(message["model"]["labels"]))
+            elif message["type"] == "emotion" and message["phase"] == "start":
+                print(message["time"], message["label"], message["confidence"])
+            elif message["type"] == "status":
+                print(message["time"], message["what"], message["state"])
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
