@@ -19,6 +19,7 @@ from ser_stream.errors import SerStreamError
 from ser_stream.health import Health
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.service.notify import Notifier
+from ser_stream.sinks.command import check_command
 from ser_stream.state import PausedState
 from ser_stream.supervision import status_text
 from ser_stream.values import SAMPLE_RATE
@@ -154,7 +155,8 @@ class Control:
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         another = bundle.sha256 != self._bundle.sha256
         # What can still refuse comes first, so that nothing is half done.
-        settings.located(self._on_reload)
+        settings.located(lambda config: check_command(config.command))
+        self._on_reload(settings.config)
         self._on_worker(lambda: self._worker.install(bundle, recognizer, config))
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (

@@ -9,9 +9,10 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from ser_stream.bundle import Bundle
-from ser_stream.errors import ConfigError
+from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.events import AudioInfo, Message, Protocol, bye, snapshot
 from ser_stream.health import Health
+from ser_stream.log import Every
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.sinks import Sink
@@ -36,6 +37,8 @@ READ_TIMEOUT = 0.25
 """Seconds; how long a stop may take to be noticed while no audio comes."""
 HELLO_WAIT = 0.5
 """Seconds; how long `hello` may wait for the first samples."""
+OVERLOAD_EVERY = 10.0
+"""Seconds between two lines of the log about a machine that is too slow."""
 MAX_LAG = 1.0
 """Seconds that a sample may wait for us before we skip to the newest."""
 
@@ -76,7 +79,8 @@ class Worker:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hello: Message | None = None
         self._audio: AudioInfo | None = None
-        self._predicted = False
+        self._predicted = self._over = False
+        self._overload = Every(OVERLOAD_EVERY)
         self._expected_gap = False
         self.install(bundle, OnnxRecognizer(bundle), config)
 
@@ -87,6 +91,9 @@ class Worker:
     def submit(self, work: "Callable[[], T]") -> "Future[T]":
         """Have `work` done by the worker's own thread, between two steps."""
         future: Future[T] = Future()
+        if self._over:
+            future.set_exception(SerStreamError("the daemon is ending"))
+            return future
 
         def run() -> None:
             try:
@@ -119,7 +126,7 @@ class Worker:
         finally:
             self._events(self._pipeline.flush(), time.monotonic())
             self._publish(bye("shutdown"))
-            self._stop.set()
+            self._over = True
             self._do_submitted()
         if not self._predicted and self._source.ended:
             _LOGGER.warning(
@@ -183,12 +190,14 @@ class Worker:
         steps = round(lag / self._pipeline.config.step_s)
         self.health.skipped += steps
         self._expected_gap = True
-        self._status(
-            "overload",
-            "overflow",
-            f"{lag:.1f} s behind: some {steps} steps are skipped; the machine is too "
-            "slow or too busy",
+        detail = f"{lag:.1f} s behind: some {steps} steps are skipped"
+        self._overload.log(
+            _LOGGER,
+            logging.WARNING,
+            "%s; the machine is too slow or too busy",
+            detail,
         )
+        self._status("overload", "overflow", detail)
         return True
 
     # What a condition of the device means for the stream.

@@ -182,7 +182,7 @@ def test_a_variable_that_is_no_setting_is_a_warning_with_the_nearest(
         ("pace = 'slow'", "FILE:1: pace is 'slow'; allowed: realtime, fast"),
         ("format = 'xml'", "FILE:1: format is 'xml'; allowed: auto, json, text"),
         ("log_level = 'loud'", "FILE:1: log_level is 'loud'; allowed: debug, info,"),
-        ("log_format = 'xml'", "FILE:1: log_format is 'xml'; allowed: auto, json, te"),
+        ("log_format = 'xml'", "FILE:1: log_format is 'xml'; allowed: auto, json"),
         ("max_subscribers = 0", "FILE:1: max_subscribers is 0; allowed: 1 to 100000"),
         ('on_emotion = "\'"', 'FILE:1: on_emotion is "\'": no closing quotation'),
         ("on_emotion = ' '", "FILE:1: on_emotion is ' ', which is no command"),

@@ -30,7 +30,10 @@ def scrape(port: int, host: str = "127.0.0.1") -> Figures:
         assert reply.headers["Content-Type"].startswith("text/plain")
         text = reply.read().decode()
     return {
-        (sample.name, next(iter(sample.labels.values()), "")): sample.value
+        (
+            sample.name,
+            sample.labels.get("name", next(iter(sample.labels.values()), "")),
+        ): sample.value
         for family in parser.text_string_to_metric_families(text)
         for sample in family.samples
     }

@@ -86,9 +86,7 @@ def test_a_piece_ends_where_the_device_lost_frames() -> None:
     assert ring.statistics() == RingStatistics(overwritten=0, overflows=1)
 
 
-def test_a_reader_that_skips_gets_what_was_written_last_and_knows_how_much_is_gone() -> (
-    None
-):
+def test_a_reader_that_skips_gets_what_came_last_and_knows_how_much_is_gone() -> None:
     ring = Ring(100, 1, maximum=1000)
     assert ring.skip_to_newest() == 0
     for k in range(5):

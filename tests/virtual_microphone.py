@@ -10,6 +10,7 @@ import contextlib
 import ctypes.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,51 @@ class VirtualMicrophone:
     env: dict[str, str]
     """For subprocesses that are to hear it."""
     modules: dict[str, str] = field(default_factory=dict)
+    server: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        """Start the server, with one sink, `room`, as the default."""
+        log = self.folder / "pulseaudio.log"
+        with log.open("wb") as output:
+            self.server = subprocess.Popen(
+                [
+                    "pulseaudio",
+                    "-n",
+                    "--daemonize=no",
+                    "--exit-idle-time=-1",
+                    "--disallow-exit",
+                    "--use-pid-file=no",
+                    "--load=module-native-protocol-unix",
+                ],
+                env=self.env,
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.pactl("info")
+                break
+            except subprocess.CalledProcessError:
+                if self.server.poll() is not None or time.monotonic() > deadline:
+                    pytest.fail(f"PulseAudio does not start: {log.read_text()}")
+                time.sleep(0.05)
+        self.add_room()
+
+    def send_signal(self, number: int) -> None:
+        """Stop the server, let it go on, or kill it."""
+        assert self.server is not None
+        self.server.send_signal(number)
+        if number == signal.SIGKILL:
+            self.server.wait()
+            self.modules.clear()
+
+    def end(self) -> None:
+        """End the server, whatever state it is in."""
+        assert self.server is not None
+        self.server.send_signal(signal.SIGCONT)
+        self.server.terminate()
+        self.server.wait(10)
 
     def pactl(self, *arguments: str) -> str:
         """What `pactl` says."""
@@ -91,6 +137,21 @@ class VirtualMicrophone:
             f"master={sink}.monitor",
             f"source_properties='device.description=\"{description}\"'",
         )
+
+    def add_tone(self, name: str) -> None:
+        """A source that is never silent."""
+        self.modules[name] = self.pactl(
+            "load-module", "module-sine-source", f"source_name={name}", f"rate={RATE}"
+        )
+
+    def sources(self) -> dict[str, str]:
+        """The numbers of all sources, by name."""
+        rows = self.pactl("list", "short", "sources").splitlines()
+        return {name: number for number, name, *_ in (r.split("\t") for r in rows)}
+
+    def recordings(self) -> int:
+        """How many programs record now."""
+        return len(self.pactl("list", "short", "source-outputs").splitlines())
 
     def unload(self, name: str) -> None:
         """Take a sink or source away, as if somebody pulled the plug."""
@@ -158,40 +219,9 @@ def virtual_microphone() -> Iterator[VirtualMicrophone]:
     with tempfile.TemporaryDirectory(prefix="mic") as name:
         folder = Path(name)
         microphone = VirtualMicrophone(folder, environment(folder, ALSA_PCM))
-        log = folder / "pulseaudio.log"
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [
-                    "pulseaudio",
-                    "-n",
-                    "--daemonize=no",
-                    "--exit-idle-time=-1",
-                    "--disallow-exit",
-                    "--use-pid-file=no",
-                    "--load=module-native-protocol-unix",
-                ],
-                env=microphone.env,
-                stdout=output,
-                stderr=output,
-            )
         try:
-            _wait_for(microphone, server, log)
-            microphone.add_room()
+            microphone.start()
             yield microphone
         finally:
-            server.terminate()
-            server.wait(10)
-
-
-def _wait_for(
-    microphone: VirtualMicrophone, server: "subprocess.Popen[bytes]", log: Path
-) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            microphone.pactl("info")
-            return
-        except subprocess.CalledProcessError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"PulseAudio does not start: {log.read_text()}")
-            time.sleep(0.05)
+            if microphone.server is not None:
+                microphone.end()

@@ -3,6 +3,7 @@
 import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,21 @@ CLOCK_MS = 5.0
 """The computer's clock may be set meanwhile; then latencies mean nothing."""
 
 
-def run(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
+def run(
+    scale: float = 1.0,
+    seconds: float | None = None,
+    stages: Sequence[int] = STAGES,
+) -> dict[str, Any]:
     """Two rounds of all kinds of subscribers, then CPU by their number.
 
     Args:
         scale: of time and of subscribers.
         seconds: of a round, if not as `scale` says.
+        stages: numbers of subscribers to measure the CPU with, to be scaled.
     """
     round_s = seconds or ROUND_S * scale
-    stage_s = max(2.0, STAGE_S * scale) if seconds is None else 1.0
-    audio_s = 1.2 * (2 * round_s + stage_s * len(STAGES)) + 120
+    stage_s = max(2.0, STAGE_S * scale)
+    audio_s = 1.2 * (2 * round_s + stage_s * len(stages)) + 120
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", audio_s)
         with (
@@ -42,12 +48,14 @@ def run(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             offset = _clock()
             rounds = [_round(daemon, scale, round_s, number) for number in (1, 2)]
             offset = abs(_clock() - offset)
-            stages = [_stage(daemon, _share(n, scale), stage_s) for n in STAGES]
+            usage_by_number = [
+                _stage(daemon, _share(n, scale), stage_s) for n in stages
+            ]
             up, status = daemon.up, daemon.control("status")
     result = {
         "round_s": round_s,
         "rounds": rounds,
-        "cpu_by_subscribers": stages,
+        "cpu_by_subscribers": usage_by_number,
         "memory": series.kept(),
         "clock_moved_ms": round(offset * 1000, 3),
         "up": up,
@@ -159,7 +167,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
             "CPU by subscribers",
             "reported",
             ", ".join(f"{s['subscribers']}: {s['cpu_percent']:.1f} %" for s in stages),
-            len(stages) == len(STAGES),
+            bool(stages),
         ),
         at_most(
             "the computer's clock moved against its ticks",

@@ -54,7 +54,21 @@ class Witness:
                     return None
                 self._changed.wait(remaining)
 
-    def sees_more(self, steps: int = 3) -> bool:
+    def status(self) -> Message:
+        """Ask the daemon how it is, on the Unix socket.
+
+        Raises:
+            RuntimeError: if it does not answer.
+        """
+        after = len(self.messages)
+        self._socket.sendall(b'{"type":"control","id":1,"do":"status"}\n')
+        answer = self.wait_for(lambda m: m["type"] == "reply", after)
+        if answer is None or not answer["ok"]:
+            raise RuntimeError(f"the daemon does not tell its status: {answer}")
+        result: Message = answer["result"]
+        return result
+
+    def sees_more(self, steps: int = 2) -> bool:
         """Whether so many more predictions come, and all until now were in order."""
         for _ in range(steps):
             after = len(self.messages)

@@ -82,7 +82,11 @@ class Collector:
         yield InfoMetricFamily(
             "ser_stream_model",
             "The model in use.",
-            value={"name": health.model, "sha256": health.model_sha256},
+            value={
+                "name": health.model,
+                "sha256": health.model_sha256,
+                "adapted": str(health.adapted).lower(),
+            },
         )
         yield InfoMetricFamily(
             "ser_stream_build", "This program.", value={"version": __version__}

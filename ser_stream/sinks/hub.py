@@ -150,9 +150,11 @@ class Hub:
             return
         self._closed = True
         if self._thread.is_alive():
-            self._in_loop(self._part()).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+            try:
+                self._in_loop(self._part()).result()
+            finally:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                self._thread.join()
         self._loop.close()
 
     # In the loop's thread.

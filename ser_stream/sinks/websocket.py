@@ -10,7 +10,7 @@ import http
 import logging
 import socket
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,18 +45,28 @@ PAGE_HEADERS = {
 
 
 class Connection(library.ServerConnection):
-    """Does not listen to whoever does not read: answers would pile up without end."""
+    """A connection that says when it is blocked.
+
+    And one that does not listen to whoever does not read: answers, also the library's
+    own to pings, would pile up without end.
+    """
 
     authorized = False
     """Whether the handshake brought the token."""
+    blocked = False
+    on_resume: Callable[[], None] | None = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self.blocked = True
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self.blocked = False
         self.transport.resume_reading()
+        if self.on_resume is not None:
+            self.on_resume()
 
 
 class WebSocketWire:
@@ -67,13 +77,11 @@ class WebSocketWire:
     def __init__(self, connection: Connection, audience: Audience) -> None:
         self._connection = connection
         self._subscriber = Subscriber(self, audience, authorized=connection.authorized)
-        self._line: bytes | None = None
-        self._ended = False
-        self._work = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
+        connection.on_resume = self._subscriber.resume
 
     async def run(self) -> None:
         """Serve it until it is closed."""
-        writer = asyncio.create_task(self._write_on())
         self._subscriber.begin()
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -84,32 +92,22 @@ class WebSocketWire:
                     else:
                         self._subscriber.hear_too_much()
         finally:
+            self._connection.on_resume = None
             self._subscriber.gone()
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-
-    async def _write_on(self) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            while not self._ended or self._line is not None:
-                await self._work.wait()
-                self._work.clear()
-                if self._line is not None:
-                    await self._connection.send(self._line[:-1].decode())
-                    self._line = None
-                    self._subscriber.resume()
-            await self._connection.close()
+            if self._closing is not None:
+                await self._closing
 
     # What the subscriber calls.
 
     @property
     def blocked(self) -> bool:
-        """True while a line is on its way to the system."""
-        return self._line is not None
+        """True while the other side takes nothing."""
+        return self._connection.blocked
 
     def write(self, line: bytes, /) -> None:
         """Send one line; only when not blocked."""
-        self._line = line
-        self._work.set()
+        # `send` would have to be awaited; this is the library's way not to.
+        library.broadcast([self._connection], line[:-1].decode())
 
     def unsent(self) -> int:
         """Bytes that the other side has not taken yet, as far as the system knows."""
@@ -119,9 +117,9 @@ class WebSocketWire:
         """Nothing waits: what takes long is not asked here."""
 
     def end(self, *, linger: bool) -> None:
-        """Close when all is written."""
-        self._ended = True
-        self._work.set()
+        """Close when all is written; the closing handshake lingers anyhow."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._connection.close())
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -15,6 +15,7 @@ from ser_stream.errors import DeviceError, MissingLibraryError
 _LOGGER = logging.getLogger(__name__)
 _STDERR = 2
 _LOCK = threading.Lock()
+_CHANGE = threading.Lock()
 _saved: list[int] = []
 """The true standard error, while `quiet`."""
 _BEGINNINGS = (
@@ -102,14 +103,16 @@ def quiet() -> Iterator[None]:
             # Standard error is closed: nobody to bother.
             yield
             return
-        _saved.append(saved)
+        with _CHANGE:
+            _saved.append(saved)
         try:
             os.dup2(chatter.fileno(), _STDERR)
             yield
         finally:
-            _saved.clear()
-            os.dup2(saved, _STDERR)
-            os.close(saved)
+            with _CHANGE:
+                _saved.clear()
+                os.dup2(saved, _STDERR)
+                os.close(saved)
             chatter.seek(0)
             for line in chatter.read().decode(errors="replace").splitlines():
                 if line.strip():
@@ -118,8 +121,9 @@ def quiet() -> Iterator[None]:
 
 def loud() -> None:
     """End `quiet` before its time: a library hangs, and errors have to be seen."""
-    for saved in _saved:
-        os.dup2(saved, _STDERR)
+    with _CHANGE:
+        for saved in _saved:
+            os.dup2(saved, _STDERR)
 
 
 def _scratch() -> IO[bytes]:

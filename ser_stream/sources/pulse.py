@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0
-WATCH_S = 2.0
+WATCH_S = 1.5
 """How often a source is looked for that somebody records from."""
 
 

@@ -1,0 +1,44 @@
+"""What the figures were measured on."""
+
+import importlib.metadata
+import os
+import platform
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import ser_stream
+
+LIBRARIES = ("numpy", "onnxruntime", "soxr", "websockets")
+
+
+def description() -> dict[str, Any]:
+    """Machine and versions."""
+    versions = {"ser-stream": ser_stream.__version__}
+    versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(
+            os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1
+        ),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def _cpu_name() -> str:
+    for row in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = row.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def raise_file_limit() -> None:
+    """As many open files as we may have; a thousand subscribers need them."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
