@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
+
+# Now, and not at the first word that is spoken: that may be when no file can be opened.
+from numpy.fft import rfft
 from numpy.typing import NDArray
 
 from ser_stream.blocks import BLOCK_LENGTH
@@ -113,7 +116,7 @@ def power_spectrum(
     In float64: in float32 a loud partial raises the floor of quiet bands, and the sum
     over 128 bands of digital silence is off by 1.5e-3.
     """
-    spectrum = np.fft.rfft(frames * _tables(config)[0], axis=-1)
+    spectrum = rfft(frames * _tables(config)[0], axis=-1)
     power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
     return power
 

@@ -138,11 +138,10 @@ class VirtualMicrophone:
             f"source_properties='device.description=\"{description}\"'",
         )
 
-    def add_tone(self, name: str) -> None:
-        """A source that is never silent."""
-        self.modules[name] = self.pactl(
-            "load-module", "module-sine-source", f"source_name={name}", f"rate={RATE}"
-        )
+    def add_hum(self, sink: str) -> None:
+        """Make what `sink` plays never silent."""
+        name = f"hum in {sink}"
+        self.modules[name] = self.pactl("load-module", "module-sine", f"sink={sink}")
 
     def sources(self) -> dict[str, str]:
         """The numbers of all sources, by name."""

@@ -21,6 +21,11 @@ class Check:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
+def verdict(what: str, target: str, seen: str, met: bool) -> Check:
+    """A check of which there is no figure; `seen` tells what was seen."""
+    return Check(what, target, seen if met else f"NOT: {seen}", met)
+
+
 def none_of(what: str, count: int, of: str = "") -> Check:
     """A check that something did not happen."""
     return Check(what, "none", f"{count} {of}".strip(), count == 0)

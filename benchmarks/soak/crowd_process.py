@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.soak.listener import Inbox, Listener, Tally
@@ -71,8 +72,9 @@ class Crowd:
                 await listener.answered
         for listener in self._listeners:
             await listener.answered
-        for kind in (Deaf, Slow):
-            for number in range(self._spec[kind.__name__.lower()]):
+        kinds: dict[str, Callable[[str], Deaf | Slow]] = {"deaf": Deaf, "slow": Slow}
+        for name, kind in kinds.items():
+            for number in range(self._spec[name]):
                 one = await loop.run_in_executor(None, kind, self._address(number))
                 self._sluggards.append(one)
 
@@ -114,15 +116,17 @@ class Crowd:
         self._inbox.empty()
         last = self._inbox.original.newest
         deadline = time.monotonic() + CATCH_UP_S
-        while time.monotonic() < deadline and any(
-            one.last < last and not one.gone for one in self._listeners
-        ):
+        while self._behind(last) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         loop = asyncio.get_running_loop()
         slow = [one for one in self._sluggards if isinstance(one, Slow)]
         for one in slow:
             await loop.run_in_executor(None, one.drain, last, CATCH_UP_S)
         return last
+
+    def _behind(self, last: int) -> int:
+        """How many healthy ones are still connected, but have not got that event."""
+        return sum(one.last < last and not one.gone for one in self._listeners)
 
     def _result(self, last: int) -> dict[str, Any]:
         slow = [one for one in self._sluggards if isinstance(one, Slow)]

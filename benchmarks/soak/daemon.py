@@ -131,6 +131,11 @@ class Daemon:
         self.kill()
 
 
+def listening_to(audio: Path, *more: str | Path) -> list[str | Path]:
+    """Arguments of `listen` for a file at its own pace."""
+    return ["--input", audio, "--pace", "realtime", *more]
+
+
 def run(
     *arguments: str | Path, environment: Mapping[str, str]
 ) -> "subprocess.CompletedProcess[str]":
@@ -154,4 +159,3 @@ def answers(path: Path) -> bool:
         except OSError:
             return False
     return True
-

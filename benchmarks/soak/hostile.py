@@ -1,36 +1,23 @@
 """M3: thousands of hostile lines beside honest subscribers."""
 
 import asyncio
-import contextlib
-import json
-import random
 import tempfile
-import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from benchmarks.soak import usage
+from benchmarks.soak.attack import BURSTS, attack, bursts
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, at_most, none_of, rows
 from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.daemon import Daemon
-from benchmarks.soak.hostile_lines import KINDS, Attack
+from benchmarks.soak.hostile_lines import KINDS
 from benchmarks.soak.listener import STEP_MS
-from benchmarks.soak.progress import bar, wait
-from benchmarks.soak.sluggards import connect
+from benchmarks.soak.progress import wait
 
 LINES = 10_000
 """Of each kind."""
-BURST = 200
-"""Connections that are made at once, of the kind that is about them."""
-AT_ONCE = 16
-SLOW_AT_ONCE = 200
 HONEST = 5
-ANSWER_S = 30.0
-BYTE_S = 0.002
-"""Seconds between two bytes of a slow line."""
-BURSTS = "connections at once"
 SHARES = (0.75, 0.25)
 """Of all lines, in two passes: memory that is only kept at hand grows in the first."""
 PEAK_MB, GROWTH = 64.0, 1.05
@@ -78,120 +65,15 @@ def run(scale: float = 1.0) -> dict[str, Any]:
 def _all_kinds(daemon: Daemon, lines: int, seed: int) -> dict[str, Any]:
     kinds = {}
     for kind in KINDS:
-        kinds[kind] = asyncio.run(_attack(daemon, kind, lines, seed))
+        kinds[kind] = asyncio.run(attack(daemon, kind, lines, seed))
         kinds[kind]["rss_mb"] = _rss(daemon)
-    kinds[BURSTS] = _bursts(daemon, lines)
+    kinds[BURSTS] = bursts(daemon, lines)
     kinds[BURSTS]["rss_mb"] = _rss(daemon)
     return kinds
 
 
 def _rss(daemon: Daemon) -> float:
     return round(usage.rss_mb(daemon.pid), 2)
-
-
-async def _attack(
-    daemon: Daemon, kind: str, lines: int, seed: int
-) -> dict[str, Any]:
-    chance = random.Random(f"{kind} {seed}")
-    attacks: list[Attack] = []
-    while sum(attack.lines for attack in attacks) < lines:
-        attacks.append(KINDS[kind](chance))
-    begin = time.monotonic()
-    wrong: Counter[str] = Counter()
-    waiting = iter(enumerate(attacks))
-    with bar(f"hostile, {kind}", len(attacks), "connections") as shown:
-
-        async def one_after_another() -> None:
-            for number, attack in waiting:
-                address = daemon.addresses[number % len(daemon.addresses)]
-                wrong[await _one(address, attack)] += 1
-                shown.update(1)
-
-        slow = attacks[0].slow
-        n = min(len(attacks), SLOW_AT_ONCE if slow else AT_ONCE)
-        await asyncio.gather(*(one_after_another() for _ in range(n)))
-    return _kind(begin, lines, wrong)
-
-
-def _kind(begin: float, lines: int, wrong: Counter[str]) -> dict[str, Any]:
-    right = wrong.pop("", 0)
-    return {
-        "lines": lines,
-        "connections_answered_as_they_should": right,
-        "others": dict(wrong),
-        "seconds": round(time.monotonic() - begin, 1),
-    }
-
-
-async def _one(address: str, attack: Attack) -> str:
-    """Carry out one attack; what was wrong about the answer, or nothing."""
-    try:
-        reader, writer = await asyncio.open_connection(
-            sock=connect(address), limit=1 << 20
-        )
-    except OSError as error:
-        return f"no connection: {error.strerror}"
-    try:
-        answer = asyncio.create_task(_answers(reader, attack))
-        with contextlib.suppress(ConnectionError):
-            await _write(writer, attack)
-        return await asyncio.wait_for(answer, ANSWER_S)
-    except TimeoutError:
-        return "no answer in time"
-    finally:
-        writer.transport.abort()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
-async def _write(writer: asyncio.StreamWriter, attack: Attack) -> None:
-    if not attack.slow:
-        writer.write(attack.data)
-        await writer.drain()
-        if not attack.answers:
-            await asyncio.sleep(10 * BYTE_S)  # half a line is left lying there
-        return
-    for at in range(len(attack.data)):
-        writer.write(attack.data[at : at + 1])
-        await asyncio.sleep(BYTE_S)
-
-
-async def _answers(reader: asyncio.StreamReader, attack: Attack) -> str:
-    answers, reason = 0, None
-    while attack.closed or answers < attack.answers:
-        try:
-            line = await reader.readline()
-        except ConnectionError:
-            return f"cut after {answers} of {attack.answers} answers"
-        if not line:
-            break
-        message = json.loads(line)
-        answers += message["type"] in ("reply", "pong")
-        if message["type"] == "bye":
-            reason = message["reason"]
-    expected = "protocol" if attack.closed else None
-    if (answers, reason) == (attack.answers, expected):
-        return ""
-    return f"{answers} of {attack.answers} answers, bye {reason}"
-
-
-def _bursts(daemon: Daemon, lines: int) -> dict[str, Any]:
-    """Many connections at once; each writes a bad line, and all vanish."""
-    begin = time.monotonic()
-    wrong: Counter[str] = Counter()
-    with bar(f"hostile, {BURSTS}", lines, "connections") as shown:
-        while shown.n < lines:
-            with contextlib.ExitStack() as stack:
-                for number in range(min(BURST, lines - shown.n)):
-                    address = daemon.addresses[number % len(daemon.addresses)]
-                    try:
-                        one = stack.enter_context(connect(address))
-                        one.sendall(b"{]\n")
-                        wrong[""] += 1
-                    except OSError as error:
-                        wrong[str(error)] += 1
-                    shown.update(1)
-    return _kind(begin, lines, wrong)
 
 
 def _checks(result: dict[str, Any]) -> list[Check]:
@@ -245,7 +127,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
         Check(
             "memory after the last quarter over that before it",
             f"<= {GROWTH:g}",
-            f"{after / first:.3f} ({before:.1f}, then {first:.1f}, then {after:.1f} MB)",
+            f"{after / first:.3f} ({before:.1f}, {first:.1f}, then {after:.1f} MB)",
             after <= GROWTH * first,
             timing=True,
         ),

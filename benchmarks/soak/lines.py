@@ -17,8 +17,8 @@ class Line(NamedTuple):
     """Of a prediction: its `time`, seconds since 1970, else 0."""
     ready: float
     """`spoken` and `latency_ms`: when the daemon had the line ready."""
-    count: int
-    """Of a `dropped`, else 0."""
+    n_dropped: int
+    """The count of a `dropped`, else 0."""
     to_seq: int
     """Likewise."""
     reason: str

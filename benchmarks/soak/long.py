@@ -47,9 +47,10 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
         assert pipe is not None
         before = usage.settled_descriptors(daemon.pid)
         begin = time.monotonic()
-        with usage.Series(daemon.pid) as series, Feeder(
-            pipe, samples, pause_at
-        ) as feeder:
+        with (
+            usage.Series(daemon.pid) as series,
+            Feeder(pipe, samples, pause_at) as feeder,
+        ):
             with Crowd(daemon.addresses, fickle=FICKLE, stay_s=0.5) as visitors:
                 _follow(feeder, daemon, audio_s)
                 visits = visitors.end()

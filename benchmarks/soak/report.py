@@ -13,8 +13,8 @@ HEAD = """\
 # The daemon under load, faults and time
 
 This page is made by `make soak` from `{folder}/*.json`, one file a part, and is not
-edited by hand. A part is kept as soon as it is finished: stop it when you like, the same
-command goes on with the next one.
+edited by hand. A part is kept as soon as it is finished: stop it when you like, the
+same command goes on with the next one.
 
 ```
 make soak                                                # all of it
@@ -41,8 +41,10 @@ PROTOCOLS = """
 - **faults.** A subscriber beside them reads all the time; undisturbed means that it got
   every event once, in order, a prediction every 200 ms.
 - **fast.** The samples go through a pipe, and the pipeline waits for subscribers: five
-  read all of it, five more at a time come and go. The speed was {speed} times real time.
+  read all of it, five more at a time come and go. The speed was {speed} times real
+  time.
 - **realtime.** The same at its own pace.
+- **service**, **page.** Tests with a systemd and a browser, run once more.
 - *Healthy* subscribers check that `hello` and `snapshot` come first, that the first
   prediction follows the snapshot, that each `seq` is the last one plus 1, that a
   prediction ends every 200 ms, and that all got the same bytes.
@@ -56,8 +58,8 @@ PROTOCOLS = """
 """
 LOAD = (
     "Two equal rounds against one daemon: {healthy} healthy subscribers, {deaf} that "
-    "never read, {slow} that read a line a second, {fickle} that come, stay a second on "
-    "average, and go, half of them with a reset in the middle of a line; "
+    "never read, {slow} that read a line a second, {fickle} that come, stay a second "
+    "on average, and go, half of them with a reset in the middle of a line; "
     "{round_s:.0f} s each. Then CPU with so many healthy subscribers only."
 )
 
@@ -101,9 +103,14 @@ def _figures(results: dict[str, Result], out: Path) -> Iterator[str]:
         for number, one in enumerate(load["rounds"], 1):
             for kind, times in one["found"]["times"].items():
                 what = "line latency" if kind == "line_ms" else "delivery"
-                yield f"| {what}, ms, round {number} | " + " | ".join(
-                    str(times[key]) for key in ("p50", "p99", "p99.9", "max", "lines")
-                ) + " |\n"
+                yield (
+                    f"| {what}, ms, round {number} | "
+                    + " | ".join(
+                        str(times[key])
+                        for key in ("p50", "p99", "p99.9", "max", "lines")
+                    )
+                    + " |\n"
+                )
         yield "\n"
     yield f"![latency and processor]({out.name}/load.png)\n\n"
     yield f"![memory over time]({out.name}/memory.png)\n"

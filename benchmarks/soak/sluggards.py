@@ -13,7 +13,7 @@ from benchmarks.soak.lines import read
 
 CONNECT_S = 30.0
 BUFFER = 4096
-"""Bytes that the kernel may keep for us; the daemon is to feel it when we do not read."""
+"""Bytes that the kernel may keep for us; the daemon is to feel that we do not read."""
 LONGEST = 16 * 1024
 """Bytes of a line."""
 _LOST = select.POLLHUP | select.POLLERR | select.POLLRDHUP
@@ -103,9 +103,7 @@ class Slow:
         deadline = time.monotonic() + seconds
         self._socket.settimeout(0.2)
         # What was dropped may have been told of before what was kept in between.
-        while (
-            self._last < max(last, self._told_to) and time.monotonic() < deadline
-        ):
+        while self._last < max(last, self._told_to) and time.monotonic() < deadline:
             with contextlib.suppress(TimeoutError):
                 data = self._socket.recv(1 << 16)
                 if not data:
@@ -118,7 +116,7 @@ class Slow:
         for text in lines:
             line = read(text)
             self.lines += 1
-            self._told += line.count
+            self._told += line.n_dropped
             self._told_to = max(self._told_to, line.to_seq)
             if line.seq is not None:
                 self._disorder |= line.seq <= self._last

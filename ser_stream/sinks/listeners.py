@@ -10,6 +10,8 @@ from ser_stream.errors import SinkError
 from ser_stream.sinks.address import Address
 from ser_stream.sinks.unix_claim import UnixClaim
 
+LOOPBACK_HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
 
 @dataclass
 class Listener:
@@ -119,6 +121,11 @@ def _open_tcp(address: Address) -> list[socket.socket]:
 
 
 def _resolve(address: Address) -> list[tuple[int, tuple[str, int]]]:
+    if address.host == "localhost":
+        # Whatever /etc/hosts says: clients try one family first, then the other.
+        return [
+            (family, (host, address.port)) for family, host in LOOPBACK_HOSTS.items()
+        ]
     try:
         found = socket.getaddrinfo(
             address.host,

@@ -90,13 +90,16 @@ class StreamWire(asyncio.BufferedProtocol):
 
     def end(self, *, linger: bool) -> None:
         """Close when all is written."""
-        if linger and not self._transport.is_closing():
-            # Closed with something unread, a connection is reset, and what we wrote
-            # last might be lost: so first only our side is, and his words fall down.
+        # Not at once: asyncio does not expect it from within `resume_writing`.
+        end = self._half_close if linger else self._transport.close
+        asyncio.get_running_loop().call_soon(end)
+
+    def _half_close(self) -> None:
+        # Closed with something unread, a connection is reset, and what we wrote last
+        # might be lost: so first only our side is, and the rest of theirs is skipped.
+        if not self._transport.is_closing():
             self._transport.write_eof()
             self._listen()
-        else:
-            self._transport.close()
 
     def abort(self) -> None:
         """Cut the connection."""

@@ -1,0 +1,102 @@
+"""Faults of M4: what a daemon writes to is full, and files cannot be opened."""
+
+import resource
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks.soak import usage
+from benchmarks.soak.checks import Check, verdict
+from benchmarks.soak.daemon import Daemon, listening_to
+from benchmarks.soak.fault_reloads import reload
+from benchmarks.soak.sluggards import connect
+from benchmarks.soak.witness import Witness
+
+FEW = 40
+"""Descriptors that a daemon may have, for the fault that they run out."""
+
+
+def full_log(folder: Path, audio: Path) -> list[Check]:
+    """The disk that the log is written to is full from the beginning."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
+        daemon = stack.enter_context(
+            Daemon(*listening_to(audio), folder=folder, tcp=False, stderr=full)
+        )
+        with Witness(daemon.addresses[0]) as witness:
+            # Each of these writes a line to the log.
+            _, event, _ = reload(daemon, witness, "reloaded")
+            daemon.process.send_signal(signal.SIGHUP)
+            undisturbed = witness.sees_more(5)
+        status = daemon.end()
+    return [_goes_on("log", "disk full", event is not None, undisturbed, status)]
+
+
+def full_output(folder: Path, audio: Path) -> list[Check]:
+    """Standard output is full, beside a socket that works."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
+        daemon = stack.enter_context(
+            Daemon(*listening_to(audio, "--to", "stdout:"), folder=folder, stdout=full)
+        )
+        with Witness(daemon.addresses[1]) as witness:
+            undisturbed = witness.sees_more(5)
+            up = daemon.up
+        status = daemon.end()
+    return [
+        _goes_on("standard output beside a socket", "full", up, undisturbed, status)
+    ]
+
+
+def _goes_on(what: str, fault: str, up: bool, undisturbed: bool, status: int) -> Check:
+    return verdict(
+        f"{what}: {fault}",
+        "goes on for its sockets; ends with status 0",
+        f"up {up}, undisturbed {undisturbed}, status {status}",
+        up and undisturbed and status == 0,
+    )
+
+
+def no_descriptors(folder: Path, audio: Path) -> list[Check]:
+    """More connections than the daemon may have files."""
+    folder.mkdir()
+    with (
+        Daemon(*listening_to(audio), folder=folder) as daemon,
+        Witness(daemon.addresses[0]) as witness,
+    ):
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
+        with ExitStack() as stack:
+            for _ in range(2 * FEW):
+                stack.enter_context(connect(daemon.addresses[0]))
+            undisturbed = witness.sees_more(10)
+            cpu = _cpu_share(daemon) if daemon.up else 0.0
+        came = _is_served(daemon)
+        log = daemon.log.stat().st_size
+        up = daemon.up
+    return [
+        verdict(
+            f"{2 * FEW} connections to a daemon that may open {FEW} files",
+            "process up, the one before undisturbed, later ones are served again; "
+            "neither the processor nor the log is filled by it",
+            f"up {up}, undisturbed {undisturbed}, served again {came}, "
+            f"{cpu:.0f} % CPU, {log} bytes of log",
+            up and undisturbed and came and cpu < 50 and log < 100_000,
+        )
+    ]
+
+
+def _is_served(daemon: Daemon) -> bool:
+    try:
+        with Witness(daemon.addresses[0]) as witness:
+            return witness.sees_more()
+    except OSError:
+        return False
+
+
+def _cpu_share(daemon: Daemon) -> float:
+    begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
+    time.sleep(1)
+    return 100 * (usage.cpu_seconds(daemon.pid) - cpu) / (time.monotonic() - begin)
