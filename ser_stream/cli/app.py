@@ -32,6 +32,19 @@ def main(
     log.setup("debug" if verbose else "info")
     if version:
         write(f"ser-stream {__version__}\n")
-    elif context.invoked_subcommand is None:
+    else:
+        _need_command(context)
+
+
+def group(name: str, help: str) -> typer.Typer:
+    """A command that has commands of its own: `ser-stream NAME ...`."""
+    commands = typer.Typer(help=help)
+    commands.callback(invoke_without_command=True)(_need_command)
+    app.add_typer(commands, name=name)
+    return commands
+
+
+def _need_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
         write(context.get_help() + "\n")
         raise typer.Exit(2)

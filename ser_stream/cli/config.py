@@ -5,20 +5,10 @@ from typing import Annotated
 
 import typer
 
-from ser_stream.cli.app import app
+from ser_stream.cli.app import group
 from ser_stream.cli.options import Config
-from ser_stream.commands.output import write
 
-config_app = typer.Typer(help="Show and check the configuration.")
-app.add_typer(config_app, name="config")
-
-
-@config_app.callback(invoke_without_command=True)
-def config(context: typer.Context) -> None:
-    """Show and check the configuration."""
-    if context.invoked_subcommand is None:
-        write(context.get_help() + "\n")
-        raise typer.Exit(2)
+config_app = group("config", "Show and check the configuration.")
 
 
 @config_app.command("show")

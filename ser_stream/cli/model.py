@@ -5,20 +5,10 @@ from typing import Annotated
 
 import typer
 
-from ser_stream.cli.app import app
+from ser_stream.cli.app import group
 from ser_stream.cli.options import EPILOG, Config, OneModel, default_model
-from ser_stream.commands.output import write
 
-model_app = typer.Typer(help="List model bundles, look at them, choose the default.")
-app.add_typer(model_app, name="model")
-
-
-@model_app.callback(invoke_without_command=True)
-def model(context: typer.Context) -> None:
-    """List model bundles, look at them, choose the default."""
-    if context.invoked_subcommand is None:
-        write(context.get_help() + "\n")
-        raise typer.Exit(2)
+model_app = group("model", "List model bundles, look at them, choose the default.")
 
 
 @model_app.command("list")
