@@ -92,6 +92,8 @@ mkdir run/old
 pivot_root . run/old
 umount -l run/old
 rmdir run/old
+# Among themselves only: what systemd mounts for a service must be seen in there.
+mount --make-rshared /
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     "$6" --system --unit=basic.target --log-target=null --show-status=no
 """

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.hub_server import hello
+
+HELLO = hello().line
 Script = Callable[[socket.socket], object]
 """What is done with one connection, which is then closed."""
 

@@ -1,5 +1,7 @@
 """`ser_stream.client` against a real hub, and against servers that misbehave."""
 
+import contextlib
+import json
 import logging
 import socket
 import subprocess
@@ -27,17 +29,9 @@ from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
 from ser_stream.sinks.address import parse
 from ser_stream.sinks.hub import Hub
-from tests.hub_server import (
-    LABELS,
-    emotion,
-    hello,
-    prediction,
-    serving,
-    socket_folder,
-    status,
-    wait_until,
-)
-from tests.scripted_server import says, scripted_server, until_left
+from tests import hub_server
+from tests.hub_server import emotion, prediction, serving, status
+from tests.scripted_server import HELLO, says, scripted_server, until_left
 
 KINDS = ["unix", "tcp", "ws"]
 TOKEN = "a long secret"
@@ -45,7 +39,7 @@ TOKEN = "a long secret"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with socket_folder() as path:
+    with hub_server.socket_folder() as path:
         yield path
 
 
@@ -67,6 +61,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def types(messages: Iterator[Message], count: int) -> list[str]:
     return [message["type"] for message in islice(messages, count)]
+
+
+@contextlib.contextmanager
+def ending(hub: Hub) -> Iterator[None]:
+    """Close a hub in the meantime: it waits for its subscribers to read that."""
+    thread = threading.Thread(target=hub.close)
+    thread.start()
+    yield
+    thread.join()
 
 
 def is_known(hub: Hub) -> Callable[[], bool]:
@@ -92,7 +95,7 @@ def test_the_type_of_a_message_tells_a_type_checker_its_fields(
                 began += message["model"]["labels"]
             elif "seq" in message:
                 assert message["seq"] > 0
-    assert began == [*LABELS, "sad"]
+    assert began == [*hub_server.LABELS, "sad"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -101,7 +104,7 @@ def test_hello_and_snapshot_come_first_and_then_every_event(
 ) -> None:
     with serving(uris[kind]) as hub, connect(str(hub.addresses[0])) as stream:
         assert stream.hello["model"]["name"] == "test"
-        assert stream.labels == tuple(LABELS)
+        assert stream.labels == tuple(hub_server.LABELS)
         for seq in range(1, 4):
             hub.send(prediction(seq))
         first, second, *events = list(islice(stream, 5))
@@ -140,8 +143,8 @@ def test_after_bye_it_ends_unless_it_is_to_connect_again(
 ) -> None:
     with serving(uris[kind]) as hub:
         stream = connect(str(hub.addresses[0]), reconnect=False)
-        hub.close()
-        assert types(stream, 9) == ["hello", "snapshot", "bye"]
+        with ending(hub):
+            assert types(stream, 9) == ["hello", "snapshot", "bye"]
         assert list(stream) == []
 
 
@@ -152,12 +155,12 @@ def test_a_daemon_that_is_started_again_is_found_and_says_hello_again(
     with serving(uris[kind]) as hub:
         address = str(hub.addresses[0])
         stream = connect(address)
-    with stream:
-        assert types(stream, 3) == ["hello", "snapshot", "bye"]
-        with serving(address) as hub:
-            assert types(stream, 2) == ["hello", "snapshot"]
-            hub.send(prediction(1))
-            assert next(stream)["type"] == "prediction"
+        with ending(hub):
+            assert types(stream, 3) == ["hello", "snapshot", "bye"]
+    with serving(address) as hub, stream:
+        assert types(stream, 2) == ["hello", "snapshot"]
+        hub.send(prediction(1))
+        assert next(stream)["type"] == "prediction"
     said = [r.message for r in caplog.records if r.name == "ser_stream.client"]
     assert said == [
         f"{address} said bye: shutdown; trying again until it is there",
@@ -178,7 +181,7 @@ def test_it_waits_for_a_daemon_that_is_not_there_yet(
 
     thread = threading.Thread(target=listen)
     thread.start()
-    wait_until(lambda: caplog.records)
+    hub_server.wait_until(lambda: caplog.records)
     assert "nobody listens on unix://" in caplog.text
     assert caplog.records[0].levelno == logging.WARNING
     with serving(uris["unix"]):
@@ -235,7 +238,7 @@ def test_no_token_is_told_to_a_unix_socket_and_none_does_no_harm(
     heard: list[bytes] = []
 
     def script(connection: socket.socket) -> None:
-        connection.sendall(hello().line)
+        connection.sendall(HELLO)
         heard.append(until_left(connection))
 
     path = Path(uris["unix"].removeprefix("unix://"))
@@ -253,7 +256,7 @@ def test_one_subscriber_too_many_waits_for_a_place(uris: dict[str, str]) -> None
         threading.Timer(0.2, first.close).start()
         with connect(uris["unix"]) as second:
             assert types(second, 2) == ["hello", "snapshot"]
-        wait_until(lambda: not sum(hub.subscribers.values()))
+        hub_server.wait_until(lambda: not sum(hub.subscribers.values()))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -273,10 +276,10 @@ def test_a_daemon_that_answers_no_more_is_left_for_the_next() -> None:
     heard: list[bytes] = []
 
     def hang(connection: socket.socket) -> None:
-        connection.sendall(hello().line)
+        connection.sendall(HELLO)
         heard.append(until_left(connection))
 
-    with scripted_server(hang, hang, says(hello().line)) as uri:
+    with scripted_server(hang, hang, says(HELLO)) as uri:
         with (
             connect(uri, reconnect=False) as stream,
             pytest.raises(UnreachableError, match="does not answer any more"),
@@ -307,10 +310,10 @@ def test_who_takes_the_connection_and_says_nothing_is_no_daemon() -> None:
         (b'{"type":"hello","protocol":2}\n', "it speaks protocol 2, .* only 1"),
         (b'{"type":"hello","protocol":1}\n', "a hello line lacks audio, model"),
         (
-            hello().line.replace(b'"labels"', b'"names"'),
+            HELLO.replace(b'"labels"', b'"names"'),
             r"a hello.model line lacks labels",
         ),
-        (hello().line + b'{"type":"emotion","seq":1}\n', "a emotion line lacks"),
+        (HELLO + b'{"type":"emotion","seq":1}\n', "a emotion line lacks"),
     ],
 )
 def test_whoever_speaks_another_protocol_is_left_with_a_clear_error(
@@ -341,7 +344,7 @@ def test_a_message_in_fragments_is_put_together_and_a_huge_one_refused(
     size: int | None,
 ) -> None:
     sync_server = pytest.importorskip("websockets.sync.server")
-    line = hello().line.decode().strip()
+    line = HELLO.decode().strip()
 
     def handler(connection: Any) -> None:
         connection.send("x" * size if size else [line[:9], line[9:40], line[40:]])
@@ -356,14 +359,14 @@ def test_a_message_in_fragments_is_put_together_and_a_huge_one_refused(
                 connect(uri)
         else:
             with connect(uri) as stream:
-                assert next(stream) == hello().fields
+                assert next(stream) == json.loads(HELLO)
         server.shutdown()
         thread.join()
 
 
 def test_lines_may_come_byte_by_byte() -> None:
     def dribble(connection: socket.socket) -> None:
-        for byte in hello().line + emotion(1).line:
+        for byte in HELLO + emotion(1).line:
             connection.sendall(bytes([byte]))
 
     with scripted_server(dribble) as uri, connect(uri, reconnect=False) as stream:
@@ -372,7 +375,7 @@ def test_lines_may_come_byte_by_byte() -> None:
 
 def test_types_of_a_newer_daemon_are_skipped_and_its_fields_kept() -> None:
     newer = emotion(2).line.replace(b"{", b'{"mood":{"joy":1},', 1)
-    lines = (hello().line, b'{"type":"song","seq":1}\n', newer)
+    lines = (HELLO, b'{"type":"song","seq":1}\n', newer)
     with scripted_server(says(*lines)) as uri, connect(uri) as stream:
         got = list(islice(stream, 2))
     assert [m["type"] for m in got] == ["hello", "emotion"]
@@ -381,7 +384,7 @@ def test_types_of_a_newer_daemon_are_skipped_and_its_fields_kept() -> None:
 
 def test_a_connection_that_breaks_is_an_error_if_it_is_not_to_connect_again() -> None:
     with (
-        scripted_server(lambda c: c.sendall(hello().line)) as uri,
+        scripted_server(lambda c: c.sendall(HELLO)) as uri,
         connect(uri, reconnect=False) as stream,
     ):
         assert next(stream)["type"] == "hello"
@@ -413,14 +416,14 @@ def test_without_an_address_the_users_daemon_is_found_then_the_systems(
     own, system = folder / "ser-stream" / "ser-stream.sock", folder / "system"
     assert default_socket() == own
     monkeypatch.setattr(where, "SYSTEM_SOCKET", system)
-    with pytest.raises(UnreachableError, match="nobody listens on unix://"):
+    with pytest.raises(UnreachableError, match=f"nobody listens on unix://{own}"):
         connect(reconnect=False)
     with serving(f"unix://{system}"):
         with connect(reconnect=False) as stream:
             assert stream.labels
         own.parent.mkdir()
         with serving(f"unix://{own}") as hub, connect() as stream:
-            wait_until(is_known(hub))
+            hub_server.wait_until(is_known(hub))
 
 
 @pytest.mark.parametrize("folder_name", [None, "", "relative"])
@@ -463,7 +466,7 @@ def test_a_client_loads_neither_numpy_nor_what_hears(folder: Path) -> None:
         "print([m for m in heavy.split() if m in sys.modules])\n"
     )
     bye = b'{"type":"bye","reason":"shutdown"}\n'
-    with scripted_server(says(hello().line, bye), path=folder / "s") as uri:
+    with scripted_server(says(HELLO, bye), path=folder / "s") as uri:
         done = subprocess.run(
             [sys.executable, "-c", code, uri], capture_output=True, text=True
         )

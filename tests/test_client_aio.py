@@ -11,16 +11,9 @@ import pytest
 
 from ser_stream.client import AccessError, ProtocolError, UnreachableError, subscription
 from ser_stream.client.aio import Stream, connect
-from tests.hub_server import (
-    LABELS,
-    emotion,
-    hello,
-    prediction,
-    serving,
-    socket_folder,
-    status,
-)
-from tests.scripted_server import says, scripted_server, until_left
+from ser_stream.sinks.hub import Hub
+from tests import hub_server
+from tests.scripted_server import HELLO, says, scripted_server, until_left
 
 KINDS = ["unix", "tcp", "ws"]
 TOKEN = "a long secret"
@@ -40,7 +33,7 @@ def in_a_loop(
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with socket_folder() as path:
+    with hub_server.socket_folder() as path:
         yield path
 
 
@@ -52,23 +45,27 @@ async def types(stream: Stream, count: int) -> list[str]:
     return [(await anext(stream))["type"] for _ in range(count)]
 
 
+async def ended(hub: Hub) -> None:
+    """Close a hub in the meantime: it waits for its subscribers to read that."""
+    await asyncio.to_thread(hub.close)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @in_a_loop
 async def test_hello_snapshot_and_the_events_asked_for(folder: Path, kind: str) -> None:
-    with serving(uri(folder, kind)) as hub:
+    with hub_server.serving(uri(folder, kind)) as hub:
         async with connect(str(hub.addresses[0]), only="emotion") as stream:
-            assert stream.labels == tuple(LABELS)
-            hub.send(prediction(1))
-            hub.send(emotion(2))
-            hub.close()
-            got = await types(stream, 4)
+            assert stream.labels == tuple(hub_server.LABELS)
+            hub.send(hub_server.prediction(1))
+            hub.send(hub_server.emotion(2))
+            got, _ = await asyncio.gather(types(stream, 4), ended(hub))
     assert got == ["hello", "snapshot", "emotion", "bye"]
 
 
 @in_a_loop
 async def test_without_a_context_it_connects_when_it_is_iterated(folder: Path) -> None:
     got = []
-    with serving(uri(folder, "unix")) as hub:
+    with hub_server.serving(uri(folder, "unix")) as hub:
         async for message in connect(uri(folder, "unix"), reconnect=False):
             got.append(message["type"])
             if message["type"] == "snapshot":
@@ -79,12 +76,13 @@ async def test_without_a_context_it_connects_when_it_is_iterated(folder: Path) -
 @pytest.mark.parametrize("kind", KINDS)
 @in_a_loop
 async def test_a_daemon_that_is_started_again_is_found(folder: Path, kind: str) -> None:
-    with serving(uri(folder, kind)) as hub:
+    with hub_server.serving(uri(folder, kind)) as hub:
         address = str(hub.addresses[0])
         stream = connect(address)
         assert await types(stream, 2) == ["hello", "snapshot"]
-    assert await types(stream, 1) == ["bye"]
-    with serving(address):
+        got, _ = await asyncio.gather(types(stream, 1), ended(hub))
+    assert got == ["bye"]
+    with hub_server.serving(address):
         assert await types(stream, 2) == ["hello", "snapshot"]
         await stream.close()
     assert [message async for message in stream] == []
@@ -94,13 +92,13 @@ async def test_a_daemon_that_is_started_again_is_found(folder: Path, kind: str) 
 async def test_waiting_for_a_message_can_be_given_up_without_losing_one(
     folder: Path,
 ) -> None:
-    with serving(uri(folder, "unix")) as hub:
+    with hub_server.serving(uri(folder, "unix")) as hub:
         async with connect(uri(folder, "unix")) as stream:
             await types(stream, 2)
             for seq in range(1, 4):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(anext(stream), 0.05)
-                hub.send(status(seq))
+                hub.send(hub_server.status(seq))
                 message = await anext(stream)
                 assert message["type"] == "status"
                 assert message["seq"] == seq
@@ -109,7 +107,7 @@ async def test_waiting_for_a_message_can_be_given_up_without_losing_one(
 @pytest.mark.parametrize("kind", ["tcp", "ws"])
 @in_a_loop
 async def test_a_wrong_token_is_an_error_at_once(folder: Path, kind: str) -> None:
-    with serving(uri(folder, kind), token=TOKEN) as hub:
+    with hub_server.serving(uri(folder, kind), token=TOKEN) as hub:
         address = str(hub.addresses[0])
         async with connect(address, token=TOKEN) as stream:
             assert await types(stream, 2) == ["hello", "snapshot"]
@@ -123,7 +121,7 @@ async def test_a_daemon_that_answers_no_more_is_left_for_the_next(
 ) -> None:
     monkeypatch.setattr(subscription, "PING_AFTER", 0.1)
     monkeypatch.setattr(subscription, "PONG_WITHIN", 0.1)
-    scripts = (says(hello().line), lambda c: c.sendall(hello().line))
+    scripts = (says(HELLO), lambda c: c.sendall(HELLO))
     with scripted_server(*scripts) as address:
         async with connect(address) as stream:
             assert await types(stream, 2) == ["hello", "hello"]
@@ -133,7 +131,7 @@ async def test_a_daemon_that_answers_no_more_is_left_for_the_next(
     ("server", "error", "text"),
     [
         (scripted_server(says(b"GIF89a\n")), ProtocolError, "GIF89a"),
-        (scripted_server(says(hello().line * 9)), None, ""),
+        (scripted_server(says(HELLO * 9)), None, ""),
         (scripted_server(until_left), UnreachableError, r"say hello within 0.2 s"),
         (scripted_server(lambda c: None), UnreachableError, "closed the connection"),
     ],

@@ -48,6 +48,30 @@ def test_frames_that_a_server_dropped_in_silence_are_found_after_the_burst() -> 
     assert abs(sum(found) / RATE - (46.5 - 1.0 - 24.6)) < 0.1
 
 
+def test_half_a_second_that_is_missing_without_a_pause_or_a_flag_is_found() -> None:
+    # A sound server that moves a stream, or had no time, drops some of it.
+    times = [0.02 * k for k in range(100)]
+    times += [2.5 + 0.02 * k for k in range(100)]
+    found = losses((now, False) for now in times)
+    assert sum(lost > 0 for lost in found) == 1
+    assert abs(sum(found) / RATE - 0.5) < 0.05
+
+
+def test_small_losses_are_found_when_they_have_added_up() -> None:
+    times = [0.02 * k + 0.1 * (k // 100) for k in range(1000)]
+    found = losses((now, False) for now in times)
+    assert abs(sum(found) / RATE - 0.9) < 0.3
+
+
+def test_a_burst_that_takes_long_to_come_in_is_no_loss() -> None:
+    # 10 s were kept, and we are so busy that they take 2 s.
+    times = [0.02 * k for k in range(50)]
+    times += [11.0 + 0.004 * k for k in range(500)]
+    times += [13.0 + 0.0004 * k for k in range(100)]
+    times += [13.04 + 0.02 * k for k in range(100)]
+    assert set(losses((now, False) for now in times)) == {0}
+
+
 def test_an_overflow_costs_the_time_that_passed() -> None:
     times = [(0.0, False), (0.02, False), (0.54, True), (0.56, False)]
     assert losses(times) == [0, 0, round(0.5 * RATE), 0]
@@ -59,3 +83,20 @@ def test_an_overflow_costs_one_callback_at_least() -> None:
 
 def test_an_overflow_before_the_first_frame_is_nothing_lost() -> None:
     assert losses([(0.0, True), (0.02, False)]) == [0, 0]
+
+
+def test_a_machine_that_slept_recorded_nothing_meanwhile() -> None:
+    times = [0.02 * k for k in range(50)]
+    times += [3601.0 + 0.02 * k for k in range(50)]
+    found = losses((now, False) for now in times)
+    assert sum(lost > 0 for lost in found) == 1
+    assert abs(sum(found) / RATE - 3600.0) < 0.1
+
+
+def test_where_the_first_frame_belongs_is_known_also_right_after_a_sleep() -> None:
+    clock = DeviceClock(RATE)
+    clock.lost(0, N, 10.02, False)
+    assert abs(clock.began - 10.0) < 1e-6
+    # What was recorded before the sleep comes after it; then the device is gone.
+    clock.lost(N, N, 3610.0, False)
+    assert abs(clock.began - 10.0) < 1e-6

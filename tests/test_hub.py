@@ -148,6 +148,18 @@ def test_a_new_model_is_told_by_a_new_hello(hub: Hub, listener: Listener) -> Non
     assert listener.read()["type"] == "hello"
 
 
+def test_who_comes_at_the_very_end_is_told_bye_or_nothing() -> None:
+    for _ in range(30):
+        with socket_folder() as folder, contextlib.ExitStack() as stack:
+            hub = stack.enter_context(serving(f"unix://{folder}/s"))
+            late = [stack.enter_context(Listener(hub.addresses[0])) for _ in range(5)]
+            hub.close()
+            for listener in late:
+                with contextlib.suppress(ConnectionResetError):
+                    heard = listener.rest()
+                    assert not heard or heard[-1]["type"] == "bye"
+
+
 # Filters and requests.
 
 
@@ -271,7 +283,7 @@ def test_a_slow_command_keeps_nobody_waiting(uris: tuple[str, str]) -> None:
         with Listener(hub.addresses[0]) as other:
             other.greeted().say({"type": "ping", "id": 2})
             assert other.read()["type"] == "pong"
-        hub._loop.call_soon_threadsafe(release.set)
+        hub._loop.call(release.set)
         assert listener.read() == {"type": "reply", "id": 1, "ok": True, "result": {}}
 
 

@@ -6,8 +6,8 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ def test_of_many_that_start_at_once_one_listens(folder: Path) -> None:
 def test_the_lock_is_never_held_twice_while_others_come_and_go(folder: Path) -> None:
     holding, most = [], []
 
-    def come_and_go() -> None:
+    def come_and_go(_number: int) -> None:
         for _ in range(40):
             hub = Hub()
             with contextlib.suppress(SinkError):
@@ -149,11 +149,8 @@ def test_the_lock_is_never_held_twice_while_others_come_and_go(folder: Path) -> 
                 holding.remove(hub)
             hub.close()
 
-    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(come_and_go, range(4)))) == 4
     assert set(most) == {1}
 
 

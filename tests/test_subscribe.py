@@ -12,16 +12,8 @@ from pathlib import Path
 import pytest
 
 from ser_stream.sinks.hub import Hub
-from tests.hub_server import (
-    begin,
-    emotion,
-    hello,
-    prediction,
-    serving,
-    socket_folder,
-    status,
-    wait_until,
-)
+from tests import hub_server
+from tests.hub_server import emotion, prediction, serving
 from tests.program import COMMAND, ENVIRONMENT, error_line, messages, run, start
 from tests.protocol import validate
 
@@ -31,7 +23,7 @@ BYE = {"type": "bye", "reason": "shutdown"}
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with socket_folder() as path:
+    with hub_server.socket_folder() as path:
         yield path
 
 
@@ -42,7 +34,7 @@ def uri(folder: Path) -> str:
 
 def subscribed(hub: Hub) -> None:
     """Wait until somebody has come."""
-    wait_until(lambda: sum(hub.subscribers.values()) == 1)
+    hub_server.wait_until(lambda: sum(hub.subscribers.values()) == 1)
 
 
 @contextlib.contextmanager
@@ -56,7 +48,7 @@ def subscribing(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def test_a_pipe_gets_the_lines_of_the_daemon(uri: str) -> None:
-    sent = [prediction(1), emotion(2, "start"), status(3)]
+    sent = [prediction(1), emotion(2, "start"), hub_server.status(3)]
     with serving(uri) as hub, subscribing(uri, "--no-reconnect") as process:
         subscribed(hub)
         for message in sent:
@@ -67,7 +59,7 @@ def test_a_pipe_gets_the_lines_of_the_daemon(uri: str) -> None:
     assert errors == b""
     lines = output.splitlines(keepends=True)
     assert [validate(line)["type"] for line in lines[:2]] == ["hello", "snapshot"]
-    assert lines[0] == hello().line
+    assert lines[0] == hub_server.hello().line
     assert lines[2:5] == [message.line for message in sent]
     assert messages(lines[5]) == [BYE]
 
@@ -79,7 +71,7 @@ def test_only_and_count_choose_events(uri: str) -> None:
         for seq in range(1, 30, 3):
             hub.send(prediction(seq))
             hub.send(emotion(seq + 1))
-            hub.send(status(seq + 2))
+            hub.send(hub_server.status(seq + 2))
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
@@ -95,7 +87,7 @@ def test_text_is_for_people(uri: str) -> None:
         subscribed(hub)
         hub.send(prediction(1))
         hub.send(emotion(2, "start"))
-        hub.send(status(3, "recovering"))
+        hub.send(hub_server.status(3, "recovering"))
         hub.close()
         output, _ = process.communicate(timeout=10)
     assert output.decode().splitlines() == [
@@ -111,7 +103,7 @@ def test_who_joins_late_is_shown_how_things_stand(uri: str) -> None:
         hub.send(prediction(2))
         with subscribing(uri, "--format", "text", "--count", "1") as process:
             subscribed(hub)
-            hub.send(status(3))
+            hub.send(hub_server.status(3))
             output, _ = process.communicate(timeout=10)
     assert output.decode().splitlines()[1:] == [
         "  0:00.9  angry      since 0:00.1",
@@ -148,7 +140,7 @@ def test_on_a_terminal_it_is_rewritten_and_ends_on_a_clean_line(uri: str) -> Non
 def test_the_terminal_is_not_steered_by_names_from_elsewhere() -> None:
     from ser_stream.sinks.text import TextRenderer
 
-    fields = {**status(1).fields, "detail": "a\x1b]0;b\x07\nc"}
+    fields = {**hub_server.status(1).fields, "detail": "a\x1b]0;b\x07\nc"}
     assert TextRenderer(live=False).text(fields) == "audio lost: a?]0;b??c\n"
 
 
@@ -245,7 +237,7 @@ def test_the_token_comes_from_a_file_or_the_environment(
                 hub.send(emotion(1))
                 output, _ = process.communicate(timeout=10)
             assert messages(output)[-1]["type"] == "emotion"
-            wait_until(lambda: not sum(hub.subscribers.values()))
+            hub_server.wait_until(lambda: not sum(hub.subscribers.values()))
         refused = run("subscribe", uri, environment=wrong)
     assert refused.returncode == 5
     assert "token" in error_line(refused)
@@ -257,7 +249,7 @@ def test_it_waits_in_silence_for_a_stream_that_has_not_begun(uri: str) -> None:
         subscribing(uri, "--count", "1") as process,
     ):
         subscribed(hub)
-        begin(hub)
+        hub_server.begin(hub)
         hub.send(emotion(1))
         output, errors = process.communicate(timeout=10)
     assert [m["type"] for m in messages(output)] == ["hello", "snapshot", "emotion"]

@@ -117,15 +117,30 @@ def test_others_reach_the_socket_by_their_group_alone(systemd: PrivateSystemd) -
     assert "no permission" in refused.stderr
 
 
-def test_a_daemon_that_hangs_is_restarted_and_says_where_it_hung(
+HANG = """
+import ctypes, os, sys
+ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+SEIZE, INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
+thread = int(sys.argv[1])
+for request in (SEIZE, INTERRUPT):
+    assert ptrace(request, thread, None, None) == 0, ctypes.get_errno()
+while os.WIFSTOPPED(os.waitpid(thread, WALL)[1]):
+    pass
+"""
+"""Stops one thread of a process for ever; the others go on."""
+
+
+def test_a_worker_that_hangs_is_restarted_and_the_log_says_where(
     systemd: PrivateSystemd,
 ) -> None:
+    # The worker is the first thread; the one that speaks to systemd is alive and well.
     pid = systemd.show(UNIT, "MainPID")["MainPID"]
-    systemd.run("kill", "-STOP", pid)
+    systemd.run("systemd-run", "--unit=hang", "python3", "-c", HANG, pid)
     systemd.wait(UNIT, "NRestarts", "1")
     systemd.wait(UNIT, "SubState", "running")
     assert systemd.show(UNIT, "MainPID")["MainPID"] != pid
     assert "Fatal Python error: Aborted" in systemd.journal()
+    assert "ser_stream/worker.py" in systemd.journal()
     assert status(systemd)["version"]
 
 
@@ -157,6 +172,16 @@ def test_the_user_s_service_hears_through_the_sound_server_of_the_session(
     own = Path(f"/proc/{heard['pid']}/status")
     limits = systemd.run("grep", "-E", "NoNewPrivs|Seccomp:", str(own)).stdout
     assert limits.split() == ["NoNewPrivs:", "1", "Seccomp:", "2"]
+    # On demand: the socket outlives the daemon, and the doctor does not wake it.
+    systemctl = (*user, "systemctl", "--user")
+    systemd.run(*systemctl, "disable", "--now", UNIT)
+    systemd.run(*systemctl, "enable", "--now", "ser-stream.socket")
+    doctor = (*user, PROGRAM, "doctor", "--seconds", "0.5")
+    said = systemd.run(*doctor, check=False).stdout
+    assert "systemd starts the daemon when somebody connects" in said
+    assert "it is inactive, and starts when somebody connects" in said
+    woken = systemd.run(*user, PROGRAM, "status", "--json", check=False)
+    assert json.loads(woken.stdout)["pid"] != heard["pid"]
 
 
 def test_a_wrong_configuration_ends_it_for_good_and_the_doctor_says_why(

@@ -35,9 +35,8 @@ def at_most(
     what: str, limit: float, value: float, unit: str, *, timing: bool = False
 ) -> Check:
     """A check that a figure stays under its limit."""
-    return Check(
-        what, f"<= {limit:g} {unit}", f"{value:.4g} {unit}", value <= limit, timing
-    )
+    target, measured = f"<= {limit:g} {unit}".strip(), f"{value:.4g} {unit}".strip()
+    return Check(what, target, measured, value <= limit, timing)
 
 
 def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:

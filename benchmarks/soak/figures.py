@@ -51,13 +51,12 @@ def _latency(axes: Axes, load: Result) -> None:
 
 def _processor(axes: Axes, load: Result) -> None:
     stages = load["cpu_by_subscribers"]
-    axes.plot(
-        [stage["subscribers"] for stage in stages],
-        [stage["cpu_percent"] for stage in stages],
-        marker="o",
-    )
+    numbers = [stage["subscribers"] for stage in stages]
+    axes.plot(numbers, [stage["cpu_percent"] for stage in stages], marker="o")
     axes.set_title("CPU of the daemon, all of it", fontsize=FONT)
     axes.set(xlabel="subscribers", ylabel="% of a core", xscale="log", ylim=(0, None))
+    axes.set_xticks(numbers, [str(number) for number in numbers])
+    axes.minorticks_off()
 
 
 def _memory(axes: Axes, name: str, result: Result) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 from benchmarks.soak.checks import Check, at_most, none_of, rows
 from benchmarks.soak.heard import Heard, states
 from benchmarks.soak.progress import bar
+from ser_stream.sources.recovery import FAILED_S
 from ser_stream.sources.zeros import ZEROS_S
 from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
 
 CYCLES = 100
 SHORTEST_S, LONGEST_S = 0.2, 3.0
 """How long the microphone is away in a cycle: too short to be noticed, and longer."""
-AWAY_S = 60.0
+AWAY_S = 70.0
 STOPS_S = (1.1, 12.0)
 """How long the process is stopped: shortly, and for longer than its ring holds."""
 LATE_S = 6.0
@@ -64,8 +65,7 @@ def _goes_and_comes(
         shown.update(1)
         ended = not heard.up
     returns.append(away)
-    right = (["lost", "healthy"], ["lost", "recovering", "healthy"])
-    wrong = [r for r in returns if r["states"] not in right]
+    wrong = [r for r in returns if not _right(r["states"], r["away"])]
     checks = [
         none_of("processes that ended", int(ended)),
         none_of("returns with wrong statuses", len(wrong), f"of {len(returns)}"),
@@ -116,6 +116,15 @@ def _return(
     }
 
 
+def _right(said: Sequence[str], away_s: float) -> bool:
+    """Whether these are the statuses of a microphone that was away for so long."""
+    # A machine that is busy with something else loses samples at any time.
+    order = [state for state in said if state != "overflow"]
+    if away_s > FAILED_S:
+        return order == ["lost", "recovering", "failed", "healthy"]
+    return order in (["lost", "healthy"], ["lost", "recovering", "healthy"])
+
+
 def _zeros_and_stops(
     microphone: VirtualMicrophone, scale: float
 ) -> tuple[dict[str, Any], list[Check]]:
@@ -132,7 +141,8 @@ def _zeros_and_stops(
         ended = not heard.up
     bad = [s for s in stops if set(s["states"]) - {"overflow"}]
     lengths = " and ".join(f"{s['seconds']:g}" for s in stops)
-    wrong = int(said != ["recovering", "healthy"])
+    order = [state for state in said if state != "overflow"]
+    wrong = int(order != ["recovering", "healthy"])
     checks = [
         none_of(f"wrong statuses after {zeros_s:g} s of zeros", wrong),
         at_most("healthy after the first sound", BACK_S, back, "s"),

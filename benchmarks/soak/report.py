@@ -34,10 +34,10 @@ PROTOCOLS = """
 - **load.** {load}
 - **microphone.** A virtual sound server's microphone is taken away and given back; see
   `benchmarks/soak/microphone.py`.
-- **hostile.** So many lines of each kind, three quarters of them, then once more a
-  quarter: huge (16 KB to 1 MB without an end), binary, deeply nested, no JSON object,
-  wrong types, half (and gone), written byte by byte (200 at a time), and bursts of 200
-  connections that write a bad line and vanish. Honest subscribers read beside them.
+- **hostile.** So many lines of each kind, all kinds in turn, eight times: huge (16 KB
+  to 1 MB without an end), binary, deeply nested, no JSON object, wrong types, half (and
+  gone), written byte by byte (200 at a time), and bursts of 200 connections that write
+  a bad line and vanish. Honest subscribers read beside them.
 - **faults.** A subscriber beside them reads all the time; undisturbed means that it got
   every event once, in order, a prediction every 200 ms.
 - **fast.** The samples go through a pipe, and the pipeline waits for subscribers: five

@@ -18,6 +18,7 @@ from ser_stream.service.install import Scope, program, units
 SERVICE_TESTS = ("tests/test_notify.py", "tests/test_systemd.py")
 PAGE_TESTS = ("tests/test_page.py",)
 EXPOSURE = 3.0
+NOT_PASSED = ("failure", "error", "skipped")
 
 
 def run(_scale: float = 1.0) -> dict[str, Any]:
@@ -38,15 +39,21 @@ def _tested(files: Sequence[str]) -> list[Check]:
             stdout=sys.stderr,
             check=False,
         )
-        return [_verdict(case) for case in ET.parse(report).iter("testcase")]
+        cases = list(ET.parse(report).iter("testcase"))
+    found: dict[str, list[ET.Element]] = {}
+    for case in cases:
+        # One sentence may be tested with several examples.
+        sentence = re.sub(r"^test_|\[.*", "", case.get("name", "")).replace("_", " ")
+        found.setdefault(sentence, []).append(case)
+    if not found:
+        return [Check(" ".join(files), "tests pass", "none was found", met=False)]
+    return [_verdict(sentence, some) for sentence, some in found.items()]
 
 
-def _verdict(case: ET.Element) -> Check:
-    name = case.get("name", "")
-    sentence = re.sub(r"^test_|\[.*", "", name).replace("_", " ")
-    bad = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
-    seconds = float(case.get("time", "0"))
-    said = bad[0] if bad else f"passed in {seconds:.1f} s"
+def _verdict(sentence: str, cases: Sequence[ET.Element]) -> Check:
+    bad = [part.tag for case in cases for part in case if part.tag in NOT_PASSED]
+    seconds = sum(float(case.get("time", "0")) for case in cases)
+    said = ", ".join(sorted(set(bad))) or f"passed in {seconds:.1f} s"
     return Check(sentence, "test passes", said, not bad)
 
 

@@ -10,16 +10,19 @@ from ser_stream.client import connect
 
 
 def main() -> None:
+    """Print until it is interrupted."""
     uri = sys.argv[1] if len(sys.argv) > 1 else None
     with connect(uri, only=["emotion", "status"]) as stream:
         for message in stream:
             if message["type"] == "hello":
-                print("the model knows", ", ".join(message["model"]["labels"]))
+                text = f"the model knows {', '.join(message['model']['labels'])}"
             elif message["type"] == "emotion" and message["phase"] == "start":
-                print(message["time"], message["label"], message["confidence"])
+                text = f"{message['time']} {message['label']} {message['confidence']}"
             elif message["type"] == "status":
-                print(message["time"], message["what"], message["state"])
-            sys.stdout.flush()
+                text = f"{message['time']} {message['what']} {message['state']}"
+            else:
+                continue
+            print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -7,7 +7,11 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG
+
+EPILOG = (
+    "Exit status: 0 done, also by Ctrl-C or when nobody reads any more; 2 usage; 5 the "
+    "address or the token does not open; 69 a library is missing."
+)
 
 
 class SubscribeFormat(StrEnum):
@@ -25,7 +29,7 @@ def subscribe(
         typer.Argument(
             help="unix:///PATH, tcp://HOST:PORT or ws://HOST:PORT; else the socket of "
             "your own daemon, or of the system's.",
-            metavar="[URI]",
+            metavar="URI",
             show_default=False,
         ),
     ] = None,

@@ -107,16 +107,20 @@ class Stream(Described):
 
     async def _receive(self) -> Message | None:
         ours = self._subscription
+        patience = ours.patience()
         if self._connection is None:
             connection = Connection(ours.address)
             await connection.open(ours.timeout)
             self._connection = connection
             connection.send(*ours.begin())
-        line = await self._connection.receive(ours.patience())
-        if line is not None:
-            return ours.receive(line)
-        self._connection.send(ours.nothing_came())
-        return None
+        line = await self._connection.receive(patience)
+        if line is None:
+            self._connection.send(ours.nothing_came())
+            return None
+        message = ours.receive(line)
+        if ours.over:
+            await self._disconnect()
+        return message
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

@@ -52,15 +52,20 @@ class Stream(Described):
 
     def _receive(self) -> Message | None:
         ours = self._subscription
+        patience = ours.patience()
         if self._connection is None:
             self._connection = Connection(ours.address, ours.timeout)
             self._connection.send(*ours.begin())
             return None  # `close` may have been called meanwhile
-        line = self._connection.receive(ours.patience())
-        if line is not None:
-            return ours.receive(line)
-        self._connection.send(ours.nothing_came())
-        return None
+        line = self._connection.receive(patience)
+        if line is None:
+            self._connection.send(ours.nothing_came())
+            return None
+        message = ours.receive(line)
+        if ours.over:
+            # At once: the daemon waits for that.
+            self._disconnect()
+        return message
 
     def _wait(self, error: SerStreamError) -> None:
         if self._closed.is_set():

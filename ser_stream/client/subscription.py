@@ -51,16 +51,21 @@ class Subscription:
         self._tried = 0
         self._greeted = self._pinged = self._lost = False
         self._bye: Bye | None = None
+        self._first_error: UnreachableError | None = None
 
     @property
     def address(self) -> Address:
         """Where to connect to now."""
         return self._addresses[self._tried]
 
+    @property
+    def over(self) -> bool:
+        """Whether the daemon said `bye`."""
+        return self._bye is not None
+
     def begin(self) -> list[bytes]:
         """A connection was opened: what is sent on it first."""
         self._greeted = self._pinged = False
-        self._bye = None
         lines = []
         if self._token and self.address.kind != "unix":
             lines.append(encode({"type": "auth", "token": self._token}))
@@ -147,14 +152,17 @@ class Subscription:
         if not isinstance(error, UnreachableError):
             raise error
         if not self._greeted and self._tried + 1 < len(self._addresses):
-            self._tried += 1
+            self._tried, self._first_error = self._tried + 1, error
             return 0.0
+        if self._tried and not self._greeted and self._first_error is not None:
+            # The place to start a daemon at is the first.
+            error = self._first_error
         if not self._reconnect:
             if self._greeted and self._bye is not None:
                 return None
             raise error
         self._say_lost(error)
-        self._tried, self._greeted = 0, False
+        self._tried, self._greeted, self._bye = 0, False, None
         return self._backoff.next()
 
     def _say_lost(self, error: Exception) -> None:
@@ -201,7 +209,9 @@ def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
     error = reply.get("error")
     error = error if isinstance(error, dict) else {}
     code, text = str(error.get("code")), f"{address}: {error.get('text')}"
-    if code in ("wrong_token", "forbidden"):
+    if code == "wrong_token":
+        raise AccessError(f"{text}; SER_STREAM_TOKEN may hold it", code)
+    if code == "forbidden":
         raise AccessError(text, code)
     if code == "too_many":
         raise UnreachableError(text)

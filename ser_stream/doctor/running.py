@@ -13,6 +13,7 @@ from ser_stream.service.install import Scope
 
 TIMEOUT_S = 2.0
 UNIT = "ser-stream.service"
+SOCKET = "ser-stream.socket"
 
 
 def sockets() -> list[Path]:
@@ -27,6 +28,8 @@ def check_daemon(path: Path) -> tuple[Finding | None, str]:
         What is to be said, or None where no daemon is; and the device that it hears.
     """
     name = f"socket {path}"
+    if _waits(path):
+        return ok(name, "systemd starts the daemon when somebody connects"), ""
     try:
         status = control("status", path, TIMEOUT_S)
     except NotRunningError:
@@ -72,8 +75,7 @@ def check_units() -> Iterator[Finding]:
     """Look at the units of the user and of the machine."""
     found = False
     for scope in Scope:
-        shown = ask(*scope.systemctl, "show", "--property", _PROPERTIES, UNIT)
-        state = dict(line.split("=", 1) for line in (shown or "").splitlines())
+        state = _show(scope, UNIT, _PROPERTIES)
         installed = (scope.folder / UNIT).exists()
         if state.get("LoadState", "not-found") == "not-found" and not installed:
             continue
@@ -85,6 +87,7 @@ def check_units() -> Iterator[Finding]:
         yield ok("service", "none is installed; ser-stream install-service does that")
 
 
+_ENABLED = ("enabled", "enabled-runtime")
 _PROPERTIES = (
     "LoadState,ActiveState,UnitFileState,Result,ExecMainStatus,NeedDaemonReload"
 )
@@ -117,13 +120,32 @@ def _unit(scope: Scope, state: dict[str, str]) -> Finding:
         )
     if state["LoadState"] == "not-found" or state["NeedDaemonReload"] == "yes":
         return warn(name, "its unit has changed since", f"{systemctl} daemon-reload")
-    if state["UnitFileState"] not in ("enabled", "enabled-runtime"):
-        return warn(
-            name,
-            f"it is {active}, and will not start by itself",
-            f"{systemctl} enable --now {UNIT}",
-        )
-    return ok(name, f"it is {active} and enabled")
+    socket = _show(scope, SOCKET, "UnitFileState").get("UnitFileState")
+    if state["UnitFileState"] in _ENABLED:
+        return ok(name, f"it is {active} and enabled")
+    if socket in _ENABLED:
+        return ok(name, f"it is {active}, and starts when somebody connects")
+    return warn(
+        name,
+        f"it is {active}, and will not start by itself",
+        f"{systemctl} enable --now {UNIT}",
+    )
+
+
+def _show(scope: Scope, unit: str, properties: str) -> dict[str, str]:
+    """Properties of a unit by name; empty where systemd cannot be asked."""
+    shown = ask(*scope.systemctl, "show", "--property", properties, unit)
+    return dict(line.split("=", 1) for line in (shown or "").splitlines())
+
+
+def _waits(path: Path) -> bool:
+    """Whether systemd listens there, so that connecting would start the daemon."""
+    for scope in Scope:
+        state = _show(scope, SOCKET, "SubState,Listen")
+        listening = state.get("SubState") == "listening"
+        if listening and state.get("Listen", "").startswith(f"{path} "):
+            return True
+    return False
 
 
 def _linger() -> Iterator[Finding]:

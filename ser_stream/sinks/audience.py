@@ -10,9 +10,12 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ser_stream.events import Message
+from ser_stream.sinks.control_request import Control
 from ser_stream.sinks.patience import Patience
 from ser_stream.sinks.present import Present
-from ser_stream.sinks.subscriber import Control, Subscriber
+from ser_stream.sinks.subscriber import Subscriber
+
+MAX_SUBSCRIBERS = 2000
 
 
 class Audience:
@@ -23,7 +26,7 @@ class Audience:
         control: Control | None = None,
         *,
         token: str | None = None,
-        max_subscribers: int = 2000,
+        max_subscribers: int = MAX_SUBSCRIBERS,
         patience: Patience | None = None,
     ) -> None:
         self.control = control

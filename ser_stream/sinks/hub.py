@@ -1,33 +1,21 @@
-"""The one loop that owns the sockets, in a thread of its own."""
+"""The one loop that owns the sockets: a sink with any number of subscribers."""
 
 import asyncio
-import concurrent.futures
-import logging
-import resource
 import socket
-import threading
-import time
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 from ser_stream.errors import MissingLibraryError
 from ser_stream.events import Message
 from ser_stream.sinks.address import Address
-from ser_stream.sinks.audience import Audience
+from ser_stream.sinks.audience import MAX_SUBSCRIBERS, Audience
+from ser_stream.sinks.control_request import Control
 from ser_stream.sinks.listeners import Listener, open_listeners
+from ser_stream.sinks.loop_thread import LoopThread, raise_file_limit
 from ser_stream.sinks.patience import Patience
 from ser_stream.sinks.stream import StreamWire
-from ser_stream.sinks.subscriber import Control
-
-_LOGGER = logging.getLogger(__name__)
-MAX_SUBSCRIBERS = 2000
-MOST_FILES = 65_536
-"""Open files that we ask the system for; some allow a billion, and programs that we
-start would look at each."""
-COMPLAINT_EVERY = 10.0
-"""Seconds between two complaints of the loop in the log."""
 
 
 class Server(Protocol):
@@ -41,7 +29,7 @@ class Server(Protocol):
 
 
 class Hub:
-    """A sink with any number of subscribers, on any number of addresses.
+    """Serves subscribers on any number of addresses.
 
     `send` hands a message to the loop; there it is written to whoever takes it, and
     waits in a bounded backlog for each of the others.
@@ -74,11 +62,7 @@ class Hub:
             patience=self._patience,
         )
         self._origins = tuple(origins)
-        self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(Complaints())
-        self._thread = threading.Thread(
-            target=self._loop.run_forever, name="sockets", daemon=True
-        )
+        self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
         self._servers: list[Server] = []
         self._closed = False
@@ -121,23 +105,23 @@ class Hub:
             SinkError: if one cannot be used; the message names what to do.
             MissingLibraryError: if one is a WebSocket, and the library is not there.
         """
-        raise_file_limit()
         if any(address.kind == "ws" for address in addresses):
             load_websocket()
+        raise_file_limit()
         self._listeners = open_listeners(
             addresses, inherited, guarded=self._audience.token is not None
         )
-        self._thread.start()
-        self._in_loop(self._serve()).result()
+        self._loop.start()
+        self._loop.run(self._serve())
 
     def send(self, message: Message, /) -> None:
         """Tell all subscribers; waits for them only if the audio is not live."""
-        if self._closed:
+        if self._closed or not self._loop.started:
             return
         message.line  # noqa: B018  encoded here, once for all
         if self._patience is not None:
             self._patience.enter()
-        self._loop.call_soon_threadsafe(self._deliver, message)
+        self._loop.call(self._deliver, message)
 
     def hurry(self) -> None:
         """A stop was asked for: wait for nobody; safe from a signal handler."""
@@ -145,22 +129,21 @@ class Hub:
             self._patience.hurry()
 
     def close(self) -> None:
-        """Say `bye` where that was not said, and give subscribers 2 s to take it."""
+        """Say `bye` where that was not said, and give subscribers 2 s to take it.
+
+        If the audio is not live, whoever still takes something is waited for, until
+        `hurry`.
+        """
         if self._closed:
             return
         self._closed = True
-        if self._thread.is_alive():
-            try:
-                self._in_loop(self._part()).result()
-            finally:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._thread.join()
-        self._loop.close()
+        try:
+            if self._loop.started:
+                self._loop.run(self._part())
+        finally:
+            self._loop.stop()
 
     # In the loop's thread.
-
-    def _in_loop(self, work: Any) -> "concurrent.futures.Future[None]":
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _deliver(self, message: Message) -> None:
         if self._patience is not None:
@@ -169,32 +152,37 @@ class Hub:
 
     async def _serve(self) -> None:
         for listener in self._listeners:
-            kind = listener.address.kind
             for listening in listener.sockets:
-                if kind == "ws":
-                    server = load_websocket().WebSocketServer(
-                        listener.address, self._audience, self._origins
-                    )
-                    await server.serve(listening)
-                    self._servers.append(server)
-                else:
-                    wire = partial(StreamWire, self._audience, kind)
-                    self._servers.append(
-                        await self._loop.create_server(
-                            wire, sock=listening, backlog=socket.SOMAXCONN
-                        )
-                    )
+                self._servers.append(await self._server(listener.address, listening))
+
+    async def _server(self, address: Address, listening: socket.socket) -> Server:
+        if address.kind == "ws":
+            server: Server = await load_websocket().serve(
+                listening, address, self._audience, self._origins
+            )
+            return server
+        wire = partial(StreamWire, self._audience, address.kind)
+        return await asyncio.get_running_loop().create_server(
+            wire, sock=listening, backlog=socket.SOMAXCONN
+        )
 
     async def _part(self) -> None:
         for server in self._servers:
             server.close()
+        # Who was accepted just now becomes a subscriber first, and so hears `bye`.
+        await settle()
         await self._audience.part("shutdown")
         for server in self._servers:
             await server.wait_closed()
         # Last: until then we are the daemon that listens there.
         for listener in self._listeners:
             listener.close()
-        # What the transports have yet to do to close.
+        await settle()
+
+
+async def settle() -> None:
+    """Let asyncio finish what it has begun: to open a connection, or to close one."""
+    for _ in range(0):
         await asyncio.sleep(0)
 
 
@@ -212,27 +200,3 @@ def load_websocket() -> ModuleType:
             "pip install 'ser-stream[ws]'"
         ) from None
     return websocket
-
-
-class Complaints:
-    """Puts what goes wrong in the loop into the log: a line, and not every second."""
-
-    def __init__(self) -> None:
-        self._last = -COMPLAINT_EVERY
-
-    def __call__(
-        self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
-    ) -> None:
-        now = time.monotonic()
-        if now - self._last >= COMPLAINT_EVERY:
-            self._last = now
-            why = context.get("exception")
-            _LOGGER.error("%s: %s", context["message"], why)
-
-
-def raise_file_limit() -> None:
-    """Let the system give us as many open files as it may: one for a subscriber."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,6 +1,5 @@
 """Sockets that listen: opened for an address, or inherited from systemd."""
 
-import errno
 import ipaddress
 import socket
 from collections.abc import Sequence
@@ -8,9 +7,8 @@ from dataclasses import dataclass, field
 
 from ser_stream.errors import SinkError
 from ser_stream.sinks.address import Address
+from ser_stream.sinks.tcp_socket import open_tcp, resolve
 from ser_stream.sinks.unix_claim import UnixClaim
-
-LOOPBACK_HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
 @dataclass
@@ -82,7 +80,7 @@ def open_listener(address: Address) -> Listener:
     if address.kind == "unix":
         claim = UnixClaim(address.path)
         return Listener(address, [claim.socket], claim)
-    return _listener(address, _open_tcp(address))
+    return _listener(address, open_tcp(address))
 
 
 def _listener(address: Address, sockets: list[socket.socket]) -> Listener:
@@ -90,87 +88,6 @@ def _listener(address: Address, sockets: list[socket.socket]) -> Listener:
         port = sockets[0].getsockname()[1]
         address = Address(address.kind, host=address.host, port=port)
     return Listener(address, sockets)
-
-
-# TCP.
-
-
-def _open_tcp(address: Address) -> list[socket.socket]:
-    sockets: list[socket.socket] = []
-    refusal: OSError | None = None
-    port = address.port
-    try:
-        for family, place in _resolve(address):
-            try:
-                sockets.append(_bind_tcp(family, (place[0], port, *place[2:])))
-            except OSError as error:
-                # Such as ::1 where IPv6 is off: one of two is enough.
-                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
-                    raise
-                refusal = error
-            else:
-                # The second family has to get the port that the first one got.
-                port = sockets[-1].getsockname()[1]
-        if not sockets and refusal is not None:
-            raise refusal
-    except OSError as error:
-        for listening in sockets:
-            listening.close()
-        raise SinkError(_tcp_text(address, error)) from None
-    return sockets
-
-
-def _resolve(address: Address) -> list[tuple[int, tuple[str, int]]]:
-    if address.host == "localhost":
-        # Whatever /etc/hosts says: clients try one family first, then the other.
-        return [
-            (family, (host, address.port)) for family, host in LOOPBACK_HOSTS.items()
-        ]
-    try:
-        found = socket.getaddrinfo(
-            address.host,
-            address.port,
-            type=socket.SOCK_STREAM,
-            flags=socket.AI_PASSIVE,
-        )
-    except (OSError, UnicodeError) as error:
-        raise SinkError(
-            f"{address}: the host {address.host} is not known ({error}); use a number "
-            "such as 127.0.0.1, or a name of this machine"
-        ) from None
-    places = {(family, place): None for family, _, _, _, place in found}
-    return list(places)  # type: ignore[arg-type]  # only families of IP come here
-
-
-def _bind_tcp(family: int, place: tuple[str, int]) -> socket.socket:
-    result = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        result.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            # The IPv4 side has a socket of its own.
-            result.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        result.bind(place)
-        result.listen(socket.SOMAXCONN)
-    except OSError:
-        result.close()
-        raise
-    return result
-
-
-def _tcp_text(address: Address, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{address}: port {address.port} is in use; choose another, or 0 for any "
-            f"that is free (`ss -ltnp` tells who has it)"
-        )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return (
-            f"{address}: {address.host} is no address of this machine; use one of its "
-            "own, or 127.0.0.1 for programs on this machine"
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{address}: {error.strerror}; use a port from 1024 on"
-    return f"{address}: {error.strerror}"
 
 
 def _check_reach(listener: Listener, guarded: bool) -> None:
@@ -208,4 +125,4 @@ def _serves(listening: socket.socket, address: Address) -> bool:
         return bool(name == address.path)
     if name[1] != address.port:
         return False
-    return any(place[0] == name[0] for _, place in _resolve(address))
+    return any(place[0] == name[0] for _, place in resolve(address))

@@ -47,9 +47,7 @@ class StreamWire(asyncio.BufferedProtocol):
         self._subscriber.gone()
 
     def pause_writing(self) -> None:
-        # Nor is it listened to: answers would only pile up.
         self.blocked = True
-        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         self.blocked = False
@@ -68,6 +66,7 @@ class StreamWire(asyncio.BufferedProtocol):
         self._listen()
 
     def _listen(self) -> None:
+        # Who does not read is not listened to: answers would only pile up.
         if self.blocked or self._subscriber.busy:
             self._transport.pause_reading()
         else:

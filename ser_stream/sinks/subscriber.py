@@ -4,54 +4,24 @@ Everything here runs in the thread of the hub's loop.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
-from ser_stream.errors import SerStreamError
 from ser_stream.events import Message, bye, pong, refusal, reply
 from ser_stream.sinks.backlog import Backlog
+from ser_stream.sinks.control_request import answer_control
 from ser_stream.sinks.requests import EVENTS, Request, RequestError, parse_request
+from ser_stream.sinks.wire import Wire
 
 if TYPE_CHECKING:
     from ser_stream.sinks.audience import Audience
 
-_LOGGER = logging.getLogger(__name__)
 AUTH_WAIT = 5.0
 """Seconds for the token to come."""
 GRACE = 2.0
 """Seconds for the last lines to be taken; then the connection is cut."""
 MAX_BAD_LINES = 10
-Control = Callable[[str], Awaitable[Mapping[str, Any]]]
-"""Carries out what `do` says; a SerStreamError is a refusal."""
-
-
-class Wire(Protocol):
-    """A connection, as its subscriber sees it."""
-
-    @property
-    def kind(self) -> str:
-        """`unix`, `tcp` or `ws`."""
-
-    @property
-    def blocked(self) -> bool:
-        """True while the other side takes nothing; `Subscriber.resume` ends it."""
-
-    def write(self, line: bytes, /) -> None:
-        """Send one line; only when not blocked."""
-
-    def unsent(self) -> int:
-        """Bytes on their way that the other side has not taken, as far as is known."""
-
-    def more(self) -> None:
-        """The subscriber may be given further lines again; it was `busy`."""
-
-    def end(self, *, linger: bool) -> None:
-        """Close when all is written; `linger` until the other side has read it."""
-
-    def abort(self) -> None:
-        """Cut the connection."""
 
 
 class Subscriber:
@@ -255,21 +225,6 @@ class Subscriber:
         self.busy = False
         if not self.ending:
             self._wire.more()
-
-
-async def answer_control(control: Control, request: Request) -> Message:
-    """Carry a control request out; whatever happens there is an answer."""
-    do = request.fields["do"]
-    try:
-        answer = reply(request.id, await control(do))
-        answer.line  # noqa: B018  what cannot be sent fails here
-    except SerStreamError as error:
-        return refusal(request.id, "refused", str(error))
-    except Exception:
-        _LOGGER.exception("control %s failed", do)
-        text = f"{do} failed; the daemon's log says why"
-        return refusal(request.id, "failed", text)
-    return answer
 
 
 def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:

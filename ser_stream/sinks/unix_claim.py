@@ -126,10 +126,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _living(path: str) -> str:
-    return (
-        f"another daemon listens on {path}; stop it, or choose another path "
-        f"(`ser-stream status` asks it how it is)"
-    )
+    return f"another daemon listens on {path}; stop it, or choose another path"
 
 
 def _not_permitted(path: str, error: OSError) -> str:

@@ -5,29 +5,43 @@ stopped for long (45 s: Ctrl-Z, a debugger), PulseAudio keeps about 25 s for it,
 the rest (20 s), and no flag is ever raised. And a machine that sleeps records nothing.
 """
 
-PAUSE_S = 1.0
-"""A longer silence of the callback makes us suspicious."""
-CALM_CALLBACKS = 3
-"""What was kept comes in a burst; so many at the usual pace, and it is over."""
+import math
+
+WINDOW_S = 0.5
+"""Callbacks are judged by the one in so many seconds that comes least late."""
+MIN_CALLBACKS = 3
+"""Fewer show nothing."""
+BURST = 1.5
+"""Times real time: what was kept is still coming in, and shows nothing either."""
 SLACK_S = 0.25
-"""Callbacks come this irregularly without any loss."""
+"""So much later may callbacks come from now on without any loss."""
+DRIFT_S = 0.001
+"""So much later they may come from window to window because clocks differ."""
 
 
 class DeviceClock:
-    """Compares the frames that came with the time that passed."""
+    """Compares the frames that came with the time that passed.
+
+    One callback may come late; but if even the most punctual of half a second does,
+    frames are missing. What a stopped process finds waiting for it, on the other hand,
+    comes in a burst, at the end of which the callbacks are as punctual as before.
+    """
 
     def __init__(self, rate: int) -> None:
         self._rate = rate
         self._last: float | None = None
-        self._late = 0.0
-        self._late_before: float | None = None
-        self._calm = 0
+        self._usual: float | None = None
+        self._begin(-math.inf)
+
+    def _begin(self, now: float) -> None:
+        self._window = now
+        self._frames = self._callbacks = 0
+        self._least = math.inf
 
     @property
     def began(self) -> float:
-        """Time at which frame 0 was heard, seconds, as the last callbacks show it."""
-        # While a burst comes in, or after a sleep, the last of them show nothing.
-        return self._late if self._late_before is None else self._late_before
+        """Time at which frame 0 was heard, seconds, as punctual callbacks show it."""
+        return self._least if self._usual is None else self._usual
 
     def lost(self, index: int, frames: int, now: float, overflow: bool) -> int:
         """Frames lost before the `frames` that a callback brings.
@@ -38,25 +52,34 @@ class DeviceClock:
             now: `clock.elapsed` of the callback, seconds.
             overflow: Whether PortAudio says that something was lost.
         """
-        if self._last is None:
+        lost = self._judge(now)
+        if overflow and self._last is not None:
             # Some devices begin with an overflow: nobody listened before.
-            overflow = False
-        pause = 0.0 if self._last is None else now - self._last
-        late = now - (index + frames) / self._rate
-        lost = 0
-        if overflow:
             # The buffer was thrown away: at the very least one callback's worth.
-            lost = max(frames, round(pause * self._rate) - frames)
-        elif self._late_before is not None:
-            usual = pause > 0.5 * frames / self._rate
-            self._calm = self._calm + 1 if usual else 0
-            if self._calm == CALM_CALLBACKS:
-                if late - self._late_before > SLACK_S:
-                    lost = round((late - self._late_before) * self._rate)
-                self._late_before = None
-        elif pause > PAUSE_S:
-            self._late_before = self._late
-            self._calm = 0
+            pause = now - self._last
+            lost = max(lost, frames, round(pause * self._rate) - frames)
+            self._begin(now)
         self._last = now
-        self._late = late - lost / self._rate
+        self._frames += frames
+        self._callbacks += 1
+        late = now - (index + lost + frames) / self._rate
+        self._least = min(self._least, late)
+        return lost
+
+    def _judge(self, now: float) -> int:
+        """Frames that the callbacks before this one show to be missing."""
+        passed = now - self._window
+        if passed < WINDOW_S:
+            return 0
+        lost = 0
+        burst = self._frames > BURST * passed * self._rate
+        if self._usual is None:
+            self._usual = self._least if self._callbacks else None
+        elif self._callbacks >= MIN_CALLBACKS and not burst:
+            later = self._least - self._usual
+            if later > SLACK_S:
+                lost = round(later * self._rate)
+            else:
+                self._usual += min(later, DRIFT_S)
+        self._begin(now)
         return lost

@@ -2,6 +2,8 @@
 
 import logging
 import time
+import weakref
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -99,7 +101,7 @@ class Microphone:
             dtype="float32",
             # With the default latency the first frames may come seconds late.
             latency="low",
-            callback=self._hear,
+            callback=_weak(self._hear),
         )
         try:
             stream.start()
@@ -213,3 +215,19 @@ class Microphone:
         self._stream.close()
         if self._watch is not None:
             self._watch.close()
+
+
+def _weak(hear: Callable[[FloatArray, int, Any, Any], None]) -> Any:
+    """The same without keeping its owner alive.
+
+    A stream of sounddevice refers to itself, and so stays in memory until the garbage
+    collector comes; the ring is too large for that.
+    """
+    method = weakref.WeakMethod(hear)
+
+    def callback(samples: FloatArray, frames: int, time: Any, status: Any) -> None:
+        owned = method()
+        if owned is not None:
+            owned(samples, frames, time, status)
+
+    return callback

@@ -45,7 +45,8 @@ class RememberedDevice:
             found = [d for d in new if same(d) and same(d) == same(before)]
             if len(found) == 1:
                 return found[0]
-        if not before.matches(self._wanted, exactly=True):
+        by_part = not before.matches(self._wanted, exactly=True)
+        if by_part and not self._wanted.isdecimal():
             # The name may have changed with the port that it is plugged into.
             found = [d for d in new if d.matches(self._wanted, exactly=False)]
             if len(found) == 1:
