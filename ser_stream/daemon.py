@@ -16,10 +16,12 @@ from ser_stream.access_token import read_token
 from ser_stream.bundle import load_bundle
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.layers import DEFAULT
 from ser_stream.control import Control
 from ser_stream.errors import SerStreamError, SinkError
 from ser_stream.health import Health
 from ser_stream.metrics import Metrics
+from ser_stream.paths import default_socket
 from ser_stream.service.activation import inherited_sockets
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks import Sink
@@ -52,7 +54,6 @@ class Daemon:
         """
         self._settings = settings
         config = settings.config
-        addresses = [parse(uri) for uri in config.to]
         bundle = load_bundle(config.model)
         pipeline = settings.located(lambda config: pipeline_config(config, bundle))
         # Asks the environment, which the next line empties of what it asks for.
@@ -61,6 +62,7 @@ class Daemon:
         self._stdout: StdoutSink | None = None
         self._hub: Hub | None = None
         self._notifier = Notifier.from_environment()
+        addresses = self._addresses(settings)
         self.health = Health()
         with ExitStack() as stack:
             if any(a.kind == "stdout" for a in addresses):
@@ -100,6 +102,12 @@ class Daemon:
                 notifier=self._notifier,
             )
             self._stack = stack.pop_all()
+
+    def _addresses(self, settings: Settings) -> list[Address]:
+        if settings["to"].origin == DEFAULT and self._notifier.enabled:
+            # A service's standard output is the log, which nobody subscribes to.
+            return [parse(f"unix://{default_socket()}")]
+        return [parse(uri) for uri in settings.config.to]
 
     def _open_hub(
         self, config: ListenConfig, addresses: list[Address], stack: ExitStack

@@ -59,7 +59,7 @@ class Health:
     @property
     def degraded(self) -> bool:
         """Whether somebody should look: no audio comes, and nobody asked for that."""
-        return self.audio not in (AudioState.HEALTHY, AudioState.PAUSED)
+        return self.known and self.audio not in (AudioState.HEALTHY, AudioState.PAUSED)
 
     @property
     def uptime_s(self) -> float:

@@ -46,7 +46,7 @@ def test_the_units_of_the_user_start_this_very_program(home: Home) -> None:
     assert sorted(path.name for path in home.folder.iterdir()) == sorted(UNITS)
     command = " ".join(program())
     assert Path(command.split()[0]).is_absolute()
-    wanted = f"\nExecStart={command} listen --to unix://%t/ser-stream/ser-stream.sock\n"
+    wanted = f"\nExecStart={command} listen\n"
     assert wanted in home.service.read_text()
     said = done.stdout.decode()
     assert f"wrote {home.service}\n" in said
@@ -161,7 +161,7 @@ def test_the_system_s_service_must_be_where_all_users_can_read_it(
 
 def test_a_path_with_a_space_is_quoted_and_one_with_a_percent_sign_refused() -> None:
     service, _ = units(Scope.USER, ["/opt/my python", "-m", "ser_stream"])
-    assert '\nExecStart="/opt/my python" -m ser_stream listen --to ' in service.text
+    assert '\nExecStart="/opt/my python" -m ser_stream listen\n' in service.text
     for odd in ("/opt/100%/ser-stream", "/opt/$x", '/opt/"', "/opt/a\nb"):
         with pytest.raises(ConfigError, match="which unit files cannot"):
             units(Scope.USER, [odd])

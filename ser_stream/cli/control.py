@@ -14,6 +14,7 @@ Socket = Annotated[
         help="The daemon's unix socket. [default: $XDG_RUNTIME_DIR/ser-stream/"
         "ser-stream.sock, else /run/ser-stream/ser-stream.sock]",
         metavar="PATH",
+        readable=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")]

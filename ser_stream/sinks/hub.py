@@ -182,7 +182,7 @@ class Hub:
 
 async def settle() -> None:
     """Let asyncio finish what it has begun: to open a connection, or to close one."""
-    for _ in range(0):
+    for _ in range(3):
         await asyncio.sleep(0)
 
 
