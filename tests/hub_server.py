@@ -121,13 +121,14 @@ def socket_folder() -> Iterator[Path]:
 
 
 def connect(address: Address) -> socket.socket:
-    """A blocking connection to a unix or TCP address."""
-    if address.kind == "unix":
-        result = socket.socket(socket.AF_UNIX)
-        result.settimeout(TIMEOUT)
-        result.connect(address.path)
-        return result
-    return socket.create_connection((address.host, address.port), TIMEOUT)
+    """A blocking connection to a unix, TCP or WebSocket address."""
+    unix = address.kind == "unix"
+    result = socket.socket(socket.AF_UNIX if unix else socket.AF_INET)
+    # What is not read shows soon; the system would take megabytes for us.
+    result.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+    result.settimeout(TIMEOUT)
+    result.connect(address.path if unix else (address.host, address.port))
+    return result
 
 
 @dataclass

@@ -12,6 +12,8 @@ from tests.program import run
 from tests.running_daemon import running_daemon
 from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def microphone() -> Iterator[VirtualMicrophone]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 import soxr
 
@@ -25,6 +26,8 @@ from ser_stream.values import (
 )
 from tests.program import COMMAND, MINUTE, messages
 from tests.virtual_microphone import virtual_microphone
+
+pytestmark = pytest.mark.alone
 
 SECONDS = 25
 STEP = 3200

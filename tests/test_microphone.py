@@ -14,6 +14,8 @@ import soxr
 from ser_stream.values import SAMPLE_RATE, FloatArray
 from tests.virtual_microphone import RATE, VirtualMicrophone, virtual_microphone
 
+pytestmark = pytest.mark.alone
+
 LISTEN = """
 import sys, time
 import numpy as np

@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from benchmarks.soak import microphone as scenario
+from tests.soak_checks import unmet
 from tests.virtual_microphone import (
     ALSA_CONFIG,
     ALSA_PCM,
@@ -19,6 +20,8 @@ from tests.virtual_microphone import (
     start_python,
     virtual_microphone,
 )
+
+pytestmark = pytest.mark.alone
 
 BACK_S = 3.0
 CLOCK_S = 0.3
@@ -138,8 +141,7 @@ def server() -> Iterator[VirtualMicrophone]:
 
 def test_the_program_outlasts_a_microphone_that_goes_is_silent_or_late() -> None:
     found = scenario.run(0.02)
-    missed = [c for c in found["checks"] if not c["met"] and not c["timing"]]
-    assert not missed, found
+    assert not unmet(found), found
 
 
 def test_a_sound_server_that_was_killed_is_found_again_and_so_is_each_device(
@@ -258,7 +260,7 @@ def test_a_sound_server_that_hangs_holds_up_neither_reading_nor_the_end(
             said = ear.until(state="recovering")
             assert states(said) == ["lost", "recovering"]
             assert "is gone: nothing has come from it for 1 s" in said[0]["detail"]
-            assert said[-1]["detail"].endswith("the sound system does not answer")
+            assert "the sound system does not answer; if" in said[-1]["detail"]
             server.send_signal(signal.SIGCONT)
             back = time.monotonic()
             healthy = ear.until(state="healthy")

@@ -8,7 +8,7 @@ import pytest
 from ser_stream.sources import signs
 from ser_stream.sources.signs import DeviceSigns
 
-ONE = " 0 [PCH            ]: HDA-Intel - HDA Intel PCH\n"
+ONE = " 0 [PCH            ]: Intel - Intel PCH\n"
 TWO = ONE + " 1 [Device         ]: USB-Audio - USB PnP\n"
 
 

@@ -1,7 +1,11 @@
 """`make soak` small: faults around the daemon, and time."""
 
+import pytest
+
 from benchmarks.soak import faults, long
 from tests.soak_checks import unmet
+
+pytestmark = pytest.mark.alone
 
 
 def test_the_daemon_goes_on_whatever_fails_around_it() -> None:

@@ -1,7 +1,11 @@
 """`make soak` small: subscribers of all kinds, and hostile ones."""
 
+import pytest
+
 from benchmarks.soak import hostile, load
 from tests.soak_checks import unmet
+
+pytestmark = pytest.mark.alone
 
 
 def test_healthy_subscribers_get_all_in_order_beside_those_that_do_not_read() -> None:

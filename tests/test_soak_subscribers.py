@@ -14,6 +14,8 @@ from benchmarks.soak.checks import Check, rows
 from benchmarks.soak.listener import Inbox, Listener, Tally
 from benchmarks.soak.sluggards import Slow
 
+pytestmark = pytest.mark.alone
+
 Message = dict[str, Any]
 
 

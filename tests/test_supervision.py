@@ -15,6 +15,8 @@ from ser_stream.values import AudioState
 from tests.program import ENVIRONMENT
 from tests.running_daemon import running_daemon
 
+pytestmark = pytest.mark.alone
+
 
 class Systemd:
     """The other end of NOTIFY_SOCKET."""

@@ -17,6 +17,8 @@ from ser_stream.service.install import Scope, program, units
 from tests import virtual_microphone
 from tests.private_systemd import PROGRAM, PrivateSystemd, private_systemd
 
+pytestmark = pytest.mark.alone
+
 SOCKET = "/run/ser-stream/ser-stream.sock"
 UNIT = "ser-stream.service"
 MINUTE = "/opt/ser-stream/code/tests/data/emodb_minute.flac"

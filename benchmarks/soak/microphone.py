@@ -28,6 +28,8 @@ STOPS_S = (1.1, 12.0)
 LATE_S = 6.0
 """So long the latter is at any scale."""
 BACK_S, CLOCK_S, CPU_PERCENT = 3.0, 0.3, 2.0
+MEMORY_MB = 5.0
+"""Each scan for devices leaks 13 KB in ALSA, and a return takes two."""
 PATIENCE_S = 20.0
 NAME = "desk"
 
@@ -66,12 +68,15 @@ def _goes_and_comes(
         ended = not heard.up
     returns.append(away)
     wrong = [r for r in returns if not _right(r["states"], r["away"])]
+    more = {name: after[name] - before[name] for name in before}
     checks = [
         none_of("processes that ended", int(ended)),
         none_of("returns with wrong statuses", len(wrong), f"of {len(returns)}"),
         none_of("returns under the old number", sum(r["same_number"] for r in returns)),
         at_most("back after a return", BACK_S, max(r["back"] for r in returns), "s"),
         at_most("clock error after it", CLOCK_S, _worst(returns), "s"),
+        none_of("descriptors left open", max(0, round(more["descriptors"]))),
+        at_most("memory more after all returns", MEMORY_MB, more["rss_mb"], "MB"),
         at_most(
             f"processor while it is away for {away['away']:.0f} s",
             CPU_PERCENT,

@@ -1,6 +1,7 @@
 """The one loop that owns the sockets: a sink with any number of subscribers."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Sequence
 from functools import partial
@@ -15,7 +16,12 @@ from ser_stream.sinks.control_request import Control
 from ser_stream.sinks.listeners import Listener, open_listeners
 from ser_stream.sinks.loop_thread import LoopThread, raise_file_limit
 from ser_stream.sinks.patience import Patience
+from ser_stream.sinks.socket_options import ACCEPT_AT_ONCE
 from ser_stream.sinks.stream import StreamWire
+
+_LOGGER = logging.getLogger(__name__)
+SPARE_FILES = 64
+"""Descriptors that are kept for the microphone, a reload, the log and the rest."""
 
 
 class Server(Protocol):
@@ -107,7 +113,14 @@ class Hub:
         """
         if any(address.kind == "ws" for address in addresses):
             load_websocket()
-        raise_file_limit()
+        room = max(1, raise_file_limit() - SPARE_FILES)
+        if room < self._audience.max_subscribers:
+            _LOGGER.warning(
+                "at most %d subscribers: the system allows no more open files "
+                "(ulimit -n, LimitNOFILE=)",
+                room,
+            )
+            self._audience.max_subscribers = room
         self._listeners = open_listeners(
             addresses, inherited, guarded=self._audience.token is not None
         )
@@ -154,6 +167,8 @@ class Hub:
         for listener in self._listeners:
             for listening in listener.sockets:
                 self._servers.append(await self._server(listener.address, listening))
+                # The system may keep more waiting than we accept at once.
+                listening.listen(socket.SOMAXCONN)
 
     async def _server(self, address: Address, listening: socket.socket) -> Server:
         if address.kind == "ws":
@@ -163,14 +178,18 @@ class Hub:
             return server
         wire = partial(StreamWire, self._audience, address.kind)
         return await asyncio.get_running_loop().create_server(
-            wire, sock=listening, backlog=socket.SOMAXCONN
+            wire, sock=listening, backlog=ACCEPT_AT_ONCE
         )
 
     async def _part(self) -> None:
+        # First nobody is accepted any more, and who just was becomes a subscriber. A
+        # server that is closed forgets him instead, and leaves him waiting.
+        for listener in self._listeners:
+            for listening in listener.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+        await settle()
         for server in self._servers:
             server.close()
-        # Who was accepted just now becomes a subscriber first, and so hears `bye`.
-        await settle()
         await self._audience.part("shutdown")
         for server in self._servers:
             await server.wait_closed()

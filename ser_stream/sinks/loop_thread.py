@@ -67,9 +67,11 @@ class Complaints:
             _LOGGER.error("%s: %s", context["message"], why)
 
 
-def raise_file_limit() -> None:
-    """Let the system give us as many open files as it may: one for a connection."""
+def raise_file_limit() -> int:
+    """Let the system give us as many open files as it may; return how many that is."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        return most
+    return MOST_FILES if soft == resource.RLIM_INFINITY else soft

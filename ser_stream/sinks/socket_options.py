@@ -7,6 +7,9 @@ import fcntl
 import socket
 import termios
 
+ACCEPT_AT_ONCE = 1
+"""Connections between two looks at the others. asyncio tries so often even when no
+descriptor is left, and sets a timer for each failure: with thousands it drowns."""
 SEND_BUFFER = 32 * 1024
 """Bytes that the system may hold for one subscriber; by itself it takes megabytes."""
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}

@@ -16,7 +16,7 @@ from websockets.http11 import Request, Response
 from ser_stream.events import MAX_LINE
 from ser_stream.sinks.address import Address, bracketed
 from ser_stream.sinks.audience import Audience
-from ser_stream.sinks.socket_options import set_options
+from ser_stream.sinks.socket_options import ACCEPT_AT_ONCE, set_options
 from ser_stream.sinks.subscriber import GRACE
 from ser_stream.sinks.websocket_wire import Connection, WebSocketWire
 
@@ -63,7 +63,7 @@ class WebSocketServer:
         self._server = await library.serve(
             self._handle,
             sock=listening,
-            backlog=socket.SOMAXCONN,
+            backlog=ACCEPT_AT_ONCE,
             create_connection=self._connection,  # type: ignore[arg-type]
             process_request=self._answer,
             logger=_LIBRARY_LOGGER,

@@ -53,7 +53,7 @@ class Device(Source, Protocol):
         """Take it again; `read` tells when that worked."""
 
     def skip_to_newest(self) -> int:
-        """Throw away what nobody has read yet; return how many frames that was."""
+        """Throw away what nobody has read yet; return how many samples."""
 
 
 @dataclass(frozen=True, slots=True)

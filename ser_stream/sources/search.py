@@ -74,7 +74,10 @@ class Search:
     def _await(self, timeout: float) -> Microphone | None:
         if not self._opener.wait(timeout):
             if self._opener.hangs():
-                raise DeviceError("the sound system does not answer")
+                raise DeviceError(
+                    "the sound system does not answer; if that lasts, restart "
+                    "PulseAudio or PipeWire"
+                )
             return None
         self._opening = False
         try:
