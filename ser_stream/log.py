@@ -5,6 +5,7 @@ closed descriptor, a pipe that nobody reads. What cannot be written is left out,
 counted, and told when there is room again.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -78,6 +79,13 @@ class StderrHandler(logging.Handler):
         if self._lost or not self._write(text):
             self._lost += 1
 
+    def close(self) -> None:
+        """Close the descriptor, unless it is that of everybody."""
+        if self._fd != STDERR:
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
+        super().close()
+
     def _own(self, level: str, message: str) -> str:
         fields = {"name": __name__, "levelname": level, "msg": message}
         return self.format(logging.makeLogRecord(fields))
@@ -110,11 +118,13 @@ def setup(level: str = "info", format: str = "auto") -> None:
     """
     if sys.stderr is None:
         _occupy_stderr()
-    handler = StderrHandler()
+    # A descriptor of our own: 2 is moved away while PortAudio is kept from chattering.
+    handler = StderrHandler(os.dup(STDERR))
     handler.setFormatter(_formatter(format))
     root = logging.getLogger()
     for old in [h for h in root.handlers if isinstance(h, StderrHandler)]:
         root.removeHandler(old)
+        old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
     # Whatever other handlers there are: no traceback of the log itself.

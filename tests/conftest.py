@@ -1,6 +1,12 @@
 """Fixtures that several modules share."""
 
+import os
 from pathlib import Path
+
+# Where tests run side by side, torch's threads would fight for the cores. Must be set
+# before it is first imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -21,11 +21,6 @@ def microphone() -> Iterator[VirtualMicrophone]:
         yield microphone
 
 
-def recordings(microphone: VirtualMicrophone) -> int:
-    """How many programs record now."""
-    return len(microphone.pactl("list", "short", "source-outputs").splitlines())
-
-
 def statuses(stream: Stream, last: str) -> list[dict[str, Any]]:
     """What is said of the audio, up to the first `last`."""
     seen: list[dict[str, Any]] = []
@@ -46,11 +41,11 @@ def test_pause_releases_the_device_and_is_remembered_until_resume(
     folder.mkdir()
     with running_daemon(source="mic", environment=environment, folder=folder) as daemon:
         with daemon.subscribe(only=["status"]) as stream:
-            assert recordings(microphone) == 1
+            assert microphone.recordings() == 1
             done = run("pause", "--socket", daemon.socket)
             assert done.stdout.decode().startswith("paused: the microphone is released")
             assert [s["state"] for s in statuses(stream, "paused")] == ["paused"]
-            assert recordings(microphone) == 0
+            assert microphone.recordings() == 0
         with daemon.subscribe(only=["status"]) as late:
             now = next(m for m in late if m["type"] == "snapshot")
             assert (now["audio"], now["paused"]) == ("paused", True)
@@ -58,7 +53,7 @@ def test_pause_releases_the_device_and_is_remembered_until_resume(
         assert daemon.stop() == 0
     with running_daemon(source="mic", environment=environment, folder=folder) as daemon:
         assert control("status", daemon.socket)["paused"] is True
-        assert recordings(microphone) == 0
+        assert microphone.recordings() == 0
         with daemon.subscribe() as stream:
             begin = time.monotonic()
             assert control("resume", daemon.socket)["remembered"] is True
@@ -68,7 +63,7 @@ def test_pause_releases_the_device_and_is_remembered_until_resume(
             # The pause is on the audio clock.
             assert heard["end_ms"] > 0
             assert time.monotonic() - begin < 5
-        assert recordings(microphone) == 1
+        assert microphone.recordings() == 1
         assert daemon.stop() == 0
 
 
