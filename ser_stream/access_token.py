@@ -31,8 +31,9 @@ def read_token(file: str | Path | None) -> str | None:
         with path.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
             data = opened.read(4096)
-    except OSError as error:
-        raise ConfigError(f"cannot read token_file {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read token_file {path}: {reason}") from None
     # A group of its own may share it, as systemd's credentials do.
     if mode & stat.S_IRWXO:
         raise ConfigError(

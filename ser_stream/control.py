@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ser_stream import __version__
-from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.bundle import Bundle
 from ser_stream.config import ListenConfig, Settings
-from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.for_model import configured_bundle, pipeline_config
 from ser_stream.errors import SerStreamError
 from ser_stream.health import Health
 from ser_stream.recognizer import OnnxRecognizer
@@ -53,6 +53,7 @@ class Control:
         self._on_reload = on_reload
         self._notifier = notifier
         self._reloading = threading.Lock()
+        self._pausing = threading.Lock()
 
     async def __call__(self, do: str) -> Answer:
         """Carry out a request of the protocol, off the loop that asks for it.
@@ -95,21 +96,28 @@ class Control:
 
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
-        self._on_worker(self._worker.pause)
-        return {"paused": True, **self._remember(True)}
+        with self._pausing:
+            self._on_worker(self._worker.pause)
+            return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         """Take the microphone again."""
-        self._on_worker(self._worker.resume)
-        return {"paused": False, **self._remember(False)}
+        with self._pausing:
+            self._on_worker(self._worker.resume)
+            return {"paused": False, **self._remember(False)}
 
     def _on_worker(self, work: Callable[[], None]) -> None:
+        future = self._worker.submit(work)
         try:
-            self._worker.submit(work).result(ANSWER_WAIT)
+            future.result(ANSWER_WAIT)
         except TimeoutError:
-            raise SerStreamError(
-                f"the daemon has not come to it within {ANSWER_WAIT:g} s; it will"
-            ) from None
+            # Not later either: what is answered must be what holds.
+            if future.cancel():
+                raise SerStreamError(
+                    f"the daemon has not come to it within {ANSWER_WAIT:g} s; it "
+                    "hangs, or waits for a subscriber; nothing was changed"
+                ) from None
+            future.result()
 
     def _remember(self, paused: bool) -> Answer:
         if self._paused is None:
@@ -138,7 +146,7 @@ class Control:
                 self._tell("refused", detail, hello=False)
                 raise
             finally:
-                if self._notifier is not None:
+                if self._notifier is not None and self._worker.health.known:
                     self._notifier.ready(status_text(self._worker.health))
 
     def reload_and_log(self) -> None:
@@ -148,23 +156,25 @@ class Control:
 
     def _reload(self) -> Answer:
         settings = self._settings.reload()
-        bundle = load_bundle(settings.config.model)
+        bundle = configured_bundle(settings)
         recognizer = OnnxRecognizer(bundle)
         config = settings.located(lambda config: pipeline_config(config, bundle))
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         another = bundle.sha256 != self._bundle.sha256
+        # What `hello` says of them has changed.
+        hello = another or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
-        self._on_reload(settings.config)
         self._on_worker(lambda: self._worker.install(bundle, recognizer, config))
+        self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )
         if restart:
             detail += f"; only a restart brings: {', '.join(restart)}"
-        self._tell("reloaded", detail, hello=another or "step" in changed)
+        self._tell("reloaded", detail, hello=hello)
         _LOGGER.info("reloaded: %s", detail)
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 

@@ -13,9 +13,8 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from ser_stream.access_token import read_token
-from ser_stream.bundle import load_bundle
 from ser_stream.config import ListenConfig, Settings
-from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.for_model import configured_bundle, pipeline_config
 from ser_stream.config.layers import DEFAULT
 from ser_stream.control import Control
 from ser_stream.errors import SerStreamError, SinkError
@@ -54,7 +53,7 @@ class Daemon:
         """
         self._settings = settings
         config = settings.config
-        bundle = load_bundle(config.model)
+        bundle = configured_bundle(settings)
         pipeline = settings.located(lambda config: pipeline_config(config, bundle))
         # Asks the environment, which the next line empties of what it asks for.
         waits = config.waits
@@ -63,6 +62,12 @@ class Daemon:
         self._hub: Hub | None = None
         self._notifier = Notifier.from_environment()
         addresses = self._addresses(settings)
+        self._is_service = self._notifier.enabled or any(
+            address.kind != "stdout" for address in addresses
+        )
+        if self._is_service:
+            # Not before it can be obeyed: until then it would end the program.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.health = Health()
         with ExitStack() as stack:
             if any(a.kind == "stdout" for a in addresses):
@@ -119,7 +124,7 @@ class Daemon:
         self._hub = Hub(
             self._answer,
             live=config.source.paced,
-            token=read_token(config.token_file),
+            token=self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
             max_subscribers=config.max_subscribers,
         )
@@ -177,7 +182,7 @@ class Daemon:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
-        if self._hub is not None or self._notifier.enabled:
+        if self._is_service:
             # Without a socket it is a program in a terminal, which ends with that.
             signal.signal(signal.SIGHUP, self._reload)
         with Supervision(self._notifier, self.health):

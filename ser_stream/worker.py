@@ -80,6 +80,7 @@ class Worker:
         self._hello: Message | None = None
         self._audio: AudioInfo | None = None
         self._predicted = self._over = False
+        self._clock_begun = self._hello_guessed = False
         self._overload = Every(OVERLOAD_EVERY)
         self._expected_gap = False
         self.install(bundle, OnnxRecognizer(bundle), config)
@@ -96,6 +97,8 @@ class Worker:
             return future
 
         def run() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
             try:
                 future.set_result(work())
             except BaseException as error:  # noqa: BLE001  it belongs to the caller
@@ -152,8 +155,8 @@ class Worker:
         item = self._source.read(timeout)
         if isinstance(item, Chunk):
             if not self.health.end:
-                # Also when `hello` did not wait for it: `time` is right from here on.
                 self._protocol.clock.begin(item)
+                self._clock_begun = True
             elif self._source.live:
                 self._protocol.clock.follow(item)
         return item
@@ -177,6 +180,9 @@ class Worker:
         elif item is not None and not self._is_too_late(item):
             if not self.health.end:
                 self._set_audio(AudioState.HEALTHY, "")
+                if self._hello_guessed:
+                    # Now it is known when sample 0 was spoken.
+                    self._say_hello()
             self.health.end = item.end
             self._events(self._pipeline.feed(item), item.arrived)
             self._expected_gap = False
@@ -209,8 +215,15 @@ class Worker:
         if condition.state is not AudioState.HEALTHY:
             self._expected_gap = True
         self._set_audio(condition.state, condition.detail)
+        trouble = condition.state in (AudioState.LOST, AudioState.FAILED)
+        _LOGGER.log(
+            logging.WARNING if trouble else logging.INFO,
+            "audio %s: %s",
+            condition.state.value,
+            condition.detail,
+        )
         self._status("audio", condition.state.value, condition.detail)
-        if self._audio not in (None, self._source.info):
+        if self.health.end and self._audio not in (None, self._source.info):
             # Another device, or the same one at another rate.
             self._say_hello()
 
@@ -266,6 +279,7 @@ class Worker:
 
     def _say_hello(self) -> None:
         self._audio = self._source.info
+        self._hello_guessed = not self._clock_begun
         self._hello = self._protocol.hello(
             self._bundle, self._audio, self._pipeline.config
         )

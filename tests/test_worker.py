@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
@@ -118,6 +119,22 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert [m["audio"]["device"] for m in sink.of("hello")] == ["Scripted", "Other"]
     assert worker.health.overflows == 0
     assert worker.health.gaps == 1
+
+
+def test_sound_that_comes_late_brings_another_hello_with_the_right_t0() -> None:
+    def items() -> Iterator[Chunk | Condition]:
+        yield Condition(AudioState.PAUSED, "the device is released")
+        time.sleep(0.7)
+        yield heard(np.zeros(SECOND, np.float32), 0)
+
+    sink, _, _ = run(items())
+    first, second = (m["t0"] for m in sink.of("hello"))
+    late = datetime.fromisoformat(second) - datetime.fromisoformat(first)
+    # The second's samples were spoken in the second before they came.
+    assert abs(late.total_seconds() - (0.7 - 1.0)) < 0.2
+    step = sink.of("prediction")[0]
+    spoken = datetime.fromisoformat(step["time"]) - datetime.fromisoformat(second)
+    assert abs(spoken.total_seconds() * 1000 - step["end_ms"]) < 2
 
 
 def test_an_overflow_is_told_with_what_was_lost() -> None:

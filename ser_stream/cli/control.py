@@ -26,7 +26,7 @@ EPILOG = (
 
 @app.command(
     epilog="Exit status: 0 healthy or paused, 1 degraded (no audio comes), 3 no daemon "
-    "answers on the socket."
+    "listens on the socket, 5 one does and does not answer."
 )
 def status(socket: Socket = None, as_json: Json = False) -> None:
     """Tell how the running daemon is: device, model, steps, losses, subscribers.

@@ -9,7 +9,7 @@ from ser_stream.access_token import read_token
 from ser_stream.bundle import load_bundle
 from ser_stream.commands.output import write
 from ser_stream.config import KEYS, Settings, chosen_path, default_path, resolve
-from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.for_model import configured_bundle, pipeline_config
 from ser_stream.errors import ModelError
 from ser_stream.sinks.command import check_command
 from ser_stream.smoothing import SmoothingConfig
@@ -54,7 +54,7 @@ def check(file: Path | None) -> None:
         ModelError: if the model cannot be used.
     """
     settings = resolve(file, {}, environment=None if file is None else {})
-    bundle = load_bundle(settings.config.model)
+    bundle = configured_bundle(settings)
     settings.located(lambda config: pipeline_config(config, bundle))
     settings.located(lambda config: check_command(config.command))
     settings.located(lambda config: read_token(config.token_file))

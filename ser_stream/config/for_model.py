@@ -1,12 +1,28 @@
 """What the user set, with the thresholds that the model brings."""
 
-from ser_stream.bundle import Bundle
+from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.config.layers import DEFAULT, Settings
 from ser_stream.config.listen import ListenConfig
-from ser_stream.errors import ConfigError
+from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import SAMPLE_RATE
 from ser_stream.window import window_length
+
+
+def configured_bundle(settings: Settings) -> Bundle:
+    """The model that the settings name.
+
+    Raises:
+        ModelError: if it cannot be loaded; with where it is named, unless by a flag.
+    """
+    try:
+        return load_bundle(settings.config.model)
+    except ModelError as error:
+        origin = settings["model"].origin
+        if origin == DEFAULT or origin.startswith("--"):
+            raise
+        raise ModelError(f"{origin}: {error}") from None
 
 
 def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:

@@ -42,7 +42,8 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
     try:
-        return data.decode("utf-8")
+        # Some editors begin a file with a mark of its encoding.
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ConfigError(
@@ -59,6 +60,8 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{path}: not valid TOML: nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         said = str(error)
     at = re.search(r" \(at line (\d+), column \d+\)", said)

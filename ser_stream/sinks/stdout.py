@@ -4,6 +4,7 @@ Live audio must not wait for whoever reads stdout: a thread writes from a bounde
 (`ser_stream.sinks.outbox`). At fast pace the pipeline simply waits for the reader.
 """
 
+import logging
 import math
 import os
 import select
@@ -14,6 +15,7 @@ from typing import Protocol
 from ser_stream.events import Message
 from ser_stream.sinks.outbox import Outbox
 
+_LOGGER = logging.getLogger(__name__)
 CLOSE_WAIT = 5.0
 """Seconds for a reader to take what is left when the program ends."""
 POLL = 0.25
@@ -93,3 +95,4 @@ class StdoutSink:
                 self._broken = True
             except OSError as error:
                 self._broken, self.error = True, error
+                _LOGGER.warning("standard output: %s", error.strerror)

@@ -11,6 +11,7 @@ import numpy as np
 from ser_stream.clock import elapsed
 from ser_stream.errors import DeviceError
 from ser_stream.events import AudioInfo
+from ser_stream.log import Every
 from ser_stream.resample import MonoResampler
 from ser_stream.ring import Piece, Ring, RingStatistics
 from ser_stream.sources import portaudio
@@ -60,6 +61,7 @@ class Microphone:
         self._expected = 0
         self._next = 0
         self._silent_s = 0.0
+        self._losses = Every(10.0)
         self._checked = time.monotonic()
         _LOGGER.info(
             "microphone: %s, %d Hz, channels: %d",
@@ -169,7 +171,9 @@ class Microphone:
 
     def _convert(self, piece: Piece) -> Chunk:
         if piece.start != self._expected:
-            _LOGGER.warning(
+            self._losses.log(
+                _LOGGER,
+                logging.WARNING,
                 "microphone: %.3f s were lost",
                 (piece.start - self._expected) / self._rate,
             )

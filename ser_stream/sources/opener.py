@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from ser_stream.errors import DeviceError, SerStreamError
 from ser_stream.sources import portaudio
 from ser_stream.sources.microphone import Microphone
 from ser_stream.sources.remembered import RememberedDevice
@@ -23,6 +24,7 @@ class Opener:
         """For what the user wrote: a name, a part, a number, or "" for the default."""
         self._device = RememberedDevice(wanted)
         self._attempt: _Attempt | None = None
+        self._stopped = False
 
     def load(self) -> None:
         """Begin to start PortAudio, and open nothing."""
@@ -58,8 +60,12 @@ class Opener:
             MissingLibraryError: if PortAudio is not installed.
         """
         assert self._attempt is not None
-        if self._attempt.error is not None:
-            raise self._attempt.error
+        error = self._attempt.error
+        if isinstance(error, SerStreamError):
+            raise error
+        if error is not None:
+            # PortAudio's own, when it could not even be started: no reason to end.
+            raise DeviceError(f"the sound system fails: {error}") from error
         return self._attempt.microphone
 
     def _begin(self, call: "Callable[[], Microphone | None]") -> None:
@@ -67,8 +73,11 @@ class Opener:
         self._attempt.start()
 
     def _open(self, scan: bool) -> Microphone:
-        if scan:
+        if scan or self._stopped:
+            # A scan that fails leaves PortAudio stopped, and nothing opens then.
+            self._stopped = True
             portaudio.rescan()
+            self._stopped = False
         device, devices = self._device.find()
         microphone = Microphone(device)
         self._device.opened(device, devices)

@@ -146,7 +146,8 @@ class SourcePoll:
         output, _ = self._pactl.communicate()
         answered = self._pactl.returncode == 0
         self._pactl = None
-        rows = [line.split("\t") for line in output.decode().splitlines()]
+        text = output.decode(errors="replace")
+        rows = [line.split("\t") for line in text.splitlines()]
         self.sources = {r[1]: r[0] for r in rows if len(r) > 1} if answered else None
         return True
 
