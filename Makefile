@@ -23,7 +23,7 @@ install: $(VENV)/.all       ## .venv with all extras and tools
 
 test: $(VENV)/.all          ## install what tests need, then run every test
 	@sh tests/install_packages.sh
-	$(BIN)/python -m pytest -m "not alone" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not alone" -n 4 --dist worksteal
 	$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.all         ## format, lint, types, import contracts, spelling

@@ -72,7 +72,9 @@ class Daemon:
         with ExitStack() as stack:
             if any(a.kind == "stdout" for a in addresses):
                 # Audio that comes by the clock must not wait for whoever reads.
-                self._stdout = StdoutSink(render, live=config.source.paced)
+                self._stdout = StdoutSink(
+                    render, live=config.source.paced, alone=len(addresses) == 1
+                )
                 stack.callback(self._stdout.close)
             self._open_hub(config, addresses, stack)
             self._command = settings.located(

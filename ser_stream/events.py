@@ -28,6 +28,8 @@ from ser_stream.window import window_length
 PROTOCOL = 1
 MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
+MAX_TEXT = 1000
+"""Characters of a text for people; at 6 bytes each, the line is still short enough."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,13 @@ def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
         label: round(float(score), 4)
         for label, score in zip(labels, scores, strict=True)
     }
+
+
+def shortened(text: str) -> str:
+    """A text for people, cut where it is too long for a line."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def utc_text(moment: datetime) -> str:
@@ -176,7 +185,7 @@ class Protocol:
                 "seq": self._next(),
                 "what": what,
                 "state": state,
-                "detail": detail,
+                "detail": shortened(detail),
                 "time": self._time(sample),
             }
         )
@@ -221,7 +230,7 @@ def reply(id: object, result: Mapping[str, Any]) -> Message:
 
 def refusal(id: object, code: str, text: str) -> Message:
     """The answer to one that was not; `code` is for programs, `text` for people."""
-    error = {"code": code, "text": text}
+    error = {"code": code, "text": shortened(text)}
     return Message({"type": "reply", "id": id, "ok": False, "error": error})
 
 

@@ -1,11 +1,14 @@
 """`ser_stream.client` against a real hub, and against servers that misbehave."""
 
+import array
 import contextlib
+import fcntl
 import json
 import logging
 import socket
 import subprocess
 import sys
+import termios
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -25,6 +28,7 @@ from ser_stream.client import (
 )
 from ser_stream.client.connection import unreachable
 from ser_stream.client.retry import Backoff
+from ser_stream.client.stream import Stream
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
 from ser_stream.sinks.address import parse
@@ -249,12 +253,13 @@ def test_no_token_is_told_to_a_unix_socket_and_none_does_no_harm(
 
 
 def test_one_subscriber_too_many_waits_for_a_place(uris: dict[str, str]) -> None:
-    with serving(uris["unix"], max_subscribers=1) as hub:
-        first = connect(uris["unix"])
+    with serving(uris["tcp"], max_subscribers=1) as hub:
+        uri = str(hub.addresses[0])
+        first = connect(uri)
         with pytest.raises(UnreachableError, match="there are 1 subscribers already"):
-            connect(uris["unix"], reconnect=False)
+            connect(uri, reconnect=False)
         threading.Timer(0.2, first.close).start()
-        with connect(uris["unix"]) as second:
+        with connect(uri) as second:
             assert types(second, 2) == ["hello", "snapshot"]
         hub_server.wait_until(lambda: not sum(hub.subscribers.values()))
 
@@ -373,6 +378,26 @@ def test_lines_may_come_byte_by_byte() -> None:
         assert types(stream, 2) == ["hello", "emotion"]
 
 
+def test_no_more_is_read_than_is_soon_used(folder: Path) -> None:
+    line = prediction(1).line
+    taken, left = threading.Event(), array.array("i", [0])
+
+    def script(connection: socket.socket) -> None:
+        connection.sendall(HELLO + 100 * line)
+        taken.wait(10)
+        fcntl.ioctl(connection, termios.TIOCOUTQ, left)
+        until_left(connection)
+
+    with (
+        scripted_server(script, path=folder / "s") as uri,
+        connect(uri, reconnect=False) as stream,
+    ):
+        next(stream)
+        taken.set()
+    # To the daemon, whoever uses what was read ahead looks asleep.
+    assert left[0] > 80 * len(line)
+
+
 def test_types_of_a_newer_daemon_are_skipped_and_its_fields_kept() -> None:
     newer = emotion(2).line.replace(b"{", b'{"mood":{"joy":1},', 1)
     lines = (HELLO, b'{"type":"song","seq":1}\n', newer)
@@ -400,6 +425,18 @@ def test_another_thread_may_close_it_and_the_iteration_ends(
             stream = connect(str(address))
             threading.Timer(0.1, stream.close).start()
             assert types(stream, 9) == ["hello", "snapshot"]
+
+
+def test_closing_while_the_iteration_disconnects_is_no_error(
+    uris: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(uris["unix"]), connect(uris["unix"]) as stream:
+        looks = iter([stream._connection])
+        # The other thread disconnects between the first look and the second.
+        connection = property(lambda _: next(looks, None))
+        with monkeypatch.context() as patch:
+            patch.setattr(Stream, "_connection", connection, raising=False)
+            stream.close()
 
 
 def test_closing_also_ends_the_wait_for_a_daemon(uris: dict[str, str]) -> None:

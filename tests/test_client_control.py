@@ -1,6 +1,7 @@
 """`ser_stream.client.control`: a request to a running daemon, and its answer."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from ser_stream.client import (
     where,
 )
 from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.events import refusal
 from tests.hub_server import serving, socket_folder
+from tests.program import error_line, run
 from tests.scripted_server import says, scripted_server
 
 
@@ -82,9 +85,30 @@ def test_a_daemon_that_does_not_answer_is_given_up(folder: Path) -> None:
         control("reload", folder / "s", timeout=0.2)
 
 
-def test_only_a_unix_socket_takes_requests() -> None:
-    with pytest.raises(ConfigError, match=r"tcp://127.0.0.1:1 is no Unix"):
-        control("status", "tcp://127.0.0.1:1")
+def test_a_connection_that_is_refused_says_why(folder: Path) -> None:
+    line = refusal(None, "too_many", "there are 7 subscribers already").line
+    with (
+        scripted_server(says(line), path=folder / "s"),
+        pytest.raises(RefusedError, match=r"^there are 7 subscribers") as caught,
+    ):
+        control("status", folder / "s")
+    assert caught.value.code == "too_many"
+
+
+@pytest.mark.parametrize("uri", ["tcp://127.0.0.1:1", "ws://[::1]:1", "stdout:"])
+def test_only_a_unix_socket_takes_requests(uri: str) -> None:
+    says = f"{uri}: a daemon is controlled over its unix socket alone"
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        control("status", uri)
+
+
+def test_the_command_takes_a_uri_as_it_is(folder: Path) -> None:
+    with serving(f"unix://{folder}/s", control=obey):
+        done = run("pause", "--socket", f"unix://{folder}/s")
+        assert "it is paused already" in error_line(done)
+    done = run("pause", "--socket", "tcp://127.0.0.1:1")
+    assert "over its unix socket alone" in error_line(done)
+    assert done.returncode == 2
 
 
 def test_whatever_else_listens_there_is_told(folder: Path) -> None:

@@ -131,6 +131,7 @@ def test_a_reload_swaps_the_model_and_settings_between_two_steps(
         ('model = "open"\nstepp = 0.2\n', "config.toml:2: unknown key 'stepp'"),
         ('model = "garbage"\n', "there is no model 'garbage'"),
         ("window = 99\n", "config.toml:1: window is 99"),
+        ("x" * 20_000 + " = 1\n", "config.toml:1: unknown key 'xxx"),
     ],
 )
 def test_a_bad_reload_is_refused_and_the_old_stays(

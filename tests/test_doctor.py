@@ -290,7 +290,7 @@ def test_a_sound_system_that_crashes_or_hangs_is_a_finding(
 
 def test_a_daemon_that_runs_is_asked_how_it_is(tmp_path: Path) -> None:
     with running_daemon() as daemon:
-        while control("status", daemon.socket)["degraded"]:
+        while not control("status", daemon.socket)["steps"]:
             assert daemon.process.poll() is None
         found, device = running.check_daemon(daemon.socket)
         assert found is not None

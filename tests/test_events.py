@@ -20,12 +20,15 @@ from ser_stream.events import (
     bye,
     dropped,
     milliseconds,
+    refusal,
+    reply,
     utc_text,
 )
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import EmotionEvent, Phase, Prediction, State
+from ser_stream.wall_clock import WallClock
 
 LABELS = ("angry", "fear", "happy", "neutral", "sad")
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -130,7 +133,7 @@ def check_shape(value: Any, shape: Any) -> None:
 
 @pytest.fixture
 def protocol() -> Protocol:
-    return Protocol(T0)
+    return Protocol(WallClock(T0))
 
 
 def test_each_line_has_the_shape_that_was_promised(protocol: Protocol) -> None:
@@ -169,7 +172,7 @@ def test_hello_says_who_speaks_and_how_often(protocol: Protocol) -> None:
 
 
 def test_two_streams_have_different_names() -> None:
-    assert Protocol(T0).stream != Protocol(T0).stream
+    assert Protocol().stream != Protocol().stream
 
 
 def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: Protocol) -> None:
@@ -293,10 +296,21 @@ def test_a_file_name_that_is_no_utf_8_can_still_be_told(protocol: Protocol) -> N
     assert parse(hello)["audio"]["device"].endswith("ller.wav")
 
 
-def test_a_line_is_at_most_16_kib(protocol: Protocol) -> None:
-    empty = len(protocol.status("audio", "lost", "", 0).line)
-    fits = protocol.status("audio", "lost", "x" * (MAX_LINE - empty), 0)
+def test_a_line_is_at_most_16_kib() -> None:
+    empty = len(reply(1, {"x": ""}).line)
+    fits = reply(1, {"x": "x" * (MAX_LINE - empty)})
     assert len(fits.line) == MAX_LINE == 16_384
-    longer = protocol.status("audio", "lost", "x" * (MAX_LINE - empty + 1), 0)
-    with pytest.raises(AssertionError, match="a status line of 16385 bytes"):
+    longer = reply(1, {"x": "x" * (MAX_LINE - empty + 1)})
+    with pytest.raises(AssertionError, match="a reply line of 16385 bytes"):
         _ = longer.line
+
+
+@pytest.mark.parametrize("letter", ["x", "\0", "\N{GRINNING FACE}"])
+def test_a_text_for_people_is_never_too_long_for_a_line(
+    protocol: Protocol, letter: str
+) -> None:
+    for count, last in ((1000, letter), (1001, "\u2026"), (20_000, "\u2026")):
+        text = letter * count
+        detail = parse(protocol.status("model", "refused", text, 0))["detail"]
+        said = parse(refusal(1, "refused", text))["error"]["text"]
+        assert detail == said == letter * 999 + last

@@ -16,7 +16,7 @@ import pytest
 
 from ser_stream.errors import ConfigError
 from ser_stream.events import bye
-from ser_stream.sinks import patience, subscriber
+from ser_stream.sinks import audience, patience, subscriber
 from ser_stream.sinks.hub import Hub
 from tests.hub_server import (
     Listener,
@@ -235,7 +235,7 @@ def test_who_has_asked_all_he_wants_gets_his_answers(uris: tuple[str, str]) -> N
 
 async def control(do: str) -> Mapping[str, Any]:
     if do == "pause":
-        raise ConfigError("this source cannot be paused")
+        raise ConfigError("this source cannot be paused: " + "\0" * 20_000)
     if do == "resume":
         raise ZeroDivisionError
     if do == "reload":
@@ -383,7 +383,7 @@ def test_too_many_are_refused_and_who_is_there_stays(uris: tuple[str, str]) -> N
     ):
         first.greeted()
         second.greeted()
-        with Listener(hub.addresses[0]) as third:
+        with Listener(hub.addresses[1]) as third:
             refusal, last = third.rest()
             assert refusal["error"]["code"] == "too_many"
             assert "2 subscribers" in refusal["error"]["text"]
@@ -394,6 +394,25 @@ def test_too_many_are_refused_and_who_is_there_stays(uris: tuple[str, str]) -> N
             third.greeted()
         publish(hub, 1)
         assert first.read()["seq"] == 1
+
+
+def test_when_all_is_full_some_more_may_ask_on_the_unix_socket(
+    uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "MORE_BY_UNIX", 2)
+    with (
+        serving(*uris, max_subscribers=1, control=control) as hub,
+        contextlib.ExitStack() as stack,
+    ):
+        unix, tcp = hub.addresses
+        stack.enter_context(Listener(tcp)).greeted()
+        for _ in range(2):
+            operator = stack.enter_context(Listener(unix)).greeted()
+            operator.say({"type": "control", "id": 1, "do": "status"})
+            assert operator.read()["ok"]
+        for address in hub.addresses:
+            with Listener(address) as refused:
+                assert refused.read()["error"]["code"] == "too_many"
 
 
 CROWDED = """
@@ -498,6 +517,48 @@ def test_who_sends_no_token_is_not_waited_for(
         refusal, last = listener.rest()
     assert refusal["error"]["code"] == "wrong_token"
     assert last["reason"] == "protocol"
+
+
+def test_who_has_shown_no_token_takes_no_subscribers_place(
+    uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(subscriber, "GRACE", 0.2)
+    auth = {"type": "auth", "token": "secret", "id": 1}
+    with (
+        serving(*uris, token="secret", max_subscribers=1) as hub,
+        contextlib.ExitStack() as stack,
+    ):
+        strangers = [stack.enter_context(Listener(hub.addresses[1])) for _ in range(5)]
+        # The oldest make room.
+        for stranger in strangers[:2]:
+            refusal, last = stranger.rest()
+            assert refusal["error"]["code"] == "too_many"
+            assert "send auth as soon" in refusal["error"]["text"]
+            assert last == {"type": "bye", "reason": "protocol"}
+        assert hub.subscribers["tcp"] == 0
+        strangers[2].say(auth)
+        assert strangers[2].read()["ok"] is True
+        strangers[2].greeted()
+        # Only who has shown it is one too many.
+        strangers[3].say(auth)
+        refusal, _ = strangers[3].rest()
+        assert (refusal["id"], refusal["error"]["code"]) == (1, "too_many")
+        assert hub.subscribers["tcp"] == 1
+        hub.close()
+        assert strangers[4].rest() == [{"type": "bye", "reason": "shutdown"}]
+
+
+def test_with_few_files_there_is_room_for_subscribers_and_for_strangers() -> None:
+    for token, files, limits in (
+        (None, 100, (100, 200)),
+        ("secret", 100, (75, 25)),
+        ("secret", 9000, (2000, 200)),
+        ("secret", -5, (1, 1)),
+    ):
+        crowd = audience.Audience(token=token)
+        crowd.limit_files(files)
+        assert (crowd.max_subscribers, crowd.max_strangers) == limits
 
 
 def test_a_unix_socket_needs_no_token_and_takes_one(uris: tuple[str, str]) -> None:

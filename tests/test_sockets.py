@@ -156,8 +156,27 @@ def test_the_lock_is_never_held_twice_while_others_come_and_go(folder: Path) -> 
 
 def test_a_file_that_is_no_socket_is_left_alone(folder: Path) -> None:
     (folder / "s").write_text("precious")
+    # It is seen before a lock is tried.
+    (folder / ".s.lock").write_text("no lock")
     assert "is no socket; move it away" in refused(f"unix://{folder}/s")
     assert (folder / "s").read_text() == "precious"
+
+
+def test_files_of_others_beside_the_socket_are_left_alone(folder: Path) -> None:
+    mine = folder / "s.lock"
+    mine.touch()
+    with serving(f"unix://{folder}/s"):
+        lock = folder / ".s.lock"
+        assert lock.exists()
+        lock.write_text("precious")
+    assert sorted(folder.iterdir()) == [lock, mine]
+    said = refused(f"unix://{folder}/s")
+    assert said.startswith(f"{lock} is there and is no lock of ours; move it away")
+    assert lock.read_text() == "precious"
+    lock.unlink()
+    os.mkfifo(lock)
+    assert "is no lock of ours" in refused(f"unix://{folder}/s")
+    assert lock.is_fifo()
 
 
 def test_a_folder_that_cannot_be_is_refused(folder: Path) -> None:
@@ -272,4 +291,14 @@ def test_an_inherited_socket_that_others_reach_needs_a_token() -> None:
     hub = Hub()
     with pytest.raises(SinkError, match="can be reached from other machines"):
         hub.open([], [socket.create_server(("0.0.0.0", 0))])
+    hub.close()
+
+
+def test_an_inherited_socket_without_a_file_is_refused() -> None:
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(f"\0ser-stream-test-{os.getpid()}")
+    listening.listen()
+    hub = Hub()
+    with pytest.raises(SinkError, match=r"@ser-stream-test-.* ListenStream= needs"):
+        hub.open([parse("unix:///run/never")], [listening])
     hub.close()

@@ -50,6 +50,8 @@ def refusal(hub: Hub, **options: Any) -> int:
     """The status with which a handshake is refused."""
     with pytest.raises(InvalidStatus) as caught, listening(hub, **options):
         pass
+    if caught.value.response.status_code == 403:
+        assert b"--allow-origin" in caught.value.response.body
     return caught.value.response.status_code
 
 

@@ -1,6 +1,5 @@
 """`ser-stream status`, `pause`, `resume` and `reload`: a running daemon's operator."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,13 +7,13 @@ import typer
 from ser_stream.cli.app import app
 
 Socket = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--socket",
-        help="The daemon's unix socket. [default: $XDG_RUNTIME_DIR/ser-stream/"
-        "ser-stream.sock, else /run/ser-stream/ser-stream.sock]",
+        help="The daemon's unix socket, a path or unix:///PATH. [default: "
+        "$XDG_RUNTIME_DIR/ser-stream/ser-stream.sock, else "
+        "/run/ser-stream/ser-stream.sock]",
         metavar="PATH",
-        readable=False,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")]

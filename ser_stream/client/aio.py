@@ -36,9 +36,13 @@ class Connection:
         try:
             async with asyncio.timeout(within):
                 if address.kind == "unix":
-                    opened = await asyncio.open_unix_connection(address.path)
+                    opened = await asyncio.open_unix_connection(
+                        address.path, limit=READ_SIZE
+                    )
                 else:
-                    opened = await asyncio.open_connection(address.host, address.port)
+                    opened = await asyncio.open_connection(
+                        address.host, address.port, limit=READ_SIZE
+                    )
         except OSError as error:
             raise unreachable(address, error) from None
         self._reader, self._writer = opened

@@ -9,8 +9,8 @@ from ser_stream.client.errors import AccessError, UnreachableError
 from ser_stream.client.framing import Wire
 from ser_stream.sinks.address import Address
 
-READ_SIZE = 64 * 1024
-"""Bytes."""
+READ_SIZE = 4096
+"""Bytes, of few lines: whoever uses what was read ahead looks asleep to the daemon."""
 
 
 def unreachable(address: Address, error: OSError) -> AccessError | UnreachableError:

@@ -15,7 +15,7 @@ from ser_stream.client.lines import decode, encode
 from ser_stream.client.subscription import TIMEOUT
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
-from ser_stream.sinks.address import Address
+from ser_stream.sinks.address import Address, parse
 
 
 def control(
@@ -47,7 +47,7 @@ def control(
             # The daemon also says hello, and whatever happens meanwhile.
             line = connection.receive(left)
             reply = decode(line) if line is not None else {}
-            if reply.get("type") == "reply" and reply.get("id") == 1:
+            if _is_answer(reply):
                 return _result(reply)
     raise UnreachableError(
         f"the daemon did not answer {do} within {timeout:g} s; it may hang: see its log"
@@ -58,12 +58,12 @@ def _where(socket: str | Path | None) -> tuple[Address, ...]:
     if socket is None:
         return addresses(None)
     text = str(socket)
-    where = addresses(text if ":" in text else f"unix://{Path(text).absolute()}")
-    if where[0].kind != "unix":
+    address = parse(text if ":" in text else f"unix://{Path(text).absolute()}")
+    if address.kind != "unix":
         raise ConfigError(
-            f"{socket} is no Unix socket; a daemon is controlled over that alone"
+            f"{socket}: a daemon is controlled over its unix socket alone"
         )
-    return where
+    return (address,)
 
 
 def _connect(where: tuple[Address, ...], timeout: float) -> Connection:
@@ -76,6 +76,14 @@ def _connect(where: tuple[Address, ...], timeout: float) -> Connection:
     raise NotRunningError(
         f"no daemon listens on {tried}; start one: ser-stream listen --to {where[0]}"
     )
+
+
+def _is_answer(reply: dict[str, Any]) -> bool:
+    if reply.get("type") != "reply":
+        return False
+    # Without an id, it is the connection that is refused.
+    refused = reply.get("id") is None and reply.get("ok") is False
+    return refused or reply.get("id") == 1
 
 
 def _result(reply: dict[str, Any]) -> dict[str, Any]:

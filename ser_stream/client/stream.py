@@ -84,8 +84,10 @@ class Stream(Described):
     def close(self) -> None:
         """Leave the daemon; the iteration ends, in whatever thread it is."""
         self._closed.set()
-        if self._connection is not None:
-            self._connection.wake()
+        # Whoever iterates may disconnect between two looks.
+        connection = self._connection
+        if connection is not None:
+            connection.wake()
         # Whoever iterates now disconnects.
         if self._iterating.acquire(blocking=False):
             self._waiting.clear()

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ser_stream.client import control
 from ser_stream.commands.output import write
 
 
-def status(socket: Path | None, as_json: bool) -> bool:
+def status(socket: str | None, as_json: bool) -> bool:
     """Print how the daemon is.
 
     Returns:
@@ -23,7 +22,7 @@ def status(socket: Path | None, as_json: bool) -> bool:
     return bool(answer["degraded"])
 
 
-def command(do: str, socket: Path | None, as_json: bool) -> None:
+def command(do: str, socket: str | None, as_json: bool) -> None:
     """Have something done, and print what came of it.
 
     Raises:

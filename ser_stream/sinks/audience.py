@@ -16,6 +16,10 @@ from ser_stream.sinks.present import Present
 from ser_stream.sinks.subscriber import Subscriber
 
 MAX_SUBSCRIBERS = 2000
+MORE_BY_UNIX = 16
+"""Further ones on Unix sockets, so that `status` can be asked when all is full."""
+MAX_STRANGERS = 200
+"""Connections whose token has not come yet."""
 
 
 class Audience:
@@ -32,12 +36,14 @@ class Audience:
         self.control = control
         self.token = token
         self.max_subscribers = max_subscribers
+        self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         """Predictions that slow subscribers did not get, since the start."""
         self._patience = patience
         self._present = Present()
         self._begun = False
         self._members: set[Subscriber] = set()
+        self._strangers: dict[Subscriber, None] = {}
         self._refused: set[Subscriber] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
@@ -50,10 +56,30 @@ class Audience:
         """Whether the end may wait for subscribers that still read."""
         return self._patience is not None and self._patience.waits
 
+    def limit_files(self, files: int) -> None:
+        """Have no more connections than so many open files allow."""
+        if self.token is not None:
+            self.max_strangers = max(1, min(MAX_STRANGERS, files // 4))
+            files -= self.max_strangers
+        self.max_subscribers = max(1, min(self.max_subscribers, files))
+
+    def meet(self, stranger: Subscriber) -> None:
+        """Somebody has come and has yet to show the token."""
+        self._empty.clear()
+        if len(self._strangers) >= self.max_strangers:
+            # The oldest: who knows the token does not take long.
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            self._refused.add(oldest)
+            oldest.cut_short()
+        self._strangers[stranger] = None
+
     def join(self, subscriber: Subscriber) -> bool:
         """Count somebody in; False if there are too many."""
         self._empty.clear()
-        if len(self._members) >= self.max_subscribers:
+        self._strangers.pop(subscriber, None)
+        more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
+        if len(self._members) >= self.max_subscribers + more:
             self._refused.add(subscriber)
             return False
         self._members.add(subscriber)
@@ -62,12 +88,13 @@ class Audience:
 
     def leave(self, subscriber: Subscriber) -> None:
         """Somebody has gone."""
+        self._strangers.pop(subscriber, None)
         self._refused.discard(subscriber)
         if subscriber in self._members:
             self._members.remove(subscriber)
             self.counts[subscriber.kind] -= 1
         self.watch(subscriber)
-        if not self._members and not self._refused:
+        if not (self._members or self._strangers or self._refused):
             self._empty.set()
 
     def admits(self, token: str) -> bool:
@@ -100,7 +127,7 @@ class Audience:
 
     async def part(self, reason: str) -> None:
         """Say `bye` to all who have not heard it, and wait until they have gone."""
-        for subscriber in tuple(self._members):
+        for subscriber in (*self._members, *self._strangers):
             subscriber.finish(reason)
         await self._empty.wait()
         for task in tuple(self._tasks):

@@ -11,7 +11,7 @@ from typing import Protocol
 from ser_stream.errors import MissingLibraryError
 from ser_stream.events import Message
 from ser_stream.sinks.address import Address
-from ser_stream.sinks.audience import MAX_SUBSCRIBERS, Audience
+from ser_stream.sinks.audience import MAX_SUBSCRIBERS, MORE_BY_UNIX, Audience
 from ser_stream.sinks.control_request import Control
 from ser_stream.sinks.listeners import Listener, open_listeners
 from ser_stream.sinks.loop_thread import LoopThread, raise_file_limit
@@ -20,7 +20,7 @@ from ser_stream.sinks.socket_options import ACCEPT_AT_ONCE
 from ser_stream.sinks.stream import StreamWire
 
 _LOGGER = logging.getLogger(__name__)
-SPARE_FILES = 64
+SPARE_FILES = 48 + MORE_BY_UNIX
 """Descriptors that are kept for the microphone, a reload, the log and the rest."""
 
 
@@ -58,7 +58,7 @@ class Hub:
                 takes nothing; True drops predictions that one does not take in time.
             token: what subscribers by TCP and WebSocket must know.
             origins: pages besides our own that may open a WebSocket, `https://HOST`.
-            max_subscribers: further ones are refused.
+            max_subscribers: further ones are refused, but for some on Unix sockets.
         """
         self._patience = None if live else Patience()
         self._audience = Audience(
@@ -113,14 +113,14 @@ class Hub:
         """
         if any(address.kind == "ws" for address in addresses):
             load_websocket()
-        room = max(1, raise_file_limit() - SPARE_FILES)
-        if room < self._audience.max_subscribers:
+        wanted = self._audience.max_subscribers
+        self._audience.limit_files(raise_file_limit() - SPARE_FILES)
+        if self._audience.max_subscribers < wanted:
             _LOGGER.warning(
                 "at most %d subscribers: the system allows no more open files "
                 "(ulimit -n, LimitNOFILE=)",
-                room,
+                self._audience.max_subscribers,
             )
-            self._audience.max_subscribers = room
         self._listeners = open_listeners(
             addresses, inherited, guarded=self._audience.token is not None
         )

@@ -113,6 +113,13 @@ def _host(listening: socket.socket) -> str:
 def _address_of(listening: socket.socket) -> Address:
     name = listening.getsockname()
     if listening.family == socket.AF_UNIX:
+        if isinstance(name, bytes):
+            shown = name.decode(errors="replace").replace("\0", "@")
+            raise SinkError(
+                f"the inherited socket {shown} is no file, so that nothing decides who "
+                "may use it; ListenStream= needs a path, such as "
+                "%t/ser-stream/ser-stream.sock"
+            )
         return Address("unix", path=name)
     return Address("tcp", host=name[0], port=name[1])
 

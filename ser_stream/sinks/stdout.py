@@ -38,8 +38,23 @@ class StdoutSink:
     """Writes rendered messages to a file descriptor."""
 
     def __init__(
-        self, render: Renderer = json_line, *, live: bool = True, fd: int = 1
+        self,
+        render: Renderer = json_line,
+        *,
+        live: bool = True,
+        alone: bool = True,
+        fd: int = 1,
     ) -> None:
+        """Begin.
+
+        Args:
+            render: what is written for a message.
+            live: whether nobody may be waited for; then a thread writes.
+            alone: False where the program goes on without it; then the log says why
+                nothing is written any more.
+            fd: the descriptor.
+        """
+        self._alone = alone
         self._render = render
         self._fd = fd
         self._broken = False
@@ -95,4 +110,5 @@ class StdoutSink:
                 self._broken = True
             except OSError as error:
                 self._broken, self.error = True, error
-                _LOGGER.warning("standard output: %s", error.strerror)
+                if not self._alone:
+                    _LOGGER.warning("standard output: %s", error.strerror)

@@ -50,14 +50,21 @@ class Subscriber:
 
     def begin(self) -> None:
         """The connection is there."""
+        if self._authorized:
+            self._join(None)
+        else:
+            self._audience.meet(self)
+            self._timer = _later(AUTH_WAIT, self._no_token)
+
+    def _join(self, id: object) -> None:
         if not self._audience.join(self):
             most = self._audience.max_subscribers
-            self._refuse(None, "too_many", f"there are {most} subscribers already")
+            self._refuse(id, "too_many", f"there are {most} subscribers already")
             self.finish("protocol")
-        elif self._authorized:
-            self._greet()
-        else:
-            self._timer = _later(AUTH_WAIT, self._no_token)
+            return
+        if id is not None:
+            self._tell(reply(id, {}))
+        self._greet()
 
     def gone(self) -> None:
         """The connection is no more."""
@@ -76,6 +83,14 @@ class Subscriber:
         else:
             self._write(bye(reason))
         self._end()
+
+    def cut_short(self) -> None:
+        """Others take its place, at once: no token came, and nothing waits for it."""
+        text = "too many wait without a token; send auth as soon as you connect"
+        self._refuse(None, "too_many", text)
+        self._tell(bye("protocol"))
+        self.ending = True
+        self._wire.abort()
 
     def _end(self) -> None:
         self.ending = True
@@ -109,7 +124,7 @@ class Subscriber:
         if type == "bye":
             self.finish(str(message.fields["reason"]))
         elif not self._greeted:
-            if type == "snapshot" and self._authorized:
+            if type == "snapshot":
                 self._greet()
         elif type == "snapshot":
             # That is how things stood when the stream began.
@@ -201,9 +216,7 @@ class Subscriber:
             return
         self._authorized = True
         self._cancel_timer()
-        if request.id is not None:
-            self._tell(reply(request.id, {}))
-        self._greet()
+        self._join(request.id)
 
     def _no_token(self) -> None:
         text = f"no token came within {AUTH_WAIT:g} s; the first line must be auth"
@@ -221,10 +234,12 @@ class Subscriber:
 
     async def _control(self, request: Request) -> None:
         assert self._audience.control is not None
-        self._tell(await answer_control(self._audience.control, request))
-        self.busy = False
-        if not self.ending:
-            self._wire.more()
+        try:
+            self._tell(await answer_control(self._audience.control, request))
+        finally:
+            self.busy = False
+            if not self.ending:
+                self._wire.more()
 
 
 def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:

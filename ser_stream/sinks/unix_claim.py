@@ -30,6 +30,8 @@ class UnixClaim:
                 is not permitted.
         """
         self._path = path
+        # Where something else is, not even a lock is made.
+        _is_there(path)
         self._lock = _lock(path)
         try:
             _clear(path)
@@ -48,12 +50,20 @@ class UnixClaim:
 
     def _unlock(self) -> None:
         with contextlib.suppress(OSError):
-            Path(_lock_path(self._path)).unlink()
+            # What somebody has written to is his.
+            if _is_lock(self._lock, self._path) and not os.fstat(self._lock).st_size:
+                _lock_path(self._path).unlink()
         os.close(self._lock)
 
 
-def _lock_path(path: str) -> str:
-    return f"{path}.lock"
+def _lock_path(path: str) -> Path:
+    return Path(path).with_name(f".{Path(path).name}.lock")
+
+
+def _is_lock(lock: int, path: str) -> bool:
+    """Whether it is what lies there now."""
+    opened = os.fstat(lock)
+    return _identity(_lock_path(path)) == (opened.st_dev, opened.st_ino)
 
 
 def _lock(path: str) -> int:
@@ -63,9 +73,14 @@ def _lock(path: str) -> int:
             flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
             lock = os.open(_lock_path(path), flags, MODE)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 opened = os.fstat(lock)
-                if _identity(_lock_path(path)) == (opened.st_dev, opened.st_ino):
+                if opened.st_size or not stat.S_ISREG(opened.st_mode):
+                    raise SinkError(
+                        f"{_lock_path(path)} is there and is no lock of ours; move it "
+                        "away, or choose another path for the socket"
+                    )
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if _is_lock(lock, path):
                     return lock
             except BaseException:
                 os.close(lock)
@@ -78,18 +93,25 @@ def _lock(path: str) -> int:
         raise SinkError(_not_permitted(path, error)) from None
 
 
-def _clear(path: str) -> None:
-    """Take a stale socket away."""
+def _is_there(path: str) -> bool:
+    """Whether there is a socket; whatever else is there is refused."""
     try:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
-        return
+        return False
     except OSError as error:
         raise SinkError(_not_permitted(path, error)) from None
     if not stat.S_ISSOCK(mode):
         raise SinkError(
             f"{path} is there and is no socket; move it away, or choose another path"
         )
+    return True
+
+
+def _clear(path: str) -> None:
+    """Take a stale socket away."""
+    if not _is_there(path):
+        return
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         code = probe.connect_ex(path)
@@ -117,7 +139,7 @@ def _bind(path: str) -> socket.socket:
     return result
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(path: str | Path) -> tuple[int, int] | None:
     try:
         status = Path(path).lstat()
     except OSError:

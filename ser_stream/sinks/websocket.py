@@ -113,7 +113,7 @@ class WebSocketServer:
         ):
             return connection.respond(
                 http.HTTPStatus.FORBIDDEN,
-                "pages of this origin may not listen; see the setting origins\n",
+                "pages of this origin may not listen; --allow-origin lets them\n",
             )
         return self._check_token(connection, request)
 
