@@ -233,7 +233,7 @@ def test_the_input_names_a_file(data: Path, clip: FloatArray) -> None:
     with open_source(config) as source:
         assert source.info.source == "file"
         chunk = source.read(0.1)
-    assert chunk is not None
+    assert isinstance(chunk, Chunk)
     assert np.array_equal(chunk.samples, clip[:1800])
 
 

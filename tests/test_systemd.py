@@ -189,7 +189,7 @@ def test_the_user_s_service_hears_through_the_sound_server_of_the_session(
 def test_a_wrong_configuration_ends_it_for_good_and_the_doctor_says_why(
     systemd: PrivateSystemd,
 ) -> None:
-    systemd.run("sed", "-i", "s/window/widnow/", "/etc/ser-stream/config.toml")
+    systemd.run("sed", "-i", "s/window/windoww/", "/etc/ser-stream/config.toml")
     systemd.run("systemctl", "restart", UNIT, check=False)
     assert systemd.show(UNIT, "ActiveState", "ExecMainStatus", "NRestarts") == {
         "ActiveState": "failed",
