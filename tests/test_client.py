@@ -380,12 +380,14 @@ def test_lines_may_come_byte_by_byte() -> None:
 
 def test_no_more_is_read_than_is_soon_used(folder: Path) -> None:
     line = prediction(1).line
-    taken, left = threading.Event(), array.array("i", [0])
+    taken, measured = threading.Event(), threading.Event()
+    left = array.array("i", [0])
 
     def script(connection: socket.socket) -> None:
         connection.sendall(HELLO + 100 * line)
         taken.wait(10)
         fcntl.ioctl(connection, termios.TIOCOUTQ, left)
+        measured.set()
         until_left(connection)
 
     with (
@@ -394,6 +396,7 @@ def test_no_more_is_read_than_is_soon_used(folder: Path) -> None:
     ):
         next(stream)
         taken.set()
+        assert measured.wait(10)
     # To the daemon, whoever uses what was read ahead looks asleep.
     assert left[0] > 80 * len(line)
 

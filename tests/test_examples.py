@@ -32,7 +32,7 @@ def require(*programs: str) -> None:
 
 
 def lines_of(command: list[str], socket: Path, count: int) -> list[str]:
-    """What an example prints of a few events before it is interrupted."""
+    """What an example prints of a few events before it is ended."""
     with (
         hub_server.serving(f"unix://{socket}") as hub,
         subprocess.Popen(
@@ -52,8 +52,9 @@ def lines_of(command: list[str], socket: Path, count: int) -> list[str]:
         hub.send(hub_server.emotion(5, "start", "happy"))
         assert process.stdout is not None
         lines = [process.stdout.readline().rstrip("\n") for _ in range(count)]
-        # Ctrl-C reaches all programs of a pipe.
-        os.killpg(process.pid, signal.SIGINT)
+        # All programs of a pipe. Not SIGINT, which is ignored by what a shell starts in
+        # the background, as it may have started these tests.
+        os.killpg(process.pid, signal.SIGTERM)
         process.communicate(timeout=10)
     return lines
 

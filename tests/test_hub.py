@@ -30,8 +30,6 @@ from tests.hub_server import (
     wait_until,
 )
 
-pytestmark = pytest.mark.alone
-
 KINDS = ("unix", "tcp")
 
 

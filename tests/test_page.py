@@ -8,8 +8,6 @@ from ser_stream.sinks.hub import Hub
 from tests.browser import Page, browser
 from tests.hub_server import emotion, prediction, serving, status
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:

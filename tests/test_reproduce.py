@@ -111,7 +111,8 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(
 
     moments, kills = random.Random(98), 0
     for table, options in WANTED.items():
-        for _ in range(12):
+        # The last time it is let go on to the end.
+        for wait in (moments.uniform(4.0, 9.0), 200.0):
             process = subprocess.Popen(
                 command(table, corpora, killed, *options),
                 cwd=ROOT,
@@ -120,17 +121,12 @@ def test_a_run_killed_at_random_moments_ends_as_an_undisturbed_one(
                 stderr=subprocess.DEVNULL,
             )
             try:
-                # The last time it is let go on to the end.
-                wait = moments.uniform(4.0, 9.0) if kills % 3 < 2 else 200.0
                 assert process.wait(wait) == 0
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 kills += 1
-                continue
-            break
-        kills += 1 if kills % 3 == 2 else 0
-    assert kills >= 2
+    assert kills >= 1
     assert results_in(killed) == expected
 
 
