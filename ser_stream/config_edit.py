@@ -8,8 +8,6 @@ touched, so a spelling that these few lines do not know is refused, never damage
 
 import os
 import re
-import shutil
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from ser_stream.config.toml_file import parse, read_text
 from ser_stream.errors import ConfigError
+from ser_stream.whole_file import replace_file
 
 Value = str | float
 
@@ -134,24 +133,8 @@ def _merged(
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file so that whoever reads it sees the old one or the new one, whole."""
-    target = Path(os.path.realpath(path))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".config-")
-        part = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode("utf-8"))
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                shutil.copymode(target, part)
-            else:
-                part.chmod(0o644)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_file(path, text.encode("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
     except UnicodeEncodeError:

@@ -6,11 +6,11 @@ told apart by the socket that they are controlled by.
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ser_stream.paths import user_path
+from ser_stream.whole_file import replace_file
 
 VERSION = 1
 
@@ -48,17 +48,7 @@ class PausedState:
         keys = sorted([*others, self._key] if paused else others)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"version": VERSION, "paused": keys}, indent=2) + "\n"
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self._path.parent, prefix=".state", delete=False
-        ) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, self._path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        replace_file(self._path, text.encode(), mode=0o600)
 
     def _paused(self) -> list[str]:
         try:

@@ -79,8 +79,7 @@ class Worker:
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hello: Message | None = None
         self._audio: AudioInfo | None = None
-        self._predicted = self._over = False
-        self._clock_begun = self._hello_guessed = False
+        self._over = False
         self._overload = Every(OVERLOAD_EVERY)
         self._expected_gap = False
         self.install(bundle, OnnxRecognizer(bundle), config)
@@ -131,7 +130,7 @@ class Worker:
             self._publish(bye("shutdown"))
             self._over = True
             self._do_submitted()
-        if not self._predicted and self._source.ended:
+        if not self.health.steps and self._source.ended:
             _LOGGER.warning(
                 "the input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
@@ -156,7 +155,9 @@ class Worker:
         if isinstance(item, Chunk):
             if not self.health.end:
                 self._protocol.clock.begin(item)
-                self._clock_begun = True
+                if self._hello is not None:
+                    # It could only guess when sample 0 would be spoken.
+                    self._say_hello()
             elif self._source.live:
                 self._protocol.clock.follow(item)
         return item
@@ -180,9 +181,6 @@ class Worker:
         elif item is not None and not self._is_too_late(item):
             if not self.health.end:
                 self._set_audio(AudioState.HEALTHY, "")
-                if self._hello_guessed:
-                    # Now it is known when sample 0 was spoken.
-                    self._say_hello()
             self.health.end = item.end
             self._events(self._pipeline.feed(item), item.arrived)
             self._expected_gap = False
@@ -279,7 +277,6 @@ class Worker:
 
     def _say_hello(self) -> None:
         self._audio = self._source.info
-        self._hello_guessed = not self._clock_begun
         self._hello = self._protocol.hello(
             self._bundle, self._audio, self._pipeline.config
         )
@@ -296,7 +293,6 @@ class Worker:
                 self._gap(event)
 
     def _prediction(self, event: Prediction, arrived: float) -> None:
-        self._predicted = True
         latency = time.monotonic() - arrived
         self.health.steps += 1
         self.health.latencies.append(latency)

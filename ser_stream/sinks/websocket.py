@@ -20,9 +20,9 @@ from ser_stream.sinks.socket_options import ACCEPT_AT_ONCE, set_options
 from ser_stream.sinks.subscriber import GRACE
 from ser_stream.sinks.websocket_wire import Connection, WebSocketWire
 
-_LIBRARY_LOGGER = logging.getLogger(f"{__name__}.library")
+_HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
 # It logs every stranger that sends nonsense, with a traceback.
-_LIBRARY_LOGGER.setLevel(logging.CRITICAL)
+_HANDSHAKE_LOGGER.setLevel(logging.CRITICAL)
 PING_EVERY = 20.0
 """Seconds; keeps the way open through proxies. Who is slow is no business of pings."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -66,7 +66,7 @@ class WebSocketServer:
             backlog=ACCEPT_AT_ONCE,
             create_connection=self._connection,  # type: ignore[arg-type]
             process_request=self._answer,
-            logger=_LIBRARY_LOGGER,
+            logger=_HANDSHAKE_LOGGER,
             server_header=None,
             # One line costs the same for all, and no line is worth compressing.
             compression=None,
