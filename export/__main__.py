@@ -1,4 +1,7 @@
-"""`python -m export CHECKPOINT DIR`: checkpoint -> bundle, with its parity proof."""
+"""`python -m export`: checkpoint -> bundle, with its parity proof; and its pack.
+
+`python -m export CHECKPOINT DIR` is `python -m export bundle CHECKPOINT DIR`.
+"""
 
 import sys
 from pathlib import Path
@@ -8,12 +11,20 @@ import typer
 
 from ser_stream.errors import SerStreamError
 
-app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    help="A trained checkpoint as a bundle, and the pack that adapts it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+COMMANDS = ("bundle", "adaptation-pack")
+
+Checkpoint = Annotated[Path, typer.Argument(help="Of `python -m training train`.")]
 
 
 @app.command()
-def export(
-    checkpoint: Annotated[Path, typer.Argument(help="Of `python -m training train`.")],
+def bundle(
+    checkpoint: Checkpoint,
     folder: Annotated[Path, typer.Argument(help="Bundle to write.", metavar="DIR")],
     crossval: Annotated[
         Path | None,
@@ -61,13 +72,61 @@ def export(
     sys.stdout.write(f"parity\n{rows}\n{folder}: sha256 {made.bundle.sha256}\n")
 
 
+@app.command()
+def adaptation_pack(
+    checkpoint: Checkpoint,
+    folder: Annotated[
+        Path, typer.Argument(help="Bundle exported from it.", metavar="BUNDLE")
+    ],
+    corpora: Annotated[
+        Path,
+        typer.Option(
+            envvar="SER_CORPORA", help="Folder of the corpora it was trained on."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="[default: adaptation, inside BUNDLE]")
+    ] = None,
+    hold_out: Annotated[
+        int | None,
+        typer.Option(
+            help="Speakers of each corpus in the canary part. [default: one in eight]",
+            min=1,
+        ),
+    ] = None,
+) -> None:
+    """Write what a bundle needs to adapt: weights, labelled windows, canary windows.
+
+    Windows are features of speech, never audio. The canary part holds speakers that the
+    network was not trained on, or speakers held out of the source part.
+    """
+    from export.pack import export_pack
+
+    pack = export_pack(checkpoint, folder, corpora, out, hold_out)
+    size = sum(path.stat().st_size for path in pack.folder.iterdir()) / 1e6
+    source, canary = pack.manifest["source"], pack.manifest["canary"]
+    sys.stdout.write(
+        f"source: {source['windows']} windows of {len(source['speakers'])} speakers\n"
+        f"canary: {canary['windows']} windows of {len(canary['speakers'])} speakers\n"
+        f"{pack.folder}: {size:.1f} MB, sha256 {pack.sha256}\n"
+    )
+
+
 def main() -> int:
     """Run, and turn the errors a user can mend into one line."""
+    arguments = sys.argv[1:]
+    if arguments and arguments[0] not in (*COMMANDS, "--help"):
+        arguments.insert(0, COMMANDS[0])
     try:
-        status = app(standalone_mode=False)
+        status = app(
+            args=arguments, prog_name="python -m export", standalone_mode=False
+        )
     except SerStreamError as error:
         sys.stderr.write(f"export: error: {error}\n")
         return error.exit_status
+    except OSError as error:
+        sys.stderr.write(f"export: error: {error}\n")
+        return 2
     except typer.TyperException as error:
         sys.stderr.write(f"export: error: {error.format_message()}\n")
         return 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from export.evidence import (
     read_unseen,
 )
 from export.parity import Parity, prove_parity
+from ser_stream.adaptation.pack import FOLDER as PACK
+from ser_stream.adaptation.pack import load_pack
 from ser_stream.bundle import (
     CARD,
     ENCODER,
@@ -115,12 +118,24 @@ def export_bundle(
         manifest["parity"] = parity.to_dict()
         write_card(part / CARD, manifest)
         _seal(part, manifest)
-        load_bundle(str(part))
+        _keep_pack(folder / PACK, part)
         # A kill between these two leaves the old bundle in the temporary folder.
         if folder.exists():
             os.replace(folder, Path(made) / "old")
         os.replace(part, folder)
     return Export(load_bundle(str(folder)), parity)
+
+
+def _keep_pack(pack: Path, bundle: Path) -> None:
+    """An adaptation pack in the old folder goes on if the graphs are still the same."""
+    loaded = load_bundle(str(bundle))
+    if not pack.exists():
+        return
+    try:
+        load_pack(pack, loaded)
+    except ModelError:
+        return  # of other weights, and of no use to these
+    shutil.copytree(pack, bundle / PACK)
 
 
 def _recordings(folder: Path) -> list[tuple[Path, FloatArray]]:

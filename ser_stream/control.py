@@ -1,4 +1,4 @@
-"""What the control socket can ask for: status, pause, resume, reload."""
+"""What the control socket can ask for: status, pause, reload, adapt.now and so on."""
 
 import asyncio
 import contextlib
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from ser_stream import __version__
+from ser_stream.adaptation.adapter import Adapter
+from ser_stream.adaptation.requests import answer
 from ser_stream.bundle import Bundle
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import configured_bundle, pipeline_config
-from ser_stream.errors import SerStreamError
+from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.health import Health
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.service.notify import Notifier
@@ -26,8 +28,6 @@ from ser_stream.values import SAMPLE_RATE
 from ser_stream.worker import Worker
 
 _LOGGER = logging.getLogger(__name__)
-ANSWER_WAIT = 30.0
-"""Seconds that the worker may take to come to a request; opening a device is slow."""
 Answer = dict[str, Any]
 
 
@@ -40,14 +40,28 @@ class Control:
         settings: Settings,
         bundle: Bundle,
         *,
+        adapter: Adapter | None = None,
         paused: PausedState | None = None,
         subscribers: Callable[[], Mapping[str, int]] = dict,
         on_reload: Callable[[ListenConfig], None] = lambda config: None,
         notifier: Notifier | None = None,
     ) -> None:
+        """Take charge of a worker.
+
+        Args:
+            worker: of the daemon.
+            settings: that it was started with.
+            bundle: the model that they name.
+            adapter: what adapts that model; None for nothing.
+            paused: where a pause is remembered.
+            subscribers: how many there are, by the kind of their socket.
+            on_reload: is told of the new configuration.
+            notifier: of systemd.
+        """
         self._worker = worker
         self._settings = self._started = settings
         self._bundle = bundle
+        self._adapter = adapter
         self._paused = paused
         self._subscribers = subscribers
         self._on_reload = on_reload
@@ -64,7 +78,14 @@ class Control:
         if do == "status":
             return self.status()
         commands = {"pause": self.pause, "resume": self.resume, "reload": self.reload}
-        return await asyncio.to_thread(commands[do])
+        if do in commands:
+            return await asyncio.to_thread(commands[do])
+        if self._adapter is None:
+            raise SerStreamError(
+                "this daemon does not adapt; start it with ser-stream listen --adapt, "
+                "or set adapt.enabled"
+            )
+        return await asyncio.to_thread(answer, self._adapter, do)
 
     def status(self) -> Answer:
         """How the daemon is, as `ser-stream status` shows it."""
@@ -84,7 +105,12 @@ class Control:
             },
             "paused": health.paused,
             "degraded": health.degraded,
-            "model": {"name": health.model, "sha256": health.model_sha256},
+            "model": {
+                "name": health.model,
+                "sha256": health.model_sha256,
+                "adapted": health.adapted,
+            },
+            "adaptation": None if self._adapter is None else self._adapter.status(),
             "steps": health.steps,
             "skipped": health.skipped,
             "emotions": health.emotions,
@@ -97,27 +123,14 @@ class Control:
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
         with self._pausing:
-            self._on_worker(self._worker.pause)
+            self._worker.call(self._worker.pause)
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         """Take the microphone again."""
         with self._pausing:
-            self._on_worker(self._worker.resume)
+            self._worker.call(self._worker.resume)
             return {"paused": False, **self._remember(False)}
-
-    def _on_worker(self, work: Callable[[], None]) -> None:
-        future = self._worker.submit(work)
-        try:
-            future.result(ANSWER_WAIT)
-        except TimeoutError:
-            # Not later either: what is answered must be what holds.
-            if future.cancel():
-                raise SerStreamError(
-                    f"the daemon has not come to it within {ANSWER_WAIT:g} s; it "
-                    "hangs, or waits for a subscriber; nothing was changed"
-                ) from None
-            future.result()
 
     def _remember(self, paused: bool) -> Answer:
         if self._paused is None:
@@ -131,6 +144,9 @@ class Control:
 
     def reload(self) -> Answer:
         """Read the configuration again, load its model, and go on with both.
+
+        Of a model that is adapted, the version in force stays; another model would be
+        another matter to learn.
 
         Raises:
             SerStreamError: if either is bad; the old ones stay.
@@ -157,16 +173,24 @@ class Control:
     def _reload(self) -> Answer:
         settings = self._settings.reload()
         bundle = configured_bundle(settings)
+        another = bundle.sha256 != self._bundle.sha256
+        if another and self._adapter is not None:
+            raise ConfigError(
+                f"this daemon adapts model {_which(self._bundle)}, and the one that is "
+                f"configured now is {_which(bundle)}; only a restart brings it"
+            )
         recognizer = OnnxRecognizer(bundle)
         config = settings.located(lambda config: pipeline_config(config, bundle))
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
-        another = bundle.sha256 != self._bundle.sha256
         # What `hello` says of them has changed.
         hello = another or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
-        self._on_worker(lambda: self._worker.install(bundle, recognizer, config))
+        if self._adapter is None:
+            self._worker.call(lambda: self._worker.install(bundle, recognizer, config))
+        else:
+            self._worker.call(lambda: self._worker.reconfigure(config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (
@@ -182,6 +206,10 @@ class Control:
         self._worker.submit(
             lambda: self._worker.tell_reload(state, detail, hello=hello)
         )
+
+
+def _which(bundle: Bundle) -> str:
+    return f"{bundle.name} ({bundle.sha256[:12]})"
 
 
 def _latency(health: Health) -> dict[str, float] | None:

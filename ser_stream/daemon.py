@@ -13,14 +13,23 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from ser_stream.access_token import read_token
+from ser_stream.adaptation.adapter import Adapter
+from ser_stream.adaptation.libraries import require_libraries
+from ser_stream.adaptation.store import Store, adaptation_folder
+from ser_stream.bundle import Bundle
 from ser_stream.config import ListenConfig, Settings
-from ser_stream.config.for_model import configured_bundle, pipeline_config
+from ser_stream.config.for_model import (
+    configured_bundle,
+    configured_pack,
+    pipeline_config,
+)
 from ser_stream.config.layers import DEFAULT
 from ser_stream.control import Control
 from ser_stream.errors import SerStreamError, SinkError
 from ser_stream.health import Health
 from ser_stream.metrics import Metrics
-from ser_stream.paths import default_socket
+from ser_stream.paths import default_socket, user_path
+from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.service.activation import inherited_sockets
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks import Sink
@@ -91,18 +100,22 @@ class Daemon:
             sinks: list[Sink] = [
                 s for s in (self._stdout, self._hub, self._command) if s is not None
             ]
+            self._adapter, in_force = self._open_adapter(config, bundle, stack)
             self._worker = Worker(
                 stack.enter_context(open_source(source)),
-                bundle,
+                in_force,
                 pipeline,
                 sinks,
                 self.health,
                 observe,
+                None if self._adapter is None else self._adapter.hear,
+                None if self._adapter is None else self._adapter.hold,
             )
             self._control = Control(
                 self._worker,
                 settings,
                 bundle,
+                adapter=self._adapter,
                 paused=paused,
                 subscribers=self._subscribers,
                 on_reload=self._reloaded,
@@ -148,6 +161,39 @@ class Daemon:
         stack.callback(metrics.close)
         return metrics.observe
 
+    def _open_adapter(
+        self, config: ListenConfig, bundle: Bundle, stack: ExitStack
+    ) -> tuple[Adapter | None, Bundle]:
+        """What adapts, if that is asked for, and the version to begin with."""
+        adapt = config.adapt
+        if not adapt.enabled:
+            return None, bundle
+        require_libraries()
+        pack = configured_pack(config, bundle)
+        state = None if adapt.state is None else user_path(adapt.state)
+        store = stack.enter_context(
+            Store.open(adaptation_folder(bundle, state), bundle)
+        )
+        adapter = Adapter(
+            adapt,
+            store,
+            pack,
+            install=self._install,
+            tell=self._tell_adaptation,
+            live=config.source.paced,
+        )
+        stack.callback(adapter.close)
+        return adapter, store.current or bundle
+
+    def _install(self, bundle: Bundle, phase: str, reason: str) -> None:
+        recognizer = OnnxRecognizer(bundle)
+        self._worker.call(lambda: self._worker.adapt(bundle, recognizer, phase, reason))
+
+    def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
+        self._worker.submit(
+            lambda: self._worker.tell_adaptation(phase, reason, bundle_sha256)
+        )
+
     def _remembered(self) -> PausedState | None:
         """What a restart is to remember; None where nobody can ask for a pause."""
         addresses = [] if self._hub is None else self._hub.addresses
@@ -187,8 +233,15 @@ class Daemon:
         if self._is_service:
             # Without a socket it is a program in a terminal, which ends with that.
             signal.signal(signal.SIGHUP, self._reload)
+        if self._adapter is not None:
+            self._adapter.start()
         with Supervision(self._notifier, self.health):
-            self._worker.run()
+            try:
+                self._worker.run()
+            finally:
+                if self._adapter is not None:
+                    # At once: standard output may take long to be written out.
+                    self._adapter.close()
         self._close_stdout()
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:

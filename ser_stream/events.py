@@ -177,6 +177,28 @@ class Protocol:
             }
         )
 
+    def adaptation(
+        self, phase: str, reason: str, bundle_sha256: str, sample: int | None
+    ) -> Message:
+        """A step of online adaptation, at `sample`, or now.
+
+        Args:
+            phase: `started`, `accepted`, `rejected` or `rolled_back`.
+            reason: why; a line for people.
+            bundle_sha256: the version of the model that is in force from here on.
+            sample: where in the audio; None for the time of now.
+        """
+        return Message(
+            {
+                "type": "adaptation",
+                "seq": self._next(),
+                "phase": phase,
+                "reason": shortened(reason),
+                "bundle": bundle_sha256,
+                "time": self._time(sample),
+            }
+        )
+
     def status(self, what: str, state: str, detail: str, sample: int | None) -> Message:
         """A change in the health of the stream, at `sample`, or now."""
         return Message(

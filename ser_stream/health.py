@@ -6,12 +6,15 @@ whole, so a reader sees the old value or the new one, never half of it.
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ser_stream.values import AudioState
 
 LATENCIES = 1500
 """Steps whose latency is remembered; five minutes at the default step."""
+ADAPTATION_PHASES = ("started", "accepted", "rejected", "rolled_back")
+"""Of the protocol's `adaptation`."""
 
 
 @dataclass
@@ -32,6 +35,10 @@ class Health:
     model_sha256: str = ""
     adapted: bool = False
     """Whether the model was fitted to what it heard here."""
+    adaptations: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(ADAPTATION_PHASES, 0)
+    )
+    """How often each phase of online adaptation was told."""
     end: int = 0
     """Sample index up to which audio was heard."""
     steps: int = 0

@@ -8,6 +8,7 @@ to an event is called from `Pipeline.feed`, in this order:
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +25,7 @@ from ser_stream.values import (
     Chunk,
     FloatArray,
     Gap,
+    HeardWindow,
     Prediction,
     State,
     StreamEvent,
@@ -40,6 +42,10 @@ PRE_ROLL = 4800
 """Samples before the beginning of speech that the window takes in; 0.3 s."""
 PAST_SPARE = 6
 """Blocks that the newest column reaches over, and one to begin the frames with."""
+HEARD_COLUMNS = 15
+"""A window is handed to a listener when it has so many columns, 1.9 s; ..."""
+HEARD_EVERY = 10
+"""... and again when so many more have come since, 1 s."""
 SILENCE_DBFS = -120.0
 """What the level of digital silence is reported as."""
 
@@ -90,8 +96,22 @@ class Pipeline:
         recognizer: Recognizer,
         front_end: FrontEndConfig,
         config: PipelineConfig | None = None,
+        listener: Callable[[HeardWindow], None] | None = None,
     ) -> None:
+        """Begin a stream.
+
+        Args:
+            recognizer: the model.
+            front_end: what it was trained on.
+            config: how often to predict, over how much, and how steady.
+            listener: is handed windows of speech, at most one a step; what it does is
+                done before the step's events are out, so let it be quick.
+        """
         self.config = config or PipelineConfig()
+        self._listener = listener
+        # Of the window handed out last: its turn, and the column it ended with.
+        self._turn = 0
+        self._handed_out = -1
         self._recognizer = recognizer
         self._blocker = Blocker()
         self._gate = Gate(self.config.gate)
@@ -148,6 +168,7 @@ class Pipeline:
         self._recent.extend(other._recent)
         self._levels.extend(other._levels)
         self._framed = other._framed
+        self._turn, self._handed_out = other._turn, other._handed_out
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
             self._window.succeed(other._window)
@@ -210,6 +231,8 @@ class Pipeline:
                 events += self._smoother.pause()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
+            self._turn += 1
+            self._handed_out = -1
         if not self._is_due(block):
             return events
         prediction = self._predict(block)
@@ -243,6 +266,8 @@ class Pipeline:
         scores: FloatArray = self._recognizer.scores(columns)
         best = int(scores.argmax())
         certain = float(scores[best]) >= self.config.smoothing.uncertain
+        if self._listener is not None:
+            self._hand_out(self._listener, scores, block.end)
         return Prediction(
             start=self._window.start,
             end=block.end,
@@ -252,6 +277,18 @@ class Pipeline:
             scores=scores,
             columns=len(columns),
         )
+
+    def _hand_out(
+        self, listener: Callable[[HeardWindow], None], scores: FloatArray, end: int
+    ) -> None:
+        enough = len(self._window.columns) >= min(
+            HEARD_COLUMNS, self.config.max_columns
+        )
+        newest = self._window.newest
+        if not enough or 0 <= self._handed_out > newest - HEARD_EVERY:
+            return
+        self._handed_out = newest
+        listener(HeardWindow(self._window.heard(), scores, end, self._turn))
 
     def _level(self) -> float:
         energy, n = map(sum, zip(*self._levels, strict=True))

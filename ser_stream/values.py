@@ -139,6 +139,28 @@ class EmotionEvent:
     """Smoothed probability of the label, 0 to 1."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardWindow:
+    """Features of speech that was just heard, and what was made of them.
+
+    What online adaptation learns from; `Pipeline` hands it out.
+    """
+
+    frames: FloatArray
+    """Normalised, (8 n + 30, n_features), of a window of n columns."""
+    scores: FloatArray
+    """What the model in force said of the window, (n_classes,), sum 1."""
+    end: int
+    """Sample index at which the window ends."""
+    turn: int
+    """Number of the stretch of speech it lies in; a longer pause ends a turn."""
+
+    @property
+    def columns(self) -> int:
+        """Capsule columns in the window."""
+        return (len(self.frames) - 30) // 8
+
+
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Samples that were lost, reported before what comes after them."""

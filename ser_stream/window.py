@@ -140,6 +140,21 @@ class ColumnWindow:
         self._columns = kept[surplus:]
         self.state = state
 
+    def heard(self) -> FloatArray:
+        """A copy of the frames of the encoded columns, (8 n + 30, n_features).
+
+        To be asked for before the next `push`.
+        """
+        assert self._columns is not None
+        assert self._end_frame is not None
+        n = len(self._columns)
+        last = self._last_frame(self._first + n - 1)
+        end = len(self._frames) - (self._end_frame - last)
+        frames: FloatArray = self._frames[
+            end - FRAMES_PER_BLOCK * n - EXTRA_FRAMES : end
+        ].copy()
+        return frames
+
     @property
     def columns(self) -> FloatArray:
         """The columns of the window, (n, 6, 64), oldest first."""

@@ -24,6 +24,7 @@ from ser_stream.values import (
     Condition,
     EmotionEvent,
     Gap,
+    HeardWindow,
     Phase,
     Prediction,
     State,
@@ -39,6 +40,10 @@ HELLO_WAIT = 0.5
 """Seconds; how long `hello` may wait for the first samples."""
 OVERLOAD_EVERY = 10.0
 """Seconds between two lines of the log about a machine that is too slow."""
+CALL_WAIT = 30.0
+"""Seconds that it may take to come to a request; opening a device is slow."""
+HOLD_WAIT = 0.05
+"""Seconds between two looks at what was submitted, while a recording is held up."""
 MAX_LAG = 1.0
 """Seconds that a sample may wait for us before we skip to the newest."""
 
@@ -56,6 +61,8 @@ class Worker:
         sinks: Sequence[Sink],
         health: Health | None = None,
         observe: Callable[[float], None] | None = None,
+        listener: Callable[[HeardWindow], None] | None = None,
+        hold: Callable[[float], bool] | None = None,
     ) -> None:
         """Load the model.
 
@@ -66,6 +73,9 @@ class Worker:
             sinks: get every message, from the thread that calls `run`.
             health: is kept up to date, for others to read.
             observe: is told the latency of each step, in seconds.
+            listener: is handed windows of speech; see `Pipeline`.
+            hold: is asked after each step whether the input has to wait for what the
+                listener makes of it, and may take so many seconds to answer.
 
         Raises:
             ModelError: if the model's graphs cannot be loaded.
@@ -74,11 +84,14 @@ class Worker:
         self._sinks = sinks
         self.health = health or Health()
         self._observe = observe
+        self._listener = listener
+        self._hold = hold
         self._protocol = Protocol()
         self._stop = threading.Event()
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hello: Message | None = None
         self._audio: AudioInfo | None = None
+        self._submitting = threading.Lock()
         self._over = False
         self._overload = Every(OVERLOAD_EVERY)
         self._expected_gap = False
@@ -91,9 +104,6 @@ class Worker:
     def submit(self, work: "Callable[[], T]") -> "Future[T]":
         """Have `work` done by the worker's own thread, between two steps."""
         future: Future[T] = Future()
-        if self._over:
-            future.set_exception(SerStreamError("the daemon is ending"))
-            return future
 
         def run() -> None:
             if not future.set_running_or_notify_cancel():
@@ -103,8 +113,32 @@ class Worker:
             except BaseException as error:  # noqa: BLE001  it belongs to the caller
                 future.set_exception(error)
 
-        self._work.put(run)
+        with self._submitting:
+            # What comes after the last look at the queue would be waited for in vain.
+            if self._over:
+                future.set_exception(SerStreamError("the daemon is ending"))
+            else:
+                self._work.put(run)
         return future
+
+    def call(self, work: "Callable[[], T]") -> T:
+        """Have `work` done between two steps, and wait for what comes of it.
+
+        Raises:
+            SerStreamError: if the worker does not come to it; it is not done then,
+                also not later.
+        """
+        future = self.submit(work)
+        try:
+            return future.result(CALL_WAIT)
+        except TimeoutError:
+            # Not later either: what is answered must be what holds.
+            if future.cancel():
+                raise SerStreamError(
+                    f"the daemon has not come to it within {CALL_WAIT:g} s; it hangs, "
+                    "or waits for a subscriber; nothing was changed"
+                ) from None
+            return future.result()
 
     def run(self) -> None:
         """Work until the source ends, `stop` is called, or nobody reads.
@@ -125,11 +159,14 @@ class Worker:
                 self.health.beats += 1
                 self._do_submitted()
                 self._take(self._read(READ_TIMEOUT))
+                self._wait_for_listener()
         finally:
             self._events(self._pipeline.flush(), time.monotonic())
-            self._publish(bye("shutdown"))
-            self._over = True
+            with self._submitting:
+                self._over = True
+            # It may have something to say, and nothing is said after `bye`.
             self._do_submitted()
+            self._publish(bye("shutdown"))
         if not self.health.steps and self._source.ended:
             _LOGGER.warning(
                 "the input lasts %.4g s, and the first prediction needs %.4f s; "
@@ -170,8 +207,21 @@ class Worker:
                 return
             work()
 
+    def _wait_for_listener(self) -> None:
+        """A recording does not run ahead of what is learnt from it, live audio does."""
+        if self._hold is None:
+            return
+        while not self._abandoned() and self._hold(HOLD_WAIT):
+            self.health.beats += 1
+            self._do_submitted()
+        # What was submitted last holds before the next step.
+        self._do_submitted()
+
     def _finished(self) -> bool:
-        if self._stop.is_set() or self._source.ended:
+        return self._abandoned() or self._source.ended
+
+    def _abandoned(self) -> bool:
+        if self._stop.is_set():
             return True
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
@@ -259,19 +309,39 @@ class Worker:
         self, bundle: Bundle, recognizer: OnnxRecognizer, config: PipelineConfig
     ) -> None:
         """Go on with another model or configuration; once it runs, only by `submit`."""
-        pipeline = Pipeline(recognizer, bundle.front_end, config)
+        pipeline = Pipeline(recognizer, bundle.front_end, config, self._listener)
         if self._hello is not None:
             self._events(pipeline.succeed(self._pipeline), time.monotonic())
         self._pipeline, self._bundle = pipeline, bundle
-        self._labels = recognizer.labels
+        self._recognizer, self._labels = recognizer, recognizer.labels
         self.health.model, self.health.model_sha256 = bundle.name, bundle.sha256
         self.health.adapted = bundle.adapted
+
+    def reconfigure(self, config: PipelineConfig) -> None:
+        """Go on with another configuration of the model in force; only by `submit`."""
+        self.install(self._bundle, self._recognizer, config)
+
+    def adapt(
+        self, bundle: Bundle, recognizer: OnnxRecognizer, phase: str, reason: str
+    ) -> None:
+        """Go on with another version of the model, and tell why; only by `submit`."""
+        self.install(bundle, recognizer, self._pipeline.config)
+        self.tell_adaptation(phase, reason, bundle.sha256)
+        self._say_hello()
 
     def tell_reload(self, state: str, detail: str, *, hello: bool) -> None:
         """Publish how a reload went; only by `submit`."""
         self._status("model", state, detail)
         if hello:
             self._say_hello()
+
+    def tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
+        """Publish a step of online adaptation; only by `submit`."""
+        rounds = self.health.adaptations
+        self.health.adaptations = {**rounds, phase: rounds.get(phase, 0) + 1}
+        self._publish(
+            self._protocol.adaptation(phase, reason, bundle_sha256, self._now())
+        )
 
     # Publishing.
 
@@ -313,10 +383,12 @@ class Worker:
     def _status(
         self, what: str, state: str, detail: str, sample: int | None = None
     ) -> None:
-        if sample is None and not self._source.live:
-            # A recording may be read faster than it was spoken.
-            sample = self.health.end
+        sample = self._now() if sample is None else sample
         self._publish(self._protocol.status(what, state, detail, sample))
+
+    def _now(self) -> int | None:
+        # A recording may be read faster than it was spoken.
+        return None if self._source.live else self.health.end
 
     def _publish(self, message: Message) -> None:
         for sink in self._sinks:

@@ -85,6 +85,12 @@ VALUES: dict[str, Any] = {
     "log_format": "json",
     "log_level": "debug",
     **{name: 0.45 for name in KEYS if name.startswith(("gate.", "smoothing."))},
+    "adapt.enabled": True,
+    "adapt.pack": "/var/lib/pack",
+    "adapt.state": "~/learnt",
+    "adapt.scope": "cheap",
+    "adapt.every_s": 60.0,
+    "adapt.keep_speech": True,
 }
 
 
@@ -332,6 +338,37 @@ def test_a_service_waits_for_its_microphone_and_a_terminal_does_not(
     assert settings(file, to=to, wait=wait).config.waits is waits
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('scope = "half"', "FILE:2: adapt.scope is 'half'; allowed: whole, cheap"),
+        ("every_s = 1", "FILE:2: adapt.every_s is 1; allowed: 10 to 86400 s of speech"),
+        ("enabled = 1", "FILE:2: adapt.enabled is 1; it must be true or false"),
+        (
+            "evry_s = 60",
+            "FILE:2: unknown key 'evry_s' in [adapt]; did you mean every_s?",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_adaptation_is_refused_with_its_line(
+    file: Path, text: str, said: str
+) -> None:
+    assert refusal(file, f"[adapt]\n{text}\n") == said
+
+
+def test_adaptation_has_a_flag_beside_its_keys(file: Path) -> None:
+    text = "[adapt]\nenabled = true\nscope = 'cheap'\n"
+    file.write_text(text)
+    off = resolve(file, {"adapt.enabled": False}, environment={})
+    assert not off.config.adapt.enabled
+    assert off["adapt.enabled"].origin == "--no-adapt"
+    on = resolve(file, {"adapt.enabled": True}, environment={})
+    assert on["adapt.enabled"].origin == "--adapt"
+    # Without either, nothing of the model or of what is heard is touched.
+    assert not settings(file).config.adapt.enabled
+    assert off.changes(settings(file, text))[0].live is False
+
+
 def test_a_command_is_split_into_words_and_only_its_home_is_expanded(
     file: Path,
 ) -> None:
@@ -343,7 +380,7 @@ def test_a_command_is_split_into_words_and_only_its_home_is_expanded(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("gate.enter", "allowed: TABLE.KEY=NUMBER"),
+        ("gate.enter", "allowed: TABLE.KEY=VALUE"),
         ("gate.entr=1", "unknown key 'gate.entr'; did you mean gate.enter?"),
         ("step=1", "step has a flag of its own, --step"),
         ("gate.enter=x", "gate.enter is 'x'; it must be a number"),

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ser_stream.client import control
-from ser_stream.doctor import microphone, running, settings, sound
+from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level
 from ser_stream.doctor.hearing import Hearing, hear
 from tests.program import ENVIRONMENT, MINUTE, run
@@ -249,6 +250,28 @@ def test_a_package_that_is_missing_is_a_finding_and_no_traceback(
     assert "pip install sounddevice" in rows["PortAudio"]["fix"]
     assert rows["extra ws"]["fix"].endswith("pip install 'ser-stream[ws]'")
     assert rows["model"]["level"] == "ok"
+
+
+def test_what_adaptation_lacks_is_a_finding_where_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f"[adapt]\nenabled = true\npack = '{tmp_path / 'none'}'\n")
+    read, _ = settings.read(config)
+    assert read is not None
+    model, pack = settings.check_model(read)
+    assert (model.check, model.level) == ("model", Level.OK)
+    assert (pack.check, pack.level) == ("adaptation pack", Level.FAIL)
+    assert str(tmp_path / "none") in pack.text
+    assert "adaptation-pack" in pack.fix
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    *_, extra = libraries.check(read.config)
+    assert (extra.check, extra.level) == ("extra adapt", Level.FAIL)
+    assert "torch" in extra.text
+    assert extra.fix.endswith("pip install 'ser-stream[adapt]'")
+    *_, extra = libraries.check(None)
+    assert extra.level is Level.OK
 
 
 def test_settings_and_models_that_cannot_be_used_are_findings(tmp_path: Path) -> None:

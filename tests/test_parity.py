@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser_stream.adaptation.pack import find_pack, load_pack
 from ser_stream.bundle import load_bundle
 from ser_stream.errors import ModelError
 
@@ -12,6 +13,7 @@ pytest.importorskip("torch")
 
 from export.bundle import export_bundle
 from export.parity import TOLERANCE, Parity, prove_parity
+from tests.adaptation_packs import small_pack
 from training.checkpoint import build_model, load_checkpoint
 from training.corpora.utterance import read_samples
 
@@ -64,8 +66,11 @@ def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
     assert made.bundle.name == "mine"
     card = (tmp_path / "new" / "card.md").read_text()
     assert "Not measured" in card
+    pack = small_pack(made.bundle, tmp_path / "new" / "adaptation")
     again = export_bundle(CHECKPOINT, tmp_path / "new", DATA, None, "again")
     assert again.bundle.name == "again"
+    # The graphs are the same, so their adaptation pack goes on.
+    assert load_pack(find_pack(again.bundle), again.bundle).sha256 == pack.sha256
     full = tmp_path / "full"
     full.mkdir()
     (full / "thesis.txt").write_text("mine")

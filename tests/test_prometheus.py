@@ -52,6 +52,7 @@ def health() -> Health:
         audio=AudioState.LOST,
         model="open",
         model_sha256="ab" * 32,
+        adaptations={"accepted": 2, "rejected": 1},
     )
 
 
@@ -82,6 +83,8 @@ def test_every_figure_is_there(metrics: Metrics, health: Health) -> None:
         assert figures["ser_stream_subscribers", kind] == count
     states = {s: figures["ser_stream_audio_state", s.value] for s in AudioState}
     assert states == {s: float(s is AudioState.LOST) for s in AudioState}
+    for phase, count in (("accepted", 2), ("rejected", 1)):
+        assert figures["ser_stream_adaptations_total", phase] == count
     assert figures["ser_stream_model_info", "open"] == 1
     assert figures["process_resident_memory_bytes", ""] > 1e6
     assert figures["process_open_fds", ""] > 2

@@ -55,7 +55,8 @@ def every_other_message() -> Iterator[Message]:
         yield protocol.status("model", state, "", 16_000)
     for phase in Phase:
         yield protocol.emotion(EmotionEvent(phase, 7, "angry", 80_000, 88_200, 0.7))
-    yield Message(ADAPTATION)
+    for step in DEFINITIONS["adaptation"]["properties"]["phase"]["enum"]:
+        yield protocol.adaptation(step, "", "ab" * 32, None)
     yield dropped(12, 50, 61)
     yield reply(3, {"paused": True})
     for id in (3, "three", 0.5, None):

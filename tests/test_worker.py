@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -12,8 +13,9 @@ from ser_stream.bundle import load_bundle
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.events import AudioInfo, Message
 from ser_stream.pipeline import PipelineConfig
+from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.sources import Device
-from ser_stream.values import AudioState, Chunk, Condition, FloatArray
+from ser_stream.values import AudioState, Chunk, Condition, FloatArray, HeardWindow
 from ser_stream.worker import Worker
 
 SECOND = 16_000
@@ -178,3 +180,75 @@ def test_what_is_submitted_fails_where_it_was_asked_for() -> None:
     with pytest.raises(ConfigError, match="no"):
         results[0].result(0)
     assert results[1].result(0) == 7
+
+
+def test_a_recording_waits_for_its_listener_and_does_what_is_submitted_meanwhile(
+    clips: dict[str, FloatArray],
+) -> None:
+    speech = np.concatenate([clips["03a01Wa"]] * 3)
+    heard_windows: list[HeardWindow] = []
+    done: list[str] = []
+
+    def hold(_timeout: float) -> bool:
+        # As online adaptation does: each window brings something for the worker to do.
+        if len(done) == len(heard_windows):
+            return False
+        worker.submit(lambda: done.append("swapped"))
+        return True
+
+    worker = Worker(
+        ScriptedDevice(heard(speech[k : k + 3200], k) for k in range(0, 90_000, 3200)),
+        load_bundle("open"),
+        PipelineConfig(),
+        [Collected()],
+        listener=heard_windows.append,
+        hold=hold,
+    )
+    worker.run()
+    assert len(done) == len(heard_windows) > 2
+
+
+def test_what_the_worker_does_not_come_to_is_not_done_later_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ser_stream.worker.CALL_WAIT", 0.01)
+    done: list[int] = []
+    quiet = np.zeros(SECOND, np.float32)
+    source = ScriptedDevice(iter([heard(quiet, 0), heard(quiet, SECOND)]))
+    worker = Worker(source, load_bundle("open"), PipelineConfig(), [Collected()])
+    with pytest.raises(SerStreamError, match="has not come to it within"):
+        worker.call(lambda: done.append(1))
+    worker.run()
+    assert done == []
+    with pytest.raises(SerStreamError, match="the daemon is ending"):
+        worker.call(lambda: done.append(1))
+
+
+def test_another_version_is_told_before_its_first_prediction(
+    clips: dict[str, FloatArray],
+) -> None:
+    bundle = load_bundle("open")
+    adapted = replace(bundle, sha256="a" * 64, adapted=True)
+    sink = Collected()
+
+    def items() -> Iterator[Chunk]:
+        yield heard(clips["03a01Wa"], 0)
+        workers[0].submit(
+            lambda: workers[0].adapt(adapted, OnnxRecognizer(bundle), "accepted", "ok")
+        )
+        workers[0].submit(lambda: workers[0].reconfigure(PipelineConfig(step_s=0.4)))
+        yield heard(clips["08a04Ff"], len(clips["03a01Wa"]))
+
+    workers: list[Worker] = []
+    workers.append(Worker(ScriptedDevice(items()), bundle, PipelineConfig(), [sink]))
+    workers[0].run()
+    types = [m["type"] for m in sink.messages]
+    at = types.index("adaptation")
+    assert types[at + 1] == "hello"
+    told, hello = sink.messages[at : at + 2]
+    assert (told["phase"], told["bundle"]) == ("accepted", "a" * 64)
+    assert hello["model"]["adapted"]
+    # A reload changes the settings and not the version.
+    health = workers[0].health
+    assert (health.model_sha256, health.adapted) == ("a" * 64, True)
+    assert health.adaptations["accepted"] == 1

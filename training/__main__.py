@@ -419,6 +419,80 @@ def stream_eval(
     _say(f"all of it, with pictures, in {folder}")
 
 
+@app.command("adapt-eval")
+def adapt_eval(
+    corpora: Corpora,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="source-target, such as casia-emodb; may be repeated. [default: the "
+            "six of CASIA, EmoDB and SAVEE]"
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="May be repeated. [default: 98 99]", min=0),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Some of gains,attacks,cost.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where results go.")] = Path("results"),
+    out: Annotated[
+        Path, typer.Option(help="Where networks, packs and versions are kept.")
+    ] = Path("runs/adapt-eval"),
+    jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    hours: Annotated[float, typer.Option(help="Of each attack.")] = 1.0,
+    scope: Annotated[
+        str | None,
+        typer.Option(help="What is adapted: whole or cheap. [default: the daemon's]"),
+    ] = None,
+    every_s: Annotated[
+        float | None,
+        typer.Option(
+            help="New speech between two rounds, seconds. [default: the daemon's]"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(help="At most so many clips of a speaker and emotion: a trial."),
+    ] = None,
+    page: Annotated[
+        Path,
+        typer.Option(help="The page whose results section is written; not in a trial."),
+    ] = Path("docs/adaptation.md"),
+) -> int:
+    """Does online adaptation help people never heard, and can it be made to harm?
+
+    One JSON file for each finished cell. Kill it when you like: the same command goes
+    on where it was.
+    """
+    from ser_stream.adaptation.settings import AdaptConfig
+    from training.adapt_eval.page import lines, write_page
+    from training.adapt_eval.run import run
+    from training.adapt_eval.settings import PAIRS, PARTS, SEEDS, Settings
+
+    usual = AdaptConfig()
+    settings = Settings(
+        corpora=corpora,
+        pairs=tuple(pair) if pair else PAIRS,
+        seeds=tuple(seed) if seed else SEEDS,
+        only=PARTS if only is None else tuple(x.strip() for x in only.split(",")),
+        results=results,
+        out=out,
+        jobs=jobs,
+        hours=hours,
+        limit=limit,
+        scope=scope or usual.scope,
+        every_s=every_s or usual.every_s,
+    )
+    result, failures = run(settings, _say)
+    # A trial is nobody's result.
+    pages = [] if limit is not None else write_page(settings.folder, page)
+    for text in [*lines(result), *pages]:
+        _say(text)
+    return 1 if failures else 0
+
+
 @app.command()
 def slim(
     checkpoint: Annotated[Path, typer.Argument(help="Of `train`.")],

@@ -132,6 +132,15 @@ def listen(
             metavar="HOST:PORT",
         ),
     ] = None,
+    adapt: Annotated[
+        bool | None,
+        typer.Option(
+            "--adapt/--no-adapt",
+            help="Fit the model to the voices and the microphone while it hears, "
+            "without labels; see `adapt --help`. Needs the extra adapt. [default: "
+            "no-adapt]",
+        ),
+    ] = None,
     log_format: Annotated[
         Format | None,
         typer.Option(
@@ -167,6 +176,8 @@ def listen(
       ser-stream listen --to stdout: --to ws://127.0.0.1:8765
 
       ser-stream listen --on-emotion 'logger -t mood'
+
+      ser-stream listen --adapt
     """
     from ser_stream import log
     from ser_stream.commands.listen import listen as command
@@ -192,6 +203,7 @@ def listen(
         "on_emotion": on_emotion,
         "on_emotion_every_s": on_emotion_every,
         "metrics": metrics,
+        "adapt.enabled": adapt,
         "log_format": log_format.value if log_format else None,
         "log_level": level,
     }

@@ -45,9 +45,9 @@ Config = Annotated[
 SetKeys = Annotated[
     list[str] | None,
     typer.Option(
-        help="Set a key of [gate] or [smoothing], any number of times, as "
+        help="Set a key of [gate], [smoothing] or [adapt], any number of times, as "
         "gate.max_pause_s=1.0.",
-        metavar="TABLE.KEY=NUMBER",
+        metavar="TABLE.KEY=VALUE",
     ),
 ]
 

@@ -18,6 +18,7 @@ for _name in (
     "listen",
     "subscribe",
     "control",
+    "adapt",
     "recordings",
     "config",
     "machine",

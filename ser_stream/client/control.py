@@ -1,4 +1,4 @@
-"""Requests to a running daemon: `status`, `pause`, `resume`, `reload`."""
+"""Requests to a running daemon: `status`, `pause`, `reload`, `adapt.now`, ..."""
 
 import time
 from pathlib import Path
@@ -24,7 +24,8 @@ def control(
     """Have a daemon do something; wait until it has.
 
     Args:
-        do: `status`, `pause`, `resume` or `reload`.
+        do: `status`, `pause`, `resume`, `reload`, or `adapt.status`, `adapt.now`, ...;
+            docs/protocol.md has them all.
         socket: path of its Unix socket, or `unix:///PATH`; None for that of the user's
             daemon, or else of the system's.
         timeout: seconds for everything.

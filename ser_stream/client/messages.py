@@ -118,7 +118,7 @@ class Status(TypedDict):
 
 @final
 class Adaptation(TypedDict):
-    """A step of online adaptation."""
+    """A step of online adaptation; `bundle` is the model in force from here on."""
 
     type: Literal["adaptation"]
     seq: int

@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.access_token import read_token
+from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.bundle import load_bundle
 from ser_stream.commands.output import write
 from ser_stream.config import KEYS, Settings, chosen_path, default_path, resolve
-from ser_stream.config.for_model import configured_bundle, pipeline_config
+from ser_stream.config.for_model import (
+    configured_bundle,
+    configured_pack,
+    pipeline_config,
+)
 from ser_stream.errors import ModelError
 from ser_stream.sinks.command import check_command
 from ser_stream.smoothing import SmoothingConfig
@@ -51,13 +56,18 @@ def check(file: Path | None) -> None:
 
     Raises:
         ConfigError: if anything is wrong.
-        ModelError: if the model cannot be used.
+        ModelError: if the model cannot be used, or its adaptation pack is to be and
+            cannot.
+        MissingLibraryError: if adaptation needs an extra that is not installed.
     """
     settings = resolve(file, {}, environment=None if file is None else {})
     bundle = configured_bundle(settings)
     settings.located(lambda config: pipeline_config(config, bundle))
     settings.located(lambda config: check_command(config.command))
     settings.located(lambda config: read_token(config.token_file))
+    if settings.config.adapt.enabled:
+        require_libraries()
+        configured_pack(settings.config, bundle)
     write(f"{settings.file or 'no file, and what is built in'}: nothing is wrong\n")
 
 

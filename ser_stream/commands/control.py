@@ -65,11 +65,14 @@ def _text(answer: Mapping[str, Any]) -> str:
         else "no step yet"
     )
     people = answer["subscribers"]
+    model = answer["model"]
+    adapted = ", adapted" if model["adapted"] else ""
     who = ", ".join(f"{n} {kind}" for kind, n in people.items() if n) or "none"
     rows = {
         "audio": f"{audio['state']}{detail}",
         "device": audio["device"],
-        "model": f"{answer['model']['name']} ({answer['model']['sha256'][:12]})",
+        "model": f"{model['name']}{adapted} ({model['sha256'][:12]})",
+        **_adaptation(answer["adaptation"]),
         "heard": f"{_span(audio['heard_s'])}, lost {audio['lost_s']:g} s in "
         f"{audio['gaps']} gaps, {audio['overflows']} of them overflows",
         "steps": f"{answer['steps']}, skipped {answer['skipped']}",
@@ -82,6 +85,14 @@ def _text(answer: Mapping[str, Any]) -> str:
         "settings": answer["config"] or "no file",
     }
     return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
+
+
+def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
+    """A row for a daemon that adapts."""
+    if answer is None:
+        return {}
+    counts = (f"{n} {phase.replace('_', ' ')}" for phase, n in answer["rounds"].items())
+    return {"adaptation": f"{answer['state']}; {', '.join(counts)}"}
 
 
 def _span(seconds: float) -> str:

@@ -1,9 +1,11 @@
 """What the user set, with the thresholds that the model brings."""
 
+from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config.layers import DEFAULT, Settings
 from ser_stream.config.listen import ListenConfig
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.paths import user_path
 from ser_stream.pipeline import PipelineConfig
 from ser_stream.smoothing import SmoothingConfig
 from ser_stream.values import SAMPLE_RATE
@@ -23,6 +25,17 @@ def configured_bundle(settings: Settings) -> Bundle:
         if origin == DEFAULT or origin.startswith("--"):
             raise
         raise ModelError(f"{origin}: {error}") from None
+
+
+def configured_pack(config: ListenConfig, bundle: Bundle) -> Pack:
+    """The adaptation pack that belongs to the model.
+
+    Raises:
+        ModelError: if there is none, or it is damaged or another model's.
+    """
+    given = config.adapt.pack
+    folder = find_pack(bundle, None if given is None else user_path(given))
+    return load_pack(folder, bundle)
 
 
 def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:

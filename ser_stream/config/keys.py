@@ -26,6 +26,8 @@ class Key:
     """Where `ListenConfig` has it."""
     live: bool = False
     """Whether `reload` puts a new value to work; else it waits for the next start."""
+    switch: str = ""
+    """A flag of its own that a key of a table has beside `--set`."""
 
     @property
     def table(self) -> str:
@@ -39,7 +41,9 @@ class Key:
 
     @property
     def flag(self) -> str:
-        """Its flag; those of tables share one."""
+        """Its flag; most of those of tables share one."""
+        if self.switch:
+            return self.switch
         if self.table:
             return f"--set {self.name}"
         return "--" + self.name.removesuffix("_s").replace("_", "-")
@@ -130,6 +134,12 @@ KEYS = {
             Key(f"smoothing.{f.name}", float, "smoothing", live=True)
             for f in fields(SmoothingConfig)
         ),
+        Key("adapt.enabled", bool, "adapt.enabled", switch="--adapt"),
+        Key("adapt.pack", str, "adapt.pack"),
+        Key("adapt.state", str, "adapt.state"),
+        Key("adapt.scope", str, "adapt.scope"),
+        Key("adapt.every_s", float, "adapt.every_s"),
+        Key("adapt.keep_speech", bool, "adapt.keep_speech"),
     )
 }
 """All settings by name, in the order in which they are listed."""
@@ -156,7 +166,7 @@ def parse_assignment(text: str) -> tuple[str, Value]:
     name = name.strip()
     key = KEYS.get(name)
     if not equals:
-        raise ConfigError(f"--set {text}: allowed: TABLE.KEY=NUMBER")
+        raise ConfigError(f"--set {text}: allowed: TABLE.KEY=VALUE")
     if key is None:
         allowed = [name for name, key in KEYS.items() if key.table]
         raise ConfigError(f"--set {text}: unknown key {name!r}{nearest(name, allowed)}")

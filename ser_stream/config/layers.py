@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.config.environment import from_environment
 from ser_stream.config.keys import KEYS, TABLES, Value
 from ser_stream.config.listen import ListenConfig
@@ -120,7 +121,9 @@ def resolve(
     for name, value in flags.items():
         if value is not None:
             key = KEYS[name]
-            flag = "--no-wait" if (name, value) == ("wait", False) else key.flag
+            flag = key.flag
+            if value is False and not flag.startswith("--set"):
+                flag = flag.replace("--", "--no-", 1)
             given[name] = Setting(key.checked(value), flag)
     values = {name: setting.value for name, setting in given.items()}
     config = _located(values, given, lambda config: config)
@@ -202,5 +205,6 @@ def _config(values: Mapping[str, Any]) -> ListenConfig:
         source=InputConfig(**parts["source"]),
         gate=GateConfig(**parts["gate"]),
         smoothing=parts["smoothing"] or None,
+        adapt=AdaptConfig(**parts["adapt"]),
         **parts[""],
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.bundle import DEFAULT_MODEL
 from ser_stream.errors import ConfigError
 from ser_stream.gate import GateConfig
@@ -41,6 +42,7 @@ class ListenConfig:
     gate: GateConfig = field(default_factory=GateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
     to: tuple[str, ...] = (STDOUT,)
     """Addresses of the outputs."""
     format: Format = "auto"

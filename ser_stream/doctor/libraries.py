@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 from ser_stream import __version__
+from ser_stream.adaptation.libraries import NAMES, missing_libraries
 from ser_stream.config import ListenConfig
 from ser_stream.doctor.finding import Finding, fail, ok
 
@@ -40,7 +41,14 @@ def check(config: ListenConfig | None) -> Iterator[Finding]:
             versions.append(f"{name} {_version(name)}")
     yield ok("libraries", ", ".join(versions))
     for extra, module in _EXTRAS.items():
-        yield _extra(extra, module, config is not None and _needs(config, extra))
+        missing = _broken(module) and module
+        yield _extra(
+            extra, module, missing, config is not None and _needs(config, extra)
+        )
+    # Not loaded: torch is large, and only a child of the daemon ever loads it.
+    missing = ", ".join(missing_libraries())
+    needed = config is not None and config.adapt.enabled
+    yield _extra("adapt", ", ".join(NAMES), missing, needed)
 
 
 def _broken(module: str) -> str:
@@ -64,14 +72,13 @@ def _needs(config: ListenConfig, extra: str) -> bool:
     return any(address.startswith("ws:") for address in config.to)
 
 
-def _extra(extra: str, module: str, needed: bool) -> Finding:
-    problem = _broken(module)
-    if not problem:
-        return ok(f"extra {extra}", f"{module} is installed")
+def _extra(extra: str, modules: str, missing: str, needed: bool) -> Finding:
+    if not missing:
+        return ok(f"extra {extra}", f"installed: {modules}")
     if not needed:
-        return ok(f"extra {extra}", f"{module} is not installed, and not needed")
+        return ok(f"extra {extra}", f"not installed, and not needed: {missing}")
     return fail(
         f"extra {extra}",
-        f"the configuration needs {module}, which is not installed",
+        f"the configuration needs {missing}, which is not installed",
         f"{sys.executable} -m pip install 'ser-stream[{extra}]'",
     )

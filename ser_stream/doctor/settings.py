@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ser_stream.bundle import load_bundle
+from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config import ListenConfig, Settings, default_path, resolve
-from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.for_model import configured_pack, pipeline_config
 from ser_stream.doctor.finding import Finding, fail, mend, ok
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.recognizer import OnnxRecognizer
@@ -45,3 +45,16 @@ def check_model(settings: Settings) -> Iterator[Finding]:
             "model",
             f"{bundle.name} is whole; {', '.join(bundle.labels)}; {bundle.licence}",
         )
+        if settings.config.adapt.enabled:
+            yield _pack(settings.config, bundle)
+
+
+def _pack(config: ListenConfig, bundle: Bundle) -> Finding:
+    """Look at what it needs to adapt."""
+    try:
+        pack = configured_pack(config, bundle)
+    except SerStreamError as error:
+        return mend(
+            "adaptation pack", error, "correct adapt.pack, or: listen --no-adapt"
+        )
+    return ok("adaptation pack", f"{pack.folder} is whole")

@@ -79,6 +79,14 @@ class Collector:
         for name in AudioState:
             state.add_metric([name.value], float(name is health.audio))
         yield state
+        adaptations = CounterMetricFamily(
+            "ser_stream_adaptations",
+            "Phases of online adaptation.",
+            labels=["phase"],
+        )
+        for phase, count in health.adaptations.items():
+            adaptations.add_metric([phase], count)
+        yield adaptations
         yield InfoMetricFamily(
             "ser_stream_model",
             "The model in use.",

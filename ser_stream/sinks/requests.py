@@ -9,7 +9,19 @@ from ser_stream.events import MAX_LINE
 
 EVENTS = ("prediction", "emotion", "status", "adaptation")
 """The types that `subscribe` chooses from; the others always come."""
-COMMANDS = ("status", "pause", "resume", "reload")
+COMMANDS = (
+    "status",
+    "pause",
+    "resume",
+    "reload",
+    "adapt.status",
+    "adapt.now",
+    "adapt.freeze",
+    "adapt.unfreeze",
+    "adapt.rollback",
+    "adapt.reset",
+    "adapt.history",
+)
 """What `control` may ask for."""
 Id = str | int | float | None
 MAX_ID = 64

@@ -87,7 +87,7 @@ class TextRenderer:
         return _sentence(f"{m['what']} {m['state']}", m["detail"])
 
     def _adaptation(self, m: Fields) -> str:
-        return _sentence(f"adaptation {m['phase']}", m["reason"])
+        return _sentence(f"adaptation {m['phase'].replace('_', ' ')}", m["reason"])
 
     def _dropped(self, m: Fields) -> str:
         return f"{m['count']} predictions were not shown: the reader is slow"

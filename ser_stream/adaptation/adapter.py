@@ -1,0 +1,336 @@
+"""The part of the daemon that adapts: listens in, holds rounds, swaps, goes back.
+
+Three threads. The worker's hands windows over and does not wait here. The adapter's own
+keeps them and watches. Each round has one for itself, in which its child process lives
+and dies. Whatever goes wrong in the last two, the audio goes on.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ser_stream.adaptation.gate import Limits
+from ser_stream.adaptation.in_force import Install, Tell, VersionInForce
+from ser_stream.adaptation.inbox import Inbox
+from ser_stream.adaptation.pack import Pack
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.round_runner import RoundRunner
+from ser_stream.adaptation.rounds import Round, Rounds
+from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.adaptation.store import Store
+from ser_stream.adaptation.watch import WatchLimits
+from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.pipeline import HEARD_EVERY
+from ser_stream.values import SAMPLE_RATE, HeardWindow
+from ser_stream.window import COLUMN_HOP
+
+_LOGGER = logging.getLogger(__name__)
+WINDOW_S = HEARD_EVERY * COLUMN_HOP / SAMPLE_RATE
+"""New speech that a window stands for, seconds."""
+LEAST_WINDOWS = 40
+"""Fewer are too little to learn from."""
+MOST_PATIENCE = 8
+"""So many times as much new speech as asked for, after rounds that led to nothing."""
+END_WAIT = 10.0
+"""Seconds for the adapter's thread to end."""
+
+
+class Adapter:
+    """Fits the model to what is heard, and sees to it that this does no harm.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        settings: AdaptConfig,
+        store: Store,
+        pack: Pack,
+        *,
+        install: Install,
+        tell: Tell,
+        live: bool,
+        runner: RoundRunner | None = None,
+        limits: Limits | None = None,
+        watch_limits: WatchLimits | None = None,
+    ) -> None:
+        """Prepare; nothing runs before `start`.
+
+        Args:
+            settings: how to adapt.
+            store: of the model that the daemon was started with.
+            pack: of that model.
+            install: puts a version to work.
+            tell: publishes what happens.
+            live: whether audio comes by the clock. If not, it waits for rounds.
+            runner: of the rounds; it, and the limits, are the usual ones unless given.
+            limits: of the gate.
+            watch_limits: of the watch.
+        """
+        self._settings = settings
+        self._store = store
+        self._live = live
+        self._failed = ""
+        self._inbox = Inbox(live)
+        self._keeping = threading.Lock()
+        self._oldest = 0
+        self._reservoir = self._remembered()
+        self._in_force = VersionInForce(store, install, tell, watch_limits)
+        self._rounds = Rounds(
+            self._in_force,
+            pack,
+            self._reservoir,
+            scope=settings.scope,
+            runner=runner or RoundRunner(),
+            limits=limits,
+            guard=self._safely,
+            keep=self._save,
+            wake=self._inbox.wake,
+        )
+        self._thread = threading.Thread(
+            target=self._work, name="adaptation", daemon=True
+        )
+
+    def _remembered(self) -> Reservoir:
+        path = self._store.reservoir_path
+        n, capacity = len(self._store.base.labels), self._settings.capacity
+        try:
+            if self._settings.keep_speech:
+                return Reservoir.load(path, n, capacity)
+            # It was asked for once, and is not any more.
+            path.unlink(missing_ok=True)
+        except (SerStreamError, OSError) as error:
+            _LOGGER.warning("adaptation begins with nothing heard: %s", error)
+        return Reservoir(n, capacity)
+
+    def start(self) -> None:
+        """Begin to adapt."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Kill what runs, keep what is to be kept; the worker has ended by now."""
+        if self._inbox.closed:
+            return
+        self._inbox.close()
+        self._rounds.close("the daemon ended")
+        if self._thread.is_alive():
+            self._thread.join(END_WAIT)
+        self._save()
+
+    # The audio's thread.
+
+    def hear(self, window: HeardWindow) -> None:
+        """Take a window in; waits for nothing."""
+        if not self._failed:
+            self._inbox.put(self._in_force.number, window)
+
+    def hold(self, timeout: float) -> bool:
+        """Whether a recording still has to wait, after at most `timeout` seconds.
+
+        So that the same recording is heard by the same versions every time. Live audio
+        never waits.
+        """
+        if self._live or self._failed or not self._thread.is_alive():
+            return False
+        return not self._inbox.wait_idle(timeout, lambda: self._rounds.running is None)
+
+    # The adapter's thread.
+
+    def _work(self) -> None:
+        self._safely(self._begin)
+        while (item := self._inbox.next()) is not None:
+            self._safely(partial(self._take, *item))
+
+    def _begin(self) -> None:
+        with self._rounds.changing:
+            self._in_force.begin_watch()
+
+    def _safely(self, work: Callable[[], None]) -> None:
+        """Nothing that adaptation does wrong may end the daemon."""
+        try:
+            work()
+        except SerStreamError as error:
+            # A full disk, say, which may have room again later.
+            _LOGGER.warning("adaptation: %s", error)
+        except Exception as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            _LOGGER.error("adaptation has stopped, the daemon goes on: %s", text)
+            _LOGGER.debug("adaptation has stopped", exc_info=error)
+            self._failed = text
+            self._inbox.clear()
+
+    def _take(self, version: int, window: HeardWindow) -> None:
+        with self._keeping:
+            if version < self._oldest:
+                return
+            self._reservoir.add(window)
+        if not self._store.frozen:
+            self._look_back(version, window)
+            self._look_ahead()
+
+    def _look_back(self, version: int, window: HeardWindow) -> None:
+        """Has the version in force turned out to be worse than the one before?"""
+        watch = self._in_force.watch
+        # A window that the version before heard says nothing of this one.
+        if watch is None or version != self._in_force.number:
+            return
+        watch.feed(window)
+        reason = watch.verdict()
+        if reason is not None:
+            with self._rounds.alone("the version it began from does harm"):
+                if watch is self._in_force.watch and not self._store.frozen:
+                    self._in_force.retreat(reason)
+                    self._rounds.in_vain += 1
+                    self._reservoir.mark()
+
+    def _look_ahead(self) -> None:
+        """Is it time for a round?"""
+        if self._new_s < self._next_s or len(self._reservoir) < LEAST_WINDOWS:
+            return
+        with self._rounds.changing:
+            if self._rounds.running is None and not self._store.frozen:
+                self._rounds.begin()
+
+    @property
+    def _new_s(self) -> float:
+        return self._reservoir.windows_since_mark * WINDOW_S
+
+    @property
+    def _next_s(self) -> float:
+        """New speech that the next round waits for; more after some in vain."""
+        patience = min(MOST_PATIENCE, 1 << max(0, min(self._rounds.in_vain, 10) - 1))
+        return self._settings.every_s * patience
+
+    def _save(self) -> None:
+        if not self._settings.keep_speech:
+            return
+        try:
+            self._reservoir.save(self._store.reservoir_path)
+        except OSError as error:
+            _LOGGER.warning("what was heard is not kept: %s", error.strerror)
+
+    # What the operator asks for.
+
+    def status(self) -> dict[str, Any]:
+        """How adaptation stands; waits for nothing."""
+        store, this, watch = self._store, self._rounds.running, self._in_force.watch
+        bundle, history = self._in_force.bundle, store.history
+        return {
+            "state": self._state(this),
+            "detail": self._failed,
+            "base": {"name": store.base.name, "sha256": store.base.sha256},
+            "bundle": bundle.sha256,
+            "adapted": bundle.adapted,
+            "frozen": store.frozen,
+            "scope": self._settings.scope,
+            "reservoir": self._kept(),
+            "new_speech_s": self._new_s,
+            "every_s": self._next_s,
+            "round": None if this is None else this.status(),
+            "rounds": {
+                phase: sum(entry.phase == phase for entry in history)
+                for phase in ("accepted", "rejected", "rolled_back")
+            },
+            "last": history[-1].to_dict() if history else None,
+            "watch": None if watch is None else watch.status(),
+            "folder": str(store.folder),
+        }
+
+    def _state(self, this: Round | None) -> str:
+        if self._failed:
+            return "failed"
+        if self._store.frozen:
+            return "frozen"
+        return "waiting" if this is None else "round"
+
+    def _kept(self) -> dict[str, Any]:
+        labels, shares = self._store.base.labels, self._reservoir.class_shares()
+        return {
+            "windows": len(self._reservoir),
+            "capacity": self._reservoir.capacity,
+            "heard": self._reservoir.n_heard,
+            "dropped": self._inbox.dropped,
+            "shares": {
+                label: round(float(share), 3)
+                for label, share in zip(labels, shares, strict=True)
+            },
+        }
+
+    def history(self) -> list[dict[str, Any]]:
+        """What became of every round, oldest first."""
+        return [entry.to_dict() for entry in self._store.history]
+
+    def now(self) -> dict[str, Any]:
+        """Begin a round, however little of what was heard is new.
+
+        Raises:
+            ConfigError: if it cannot be.
+        """
+        with self._rounds.changing:
+            n = len(self._reservoir)
+            if self._failed:
+                raise ConfigError(
+                    f"adaptation has stopped: {self._failed}; restart the daemon"
+                )
+            if self._store.frozen:
+                raise ConfigError(
+                    "adaptation is frozen; `ser-stream adapt freeze --off` ends that"
+                )
+            running = self._rounds.running
+            if running is not None:
+                raise ConfigError(f"round {running.number} runs; wait for its verdict")
+            if n < LEAST_WINDOWS:
+                raise ConfigError(
+                    f"too little speech: {n * WINDOW_S:.0f} s are kept, and a round "
+                    f"needs {LEAST_WINDOWS * WINDOW_S:.0f}; try again later"
+                )
+            this = self._rounds.begin()
+            return {"started": True, "round": this.number, "windows": n}
+
+    def freeze(self, frozen: bool) -> dict[str, Any]:
+        """Keep the version in force whatever is heard, or adapt again.
+
+        Raises:
+            ConfigError: if that cannot be remembered; nothing has changed then.
+        """
+        if frozen:
+            with self._rounds.alone("adaptation was frozen"):
+                self._store.freeze(True)
+        else:
+            self._store.freeze(False)
+        return {"frozen": frozen}
+
+    def rollback(self) -> dict[str, Any]:
+        """Go back to the version before the one in force.
+
+        Raises:
+            ConfigError: if there is none, or it cannot be.
+        """
+        if self._in_force.bundle.sha256 == self._store.base.sha256:
+            raise ConfigError(
+                f"{self._store.base.name} is in force as it came; there is nothing to "
+                "roll back"
+            )
+        with self._rounds.alone("the version it began from was rolled back"):
+            entry = self._in_force.roll_back("asked for")
+            self._reservoir.mark()
+            return entry.to_dict()
+
+    def reset(self) -> dict[str, Any]:
+        """Forget everything: the versions, and what was heard.
+
+        Raises:
+            ConfigError: if the folder cannot be written.
+        """
+        with self._rounds.alone("everything was reset"):
+            with self._keeping:
+                # Also what is on its way from one thread to the other.
+                self._in_force.number += 1
+                self._oldest = self._in_force.number
+                self._inbox.clear()
+                self._reservoir.clear()
+            entry = self._in_force.reset()
+            self._rounds.in_vain = 0
+            return entry.to_dict()

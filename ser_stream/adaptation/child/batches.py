@@ -1,0 +1,51 @@
+"""Windows of any length -> batches of one length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ser_stream.mfcc import FRAMES_PER_BLOCK
+from ser_stream.values import FloatArray
+from ser_stream.window import EXTRA_FRAMES
+
+
+def stacked(windows: Sequence[FloatArray]) -> Tensor:
+    """Frames of windows, cut to the shortest of them: (B, 8 n + 30, n_features)."""
+    n = min(len(window) for window in windows)
+    return torch.from_numpy(np.stack([window[:n] for window in windows]))
+
+
+def cropped(windows: Sequence[FloatArray], n: int, rng: np.random.Generator) -> Tensor:
+    """A stretch of n columns of each window: (B, 8 n + 30, n_features).
+
+    A window that is too short begins again at its end, on the grid of columns.
+    """
+    n_frames = FRAMES_PER_BLOCK * n + EXTRA_FRAMES
+    cuts = []
+    for window in windows:
+        spare = (len(window) - n_frames) // FRAMES_PER_BLOCK
+        start = FRAMES_PER_BLOCK * int(rng.integers(max(spare, 0) + 1))
+        cut = window[start : start + n_frames]
+        while len(cut) < n_frames:
+            cut = np.concatenate([cut, window[: n_frames - len(cut)]])
+        cuts.append(cut)
+    return torch.from_numpy(np.stack(cuts))
+
+
+def cropped_columns(
+    columns: Sequence[Tensor], n: int, rng: np.random.Generator
+) -> Tensor:
+    """The same for windows that are encoded already: (B, n, 6, 64)."""
+    cuts = []
+    for window in columns:
+        spare = len(window) - n
+        start = int(rng.integers(max(spare, 0) + 1))
+        cuts.append(window[(torch.arange(n) + start) % len(window)])
+    return torch.stack(cuts)
+
+
+def drawn_length(rng: np.random.Generator, least: int, most: int) -> int:
+    """Columns of a batch's windows: the runtime's window grows from short to full."""
+    return int(rng.integers(least, most + 1))

@@ -1,0 +1,150 @@
+"""What is known of a candidate before anybody hears it: measured on its own graphs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ser_stream.adaptation.child.windows import LabelledWindows
+from ser_stream.nn.cpac import Cpac
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.values import FloatArray
+from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES
+
+N_BOOTSTRAP = 1000
+N_BINS = 5
+N_PARITY = 16
+"""Windows on which graphs and network are compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What a version makes of windows: (N, n_classes) each."""
+
+    logits: FloatArray
+    scores: FloatArray
+    """Calibrated, sum 1."""
+
+
+def hear(recognizer: OnnxRecognizer, windows: Sequence[FloatArray]) -> Heard:
+    """Run both graphs on windows of frames, (8 n_i + 30, n_features), one by one."""
+    logits, scores = [], []
+    for frames in windows:
+        columns = encoded(recognizer, frames)
+        logits.append(recognizer.logits(columns))
+        scores.append(recognizer.scores(columns))
+    return Heard(np.array(logits), np.array(scores))
+
+
+def encoded(recognizer: OnnxRecognizer, frames: FloatArray) -> FloatArray:
+    """Capsule columns of a window's frames, (n, 6, 64)."""
+    spare = np.zeros((COLD_FRAMES - EXTRA_FRAMES, frames.shape[1]), np.float32)
+    columns, _ = recognizer.encode(np.concatenate([spare, frames]), None)
+    return columns
+
+
+def canary_evidence(
+    before: FloatArray, after: FloatArray, canary: LabelledWindows, seed: int = 0
+) -> dict[str, Any]:
+    """How a candidate does on labelled windows of people it did not learn from.
+
+    Args:
+        before: scores of the version in force, (N, n_classes).
+        after: of the candidate.
+        canary: the windows.
+        seed: of the bootstrap.
+
+    Returns:
+        `canary_windows`; `canary_uar_before`, `canary_uar_after`, 0 to 1;
+        `canary_harm`, the lower end of the 95 % interval of their difference, points,
+        speakers drawn as clusters; `canary_ece_before`, `canary_ece_after`.
+    """
+    right = [_right(scores, canary) for scores in (before, after)]
+    rng, differences = np.random.default_rng(seed), []
+    speakers = [np.flatnonzero(canary.speaker == s) for s in set(canary.speaker)]
+    for _ in range(N_BOOTSTRAP):
+        # With few speakers, windows are drawn within them too.
+        drawn = np.concatenate(
+            [
+                rng.choice(speakers[i], len(speakers[i]))
+                for i in rng.integers(len(speakers), size=len(speakers))
+            ]
+        )
+        label = canary.label[drawn]
+        differences.append(_uar(right[1][drawn], label) - _uar(right[0][drawn], label))
+    return {
+        "canary_windows": len(canary),
+        "canary_uar_before": _uar(right[0], canary.label),
+        "canary_uar_after": _uar(right[1], canary.label),
+        "canary_harm": 100 * float(np.percentile(differences, 2.5)),
+        "canary_ece_before": _calibration_error(before, right[0], canary),
+        "canary_ece_after": _calibration_error(after, right[1], canary),
+    }
+
+
+def reservoir_evidence(before: FloatArray, after: FloatArray) -> dict[str, Any]:
+    """How differently a candidate hears what was heard: scores, (N, n_classes)."""
+    result: dict[str, Any] = {"reservoir_windows": len(before)}
+    for name, scores in (("before", before), ("after", after)):
+        said = np.bincount(scores.argmax(1), minlength=scores.shape[1])
+        result |= {
+            f"reservoir_shares_{name}": [float(n) for n in said / len(scores)],
+            f"reservoir_entropy_{name}": float(entropy(scores).mean()),
+            f"reservoir_confidence_{name}": float(scores.max(1).mean()),
+        }
+    agree = before.argmax(1) == after.argmax(1)
+    return {**result, "agreement": float(agree.mean())}
+
+
+def entropy(scores: FloatArray) -> NDArray[np.floating]:
+    """Entropy of scores, (N, n_classes), as a part of the greatest there is: (N,)."""
+    p = np.maximum(scores, 1e-12)
+    result: NDArray[np.floating] = -(p * np.log(p)).sum(1) / np.log(p.shape[1])
+    return result
+
+
+@torch.no_grad()
+def parity(model: Cpac, heard: Heard, windows: Sequence[FloatArray]) -> float:
+    """Largest difference of logits between graphs and network on some windows."""
+    model.eval()
+    rows = np.linspace(0, len(windows) - 1, min(N_PARITY, len(windows))).astype(int)
+    return max(
+        float(np.abs(model(torch.from_numpy(windows[i])[None])[0].numpy() - said).max())
+        for i, said in zip(rows, heard.logits[rows], strict=True)
+    )
+
+
+def parameter_change(before: Cpac, after: Cpac) -> float:
+    """Length of the change of all learned parameters, as a part of their length."""
+    pairs = list(zip(before.parameters(), after.parameters(), strict=True))
+    change = sum(float((b - a).detach().square().sum()) for a, b in pairs)
+    return float(
+        np.sqrt(change / sum(float(a.detach().square().sum()) for a, _ in pairs))
+    )
+
+
+def _right(scores: FloatArray, canary: LabelledWindows) -> NDArray[np.bool_]:
+    # Among the classes that the window's corpus has a say about.
+    among = np.where(canary.allowed, scores, -1.0)
+    result: NDArray[np.bool_] = among.argmax(1) == canary.label
+    return result
+
+
+def _uar(right: NDArray[np.bool_], label: NDArray[np.int64]) -> float:
+    return float(np.mean([right[label == c].mean() for c in np.unique(label)]))
+
+
+def _calibration_error(
+    scores: FloatArray, right: NDArray[np.bool_], canary: LabelledWindows
+) -> float:
+    """Mean |confidence - accuracy| over bins of equal mass."""
+    among = np.where(canary.allowed, scores, 0.0)
+    confidence = among.max(1) / np.maximum(among.sum(1), 1e-12)
+    error = 0.0
+    for bin_ in np.array_split(np.argsort(confidence, kind="stable"), N_BINS):
+        if len(bin_):
+            error += len(bin_) * abs(confidence[bin_].mean() - right[bin_].mean())
+    return float(error / len(confidence))

@@ -1,0 +1,56 @@
+"""How the child keeps out of everybody's way."""
+
+import ctypes
+import os
+import resource
+import signal
+
+NICENESS = 19
+PR_SET_PDEATHSIG = 1
+
+
+def step_back() -> None:
+    """Take the processor only when nobody else wants it."""
+    os.nice(NICENESS)
+    if hasattr(os, "SCHED_BATCH"):
+        # Longer turns, later ones: this never waits for anything.
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def end_with(parent: int) -> None:
+    """Have the system kill this process when its parent ends, however that happens.
+
+    Where it does not know that wish, the round ends when nobody reads what it says.
+
+    Args:
+        parent: process that is expected to be the parent.
+    """
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        return
+    if os.getppid() != parent:
+        # It was gone before it could be asked for.
+        raise SystemExit(1)
+
+
+def bound_memory(memory_mb: int) -> None:
+    """Refuse this process more private memory than `memory_mb`.
+
+    RLIMIT_DATA counts what is asked for, used or not, so it is somewhat more than what
+    will be resident; the parent looks at that.
+    """
+    limit = round(1.5 * memory_mb * 1e6)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def peak_rss_mb() -> float:
+    """Most resident memory so far, megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def cpu_s() -> float:
+    """Processor time so far, seconds."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,196 @@
+"""A job -> a candidate bundle and the evidence for or against it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
+from ser_stream.adaptation.child.evidence import (
+    canary_evidence,
+    hear,
+    parameter_change,
+    parity,
+    reservoir_evidence,
+)
+from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
+from ser_stream.adaptation.child.process import (
+    bound_memory,
+    cpu_s,
+    end_with,
+    peak_rss_mb,
+)
+from ser_stream.adaptation.child.windows import read_windows
+from ser_stream.adaptation.pack import CANARY, SOURCE, WEIGHTS, Pack, load_pack
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.errors import ModelError, SerStreamError
+from ser_stream.nn.cpac import Cpac, CpacConfig
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.values import FloatArray
+
+LEAST_WINDOWS = 20
+"""Of the reservoir; with fewer there is nothing to learn from."""
+MEASURED = 200
+"""Windows of the reservoir that the evidence rests on, spread over all of it."""
+Job = Mapping[str, Any]
+
+
+class RefusedError(SerStreamError):
+    """A round that cannot be run; `kind` is for programs."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def run(stdin: IO[bytes], stdout: IO[str]) -> int:
+    """Run one job; see `ser_stream.adaptation.child.__main__` for what is said."""
+
+    def say(**fields: object) -> None:
+        stdout.write(json.dumps(fields) + "\n")
+        stdout.flush()
+
+    try:
+        job = json.loads(stdin.readline())
+        end_with(int(job["parent"]))
+        bound_memory(int(job["memory_mb"]))
+        torch.set_num_threads(1)
+        evidence = run_round(job, stdin, lambda share: say(progress=round(share, 3)))
+    except MemoryError:
+        say(error="the round asked for more memory than allowed", kind="memory")
+        return 1
+    except RuntimeError as error:
+        # torch has no type of its own for this.
+        if "memory" not in str(error):
+            raise
+        say(error="the round asked for more memory than allowed", kind="memory")
+        return 1
+    except RefusedError as error:
+        say(error=str(error), kind=error.kind)
+        return 1
+    except SerStreamError as error:
+        say(error=str(error), kind="pack")
+        return 1
+    except OSError as error:
+        say(error=f"the candidate cannot be written: {error}", kind="disk")
+        return 1
+    say(evidence=evidence)
+    return 0
+
+
+def run_round(
+    job: Job, stdin: IO[bytes], on_progress: Callable[[float], None]
+) -> dict[str, Any]:
+    """Adapt, write the candidate to `job["out"]`, and measure it.
+
+    Raises:
+        SerStreamError: if the round cannot be run.
+        OSError: if the candidate cannot be written.
+    """
+    bundle, out = load_bundle(job["bundle"]), Path(job["out"])
+    pack = load_pack(Path(job["pack"]), bundle)
+    target = _heard(stdin, bundle)
+    base = _network(pack, pack.folder / WEIGHTS)
+    current = _network(pack, Path(job["weights"]))
+    source = read_windows(pack.folder / SOURCE)
+    config = RoundConfig(scope=job["scope"])
+    if job.get("steps") is not None:
+        config = replace(config, steps=int(job["steps"]))
+    # Encoding comes before the first step, measuring after the last.
+    after = adapt(
+        base,
+        current,
+        source,
+        target,
+        config,
+        int(job["seed"]),
+        lambda step: on_progress(0.1 + 0.7 * step / config.steps),
+    )
+    write_graphs(bundle.folder, current, after, out)
+    about = {"pack": pack.sha256, "windows": len(target), "scope": config.scope}
+    write_manifest(bundle, after, about, out)
+    on_progress(0.85)
+    rows = np.linspace(0, len(target) - 1, min(MEASURED, len(target))).astype(int)
+    measured = _measured(
+        base,
+        current,
+        after,
+        (bundle, load_bundle(str(out))),
+        pack,
+        [target[i] for i in rows],
+    )
+    return {
+        **measured,
+        **about,
+        "steps": config.steps,
+        "cpu_s": round(cpu_s(), 2),
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+    }
+
+
+def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
+    try:
+        windows = Reservoir.read(stdin, len(bundle.labels)).windows()
+    except ValueError as error:
+        raise RefusedError(f"what was heard cannot be read: {error}", "heard") from None
+    if len(windows) < LEAST_WINDOWS:
+        raise RefusedError(
+            f"only {len(windows)} windows of speech were heard; "
+            f"needed: {LEAST_WINDOWS}",
+            "too_little",
+        )
+    return [window.frames for window in windows]
+
+
+def _network(pack: Pack, weights: Path) -> Cpac:
+    network = Cpac(CpacConfig.from_dict(pack.manifest["cpac"]))
+    try:
+        network.load_state_dict(load_file(weights))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{weights} cannot be read as weights: {error}") from None
+    return network.eval()
+
+
+def _measured(
+    base: Cpac,
+    current: Cpac,
+    after: Cpac,
+    bundles: tuple[Bundle, Bundle],
+    pack: Pack,
+    target: list[FloatArray],
+) -> dict[str, Any]:
+    canary = read_windows(pack.folder / CANARY)
+    held_out = [canary.window(i) for i in range(len(canary))]
+    versions = [OnnxRecognizer(bundle) for bundle in bundles]
+    on_canary = [hear(version, held_out) for version in versions]
+    on_target = [hear(version, target) for version in versions]
+    first = _scores(base, bundles[0], held_out)
+    return {
+        **canary_evidence(on_canary[0].scores, on_canary[1].scores, canary),
+        "canary_uar_base": canary_evidence(first, first, canary)["canary_uar_after"],
+        **reservoir_evidence(on_target[0].scores, on_target[1].scores),
+        "parameter_change": parameter_change(current, after),
+        "parameter_change_base": parameter_change(base, after),
+        "parity": max(
+            parity(after, on_canary[1], held_out), parity(after, on_target[1], target)
+        ),
+    }
+
+
+@torch.no_grad()
+def _scores(network: Cpac, bundle: Bundle, windows: list[FloatArray]) -> FloatArray:
+    """Calibrated scores of a network that has no graphs here, (N, n_classes)."""
+    scores = []
+    for window in windows:
+        logits = network(torch.from_numpy(window)[None])[0]
+        n = (len(window) - 30) // 8
+        temperature = bundle.temperatures[min(n, len(bundle.temperatures)) - 1]
+        scores.append(torch.softmax(logits / temperature, 0).numpy())
+    return np.array(scores)

@@ -1,0 +1,173 @@
+"""What adaptation remembers: the versions it keeps, and what became of every round.
+
+One immutable `State`, as it lies in `state.json`. A step makes a new one; whoever
+stores it replaces the file whole, so that no half of a step can ever be read.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar, cast, get_args
+
+VERSION = 1
+"""Of the file; raised when an older reader would misunderstand it."""
+KEPT_VERSIONS = 3
+"""The one in force and its two predecessors."""
+KEPT_ENTRIES = 200
+
+Phase = Literal["accepted", "rejected", "rolled_back", "reset"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of one round, or of one order of the user's."""
+
+    number: int
+    """Counts from 1 and never starts again, also after a reset."""
+    phase: Phase
+    reason: str
+    bundle: str | None
+    """SHA-256 of the version in force afterwards; if rejected, of the candidate, None
+    where there was no whole one."""
+    time: str
+    """UTC, as in the protocol: 2026-01-01T00:00:00.000Z."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: object) -> "Entry":
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        phase = _of(str, values, "phase")
+        if phase not in get_args(Phase):
+            raise ValueError(f"phase is {phase!r}")
+        return cls(
+            number=_of(int, values, "number"),
+            phase=cast(Phase, phase),
+            reason=_of(str, values, "reason"),
+            bundle=_of((str, type(None)), values, "bundle"),
+            time=_of(str, values, "time"),
+            evidence=_of(dict, values, "evidence"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An adapted bundle that is kept."""
+
+    folder: str
+    """Its name among the bundles."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All of it: what is in force, what came before, and the history."""
+
+    base: str
+    """SHA-256 of the model that everything grew from."""
+    frozen: bool = False
+    versions: tuple[Version, ...] = ()
+    """Oldest first; the last one is in force, none means the base."""
+    history: tuple[Entry, ...] = ()
+    """Oldest first; the last `KEPT_ENTRIES`, and what accepted the versions."""
+
+    @property
+    def in_force(self) -> str:
+        """SHA-256 of the version that is used now."""
+        return self.versions[-1].sha256 if self.versions else self.base
+
+    @property
+    def next_number(self) -> int:
+        """Of the entry to come."""
+        return self.history[-1].number + 1 if self.history else 1
+
+    def after(
+        self,
+        phase: Phase,
+        reason: str,
+        bundle: str | None,
+        evidence: Mapping[str, Any] | None = None,
+        versions: tuple[Version, ...] | None = None,
+    ) -> "State":
+        """The state that an entry leads to; `versions` stay where none are given."""
+        entry = Entry(
+            number=self.next_number,
+            phase=phase,
+            reason=" ".join(reason.split()),
+            bundle=bundle,
+            time=_now(),
+            evidence=_plain(evidence or {}),
+        )
+        versions = self.versions if versions is None else versions[-KEPT_VERSIONS:]
+        kept = {version.sha256 for version in versions}
+        history = (*self.history, entry)
+        # However many rounds were rejected since: what is in force can say why.
+        old = tuple(
+            one
+            for one in history[:-KEPT_ENTRIES]
+            if one.phase == "accepted" and one.bundle in kept
+        )
+        return replace(self, versions=versions, history=old + history[-KEPT_ENTRIES:])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is stored."""
+        return {
+            "version": VERSION,
+            "base": self.base,
+            "frozen": self.frozen,
+            "versions": [asdict(version) for version in self.versions],
+            "history": [entry.to_dict() for entry in self.history],
+        }
+
+    @classmethod
+    def from_dict(cls, values: object) -> "State":
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        versions = tuple(
+            Version(_of(str, value, "folder"), _of(str, value, "sha256"))
+            for value in _of(list, values, "versions")
+        )
+        if any("/" in version.folder for version in versions):
+            raise ValueError("versions name a folder elsewhere")
+        return cls(
+            base=_of(str, values, "base"),
+            frozen=_of(bool, values, "frozen"),
+            versions=versions,
+            history=tuple(map(Entry.from_dict, _of(list, values, "history"))),
+        )
+
+
+def _of(kind: type[_T] | tuple[type[_T], ...], values: object, key: str) -> _T:
+    """`values[key]`, which is of that very type: true is no number."""
+    value = values.get(key) if isinstance(values, dict) else None
+    if type(value) not in (kind if isinstance(kind, tuple) else (kind,)):
+        raise ValueError(f"{key} is missing or makes no sense")
+    return cast(_T, value)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _plain(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """With numpy's values as Python's, and null for what JSON has no number for."""
+    text = json.dumps(dict(evidence), default=_number)
+    result: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return result
+
+
+def _number(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

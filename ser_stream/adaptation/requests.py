@@ -1,0 +1,47 @@
+"""What may be asked of a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from ser_stream.adaptation.adapter import Adapter
+
+MOST_BYTES = 15 * 1024
+"""Of an answer's history: a line of the protocol holds 16 KiB."""
+Answer = dict[str, Any]
+
+
+def answer(adapter: Adapter, do: str) -> Answer:
+    """Carry out a request of the protocol.
+
+    Args:
+        adapter: of the daemon.
+        do: one of the protocol's commands that begin with `adapt.`.
+
+    Raises:
+        SerStreamError: if it is refused; nothing has changed then.
+    """
+    return _REQUESTS[do](adapter)
+
+
+def _history(adapter: Adapter) -> Answer:
+    """The newest entries, as many as a line can hold."""
+    everything = adapter.history()
+    first, room = len(everything), MOST_BYTES
+    while first:
+        room -= len(json.dumps(everything[first - 1], ensure_ascii=False).encode())
+        if room < 0:
+            break
+        first -= 1
+    return {"entries": everything[first:], "older": first}
+
+
+_REQUESTS: dict[str, Callable[[Adapter], Answer]] = {
+    "adapt.status": lambda adapter: adapter.status(),
+    "adapt.now": lambda adapter: adapter.now(),
+    "adapt.freeze": lambda adapter: adapter.freeze(True),
+    "adapt.unfreeze": lambda adapter: adapter.freeze(False),
+    "adapt.rollback": lambda adapter: adapter.rollback(),
+    "adapt.reset": lambda adapter: adapter.reset(),
+    "adapt.history": _history,
+}

@@ -1,0 +1,194 @@
+"""Rounds of learning: one at a time, each in a thread of its own, judged at its end."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ser_stream.adaptation.gate import Limits, verdict
+from ser_stream.adaptation.in_force import VersionInForce
+from ser_stream.adaptation.pack import Pack
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
+from ser_stream.errors import SerStreamError
+
+END_WAIT = 10.0
+"""Seconds for a round to end; killing its child takes a tenth of one."""
+
+
+@dataclass
+class Round:
+    """One that runs."""
+
+    number: int
+    """Of the entry that its verdict will be in the history."""
+    staged: Path
+    """Where its candidate comes to lie."""
+    began: float = field(default_factory=time.monotonic)
+    progress: float = 0.0
+    """The share that is done, 0 to 1."""
+    stopped: str = ""
+    """Why it is to end before its time."""
+    thread: threading.Thread | None = None
+
+    def report(self, progress: float) -> None:
+        """Say how far it is."""
+        self.progress = progress
+
+    def status(self) -> dict[str, Any]:
+        """How it stands."""
+        return {
+            "number": self.number,
+            "progress": round(self.progress, 3),
+            "elapsed_s": round(time.monotonic() - self.began, 1),
+        }
+
+
+class Rounds:
+    """Begins rounds, judges what comes of them, and stops them."""
+
+    def __init__(
+        self,
+        in_force: VersionInForce,
+        pack: Pack,
+        reservoir: Reservoir,
+        *,
+        scope: str,
+        runner: RoundRunner,
+        limits: Limits | None,
+        guard: Callable[[Callable[[], None]], None],
+        keep: Callable[[], None],
+        wake: Callable[[], None],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            in_force: what a round begins from, and what its candidate follows.
+            pack: of the model.
+            reservoir: what is learnt from.
+            scope: what a round may change.
+            runner: of the child processes.
+            limits: of the gate; the default ones for None.
+            guard: calls what it is given, and deals with whatever that raises.
+            keep: saves what has to outlast a restart; called at the end of a round.
+            wake: is called when a round is gone.
+        """
+        self._in_force = in_force
+        self._pack = pack
+        self._reservoir = reservoir
+        self._scope = scope
+        self._runner = runner
+        self._limits = limits
+        self._guard = guard
+        self._keep = keep
+        self._wake = wake
+        self._closed = False
+        self.changing = threading.RLock()
+        """Held by whoever begins a round or changes what is in force."""
+        self.running: Round | None = None
+        self.in_vain = 0
+        """Rounds since the last one that was of any use."""
+
+    def begin(self) -> Round:
+        """Begin one; only with `changing` held, and while none runs.
+
+        Raises:
+            SerStreamError: if it cannot be.
+        """
+        if self._closed:
+            raise SerStreamError("the daemon is ending")
+        store = self._in_force.store
+        n = len(self._reservoir)
+        # Also where it comes to nothing at once: not again in the next second.
+        self._reservoir.mark()
+        this = Round(store.state.next_number, store.staging())
+        this.thread = threading.Thread(
+            target=self._guard,
+            args=(lambda: self._hold(this),),
+            name="adaptation-round",
+            daemon=True,
+        )
+        self.running = this
+        try:
+            this.thread.start()
+        except RuntimeError as error:
+            self.running = None
+            raise SerStreamError(f"a round cannot begin: {error}") from None
+        self._in_force.say(
+            "started", f"round {this.number}, with {n} windows of speech"
+        )
+        return this
+
+    def stop(self, reason: str) -> None:
+        """Kill the one that runs, if any, and wait until it is gone."""
+        this = self.running
+        if this is None or this.thread is None:
+            return
+        this.stopped = this.stopped or reason
+        this.thread.join(END_WAIT)
+
+    def close(self, reason: str) -> None:
+        """The same for good: none begins any more."""
+        with self.changing:
+            self._closed = True
+        self.stop(reason)
+
+    @contextlib.contextmanager
+    def alone(self, reason: str) -> Iterator[None]:
+        """No round runs meanwhile, and nobody else changes what is in force.
+
+        Args:
+            reason: why the one that runs is stopped.
+        """
+        while True:
+            self.stop(reason)
+            with self.changing:
+                if self.running is None:
+                    yield
+                    return
+
+    def _hold(self, this: Round) -> None:
+        try:
+            evidence, reason = self._learn(this)
+            with self.changing:
+                self._conclude(this, evidence, this.stopped or reason)
+        finally:
+            try:
+                self._keep()
+            finally:
+                self.running = None
+                self._wake()
+
+    def _learn(self, this: Round) -> tuple[dict[str, Any], str | None]:
+        """What the child found, and what speaks against it."""
+        job = RoundJob.of(
+            self._in_force.bundle,
+            self._pack,
+            this.staged,
+            scope=self._scope,
+            seed=this.number,
+        )
+        try:
+            evidence = self._runner.run(
+                job, self._reservoir, this.report, lambda: bool(this.stopped)
+            )
+        except RoundError as error:
+            return {}, str(error)
+        # Canary windows of another pack are another measure.
+        evidence["pack"] = self._pack.sha256
+        earlier = [entry.evidence for entry in self._in_force.store.history]
+        return evidence, verdict(evidence, self._limits, earlier)
+
+    def _conclude(
+        self, this: Round, evidence: dict[str, Any], reason: str | None
+    ) -> None:
+        if reason is not None:
+            self._in_force.reject(reason, evidence)
+            self.in_vain += not this.stopped
+        elif self._in_force.accept(this.staged, evidence):
+            self.in_vain = 0
+        else:
+            self.in_vain += 1

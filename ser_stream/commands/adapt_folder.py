@@ -1,0 +1,186 @@
+"""`ser-stream adapt folder`: a model adapted to recordings, as a new bundle."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ser_stream.adaptation.gate import summary, verdict
+from ser_stream.adaptation.libraries import require_libraries
+from ser_stream.adaptation.pack import Pack
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
+from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.commands.evidence import evidence_text
+from ser_stream.commands.heard_folder import Heard, find_recordings, hear
+from ser_stream.commands.output import write
+from ser_stream.commands.progress import clear_bar, share_bar
+from ser_stream.config import ListenConfig
+from ser_stream.config.for_model import configured_pack
+from ser_stream.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What came of one round."""
+
+    number: int
+    accepted: bool
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def adapt(
+    folder: Path,
+    out: Path,
+    config: ListenConfig,
+    rounds: int,
+    as_json: bool,
+    runner: RoundRunner | None = None,
+) -> bool:
+    """Hear recordings, learn from them, and write what passes the gate.
+
+    Args:
+        folder: recordings, in whatever folders within it.
+        out: folder for the bundle; there must be nothing in it.
+        config: of `listen`; with its model, gate, window and table `[adapt]`.
+        rounds: how often to learn from the same speech, each time from what the last
+            round made; the first one that is refused ends it.
+        as_json: one object, for machines.
+        runner: of the rounds; None for the usual one.
+
+    Returns:
+        Whether a bundle was written and every recording could be read.
+
+    Raises:
+        MissingLibraryError: without the extra `adapt`.
+        ModelError: if the model or its pack cannot be used.
+        SourceError: if there are no recordings, or too little speech in them.
+        ConfigError: if the bundle cannot be written there.
+    """
+    require_libraries()
+    base = load_bundle(config.model)
+    pack = configured_pack(config, base)
+    recordings = find_recordings(folder)
+    with _beside(out) as scratch:
+        heard = hear(recordings, base, config)
+        work = _Work(scratch, pack, heard.reservoir, config.adapt.scope)
+        bundle, done = work.learn(base, rounds, runner or RoundRunner())
+        if bundle is not base:
+            try:
+                os.replace(bundle.folder, out)
+            except OSError as error:
+                raise _unwritable(out, error) from None
+    written = bundle is not base
+    if as_json:
+        result = {
+            "model": base.name,
+            "out": str(out) if written else None,
+            "bundle": bundle.sha256 if written else None,
+            "files": heard.files,
+            "failed": heard.failed,
+            "speech_s": round(heard.speech_s, 1),
+            "windows": len(heard.reservoir),
+            "rounds": [asdict(each) for each in done],
+        }
+        write(json.dumps(result, ensure_ascii=False) + "\n")
+    else:
+        write(_text(heard, done, out if written else None))
+    return written and not heard.failed
+
+
+@contextlib.contextmanager
+def _beside(out: Path) -> Iterator[Path]:
+    """A folder for what is not finished; from there it comes to its place whole."""
+    try:
+        taken = os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir()))
+        if not taken:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    if taken:
+        raise ConfigError(
+            f"{out} is there already; --out must name a new folder, or an empty one"
+        )
+    with folder as path:
+        yield Path(path)
+
+
+def _unwritable(out: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot write {out}: {error.strerror}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What stays the same from round to round."""
+
+    folder: Path
+    """For what the rounds make."""
+    pack: Pack
+    reservoir: Reservoir
+    scope: str
+
+    def learn(
+        self, base: Bundle, rounds: int, runner: RoundRunner
+    ) -> tuple[Bundle, list[Round]]:
+        """The last bundle that passed, or the base; and all rounds, the refused one."""
+        bundle, done = base, list[Round]()
+        for number in range(1, rounds + 1):
+            bar = "learning" if rounds == 1 else f"learning, {number} of {rounds}"
+            staged = self.folder / str(number)
+            try:
+                evidence = self._run(bundle, staged, number, runner, bar)
+            except RoundError as error:
+                done.append(Round(number, False, str(error)))
+                break
+            refused = verdict(evidence, earlier=[each.evidence for each in done])
+            if refused is not None:
+                done.append(Round(number, False, refused, evidence))
+                break
+            bundle = load_bundle(str(staged))
+            done.append(Round(number, True, summary(evidence), evidence))
+        return bundle, done
+
+    def _run(
+        self, bundle: Bundle, staged: Path, seed: int, runner: RoundRunner, name: str
+    ) -> dict[str, Any]:
+        staged.mkdir()
+        job = RoundJob.of(bundle, self.pack, staged, scope=self.scope, seed=seed)
+        with share_bar(100, name) as bar:
+            shown = 0
+
+            def progress(share: float) -> None:
+                nonlocal shown
+                percent = int(100 * share)
+                bar.update(max(0, percent - shown))
+                shown = max(shown, percent)
+
+            try:
+                evidence = runner.run(job, self.reservoir, progress)
+                return {**evidence, "pack": self.pack.sha256}
+            finally:
+                clear_bar()
+
+
+def _text(heard: Heard, done: Sequence[Round], out: Path | None) -> str:
+    lines = [
+        f"{heard.files} recordings, {heard.speech_s:.0f} s of speech, "
+        f"{len(heard.reservoir)} windows to learn from"
+    ]
+    for each in done:
+        lines.append(
+            f"round {each.number}: "
+            + f"{'accepted' if each.accepted else 'rejected'}: {each.reason}"
+        )
+        if figures := evidence_text(each.evidence):
+            lines += ["", figures, ""]
+    if out is None:
+        lines.append("nothing was written; the model stays as it is")
+    else:
+        lines.append(f"written to {out}; try it: ser-stream listen --model {out}")
+    return "\n".join(lines) + "\n"

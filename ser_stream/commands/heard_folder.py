@@ -1,0 +1,115 @@
+"""The speech in a folder of recordings, as `listen` would hear it."""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ser_stream.adaptation.adapter import LEAST_WINDOWS
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.bundle import Bundle
+from ser_stream.commands.progress import clear_bar, share_bar
+from ser_stream.commands.recognize import MAX_STEP_S, read_chunks
+from ser_stream.config import ListenConfig
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.errors import SourceError
+from ser_stream.paths import is_folder
+from ser_stream.pipeline import Pipeline
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.sources.file import FileSource
+from ser_stream.values import SAMPLE_RATE, Chunk
+
+_LOGGER = logging.getLogger(__name__)
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
+)
+"""Of the files that are taken for recordings."""
+BETWEEN = SAMPLE_RATE
+"""Samples from the end of a recording to the next one: a gap, which resets all."""
+
+
+@dataclass
+class Heard:
+    """The speech of the recordings."""
+
+    reservoir: Reservoir
+    files: int = 0
+    failed: int = 0
+    """Files that could not be read."""
+    speech_s: float = 0.0
+
+
+def find_recordings(folder: Path) -> list[Path]:
+    """The files that look like recordings, in folders within it too, by name.
+
+    Raises:
+        SourceError: if there are none.
+    """
+    if not is_folder(folder):
+        raise SourceError(f"{folder} is no folder; name one with recordings in it")
+    files = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES]
+    if not files:
+        raise SourceError(
+            f"there are no recordings in {folder}; allowed are files that end in "
+            f"{', '.join(sorted(SUFFIXES))}"
+        )
+    return sorted(files)
+
+
+def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> Heard:
+    """Hear recordings one after the other; one that cannot be read is logged.
+
+    Raises:
+        SourceError: if there is too little speech in them to learn from.
+    """
+    heard = Heard(Reservoir(len(bundle.labels), config.adapt.capacity))
+    # A long step would hand out fewer windows.
+    config = replace(config, step_s=min(config.step_s, MAX_STEP_S))
+    pipeline = Pipeline(
+        OnnxRecognizer(bundle),
+        bundle.front_end,
+        pipeline_config(config, bundle),
+        heard.reservoir.add,
+    )
+    durations = _durations(files, heard)
+    with share_bar(math.ceil(sum(durations.values())), "hearing") as bar:
+        start = shown = 0
+        for path in durations:
+            end = start
+            try:
+                for chunk in read_chunks(path):
+                    end = start + chunk.end
+                    pipeline.feed(Chunk(start + chunk.start, chunk.samples))
+                    seconds = (end - BETWEEN * heard.files) // SAMPLE_RATE
+                    bar.update(max(0, seconds - shown))
+                    shown = max(seconds, shown)
+            except SourceError as error:
+                heard.failed += 1
+                clear_bar()
+                _LOGGER.error("%s", error)
+            heard.files += 1
+            start = end + BETWEEN
+    clear_bar()
+    pipeline.flush()
+    heard.speech_s = pipeline.speech_s
+    if len(heard.reservoir) < LEAST_WINDOWS:
+        raise SourceError(
+            f"too little speech to learn from: {heard.speech_s:.0f} s in "
+            f"{heard.files} recordings, which make {len(heard.reservoir)} windows of "
+            f"two seconds or more; {LEAST_WINDOWS} are needed"
+        )
+    return heard
+
+
+def _durations(files: Sequence[Path], heard: Heard) -> dict[Path, float]:
+    """Seconds of each that can be opened."""
+    found = {}
+    for path in files:
+        try:
+            with FileSource(path, realtime=False) as source:
+                found[path] = source.duration_s
+        except SourceError as error:
+            heard.failed += 1
+            _LOGGER.error("%s", error)
+    return found

@@ -1,0 +1,191 @@
+"""Whole rounds by the real child process, as the daemon runs them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnx")
+pytest.importorskip("safetensors")
+
+from ser_stream.adaptation.gate import verdict
+from ser_stream.adaptation.pack import Pack, find_pack, load_pack
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
+from ser_stream.adaptation.store import Store
+from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.recognizer import OnnxRecognizer
+from tests.adaptation_packs import rewrite_manifest, small_pack
+from tests.heard import heard_minutes
+from tests.tiny_child import is_alive
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle("open")
+
+
+@pytest.fixture(scope="module")
+def quick(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """A pack of a few windows."""
+    return small_pack(bundle, tmp_path_factory.mktemp("pack") / "adaptation")
+
+
+@pytest.fixture
+def job(bundle: Bundle, quick: Pack, tmp_path: Path) -> RoundJob:
+    out = tmp_path / "out"
+    out.mkdir()
+    return RoundJob.of(bundle, quick, out, scope="cheap", steps=1)
+
+
+def reservoir(n: int = 20) -> Reservoir:
+    found = Reservoir(5, n)
+    for window in heard_minutes(1):
+        found.add(window)
+    assert len(found) == n
+    return found
+
+
+def failure(job: RoundJob, heard: Reservoir) -> RoundError:
+    with pytest.raises(RoundError) as caught:
+        RoundRunner().run(job, heard)
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_a_round_makes_a_version_and_says_what_is_known_of_it(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    pack = load_pack(find_pack(bundle), bundle)
+    shares: list[float] = []
+    nice: list[int] = []
+
+    def on_progress(share: float) -> None:
+        shares.append(share)
+        nice.append(os.getpriority(os.PRIO_PROCESS, worker_of(os.getpid())))
+
+    with Store.open(tmp_path / "state", bundle) as store:
+        staged = store.staging()
+        job = RoundJob.of(bundle, pack, staged, scope="cheap", steps=3)
+        evidence = RoundRunner().run(job, reservoir(), on_progress)
+        reason = verdict(evidence)
+        assert reason is None or "incomplete" not in reason
+        store.accept(staged, "a test", evidence)
+        version = store.current
+    assert version is not None
+    assert version.manifest["adaptation"]["pack"] == pack.sha256
+    # Another network, though not by much.
+    window = heard_minutes(1)[0]
+    ours, theirs = (OnnxRecognizer(one) for one in (version, bundle))
+    cold = np.concatenate([np.zeros((4, 78), np.float32), window.frames])
+    said = [one.scores(one.encode(cold, None)[0]) for one in (ours, theirs)]
+    assert 0 < np.abs(said[0] - said[1]).max() < 0.5
+
+    assert shares == sorted(shares)
+    assert len(shares) == 4
+    assert set(nice) == {19}
+    assert evidence["steps"] == 3
+    assert evidence["canary_windows"] == 90
+    assert evidence["windows"] == evidence["reservoir_windows"] == 20
+    assert evidence["parity"] < 1e-3
+    assert 0 < evidence["parameter_change"] == evidence["parameter_change_base"] < 0.05
+    assert evidence["canary_uar_base"] == pytest.approx(evidence["canary_uar_before"])
+    for name in ("canary_uar_after", "canary_ece_after", "agreement"):
+        assert 0 <= evidence[name] <= 1
+    assert sum(evidence["reservoir_shares_after"]) == pytest.approx(1)
+    assert 200 < evidence["peak_rss_mb"] < 700
+    assert evidence["cpu_s"] > 1
+
+
+def test_with_too_little_speech_there_is_no_round(job: RoundJob) -> None:
+    error = failure(job, reservoir(19))
+    assert error.kind == "too_little"
+    assert str(error) == "only 19 windows of speech were heard; needed: 20"
+    assert list(job.out.iterdir()) == []
+
+
+def test_a_pack_of_other_labels_is_refused(job: RoundJob, tmp_path: Path) -> None:
+    folder = shutil.copytree(job.pack, tmp_path / "other")
+    rewrite_manifest(folder, labels=["angry", "sad"])
+    error = failure(replace(job, pack=folder), reservoir())
+    assert error.kind == "pack"
+    assert "has the labels angry, sad, but the model open has" in str(error)
+
+
+def test_more_memory_than_allowed_ends_it(job: RoundJob) -> None:
+    error = failure(replace(job, memory_mb=80), reservoir())
+    assert error.kind == "memory"
+    assert list(job.out.iterdir()) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 128 KiB, less than a candidate takes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not permitted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_in_a_line(job: RoundJob, small_disk: Path) -> None:
+    error = failure(replace(job, out=small_disk), reservoir())
+    assert error.kind == "disk"
+    assert "the candidate cannot be written: " in str(error)
+    assert "No space left" in str(error)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.round_runner import RoundJob, RoundRunner
+bundle, weights, pack, out, heard = map(Path, sys.argv[1:])
+job = RoundJob(bundle, weights, pack, out, scope="cheap", steps=1_000_000)
+reservoir = Reservoir.load(heard, 5)
+RoundRunner().run(job, reservoir, lambda share: print(share, flush=True))
+"""
+
+
+def test_when_the_daemon_is_killed_its_worker_does_not_outlive_it(
+    job: RoundJob, tmp_path: Path
+) -> None:
+    reservoir().save(tmp_path / "heard.npz")
+    paths = (job.bundle, job.weights, job.pack, job.out, tmp_path / "heard.npz")
+    command = [sys.executable, "-c", PARENT, *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        try:
+            assert parent.stdout is not None
+            parent.stdout.readline()  # it learns
+            worker = worker_of(parent.pid)
+            assert is_alive(worker)
+        finally:
+            parent.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while is_alive(worker):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert list(job.out.iterdir()) == []
+
+
+def worker_of(pid: int) -> int:
+    (worker,) = [
+        int(child)
+        for path in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in path.read_text().split()
+        if b"adaptation.child" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    return worker
