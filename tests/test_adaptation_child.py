@@ -302,9 +302,9 @@ def test_f_prime_agrees_on_the_source_and_denies_on_the_target() -> None:
         here = network().encoder(frames)
         there = 0.5 * here.flip(-1)  # another room: what is told is not how
         adversary = ReluClassifier(5, head.config.n_features)
-    optimiser = torch.optim.Adam(adversary.parameters(), 0.02)
+    optimiser = torch.optim.Adam(adversary.parameters(), 0.03)
     rows, both = np.arange(len(source)), torch.cat([here, there])
-    for _ in range(150):
+    for _ in range(80):
         optimiser.zero_grad()
         _loss(head, adversary, both, source, rows, 0.0, FEW).backward()  # type: ignore[no-untyped-call]
         optimiser.step()

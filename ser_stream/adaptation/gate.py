@@ -18,8 +18,8 @@ class Limits:
     least_canaries: int = 30
     """Canary windows under which nothing is proven."""
     canary_loss: float = 0.05
-    """Most that the unweighted recall on the canary windows may fall in a round; a few
-    dozen windows leave that much to chance. What was gained by chance may go again, ..."""
+    """Most that the unweighted recall on the canary windows may fall in a round: a few
+    dozen windows leave that much to chance, and what chance gave may go again, ..."""
     canary_loss_total: float = 0.02
     """... but never to so much less than before any adaptation."""
     canary_harm: float = 15.0

@@ -213,8 +213,8 @@ class FrameDomains(Domains):
 
     at_once = 2
     """For its gradient the encoder keeps 8 MB of every window of 25 columns, and the
-    holes that it leaves in memory fill slowly. Peak of a round of 20 steps on 400
-    windows: 2 at once 570 MB, 4 670 MB for a tenth less time, all 32 1150 MB."""
+    holes that it leaves in memory fill slowly. Peak of a round on 400 windows of 25
+    columns: 2 at once 560 MB, 4 670 MB for a little less time, all 32 1150 MB."""
 
     def __init__(
         self,
