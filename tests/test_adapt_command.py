@@ -281,7 +281,7 @@ new["sha256"] = manifest_hash(new)
 print(json.dumps({"evidence": {
     "canary_windows": 90, "canary_uar_base": 0.8,
     "canary_uar_before": 0.8, "canary_uar_after": UAR,
-    "canary_harm": -1.0, "canary_ece_before": 0.1, "canary_ece_after": 0.1,
+    "canary_interval": [-1.0, 3.0], "canary_ece_before": 0.1, "canary_ece_after": 0.1,
     "reservoir_windows": 50, "agreement": 0.9, "parameter_change": 0.05,
     "reservoir_shares_before": [0.2] * 5, "reservoir_shares_after": [0.2] * 5,
     "reservoir_entropy_before": 0.6, "reservoir_entropy_after": 0.5,

@@ -26,7 +26,7 @@ def test_what_is_good_passes_and_is_summed_up() -> None:
     [
         ("canary_uar_after", 0.74, "canary recall falls from 80.0 % to 74.0 %"),
         ("canary_uar_base", 0.86, "canary recall is 81.0 %, and was 86.0 %"),
-        ("canary_harm", -16.0, "may have fallen by 16.0 points"),
+        ("canary_interval", [-16.0, -2.0], "falls by 2.0 to 16.0 points (95 %"),
         ("canary_windows", 12, "only 12 canary windows; needed: 30"),
         ("canary_ece_after", 0.2, "error of the confidence rises from 0.100 to 0.200"),
         (

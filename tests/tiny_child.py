@@ -15,7 +15,7 @@ GOOD: dict[str, Any] = {
     "canary_uar_base": 0.8,
     "canary_uar_before": 0.8,
     "canary_uar_after": 0.81,
-    "canary_harm": -1.0,
+    "canary_interval": [-1.0, 3.0],
     "canary_ece_before": 0.1,
     "canary_ece_after": 0.1,
     "reservoir_windows": 50,

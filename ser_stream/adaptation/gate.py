@@ -22,9 +22,6 @@ class Limits:
     dozen windows leave that much to chance, and what chance gave may go again, ..."""
     canary_loss_total: float = 0.02
     """... but never to so much less than before any adaptation."""
-    canary_harm: float = 15.0
-    """Most that the recall may have fallen at the lower end of its 95 % interval,
-    points."""
     ece_rise: float = 0.05
     """Most that the error of the confidence may rise on the canary windows."""
     most_share: float = 0.8
@@ -97,11 +94,11 @@ def _canaries(e: Evidence, limits: Limits, _earlier: Sequence[Evidence]) -> str 
             f"canary recall is {_percent(after)}, and was {_percent(base)} before any "
             f"adaptation; allowed: {100 * limits.canary_loss_total:.1f} points"
         )
-    harm = _number(e, "canary_harm")
-    if harm < -limits.canary_harm:
+    low, high = _interval(e, "canary_interval")
+    if high < 0:
         return (
-            f"canary recall may have fallen by {-harm:.1f} points (95 % interval); "
-            f"allowed: {limits.canary_harm:.1f}"
+            f"canary recall falls by {-high:.1f} to {-low:.1f} points (95 % interval): "
+            "that is no chance"
         )
     return None
 
@@ -203,6 +200,13 @@ def _number(evidence: Evidence, name: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{name} is {value}")
     return value
+
+
+def _interval(e: Evidence, name: str) -> tuple[float, float]:
+    low, high = (float(bound) for bound in e[name])
+    if not low <= high:  # also if one is no number
+        raise ValueError(f"{name} is {e[name]!r}")
+    return low, high
 
 
 def _numbers(earlier: Sequence[Evidence], name: str) -> list[float]:

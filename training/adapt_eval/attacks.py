@@ -40,7 +40,8 @@ from training.stream_eval.noises import load_noises
 from training.stream_eval.nonspeech import pieces, voices
 
 SEED = 98
-N_RAVDESS = 300
+N_SCORED = {"ravdess": 240, "casia": 150, "savee": 150}
+"""Clips of each corpus that every accepted version is scored on."""
 LANGUAGE_TURN_S = 300.0
 TARGETS = ("casia", "savee")
 """Their speakers of half 1 may be heard in an attack, those of half 2 are scored."""
@@ -193,10 +194,12 @@ class Jury:
     @classmethod
     def of(cls, settings: Settings, bundle: Bundle, pack: Pack) -> "Jury":
         """Let it hear the unadapted model."""
-        ravdess = _clips_of(settings.corpora, "ravdess")
-        found = balanced(ravdess, N_RAVDESS, bundle.labels, SEED)
-        for corpus in TARGETS:
-            found += halves(_clips_of(settings.corpora, corpus), corpus, 1)[1]
+        found: list[Utterance] = []
+        for corpus, n in N_SCORED.items():
+            clips_of: Sequence[Utterance] = _clips_of(settings.corpora, corpus)
+            if corpus in TARGETS:
+                clips_of = halves(clips_of, corpus, 1)[1]
+            found += balanced(clips_of, n, bundle.labels, SEED)
         clips = limited(found, settings.limit)
         canary = read_windows(pack.folder / CANARY)
         names = pack.manifest["canary"]["speakers"]

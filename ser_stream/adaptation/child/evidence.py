@@ -59,7 +59,7 @@ def canary_evidence(
 
     Returns:
         `canary_windows`; `canary_uar_before`, `canary_uar_after`, 0 to 1;
-        `canary_harm`, the lower end of the 95 % interval of their difference, points,
+        `canary_interval`, the 95 % interval of their difference, points,
         speakers drawn as clusters; `canary_ece_before`, `canary_ece_after`.
     """
     right = [_right(scores, canary) for scores in (before, after)]
@@ -79,10 +79,18 @@ def canary_evidence(
         "canary_windows": len(canary),
         "canary_uar_before": _uar(right[0], canary.label),
         "canary_uar_after": _uar(right[1], canary.label),
-        "canary_harm": 100 * float(np.percentile(differences, 2.5)),
+        "canary_interval": [
+            round(100 * float(bound), 2)
+            for bound in np.percentile(differences, [2.5, 97.5])
+        ],
         "canary_ece_before": _calibration_error(before, right[0], canary),
         "canary_ece_after": _calibration_error(after, right[1], canary),
     }
+
+
+def unweighted_recall(scores: FloatArray, canary: LabelledWindows) -> float:
+    """Mean of the classes' recalls on canary windows: scores, (N, n_classes)."""
+    return _uar(_right(scores, canary), canary.label)
 
 
 def reservoir_evidence(before: FloatArray, after: FloatArray) -> dict[str, Any]:

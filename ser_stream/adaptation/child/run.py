@@ -11,9 +11,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ser_stream.adaptation.child.back_off import backed_off
+from ser_stream.adaptation.child.canary import Canary
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
 from ser_stream.adaptation.child.evidence import (
-    canary_evidence,
     hear,
     parameter_change,
     parity,
@@ -37,6 +38,8 @@ from ser_stream.values import FloatArray
 
 LEAST_WINDOWS = 20
 """Of the reservoir; with fewer there is nothing to learn from."""
+SPARE_RECALL = 0.01
+"""That a step may cost on the canary; the gate allows twice as much."""
 MEASURED = 200
 """Windows of the reservoir that the evidence rests on, spread over all of it."""
 Job = Mapping[str, Any]
@@ -113,23 +116,30 @@ def run_round(
         int(job["seed"]),
         lambda step: on_progress(0.1 + 0.7 * step / config.steps),
     )
+    canary = Canary(pack.folder / CANARY, bundle.temperatures)
+    least = canary.recall(base) - SPARE_RECALL
+    after, share = backed_off(current, after, canary.recall, least)
     write_graphs(bundle.folder, current, after, out)
     about = {"pack": pack.sha256, "windows": len(target), "scope": config.scope}
     write_manifest(bundle, after, about, out)
     on_progress(0.85)
     rows = np.linspace(0, len(target) - 1, min(MEASURED, len(target))).astype(int)
-    measured = _measured(
-        base,
-        current,
-        after,
-        (bundle, load_bundle(str(out))),
-        pack,
-        [target[i] for i in rows],
-    )
+    some = [target[i] for i in rows]
+    candidate = load_bundle(str(out))
+    on_canary = [canary.heard_by(version) for version in (bundle, candidate)]
+    on_target = [hear(OnnxRecognizer(one), some) for one in (bundle, candidate)]
     return {
-        **measured,
+        **canary.evidence(base, *on_canary),
+        **reservoir_evidence(on_target[0].scores, on_target[1].scores),
+        "parameter_change": parameter_change(current, after),
+        "parameter_change_base": parameter_change(base, after),
+        "parity": max(
+            parity(after, on_canary[1], canary.windows),
+            parity(after, on_target[1], some),
+        ),
         **about,
         "steps": config.steps,
+        "share": share,
         "cpu_s": round(cpu_s(), 2),
         "peak_rss_mb": round(peak_rss_mb(), 1),
     }
@@ -156,41 +166,3 @@ def _network(pack: Pack, weights: Path) -> Cpac:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelError(f"{weights} cannot be read as weights: {error}") from None
     return network.eval()
-
-
-def _measured(
-    base: Cpac,
-    current: Cpac,
-    after: Cpac,
-    bundles: tuple[Bundle, Bundle],
-    pack: Pack,
-    target: list[FloatArray],
-) -> dict[str, Any]:
-    canary = read_windows(pack.folder / CANARY)
-    held_out = [canary.window(i) for i in range(len(canary))]
-    versions = [OnnxRecognizer(bundle) for bundle in bundles]
-    on_canary = [hear(version, held_out) for version in versions]
-    on_target = [hear(version, target) for version in versions]
-    first = _scores(base, bundles[0], held_out)
-    return {
-        **canary_evidence(on_canary[0].scores, on_canary[1].scores, canary),
-        "canary_uar_base": canary_evidence(first, first, canary)["canary_uar_after"],
-        **reservoir_evidence(on_target[0].scores, on_target[1].scores),
-        "parameter_change": parameter_change(current, after),
-        "parameter_change_base": parameter_change(base, after),
-        "parity": max(
-            parity(after, on_canary[1], held_out), parity(after, on_target[1], target)
-        ),
-    }
-
-
-@torch.no_grad()
-def _scores(network: Cpac, bundle: Bundle, windows: list[FloatArray]) -> FloatArray:
-    """Calibrated scores of a network that has no graphs here, (N, n_classes)."""
-    scores = []
-    for window in windows:
-        logits = network(torch.from_numpy(window)[None])[0]
-        n = (len(window) - 30) // 8
-        temperature = bundle.temperatures[min(n, len(bundle.temperatures)) - 1]
-        scores.append(torch.softmax(logits / temperature, 0).numpy())
-    return np.array(scores)
