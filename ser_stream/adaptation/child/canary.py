@@ -1,4 +1,4 @@
-"""Labelled speech of people whom a round does not learn from: harm shows there first."""
+"""Labelled speech of people whom no round learns from: harm shows there first."""
 
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,6 @@
 """How the child keeps out of everybody's way."""
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -12,8 +13,8 @@ PR_SET_PDEATHSIG = 1
 def step_back() -> None:
     """Take the processor only when nobody else wants it."""
     os.nice(NICENESS)
-    if hasattr(os, "SCHED_BATCH"):
-        # Longer turns, later ones: this never waits for anything.
+    # Longer turns, later ones: this never waits for anything. A sandbox may forbid it.
+    with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
