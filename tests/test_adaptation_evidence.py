@@ -59,15 +59,15 @@ def test_the_harm_is_the_lower_end_of_what_speakers_by_chance_would_show() -> No
     labels = [0, 1] * 20
     windows = canary(labels, [i // 4 for i in range(40)], 2)
     right, wrong = saying(labels, 2), saying([1 - label for label in labels], 2)
-    assert canary_evidence(right, right, windows)["canary_harm"] == 0.0
-    assert canary_evidence(right, wrong, windows)["canary_harm"] == -100.0
-    assert canary_evidence(wrong, right, windows)["canary_harm"] == 100.0
+    assert canary_evidence(right, right, windows)["canary_interval"] == [0.0, 0.0]
+    assert canary_evidence(right, wrong, windows)["canary_interval"] == [-100.0, -100.0]
+    assert canary_evidence(wrong, right, windows)["canary_interval"] == [100.0, 100.0]
     # One person of ten is not understood any more: 10 points, more by bad luck.
     one = right.copy()
     one[:4] = wrong[:4]
     found = canary_evidence(right, one, windows)
     assert found["canary_uar_after"] == pytest.approx(0.9)
-    assert -50 < found["canary_harm"] < -10
+    assert -50 < found["canary_interval"][0] < -10
     assert canary_evidence(right, one, windows) == found  # no luck of its own
 
 

@@ -40,7 +40,7 @@ from training.dataset import TrainingSet
 from training.heard import speech_window
 
 N_SOURCE, N_CANARY = 280, 90
-"""Windows at most; together with the weights they make about 7 MB."""
+"""Windows at most; together with the weights they make about 8 MB."""
 LEAST_COLUMNS = 5
 """Of a window; shorter ones say too little to learn from or to judge by."""
 TOLERANCE = 1e-4
