@@ -1,6 +1,5 @@
 """Writes a bundle folder: whole, or not at all."""
 
-import json
 import os
 import shutil
 import tempfile
@@ -26,9 +25,8 @@ from ser_stream.bundle import (
     HEAD,
     MANIFEST,
     Bundle,
-    file_hash,
     load_bundle,
-    manifest_hash,
+    seal,
 )
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.events import milliseconds
@@ -198,8 +196,4 @@ def _manifest(
 
 
 def _seal(folder: Path, manifest: dict[str, Any]) -> None:
-    names = [n for n in (ENCODER, HEAD, CARD) if (folder / n).exists()]
-    manifest["files"] = {name: file_hash(folder / name) for name in names}
-    manifest["sha256"] = manifest_hash(manifest)
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    seal(folder, manifest, [n for n in (ENCODER, HEAD, CARD) if (folder / n).exists()])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -59,6 +60,20 @@ def manifest_hash(manifest: dict[str, Any]) -> str:
     content = {key: value for key, value in manifest.items() if key != "sha256"}
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
+    """Complete a manifest with hashes, of files and of itself, and write it.
+
+    Args:
+        folder: of the bundle, or of a pack.
+        manifest: what it says; `files` and `sha256` are set.
+        names: files in the folder that it vouches for.
+    """
+    manifest["files"] = {name: file_hash(folder / name) for name in names}
+    manifest["sha256"] = manifest_hash(manifest)
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def file_hash(path: Path) -> str:

@@ -320,7 +320,7 @@ def test_results_of_another_protocol_are_never_mixed_in(tmp_path: Path) -> None:
     settings = Settings(tmp_path, results=tmp_path, jobs=1)
     one = Toy("gains/a")
     compute([one], settings, lambda text: None)
-    other = replace(settings, every_s=60.0, scope="cheap")
+    other = replace(settings, every_s=60.0, scope="whole")
     with pytest.raises(ConfigError, match="differs in every_s, scope; give another"):
         compute([one], other, lambda text: None)
     path = path_of(one, settings)

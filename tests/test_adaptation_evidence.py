@@ -12,11 +12,11 @@ import torch
 
 from ser_stream.adaptation.child.evidence import (
     canary_evidence,
-    entropy,
     parameter_change,
     reservoir_evidence,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows
+from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
 from ser_stream.values import FloatArray
 

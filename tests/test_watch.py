@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ser_stream.adaptation.watch import Watch, WatchLimits, entropy
+from ser_stream.adaptation.entropy import entropy
+from ser_stream.adaptation.watch import Watch, WatchLimits
 from ser_stream.bundle import load_bundle
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import FloatArray, HeardWindow

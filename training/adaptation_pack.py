@@ -1,6 +1,5 @@
 """Writes an adaptation pack: whole, or not at all."""
 
-import json
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from ser_stream.adaptation.pack import (
     Pack,
     load_pack,
 )
-from ser_stream.bundle import ENCODER, HEAD, MANIFEST, Bundle, file_hash, manifest_hash
+from ser_stream.bundle import ENCODER, HEAD, Bundle, seal
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.nn.cpac import Cpac
@@ -137,7 +136,7 @@ def write_pack(
                 "from"
             )
         manifest["max_logit_difference"] = difference
-        _seal(part, manifest)
+        seal(part, manifest, (WEIGHTS, SOURCE, CANARY))
         load_pack(part, bundle)
         # A kill between these two leaves the old pack in the temporary folder.
         if out.exists():
@@ -280,11 +279,3 @@ def _largest_difference(model: Cpac, bundle: Bundle, windows: LabelledWindows) -
         whole = model(torch.from_numpy(frames)[None])[0].numpy()
         differences.append(np.abs(whole - recognizer.logits(columns)))
     return float(np.max(differences))
-
-
-def _seal(folder: Path, manifest: dict[str, Any]) -> None:
-    names = (WEIGHTS, SOURCE, CANARY)
-    manifest["files"] = {name: file_hash(folder / name) for name in names}
-    manifest["sha256"] = manifest_hash(manifest)
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ser_stream.adaptation.entropy import entropy
 from ser_stream.recognizer import Recognizer
-from ser_stream.values import FloatArray, HeardWindow
+from ser_stream.values import HeardWindow
 from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES
 
 
@@ -70,8 +71,8 @@ class Watch:
             _Pair(
                 int(window.scores.argmax()),
                 int(before.argmax()),
-                entropy(window.scores),
-                entropy(before),
+                float(entropy(window.scores)),
+                float(entropy(before)),
             )
         )
         self._seen += 1
@@ -130,12 +131,6 @@ class Watch:
             "share": float(share),
             "share_before": float(share_before),
         }
-
-
-def entropy(scores: FloatArray) -> float:
-    """Of scores that sum to 1: 0 for one class alone, 1 for all alike."""
-    p = np.maximum(scores.astype(np.float64), 1e-12)
-    return float(-(p * np.log(p)).sum() / np.log(len(p)))
 
 
 def _commonest(labels: NDArray[Any]) -> int:

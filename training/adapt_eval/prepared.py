@@ -1,6 +1,5 @@
 """A source network, trained, calibrated, as a bundle with its adaptation pack."""
 
-import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,11 +12,9 @@ from ser_stream.bundle import (
     ENCODER,
     FORMAT,
     HEAD,
-    MANIFEST,
     Bundle,
-    file_hash,
     load_bundle,
-    manifest_hash,
+    seal,
 )
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
@@ -100,12 +97,12 @@ def make(
     part.mkdir(parents=True)
     write_pair(model, part)
     manifest = _manifest(config, saved)
-    _seal(part, manifest)
+    seal(part, manifest, (ENCODER, HEAD))
     recorder = OnnxRecorder(load_bundle(str(part)))
     fitted = fit_calibration(list(run_clips(recorder, config.front_end, split.canary)))
     manifest["temperatures"] = list(fitted.temperatures)
     manifest["clip_temperature"] = fitted.clip_temperature
-    _seal(part, manifest)
+    seal(part, manifest, (ENCODER, HEAD))
     write_pack(
         model,
         load_bundle(str(part)),
@@ -138,10 +135,3 @@ def _manifest(config: TrainConfig, saved: dict[str, Any]) -> dict[str, Any]:
         },
         "adapted": False,
     }
-
-
-def _seal(folder: Path, manifest: dict[str, Any]) -> None:
-    manifest["files"] = {name: file_hash(folder / name) for name in (ENCODER, HEAD)}
-    manifest["sha256"] = manifest_hash(manifest)
-    text = json.dumps(manifest, indent=1)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

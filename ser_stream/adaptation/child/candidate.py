@@ -6,7 +6,6 @@ the graphs were made of; so weights of another network are noticed, and the grap
 themselves, which a proof of parity stands for, stay as they are.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,8 @@ from ser_stream.bundle import (
     CARD,
     ENCODER,
     HEAD,
-    MANIFEST,
     Bundle,
-    file_hash,
-    manifest_hash,
+    seal,
 )
 from ser_stream.errors import ModelError
 from ser_stream.nn.cpac import ConvBlock, Cpac
@@ -144,13 +141,8 @@ def write_manifest(
         **{key: bundle.manifest[key] for key in _KEPT if key in bundle.manifest},
         "adapted": True,
         "adaptation": {"base": base, "parent": bundle.sha256, **adaptation},
-        "files": {
-            name: file_hash(out / name) for name in (ENCODER, HEAD, CARD, WEIGHTS)
-        },
     }
-    manifest["sha256"] = manifest_hash(manifest)
-    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    (out / MANIFEST).write_text(text, encoding="utf-8")
+    seal(out, manifest, (ENCODER, HEAD, CARD, WEIGHTS))
 
 
 _KEPT = (

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ser_stream.adaptation.child.windows import LabelledWindows
+from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import FloatArray
@@ -105,13 +106,6 @@ def reservoir_evidence(before: FloatArray, after: FloatArray) -> dict[str, Any]:
         }
     agree = before.argmax(1) == after.argmax(1)
     return {**result, "agreement": float(agree.mean())}
-
-
-def entropy(scores: FloatArray) -> NDArray[np.floating]:
-    """Entropy of scores, (N, n_classes), as a part of the greatest there is: (N,)."""
-    p = np.maximum(scores, 1e-12)
-    result: NDArray[np.floating] = -(p * np.log(p)).sum(1) / np.log(p.shape[1])
-    return result
 
 
 @torch.no_grad()
