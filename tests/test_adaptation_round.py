@@ -68,10 +68,14 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
     pack = load_pack(find_pack(bundle), bundle)
     shares: list[float] = []
     nice: list[int] = []
+    groups: list[str] = []
 
     def on_progress(share: float) -> None:
         shares.append(share)
-        nice.append(os.getpriority(os.PRIO_PROCESS, worker_of(os.getpid())))
+        worker = worker_of(os.getpid())
+        nice.append(os.getpriority(os.PRIO_PROCESS, worker))
+        group = Path(f"/proc/{worker}/autogroup")
+        groups.append(group.read_text() if group.exists() else "nice 19\n")
 
     with Store.open(tmp_path / "state", bundle) as store:
         staged = store.staging()
@@ -93,6 +97,7 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
     assert shares == sorted(shares)
     assert len(shares) == 4
     assert set(nice) == {19}
+    assert all(group.endswith("nice 19\n") for group in groups)
     assert evidence["steps"] == 3
     assert evidence["canary_windows"] == 90
     assert evidence["windows"] == evidence["reservoir_windows"] == 20

@@ -5,14 +5,20 @@ import ctypes
 import os
 import resource
 import signal
+from pathlib import Path
 
 NICENESS = 19
+AUTOGROUP = Path("/proc/self/autogroup")
 PR_SET_PDEATHSIG = 1
 
 
 def step_back() -> None:
     """Take the processor only when nobody else wants it."""
     os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        # A session of its own, such as this process has, is a group of its own to
+        # Linux's scheduler, and niceness counts within a group only.
+        AUTOGROUP.write_text(str(NICENESS), encoding="ascii")
     # Longer turns, later ones: this never waits for anything. A sandbox may forbid it.
     with contextlib.suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
