@@ -6,7 +6,8 @@ SerStreamError              1
 │   └── DeviceError         3   no such microphone, or it cannot be opened
 ├── ModelError              4   a bundle is missing, damaged or of another front end
 ├── SinkError               5   an output or address cannot be used
-└── MissingLibraryError    69   a library or extra is not installed
+├── MissingLibraryError    69   a library or extra is not installed
+└── StoppedError          130   a signal came before what was asked for was done
 
 QuietEndError               0   no error at all: a signal, or nobody reads any more
 
@@ -65,3 +66,9 @@ class MissingLibraryError(SerStreamError):
     """A library or an optional extra is not installed."""
 
     exit_status = 69
+
+
+class StoppedError(SerStreamError):
+    """A signal came before what was asked for was done."""
+
+    exit_status = 130

@@ -158,7 +158,11 @@ class HeardWindow:
     @property
     def columns(self) -> int:
         """Capsule columns in the window."""
-        return (len(self.frames) - 30) // 8
+        # Here, as both modules need what this one defines.
+        from ser_stream.mfcc import FRAMES_PER_BLOCK
+        from ser_stream.window import EXTRA_FRAMES
+
+        return (len(self.frames) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,21 +16,31 @@ import pytest
 from ser_stream.adaptation.adapter import Adapter
 from ser_stream.adaptation.requests import MOST_BYTES, answer
 from ser_stream.adaptation.round_runner import RoundRunner
-from ser_stream.adaptation.store import Store, adaptation_folder
+from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.adaptation.store import Store, adaptation_folder, read_store
 from ser_stream.bundle import load_bundle
 from ser_stream.client import NotRunningError, RefusedError, control, where
-from ser_stream.commands.adapt import command, history, now, status
+from ser_stream.commands.adapt import Whose, command, history, now, status
 from ser_stream.commands.adapt_folder import adapt
 from ser_stream.config import build_config
-from ser_stream.errors import ConfigError, SourceError
+from ser_stream.config.for_model import configured_pack
+from ser_stream.errors import (
+    ConfigError,
+    MissingLibraryError,
+    ModelError,
+    SerStreamError,
+    SinkError,
+    SourceError,
+)
 from ser_stream.events import MAX_LINE, reply
-from tests.adaptation_store import write_manifest
+from tests.adaptation_store import stage, write_manifest
 from tests.hub_server import serving, socket_folder
-from tests.program import DATA, ENVIRONMENT, MINUTE, error_line, run
+from tests.program import DATA, ENVIRONMENT, MINUTE, error_line, run, start
 from tests.running_daemon import running_daemon
 
 CLIP = DATA / "15a02Ac.flac"
 NO_CONFIG = Path(os.devnull)
+ALONE = Whose(config=NO_CONFIG)
 
 
 @pytest.fixture
@@ -47,10 +59,10 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: status(None, NO_CONFIG, False),
-        lambda: history(None, NO_CONFIG, False),
-        lambda: now(None, False, False),
-        lambda: command("adapt.rollback", None, False),
+        lambda: status(ALONE, False),
+        lambda: history(ALONE, False),
+        lambda: now(ALONE, False, False),
+        lambda: command("adapt.rollback", ALONE, False),
     ],
 )
 def test_without_a_daemon_and_nothing_stored_there_is_nothing_to_tell(
@@ -68,27 +80,109 @@ def test_what_a_daemon_has_left_is_told_without_one(
     with Store.open(adaptation_folder(base, alone), base) as store:
         store.reject("canary recall falls", {"agreement": 0.5})
         store.freeze(True)
-    history(None, NO_CONFIG, False)
+    history(ALONE, False)
     heading, row = capsys.readouterr().out.splitlines()
     assert heading.split() == ["time", "(UTC)", "verdict", "bundle", "reason"]
     assert row.split()[0] == "1"
     assert row.endswith("rejected    -             canary recall falls")
-    history(None, NO_CONFIG, True)
+    history(ALONE, True)
     said = json.loads(capsys.readouterr().out)
     assert said["older"] == 0
     assert said["entries"][0]["evidence"] == {"agreement": 0.5}
-    status(None, NO_CONFIG, False)
+    status(ALONE, False)
     text = capsys.readouterr().out
-    assert "stopped: no daemon runs" in text
+    assert "stopped: no daemon adapts it now" in text
     assert f"open, as it came ({base.sha256[:12]})" in text
-    status(None, NO_CONFIG, True)
+    status(ALONE, True)
     said = json.loads(capsys.readouterr().out)
     assert said["frozen"] is True
     assert said["rounds"] == {"accepted": 0, "rejected": 1, "rolled_back": 0}
     assert said["last"]["reason"] == "canary recall falls"
     # Who names a socket wants to know of that daemon.
     with pytest.raises(NotRunningError, match=r"none\.sock"):
-        status("/nonexistent/none.sock", NO_CONFIG, False)
+        status(Whose("/nonexistent/none.sock"), False)
+
+
+def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
+    alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = load_bundle("open")
+    folder = adaptation_folder(base, alone)
+    with Store.open(folder, base) as store:
+        store.accept(stage(store), "better", {})
+        store.reservoir_path.write_bytes(b"what was heard")
+        # While it is held, only who holds it can do that.
+        for do in ("adapt.freeze", "adapt.rollback", "adapt.reset"):
+            with pytest.raises(NotRunningError, match="has no control socket here"):
+                command(do, ALONE, False)
+        with pytest.raises(NotRunningError, match="start it with --to unix://"):
+            now(ALONE, False, False)
+        status(ALONE, True)
+        assert json.loads(capsys.readouterr().out)["state"] == "unreachable"
+    command("adapt.freeze", ALONE, False)
+    command("adapt.rollback", ALONE, False)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "frozen: the version in force stays"
+    assert said[1] == f"rolled back: in force is {base.sha256[:12]}"
+    with pytest.raises(SerStreamError, match="nothing to roll back") as caught:
+        command("adapt.rollback", ALONE, False)
+    assert caught.value.exit_status == 1
+    command("adapt.reset", ALONE, False)
+    assert not (folder / "reservoir.npz").exists()
+    assert not list((folder / "bundles").iterdir())
+    state = read_store(folder)
+    assert state is not None
+    assert [entry.phase for entry in state.history] == [
+        *("accepted", "rolled_back", "reset")
+    ]
+
+
+def test_where_a_daemon_has_no_socket_or_does_not_adapt_the_store_is_told(
+    alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = load_bundle("open")
+    with Store.open(adaptation_folder(base, alone), base) as store:
+        store.reject("so it was")
+    with running_daemon() as daemon:
+        monkeypatch.setattr(where, "SYSTEM_SOCKET", daemon.socket)
+        history(ALONE, False)
+        assert "so it was" in capsys.readouterr().out
+        command("adapt.reset", ALONE, False)
+        assert capsys.readouterr().out.startswith("reset: ")
+
+
+class Chatty:
+    """A daemon whose history is too long for a line."""
+
+    def __init__(self, folder: Path, base: str) -> None:
+        self._status = {"folder": str(folder), "base": {"sha256": base}}
+
+    async def __call__(self, do: str) -> dict[str, Any]:
+        if do == "adapt.status":
+            return self._status
+        entry = {"number": 2, "phase": "rejected", "reason": "the last", "bundle": None}
+        return {"entries": [entry | {"time": "2026-01-01T00:00:00Z"}], "older": 1}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_long_history_is_read_where_it_is_stored(
+    readable: bool, alone: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = load_bundle("open")
+    home = adaptation_folder(base, alone)
+    with Store.open(home, base) as store:
+        store.reject("the first")
+        store.reject("the last")
+    chatty = Chatty(home, base.sha256 if readable else "another")
+    with (
+        socket_folder() as folder,
+        serving(f"unix://{folder}/s", control=chatty),
+    ):
+        history(Whose(str(folder / "s")), False)
+    said = capsys.readouterr().out
+    assert "the last" in said
+    assert ("the first" in said) is readable
+    assert ("1 older ones are shown to" in said) is not readable
 
 
 def test_where_the_state_is_may_be_configured(tmp_path: Path) -> None:
@@ -164,7 +258,7 @@ def test_a_daemon_that_adapts_is_asked_steered_and_keeps_to_its_model(
 
 
 class Scripted:
-    """A daemon whose round takes three looks, and ends as it is told."""
+    """A daemon whose round takes three looks, and ends as it is told; more follow."""
 
     def __init__(self, phase: str) -> None:
         self._phase = phase
@@ -173,13 +267,18 @@ class Scripted:
     async def __call__(self, do: str) -> dict[str, Any]:
         if do == "adapt.now":
             return {"started": True, "round": 7, "windows": 212}
+        if do == "adapt.history":
+            evidence = {"canary_uar_before": 0.8, "canary_uar_after": 0.81}
+            entry = {"number": 7, "phase": self._phase, "reason": "so it was"}
+            other = {"number": 8, "phase": "reset", "reason": "another matter"}
+            return {
+                "entries": [each | {"evidence": evidence} for each in (entry, other)],
+                "older": 6,
+            }
         self._left -= 1
-        evidence = {"canary_uar_before": 0.8, "canary_uar_after": 0.81}
-        entry = {"number": 7, "phase": self._phase, "reason": "so it was"}
         if self._left > 0:
-            running = {"number": 7, "progress": 0.4, "elapsed_s": 3.0}
-            return {"round": running, "last": None}
-        return {"round": None, "last": entry | {"evidence": evidence}}
+            return {"round": {"number": 7, "progress": 0.4, "elapsed_s": 3.0}}
+        return {"round": {"number": 9, "progress": 0.1, "elapsed_s": 0.1}}
 
 
 @pytest.mark.parametrize(("phase", "passes"), [("accepted", True), ("rejected", False)])
@@ -190,15 +289,13 @@ def test_a_round_may_be_followed_until_its_verdict(
         socket_folder() as folder,
         serving(f"unix://{folder}/s", control=Scripted(phase)),
     ):
-        assert now(str(folder / "s"), True, False) is passes
+        assert now(Whose(str(folder / "s")), True, False) is passes
         captured = capsys.readouterr()
         assert captured.err == ""
         first, *rest = captured.out.splitlines()
         assert first == f"{phase}: so it was"
         assert rest[-1].split() == [
-            "canary",
-            "accuracy",
-            "(UAR)",
+            *("canary", "recall"),
             *("80.0", "%", "81.0", "%"),
         ]
 
@@ -270,29 +367,35 @@ job = json.loads(sys.stdin.buffer.readline())
 bundle, out = pathlib.Path(job["bundle"]), pathlib.Path(job["out"])
 print(json.dumps({"progress": 0.5, "step": 1, "of": 2}), flush=True)
 if job["seed"] > ROUNDS:
-    print(json.dumps({"error": "the pack is unreadable", "kind": "pack"}), flush=True)
+    print(json.dumps({"error": "it is unreadable", "kind": KIND}), flush=True)
     sys.exit(1)
 old = json.loads((bundle / "manifest.json").read_text())
-new = old | {"adapted": True, "adaptation": {"parent": old["sha256"]}}
+base = {key: old[key] for key in ("name", "sha256", "files")}
+grown = old.get("adaptation", {"base": base}) | {"parent": old["sha256"]}
+new = old | {"adapted": True, "adaptation": grown}
 for name in old["files"]:
     shutil.copy(bundle / name, out)
 new["sha256"] = manifest_hash(new)
 (out / "manifest.json").write_text(json.dumps(new))
 print(json.dumps({"evidence": {
-    "canary_windows": 90, "canary_uar_base": 0.8,
+    "canary_windows": 90, "canary_heard": False, "canary_uar_base": 0.8,
     "canary_uar_before": 0.8, "canary_uar_after": UAR,
-    "canary_interval": [-1.0, 3.0], "canary_ece_before": 0.1, "canary_ece_after": 0.1,
-    "reservoir_windows": 50, "agreement": 0.9, "parameter_change": 0.05,
+    "canary_interval": [-1.0, 3.0], "canary_ece_base": 0.1,
+    "canary_ece_before": 0.1, "canary_ece_after": 0.1,
+    "reservoir_windows": 50, "agreement": 0.9, "agreement_base": 0.9,
+    "parameter_change": 0.05, "parameter_change_base": 0.05,
+    "reservoir_shares_base": [0.2] * 5,
     "reservoir_shares_before": [0.2] * 5, "reservoir_shares_after": [0.2] * 5,
+    "reservoir_entropy_base": 0.6,
     "reservoir_entropy_before": 0.6, "reservoir_entropy_after": 0.5,
     "parity": 1e-6, "scope": job["scope"],
 }}), flush=True)
 """
 
 
-def child(uar: float = 0.81, rounds: int = 9) -> RoundRunner:
+def child(uar: float = 0.81, rounds: int = 9, kind: str = "pack") -> RoundRunner:
     """A worker that learns nothing and is quick about it."""
-    code = f"UAR, ROUNDS = {uar}, {rounds}\n{CHILD}"
+    code = f"UAR, ROUNDS, KIND = {uar}, {rounds}, {kind!r}\n{CHILD}"
     return RoundRunner([sys.executable, "-c", code])
 
 
@@ -315,7 +418,7 @@ def adapted(recordings: Path, out: Path, runner: RoundRunner, rounds: int = 1) -
 def test_recordings_become_a_bundle(
     recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "models" / "mine"
+    out, base = tmp_path / "models" / "mine", load_bundle("open")
     assert adapted(recordings, out, child(), rounds=2)
     said = json.loads(capsys.readouterr().out)
     bundle = load_bundle(str(out))
@@ -331,6 +434,16 @@ def test_recordings_become_a_bundle(
     assert first["evidence"]["scope"] == "cheap"
     # Nothing else is left there.
     assert list(out.parent.iterdir()) == [out]
+    for do in ("show", "verify"):
+        told = run("model", do, out).stdout.decode()
+        assert f"adapted from open ({base.sha256[:12]}), canary recall 80.0 %" in told
+    # It is adapted further with the pack of the model that it grew from.
+    config = build_config(NO_CONFIG, {"model": str(out)}, environment={})
+    assert configured_pack(config, bundle).folder == base.folder / "adaptation"
+    more = tmp_path / "more"
+    assert adapt(recordings, more, config, 1, True, child())
+    grown = load_bundle(str(more)).manifest["adaptation"]
+    assert (grown["base"]["sha256"], grown["parent"]) == (base.sha256, bundle.sha256)
 
 
 def test_what_is_rejected_is_not_written_and_the_reason_told(
@@ -341,7 +454,7 @@ def test_what_is_rejected_is_not_written_and_the_reason_told(
     assert not adapt(recordings, out, config, 3, False, child(0.5))
     said = capsys.readouterr().out
     assert "round 1: rejected: canary recall falls from 80.0 % to 50.0 %" in said
-    assert "canary accuracy (UAR)" in said
+    assert "canary recall   " in said
     assert "round 2" not in said
     assert said.endswith("nothing was written; the model stays as it is\n")
     assert not any(tmp_path.iterdir())
@@ -357,14 +470,62 @@ def test_what_passed_and_could_be_read_counts_whatever_else_fails(
     shutil.copytree(recordings, mixed, symlinks=True)
     (mixed / "bad.wav").write_text("no audio")
     out = tmp_path / "mine"
-    assert not adapted(mixed, out, child(rounds=1), rounds=3)
+    with pytest.raises(ModelError, match="it is unreadable"):
+        adapted(mixed, out, child(rounds=1), rounds=3)
     said = json.loads(capsys.readouterr().out)
     assert (said["files"], said["failed"]) == (2, 1)
     assert "bad.wav" in caplog.text
-    first, second = said["rounds"]
+    (first,) = said["rounds"]
     assert first["accepted"]
-    assert (second["accepted"], second["reason"]) == (False, "the pack is unreadable")
     assert load_bundle(str(out)).sha256 == said["bundle"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("library", MissingLibraryError),
+        ("pack", ModelError),
+        ("disk", SinkError),
+        ("heard", SourceError),
+        ("memory", SerStreamError),
+    ],
+)
+def test_a_round_that_failed_is_an_error_and_no_verdict(
+    kind: str,
+    error: type[SerStreamError],
+    recordings: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SerStreamError, match="it is unreadable") as caught:
+        adapted(recordings, tmp_path / "mine", child(rounds=0, kind=kind))
+    assert type(caught.value) is error
+    assert capsys.readouterr().out == ""
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_says_so_and_leaves_nothing(
+    number: int, recordings: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "mine"
+    process = start("adapt", "folder", recordings, "--out", out)
+    with process:
+        deadline = time.monotonic() + 20
+        while not any(tmp_path.iterdir()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(number)
+        said, log = process.communicate(timeout=20)
+    assert (process.returncode, said) == (130, b"")
+    assert log.decode().endswith("stopped; nothing was written\n")
+    assert len(log.splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_scope_of_the_help_is_the_one_that_is_used() -> None:
+    said = " ".join(run("adapt", "folder", "--help").stdout.decode().split())
+    assert f"else {AdaptConfig().scope}]" in said
 
 
 def test_bad_input_of_adapt_folder_is_one_line(
@@ -384,7 +545,7 @@ def test_bad_input_of_adapt_folder_is_one_line(
         (empty, new, SourceError, "there are no recordings in"),
         (little, new, SourceError, "too little speech to learn from: "),
         (recordings, taken, ConfigError, "is there already"),
-        (recordings, taken / "file" / "x", ConfigError, "cannot write"),
+        (recordings, taken / "file" / "x", SinkError, "cannot write"),
     ):
         with pytest.raises(kind, match=said):
             adapted(folder, out, child())

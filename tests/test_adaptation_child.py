@@ -1,7 +1,7 @@
 """What the child process is made of: statistics, steps of learning, new graphs."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -15,6 +15,8 @@ pytest.importorskip("onnx")
 pytest.importorskip("safetensors")
 
 import torch
+from safetensors.numpy import load_file as load_numbers
+from safetensors.numpy import save as save_numbers
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -162,6 +164,31 @@ def test_a_candidate_is_a_bundle_that_knows_where_it_comes_from(tmp_path: Path) 
         # What was measured of the model does not hold any more.
         assert "metrics" not in bundle.manifest
     assert OPEN.sha256 in (child.folder / "card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("label", lambda label: label + 5, "a label is of no class"),
+        ("label", lambda label: label[:-1], "different numbers of windows"),
+        ("allowed", np.zeros_like, "its corpus has no say about"),
+        ("columns", np.zeros_like, "not of 1 to 25 columns|where the windows have"),
+        ("low", lambda low: low * np.float32("nan"), "what is no number"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused_in_a_line(
+    name: str, change: Callable[[np.ndarray], np.ndarray], problem: str, tmp_path: Path
+) -> None:
+    numbers = load_numbers(PACK.folder / SOURCE)
+    numbers[name] = np.ascontiguousarray(change(numbers[name]))
+    (tmp_path / "w").write_bytes(save_numbers(numbers))
+    with pytest.raises(ModelError, match=problem) as caught:
+        read_windows(tmp_path / "w")
+    assert "\n" not in str(caught.value)
+    del numbers[name]
+    (tmp_path / "w").write_bytes(save_numbers(numbers))
+    with pytest.raises(ModelError, match=f"it has no {name}$"):
+        read_windows(tmp_path / "w")
 
 
 def norms(model: nn.Module) -> list[nn.BatchNorm2d]:

@@ -11,13 +11,16 @@ pytest.importorskip("safetensors")
 import torch
 
 from ser_stream.adaptation.child.evidence import (
+    Heard,
     canary_evidence,
+    network_scores,
     parameter_change,
+    parity,
     reservoir_evidence,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.adaptation.entropy import entropy
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.values import FloatArray
 
 SURE = 0.9
@@ -46,29 +49,41 @@ def test_the_canary_is_counted_by_class() -> None:
     windows = canary([0, 0, 0, 0, 0, 0, 1, 1], [0, 1] * 4, 3)
     before = saying([0, 0, 0, 0, 0, 0, 1, 1], 3)
     after = saying([0, 0, 0, 0, 0, 2, 0, 0], 3)
-    found = canary_evidence(before, after, windows)
+    wrong = saying([1] * 6 + [0, 0], 3)
+    found = canary_evidence(wrong, before, after, windows)
     assert found["canary_windows"] == 8
+    assert found["canary_uar_base"] == 0.0
     assert found["canary_uar_before"] == 1.0
     assert found["canary_uar_after"] == pytest.approx((5 / 6 + 0) / 2)
     # Right every time at 0.9: too modest by a tenth. Then 5 of 8 right.
     assert found["canary_ece_before"] == pytest.approx(0.1, abs=1e-6)
     assert found["canary_ece_after"] > 0.2
+    assert found["canary_ece_base"] == pytest.approx(SURE, abs=1e-6)
 
 
 def test_the_harm_is_the_lower_end_of_what_speakers_by_chance_would_show() -> None:
     labels = [0, 1] * 20
     windows = canary(labels, [i // 4 for i in range(40)], 2)
     right, wrong = saying(labels, 2), saying([1 - label for label in labels], 2)
-    assert canary_evidence(right, right, windows)["canary_interval"] == [0.0, 0.0]
-    assert canary_evidence(right, wrong, windows)["canary_interval"] == [-100.0, -100.0]
-    assert canary_evidence(wrong, right, windows)["canary_interval"] == [100.0, 100.0]
+    assert canary_evidence(right, right, right, windows)["canary_interval"] == [
+        0.0,
+        0.0,
+    ]
+    assert canary_evidence(right, right, wrong, windows)["canary_interval"] == [
+        -100.0,
+        -100.0,
+    ]
+    assert canary_evidence(wrong, wrong, right, windows)["canary_interval"] == [
+        100.0,
+        100.0,
+    ]
     # One person of ten is not understood any more: 10 points, more by bad luck.
     one = right.copy()
     one[:4] = wrong[:4]
-    found = canary_evidence(right, one, windows)
+    found = canary_evidence(right, right, one, windows)
     assert found["canary_uar_after"] == pytest.approx(0.9)
     assert -50 < found["canary_interval"][0] < -10
-    assert canary_evidence(right, one, windows) == found  # no luck of its own
+    assert canary_evidence(right, right, one, windows) == found  # no luck of its own
 
 
 def test_only_classes_that_a_corpus_speaks_of_are_asked_for() -> None:
@@ -76,7 +91,7 @@ def test_only_classes_that_a_corpus_speaks_of_are_asked_for() -> None:
     windows.allowed[:2, 0] = False
     # All say class 0; among the allowed ones the first two say 1.
     scores = np.array([[0.6, 0.3, 0.1], [0.6, 0.3, 0.1], [0.6, 0.3, 0.1]], np.float32)
-    found = canary_evidence(scores, scores, windows)
+    found = canary_evidence(scores, scores, scores, windows)
     assert found["canary_uar_after"] == pytest.approx((1 + 0 + 1) / 3)
     # Sure by 0.3 / 0.4 of two and 0.6 of the third.
     expected = (abs(0.75 - 1) + abs(0.75 - 0) + abs(0.6 - 1)) / 3
@@ -91,16 +106,20 @@ def test_entropy_goes_from_certainty_to_no_idea() -> None:
 
 def test_a_collapse_can_be_seen() -> None:
     before = saying([0, 1, 2, 3, 4] * 4, 5, sure=0.6)
-    found = reservoir_evidence(before, saying([3] * 20, 5, sure=0.999))
+    base = saying([0, 1, 2, 3, 3] * 4, 5, sure=0.7)
+    found = reservoir_evidence(base, before, saying([3] * 20, 5, sure=0.999))
     assert found["reservoir_windows"] == 20
     assert found["reservoir_shares_before"] == [0.2] * 5
     assert found["reservoir_shares_after"] == [0, 0, 0, 1, 0]
+    assert found["reservoir_shares_base"] == [0.2, 0.2, 0.2, 0.4, 0]
     assert found["agreement"] == 0.2
+    assert found["agreement_base"] == 0.4
     assert found["reservoir_entropy_before"] > 0.7
     assert found["reservoir_entropy_after"] < 0.01
+    assert found["reservoir_confidence_base"] == pytest.approx(0.7)
     assert found["reservoir_confidence_before"] == pytest.approx(0.6)
     assert found["reservoir_confidence_after"] == pytest.approx(0.999)
-    unchanged = reservoir_evidence(before, before)
+    unchanged = reservoir_evidence(before, before, before)
     assert unchanged["agreement"] == 1.0
     assert unchanged["reservoir_entropy_after"] == unchanged["reservoir_entropy_before"]
 
@@ -115,3 +134,19 @@ def test_the_change_is_a_part_of_the_length_and_statistics_do_not_count() -> Non
         for parameter in other.parameters():
             parameter.mul_(1.25)
     assert parameter_change(model, other) == pytest.approx(0.25, rel=1e-5)
+
+
+def test_logits_that_are_no_numbers_are_no_parity() -> None:
+    torch.manual_seed(0)
+    model = Cpac(CpacConfig.listening(5)).eval()
+    windows = [np.zeros((8 * 3 + 30, 78), np.float32)] * 3
+    with torch.no_grad():
+        logits = model(torch.zeros(3, 8 * 3 + 30, 78)).numpy()
+    scores = network_scores(model, windows, (1.0, 1.0, 2.0))
+    expected = torch.softmax(torch.from_numpy(logits) / 2.0, 1).numpy()
+    assert scores == pytest.approx(expected, abs=1e-5)
+    assert parity(model, Heard(logits, scores), windows) < 1e-4
+    for row in range(3):
+        broken = logits.copy()
+        broken[row, 1] = np.nan
+        assert np.isnan(parity(model, Heard(broken, scores), windows))

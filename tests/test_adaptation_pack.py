@@ -21,6 +21,7 @@ from export.pack import canary_speakers
 from ser_stream.adaptation.child.windows import read_windows, write_windows
 from ser_stream.adaptation.pack import (
     CANARY,
+    NETWORK,
     SOURCE,
     WEIGHTS,
     Pack,
@@ -186,6 +187,9 @@ def test_the_manifest_says_what_was_heard(made: Pack, bundle: Bundle) -> None:
         assert bundle.labels[windows.label[i]] == EMOTIONS[stem]
 
 
+CPAC = CpacConfig.listening(5).to_dict()
+
+
 def _remove(folder: Path) -> None:
     (folder / CANARY).unlink()
 
@@ -211,7 +215,21 @@ def _edit(folder: Path) -> None:
         (lambda f: (f / MANIFEST).write_text("{"), "is not valid JSON"),
         (lambda f: (f / MANIFEST).write_text("[]"), "not a pack's manifest"),
         (lambda f: rewrite_manifest(f, format=2), "from a newer version"),
-        (lambda f: rewrite_manifest(f, files=None), "makes no sense"),
+        (lambda f: rewrite_manifest(f, files=None), "makes no sense: files is missing"),
+        (lambda f: rewrite_manifest(f, files={}), "was changed or damaged"),
+        (lambda f: rewrite_manifest(f, cpac=None), "makes no sense: cpac is missing"),
+        (
+            lambda f: rewrite_manifest(f, cpac=CPAC | {"gain": "high"}),
+            r"cpac\.gain is missing or of the wrong kind",
+        ),
+        (
+            lambda f: rewrite_manifest(f, cpac=CPAC | {"wings": 2}),
+            "cpac has wings, which no network has",
+        ),
+        (
+            lambda f: rewrite_manifest(f, cpac=CPAC | {"n_classes": 3}),
+            r"cpac\.n_classes is 3, and there are 5 labels",
+        ),
         (
             lambda f: rewrite_manifest(f, labels=["angry", "sad"]),
             "has the labels angry, sad, but the model open has angry, fear, happy",
@@ -251,6 +269,25 @@ def test_a_pack_fits_what_adaptation_made_of_its_model(
     stranger = replace(bundle, manifest=manifest)
     with pytest.raises(ModelError, match="belongs to another model"):
         load_pack(made.folder, stranger)
+
+
+def test_what_a_manifest_says_of_the_network_is_all_of_it() -> None:
+    assert NETWORK.keys() == CpacConfig().to_dict().keys()
+
+
+def test_an_adapted_bundle_has_the_pack_of_its_base(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    base = {"name": "open", "sha256": bundle.sha256, "files": bundle.manifest["files"]}
+    manifest = {**bundle.manifest, "adaptation": {"base": base}}
+    adapted = replace(bundle, folder=tmp_path, manifest=manifest, adapted=True)
+    assert find_pack(adapted) == bundle.folder / "adaptation"
+    base["files"] = dict.fromkeys(base["files"], "another")
+    with pytest.raises(ModelError, match=r"adapted from open \([0-9a-f]{12}\), whose"):
+        find_pack(adapted)
+    manifest["adaptation"] = None
+    with pytest.raises(ModelError, match="does not say from which model"):
+        find_pack(adapted)
 
 
 def test_a_pack_that_is_not_there_says_how_to_make_one(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +18,11 @@ pytest.importorskip("onnx")
 pytest.importorskip("safetensors")
 
 from ser_stream.adaptation.gate import verdict
-from ser_stream.adaptation.pack import Pack, find_pack, load_pack
-from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.pack import CANARY, Pack, find_pack, load_pack
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.store import Store
-from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.bundle import Bundle, file_hash, load_bundle
 from ser_stream.recognizer import OnnxRecognizer
 from tests.adaptation_packs import rewrite_manifest, small_pack
 from tests.heard import heard_minutes
@@ -47,9 +47,9 @@ def job(bundle: Bundle, quick: Pack, tmp_path: Path) -> RoundJob:
     return RoundJob.of(bundle, quick, out, scope="cheap", steps=1)
 
 
-def reservoir(n: int = 20) -> Reservoir:
+def reservoir(n: int = LEAST_WINDOWS) -> Reservoir:
     found = Reservoir(5, n)
-    for window in heard_minutes(1):
+    for window in heard_minutes(2):
         found.add(window)
     assert len(found) == n
     return found
@@ -100,10 +100,15 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
     assert all(group.endswith("nice 19\n") for group in groups)
     assert evidence["steps"] == 3
     assert evidence["canary_windows"] == 90
-    assert evidence["windows"] == evidence["reservoir_windows"] == 20
+    assert evidence["windows"] == evidence["reservoir_windows"] == 40
     assert evidence["parity"] < 1e-3
     assert 0 < evidence["parameter_change"] == evidence["parameter_change_base"] < 0.05
-    assert evidence["canary_uar_base"] == pytest.approx(evidence["canary_uar_before"])
+    # The first round begins from the base; that of `open` has heard its canary.
+    assert evidence["canary_heard"] is True
+    for name in ("canary_uar", "canary_ece", "reservoir_shares", "reservoir_entropy"):
+        before = evidence[f"{name}_before"]
+        assert evidence[f"{name}_base"] == pytest.approx(before, abs=1e-4)
+    assert evidence["agreement_base"] == evidence["agreement"]
     for name in ("canary_uar_after", "canary_ece_after", "agreement"):
         assert 0 <= evidence[name] <= 1
     assert sum(evidence["reservoir_shares_after"]) == pytest.approx(1)
@@ -112,9 +117,9 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
 
 
 def test_with_too_little_speech_there_is_no_round(job: RoundJob) -> None:
-    error = failure(job, reservoir(19))
+    error = failure(job, reservoir(39))
     assert error.kind == "too_little"
-    assert str(error) == "only 19 windows of speech were heard; needed: 20"
+    assert str(error) == "only 39 windows of speech were heard; needed: 40"
     assert list(job.out.iterdir()) == []
 
 
@@ -124,6 +129,36 @@ def test_a_pack_of_other_labels_is_refused(job: RoundJob, tmp_path: Path) -> Non
     error = failure(replace(job, pack=folder), reservoir())
     assert error.kind == "pack"
     assert "has the labels angry, sad, but the model open has" in str(error)
+
+
+def test_a_pack_that_holds_nonsense_is_refused_in_a_line(
+    job: RoundJob, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(job.pack, tmp_path / "other")
+    pack = load_pack(folder, load_bundle("open"))
+    cpac = pack.manifest["cpac"]
+    rewrite_manifest(folder, cpac={**cpac, "n_filters": 32})
+    error = failure(replace(job, pack=folder), reservoir())
+    assert error.kind == "pack"
+    assert "does not hold the weights of the network" in str(error)
+    (folder / CANARY).write_bytes(b"junk")
+    files = {**pack.manifest["files"], CANARY: file_hash(folder / CANARY)}
+    rewrite_manifest(folder, cpac=cpac, files=files)
+    error = failure(replace(job, pack=folder), reservoir())
+    assert error.kind == "pack"
+    assert f"{CANARY} cannot be read as windows of an adaptation pack" in str(error)
+
+
+def test_libraries_that_cannot_be_loaded_are_told_in_a_line(
+    job: RoundJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch_cpu.so: no')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    error = failure(job, reservoir())
+    assert error.kind == "library"
+    assert str(error) == (
+        "the libraries of the extra adapt cannot be loaded: libtorch_cpu.so: no"
+    )
 
 
 def test_more_memory_than_allowed_ends_it(job: RoundJob) -> None:
@@ -179,11 +214,38 @@ def test_when_the_daemon_is_killed_its_worker_does_not_outlive_it(
             assert is_alive(worker)
         finally:
             parent.send_signal(signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while is_alive(worker):
+    within(5, lambda: not is_alive(worker))
+    assert list(job.out.iterdir()) == []
+
+
+SLOW = """
+import pathlib, time
+pathlib.Path(__file__).with_name("loading").touch()
+time.sleep(60)
+"""
+
+
+def test_nor_does_one_that_has_only_just_begun(
+    job: RoundJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "torch.py").write_text(SLOW)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    reservoir().save(tmp_path / "heard.npz")
+    paths = (job.bundle, job.weights, job.pack, job.out, tmp_path / "heard.npz")
+    with subprocess.Popen([sys.executable, "-c", PARENT, *map(str, paths)]) as parent:
+        try:
+            within(60, (tmp_path / "loading").exists)
+            worker = worker_of(parent.pid)
+        finally:
+            parent.send_signal(signal.SIGKILL)
+    within(5, lambda: not is_alive(worker))
+
+
+def within(seconds: float, done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert list(job.out.iterdir()) == []
 
 
 def worker_of(pid: int) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from ser_stream.adaptation.history import KEPT_ENTRIES, Entry, State, Version
+from ser_stream.adaptation.state_file import need_room
 from ser_stream.adaptation.store import Store, adaptation_folder, read_store
 from ser_stream.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.errors import ConfigError, ModelError
@@ -228,17 +229,49 @@ def test_a_damaged_state_is_moved_aside_and_the_history_says_so(
     folder: Path, base: Bundle, garbage: bytes
 ) -> None:
     with Store.open(folder, base) as store:
-        accept(store, "first")
+        versions = [accept(store, number) for number in range(4)]
+        store.rollback("worse")
+        first = accept(store, "again")
     (folder / "state.json").write_bytes(garbage)
     with pytest.raises(ConfigError, match=r"state\.json is damaged"):
         read_store(folder)
     with Store.open(folder, base) as store:
-        assert store.current is None
+        # The versions say themselves what they are, and what they grew from.
+        assert store.current is not None
+        assert store.current.sha256 == first
+        kept = [version.sha256 for version in store.state.versions]
+        assert kept == [*versions[1:3], first]
         (entry,) = store.history
-        assert (entry.phase, entry.bundle) == ("rolled_back", base.sha256)
+        assert (entry.number, entry.phase, entry.bundle) == (7, "rolled_back", first)
         assert "kept as state.json.damaged" in entry.reason
+        # What cannot be told any more is taken to be as the user may have wanted it.
+        assert store.frozen == (b"false" not in garbage)
+        assert ("freeze --off" in entry.reason) == store.frozen
         accept(store, "anew")
-    assert (folder / "state.json.damaged").read_bytes() == garbage
+        assert store.rollback("worse").bundle == first
+        store.reset()
+        assert not (folder / "state.json.damaged").exists()
+
+
+def test_without_a_state_what_is_damaged_or_strange_is_no_version(
+    folder: Path, base: Bundle
+) -> None:
+    with Store.open(folder, base) as store:
+        first = accept(store, "first")
+        accept(store, "second")
+        store.freeze(True)
+        assert store.current is not None
+        _cut(store.current.folder)
+        strange = stage(store, "strange", labels=["angry", "sad"])
+        name = f"000009-{load_bundle(str(strange)).sha256[:12]}"
+        shutil.copytree(strange, folder / "bundles" / name)
+    state = (folder / "state.json").read_bytes()
+    (folder / "state.json").write_bytes(state[: len(state) // 2])
+    with Store.open(folder, base) as store:
+        assert store.state.in_force == first
+        assert store.frozen
+        assert "freeze --off" not in store.history[-1].reason
+    assert (folder / "state.json.damaged").exists()
 
 
 def test_a_state_of_a_newer_version_is_refused_and_left_alone(
@@ -291,6 +324,21 @@ def test_a_reset_forgets_everything_but_the_history(folder: Path, base: Bundle) 
         store.freeze(False)
     with Store.open(folder, base) as store:
         assert not store.frozen
+
+
+def test_after_a_reset_nothing_tells_what_was_felt(folder: Path, base: Bundle) -> None:
+    of_speech = {
+        "reservoir_shares_before": [0.9, 0.1],
+        "reservoir_entropy_base": 0.2,
+        "agreement": 0.5,
+        "agreement_base": 0.4,
+    }
+    with Store.open(folder, base) as store:
+        store.reject("worse", {"canary_uar_after": 0.5, **of_speech})
+        store.reset()
+        assert store.history[0].evidence == {"canary_uar_after": 0.5}
+    text = (folder / "state.json").read_text()
+    assert not any(name in text for name in of_speech)
 
 
 def test_the_history_is_bounded_and_keeps_why_the_version_is_in_force() -> None:
@@ -407,11 +455,22 @@ def test_on_a_full_disk_all_stays_as_it_was_and_goes_on_when_there_is_room(
         assert store.current is not None
         assert load_bundle(str(store.current.folder)).sha256 == first
         assert not staged.exists()
+        # That a round was rejected harms nobody; it is written once there is room.
+        with pytest.raises(ConfigError, match="No space left"):
+            store.reject("worse")
+        fill(small_disk)
+        assert read_store(small_disk) == before
+        assert phases(store) == ["accepted", "rejected"]
         filler.unlink()
         accept(store, "third")
     with Store.open(small_disk, base) as store:
-        assert phases(store) == ["accepted", "accepted"]
+        assert phases(store) == ["accepted", "rejected", "accepted"]
         assert len(names(small_disk / "bundles")) == 2
+
+
+def test_without_room_for_a_candidate_no_round_begins(small_disk: Path) -> None:
+    with pytest.raises(ConfigError, match=r"has 0\.1 MB of room.*needs 10; make room"):
+        need_room(small_disk)
 
 
 def test_a_folder_that_is_read_only_is_told_and_can_still_be_read(

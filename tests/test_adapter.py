@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_stream.adaptation.adapter import LEAST_WINDOWS, Adapter
+from ser_stream.adaptation.adapter import Adapter
 from ser_stream.adaptation.inbox import MOST_WAITING, Inbox
 from ser_stream.adaptation.pack import load_pack
-from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.round_runner import RoundRunner
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.store import Store
@@ -289,6 +289,20 @@ def test_a_version_that_does_harm_is_rolled_back_by_itself(
     assert store.current is None
     assert told.installed[-1].sha256 == BASE.sha256
     assert adapter.status()["adapted"] is False
+
+
+def test_a_frozen_version_that_does_harm_is_rolled_back_too(
+    make: Make, told: Told, store: Store
+) -> None:
+    adapter = make(tiny_rounds())
+    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    adapter.freeze(True)
+    one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
+    for window in heard_minutes(2):
+        hear(adapter, [HeardWindow(window.frames, one, window.end, window.turn)])
+    assert told.names() == ["started", "accepted", "rolled_back"]
+    assert (store.current, store.frozen) == (None, True)
+    assert adapter.status()["state"] == "frozen"
 
 
 def test_it_goes_back_in_memory_where_the_disk_is_full(

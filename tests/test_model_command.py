@@ -83,6 +83,7 @@ def test_the_packaged_model_is_listed_and_the_default(home: Home) -> None:
         "uar": manifest["metrics"]["UAR"],
         "protocol": manifest["metrics"]["protocol"],
         "sha256": manifest["sha256"],
+        "adapted": None,
         "error": None,
     }
     assert not home.config.exists()

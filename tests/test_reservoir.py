@@ -321,3 +321,15 @@ def test_it_can_be_read_while_it_is_filled() -> None:
         assert all(a < b for a, b in pairwise(ends(copy)))
     thread.join()
     assert reservoir.n_heard == 3000
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -1e5])
+def test_a_window_that_cannot_be_kept_spoils_nothing(number: float) -> None:
+    reservoir = Reservoir(N_CLASSES)
+    broken = [window(0, 20, 2), window(0, 30, 3)]
+    broken[0].frames[7, 3] = number
+    broken[1].scores[4] = np.nan
+    for one in (window(1, 10, 1), *broken, window(2, 40, 4)):
+        reservoir.add(one)
+    assert [kept.end for kept in read(as_bytes(reservoir)).windows()] == [10, 40]
+    assert (reservoir.n_heard, reservoir.windows_since_mark) == (2, 2)

@@ -67,7 +67,7 @@ def test_the_child_gets_job_and_speech_and_gives_evidence(
         "weights": "/w",
         "pack": "/p",
         "out": "/o",
-        "scope": "whole",
+        "scope": "cheap",
         "seed": 3,
         "steps": None,
         "memory_mb": 700,

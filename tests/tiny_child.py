@@ -12,19 +12,25 @@ from ser_stream.adaptation.round_runner import RoundRunner
 
 GOOD: dict[str, Any] = {
     "canary_windows": 90,
+    "canary_heard": False,
     "canary_uar_base": 0.8,
     "canary_uar_before": 0.8,
     "canary_uar_after": 0.81,
     "canary_interval": [-1.0, 3.0],
+    "canary_ece_base": 0.1,
     "canary_ece_before": 0.1,
     "canary_ece_after": 0.1,
     "reservoir_windows": 50,
+    "reservoir_shares_base": [0.2] * 5,
     "reservoir_shares_before": [0.2] * 5,
     "reservoir_shares_after": [0.2] * 5,
+    "reservoir_entropy_base": 0.5,
     "reservoir_entropy_before": 0.5,
     "reservoir_entropy_after": 0.45,
     "agreement": 0.9,
+    "agreement_base": 0.9,
     "parameter_change": 0.05,
+    "parameter_change_base": 0.05,
     "parity": 1e-6,
 }
 """Evidence that every gate lets through."""

@@ -15,7 +15,7 @@ from ser_stream.adaptation.gate import Limits
 from ser_stream.adaptation.in_force import Install, Tell, VersionInForce
 from ser_stream.adaptation.inbox import Inbox
 from ser_stream.adaptation.pack import Pack
-from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.round_runner import RoundRunner
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import AdaptConfig
@@ -29,8 +29,6 @@ from ser_stream.window import COLUMN_HOP
 _LOGGER = logging.getLogger(__name__)
 WINDOW_S = HEARD_EVERY * COLUMN_HOP / SAMPLE_RATE
 """New speech that a window stands for, seconds."""
-LEAST_WINDOWS = 40
-"""Fewer are too little to learn from."""
 MOST_PATIENCE = 8
 """So many times as much new speech as asked for, after rounds that led to nothing."""
 END_WAIT = 10.0
@@ -166,8 +164,9 @@ class Adapter:
             if version < self._oldest:
                 return
             self._reservoir.add(window)
+        # Also when frozen: whoever wants no change wants no harm either.
+        self._look_back(version, window)
         if not self._store.frozen:
-            self._look_back(version, window)
             self._look_ahead()
 
     def _look_back(self, version: int, window: HeardWindow) -> None:
@@ -180,7 +179,7 @@ class Adapter:
         reason = watch.verdict()
         if reason is not None:
             with self._rounds.alone("the version it began from does harm"):
-                if watch is self._in_force.watch and not self._store.frozen:
+                if watch is self._in_force.watch:
                     self._in_force.retreat(reason)
                     self._rounds.in_vain += 1
                     self._reservoir.mark()
@@ -235,7 +234,7 @@ class Adapter:
             },
             "last": history[-1].to_dict() if history else None,
             "watch": None if watch is None else watch.status(),
-            "folder": str(store.folder),
+            "folder": str(store.folder.absolute()),
         }
 
     def _state(self, this: Round | None) -> str:
@@ -326,10 +325,10 @@ class Adapter:
         """
         with self._rounds.alone("everything was reset"):
             with self._keeping:
-                # Also what is on its way from one thread to the other.
+                # Also what is on its way, and what the next windows have of it.
                 self._in_force.number += 1
                 self._oldest = self._in_force.number
-                self._inbox.clear()
+                self._inbox.forget()
                 self._reservoir.clear()
             entry = self._in_force.reset()
             self._rounds.in_vain = 0

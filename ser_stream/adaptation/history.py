@@ -15,6 +15,8 @@ VERSION = 1
 KEPT_VERSIONS = 3
 """The one in force and its two predecessors."""
 KEPT_ENTRIES = 200
+_OF_SPEECH = ("reservoir_", "agreement")
+"""How the names of such evidence begin: emotions by share, and how sure of them."""
 
 Phase = Literal["accepted", "rejected", "rolled_back", "reset"]
 
@@ -68,6 +70,12 @@ class Version:
     """Its name among the bundles."""
     sha256: str
 
+    @property
+    def number(self) -> int:
+        """Of the entry that accepted it."""
+        digits = self.folder.partition("-")[0]
+        return int(digits) if digits.isdecimal() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -89,7 +97,10 @@ class State:
     @property
     def next_number(self) -> int:
         """Of the entry to come."""
-        return self.history[-1].number + 1 if self.history else 1
+        # Of a history that was lost, the versions' names still have the numbers.
+        known = [version.number for version in self.versions]
+        known += [entry.number for entry in self.history[-1:]]
+        return max(known, default=0) + 1
 
     def after(
         self,
@@ -118,6 +129,23 @@ class State:
             if one.phase == "accepted" and one.bundle in kept
         )
         return replace(self, versions=versions, history=old + history[-KEPT_ENTRIES:])
+
+    def forgetting(self) -> "State":
+        """The same without what the entries tell of the speech that was heard."""
+        return replace(
+            self,
+            history=tuple(
+                replace(
+                    entry,
+                    evidence={
+                        name: value
+                        for name, value in entry.evidence.items()
+                        if not name.startswith(_OF_SPEECH)
+                    },
+                )
+                for entry in self.history
+            ),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As it is stored."""

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ser_stream.values import HeardWindow
+from ser_stream.window import window_length
 
 MOST_WAITING = 32
 """Windows, half a minute of speech; live, what comes on top is left out."""
@@ -24,6 +25,8 @@ class Inbox:
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, HeardWindow]] = deque()
         self._busy = False
+        self._forgetting = False
+        self._forgotten_to: int | None = None
         self.closed = False
         """Whether nothing is taken any more."""
         self.dropped = 0
@@ -32,7 +35,7 @@ class Inbox:
     def put(self, version: int, window: HeardWindow) -> None:
         """Hand over a window, and the number of the version that heard it."""
         with self._changed:
-            if self.closed:
+            if self.closed or self._is_forgotten(window):
                 return
             if self._live and len(self._waiting) >= MOST_WAITING:
                 self.dropped += 1
@@ -77,6 +80,29 @@ class Inbox:
         with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
+
+    def forget(self) -> None:
+        """Forget what waits, and whatever speech was heard up to now.
+
+        A window reaches three seconds back. Where in the stream now is, the next one
+        tells, so nothing is taken of what begins before its end.
+        """
+        with self._changed:
+            self._forgetting, self._forgotten_to = True, None
+            self._waiting.clear()
+            self._changed.notify_all()
+
+    def _is_forgotten(self, window: HeardWindow) -> bool:
+        if self._forgetting:
+            self._forgetting, self._forgotten_to = False, window.end
+        if self._forgotten_to is None:
+            return False
+        begin = window.end - window_length(window.columns)
+        # A new stream, which all came later, counts its samples from the beginning.
+        if begin < self._forgotten_to <= window.end:
+            return True
+        self._forgotten_to = None
+        return False
 
     def close(self) -> None:
         """Take nothing any more, and let nobody wait."""

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.bundle import ENCODER, HEAD, MANIFEST, Bundle, file_hash, manifest_hash
+from ser_stream.bundle import (
+    ENCODER,
+    HEAD,
+    MANIFEST,
+    Bundle,
+    file_hash,
+    manifest_hash,
+    named_bundles,
+)
 from ser_stream.errors import ModelError
 from ser_stream.paths import is_file, is_folder
 
@@ -25,6 +33,34 @@ FOLDER = "adaptation"
 WEIGHTS = "weights.safetensors"
 SOURCE = "source.safetensors"
 CANARY = "canary.safetensors"
+NETWORK: dict[str, type | tuple[type, ...]] = {
+    "n_classes": int,
+    "n_channels": int,
+    "n_filters": int,
+    "n_primary": int,
+    "n_digit": int,
+    "capsule_dim": int,
+    "routings": int,
+    "attention": str,
+    "batch_norm": str,
+    "routing": str,
+    "gain": (int, float),
+    "dropout": list,
+    "head_dropout": (int, float),
+    "n_statistics": int,
+    "statistics_dropout": (int, float),
+}
+"""What the manifest says of the network, under `cpac`: the fields of `CpacConfig`,
+whose module imports torch."""
+_FIELDS: dict[str, type] = {
+    "name": str,
+    "labels": list,
+    "front_end_hash": str,
+    "model": dict,
+    "cpac": dict,
+    "files": dict,
+}
+"""Of the manifest: what is needed here, and of which kind it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +79,9 @@ class Pack:
 def find_pack(bundle: Bundle, given: Path | None = None) -> Path:
     """The folder of a bundle's pack: the one given, or the one inside the bundle.
 
+    An adapted bundle has none of its own: the pack of the model it grew from is also
+    its pack, if that model is one of `named_bundles`.
+
     Raises:
         ModelError: if it is not there.
     """
@@ -54,11 +93,41 @@ def find_pack(bundle: Bundle, given: Path | None = None) -> Path:
             f"there is no folder {folder}; adapt.pack must name an adaptation pack, as "
             "`python -m export adaptation-pack` writes it"
         )
+    if bundle.adapted:
+        return _pack_of_base(bundle)
     raise ModelError(
         f"the model {bundle.name} has no adaptation pack: there is no folder {folder}; "
         "make one with `python -m export adaptation-pack CHECKPOINT BUNDLE`, or set "
         "adapt.pack to where it is"
     )
+
+
+def _pack_of_base(bundle: Bundle) -> Path:
+    graphs = _graphs(bundle)
+    for home in named_bundles().values():
+        folder = home / FOLDER
+        if not is_folder(folder):
+            continue
+        try:
+            model = _read_manifest(folder / MANIFEST)["model"]
+        except ModelError:
+            continue  # another model's, and that is none of our business
+        if model.get("files") == graphs:
+            return folder
+    raise ModelError(
+        f"{bundle.folder} was adapted from {grown_from(bundle)}, whose adaptation pack "
+        "is not found among the models that `ser-stream model list` has; set "
+        "adapt.pack to where it is"
+    )
+
+
+def grown_from(bundle: Bundle) -> str:
+    """The model that an adapted bundle grew from, in words."""
+    adaptation = bundle.manifest.get("adaptation")
+    base = adaptation.get("base") if isinstance(adaptation, dict) else None
+    if not isinstance(base, dict):
+        return "another model"
+    return f"{base.get('name')} ({str(base.get('sha256'))[:12]})"
 
 
 def load_pack(folder: Path, bundle: Bundle) -> Pack:
@@ -81,9 +150,12 @@ def load_pack(folder: Path, bundle: Bundle) -> Pack:
             name=str(manifest["name"]),
             labels=tuple(str(label) for label in manifest["labels"]),
         )
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError):
         # A manifest that matches its own hash, but was not written by `export`.
-        raise ModelError(f"{folder / MANIFEST} makes no sense: {error!r}") from None
+        raise ModelError(
+            f"{folder / MANIFEST} makes no sense: a field is missing or of the wrong "
+            "kind; build the pack again"
+        ) from None
 
 
 def _verify(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
@@ -91,7 +163,7 @@ def _verify(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
         path = folder / name
         if not is_file(path):
             raise ModelError(f"{folder} is not a whole pack: {name} is missing")
-        if file_hash(path) != manifest["files"][name]:
+        if file_hash(path) != manifest["files"].get(name):
             raise ModelError(
                 f"{path} was changed or damaged: its SHA-256 is not the manifest's; "
                 "copy or build the pack again"
@@ -102,14 +174,19 @@ def _verify(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
             f"the model {bundle.name} has {', '.join(bundle.labels)}; give the "
             "model's own pack"
         )
+    if manifest["cpac"]["n_classes"] != len(bundle.labels):
+        raise ModelError(
+            f"{folder / MANIFEST} makes no sense: cpac.n_classes is "
+            f"{manifest['cpac']['n_classes']}, and there are {len(bundle.labels)} "
+            "labels; build the pack again"
+        )
     if manifest["front_end_hash"] != bundle.front_end.hash:
         raise ModelError(
             f"the pack {folder} was made for another front end: hash "
             f"{manifest['front_end_hash'][:12]}, the model {bundle.name} has "
             f"{bundle.front_end.hash[:12]}; give the model's own pack"
         )
-    graphs = _graphs(bundle)
-    if manifest["model"]["files"] != {name: graphs[name] for name in (ENCODER, HEAD)}:
+    if manifest["model"].get("files") != _graphs(bundle):
         raise ModelError(
             f"the pack {folder} belongs to another model of the name "
             f"{manifest['model']['name']}: its weights are not those of {bundle.folder}"
@@ -118,12 +195,23 @@ def _verify(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
 
 
 def _graphs(bundle: Bundle) -> dict[str, str]:
-    """Hashes of the graphs before any adaptation."""
-    adaptation = bundle.manifest["adaptation"] if bundle.adapted else None
-    files: dict[str, str] = (
-        adaptation["base"]["files"] if adaptation else bundle.manifest["files"]
-    )
-    return files
+    """Hashes of the graphs before any adaptation.
+
+    Raises:
+        ModelError: if an adapted bundle does not say what it grew from.
+    """
+    try:
+        files = (
+            bundle.manifest["adaptation"]["base"]["files"]
+            if bundle.adapted
+            else bundle.manifest["files"]
+        )
+        return {name: str(files[name]) for name in (ENCODER, HEAD)}
+    except (KeyError, TypeError):
+        raise ModelError(
+            f"{bundle.folder} is adapted and does not say from which model; give the "
+            "model that it was adapted from"
+        ) from None
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -152,4 +240,20 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             "own hash; copy or build the pack again"
         )
     result: dict[str, Any] = manifest
+    if problem := _nonsense(result):
+        raise ModelError(f"{path} makes no sense: {problem}; build the pack again")
     return result
+
+
+def _nonsense(manifest: dict[str, Any]) -> str:
+    """What is missing or of another kind than it is to be; empty if nothing."""
+    for key, kind in _FIELDS.items():
+        if not isinstance(manifest.get(key), kind):
+            return f"{key} is missing or of the wrong kind"
+    network = manifest["cpac"]
+    for key, kinds in NETWORK.items():
+        if not isinstance(network.get(key), kinds):
+            return f"cpac.{key} is missing or of the wrong kind"
+    if unknown := sorted(network.keys() - NETWORK.keys()):
+        return f"cpac has {', '.join(unknown)}, which no network has"
+    return ""

@@ -21,6 +21,8 @@ from ser_stream.errors import ConfigError
 from ser_stream.values import FloatArray, HeardWindow
 from ser_stream.whole_file import replace_file
 
+LEAST_WINDOWS = 40
+"""Fewer are too little to learn from."""
 CAPACITY = 400
 """Windows kept unless told otherwise: 14 MB with 78 features a frame."""
 MOST_OF_A_TURN = 10
@@ -57,7 +59,8 @@ class Reservoir:
     def add(self, window: HeardWindow) -> None:
         """Take a window in; at a limit, leave out one that has most others like it.
 
-        What is kept is a copy, the frames in half precision: within 0.05 %.
+        What is kept is a copy, the frames in half precision: within 0.05 %. A window
+        with what is no number, or none of that precision, is left out.
 
         Raises:
             ValueError: if it has another number of scores.
@@ -66,7 +69,11 @@ class Reservoir:
             raise ValueError(
                 f"the window has {len(window.scores)} scores, not {self._n_classes}"
             )
-        frames, scores = window.frames.astype(np.float16), window.scores.copy()
+        with np.errstate(over="ignore"):
+            frames, scores = window.frames.astype(np.float16), window.scores.copy()
+        if not (np.isfinite(frames).all() and np.isfinite(scores).all()):
+            # One of them would spoil all that is read back together with it.
+            return
         with self._lock:
             self._follow_turns(window)
             self._kept.append(

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from ser_stream.adaptation.pack import WEIGHTS, Pack
 from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.settings import DEFAULT_SCOPE
 from ser_stream.bundle import Bundle
 from ser_stream.errors import SerStreamError
 
@@ -68,7 +69,7 @@ class RoundJob:
     """Folder of the adaptation pack."""
     out: Path
     """Empty folder for the bundle that comes out."""
-    scope: str = "whole"
+    scope: str = DEFAULT_SCOPE
     """What may change: `whole` or `cheap`."""
     seed: int = 0
     steps: int | None = None
@@ -83,7 +84,7 @@ class RoundJob:
         pack: Pack,
         out: Path,
         *,
-        scope: str = "whole",
+        scope: str = DEFAULT_SCOPE,
         seed: int = 0,
         steps: int | None = None,
     ) -> "RoundJob":

@@ -13,6 +13,7 @@ from ser_stream.adaptation.in_force import VersionInForce
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
+from ser_stream.adaptation.state_file import need_room
 from ser_stream.errors import SerStreamError
 
 END_WAIT = 10.0
@@ -96,14 +97,22 @@ class Rounds:
         """Begin one; only with `changing` held, and while none runs.
 
         Raises:
-            SerStreamError: if it cannot be.
+            SerStreamError: if it cannot be; that is a round in vain, too.
         """
         if self._closed:
             raise SerStreamError("the daemon is ending")
+        try:
+            return self._begin()
+        except SerStreamError:
+            self.in_vain += 1
+            raise
+
+    def _begin(self) -> Round:
         store = self._in_force.store
         n = len(self._reservoir)
         # Also where it comes to nothing at once: not again in the next second.
         self._reservoir.mark()
+        need_room(store.folder)
         this = Round(store.state.next_number, store.staging())
         this.thread = threading.Thread(
             target=self._guard,

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from ser_stream.errors import ConfigError
 
 Scope = Literal["whole", "cheap"]
+DEFAULT_SCOPE: Scope = "cheap"
 SHORTEST_S, LONGEST_S = 10.0, 86_400.0
 """Seconds of new speech between two rounds."""
 
@@ -19,7 +20,7 @@ class AdaptConfig:
     """Folder of the adaptation pack; None for the one beside the model."""
     state: str | None = None
     """Folder for what is learnt; None for `adaptation` in the folder for state."""
-    scope: Scope = "cheap"
+    scope: Scope = DEFAULT_SCOPE
     """What a round may change: `cheap` the head and the statistics of batch
     normalisation; `whole` the encoder's kernels too, for ten times the time."""
     every_s: float = 180.0

@@ -4,9 +4,12 @@ import errno
 import fcntl
 import json
 import os
+import re
+import shutil
 from pathlib import Path
 
 from ser_stream.adaptation.history import VERSION, State
+from ser_stream.adaptation.versions import found_versions
 from ser_stream.bundle import Bundle
 from ser_stream.errors import ConfigError
 from ser_stream.whole_file import replace_file
@@ -14,6 +17,10 @@ from ser_stream.whole_file import replace_file
 STATE = "state.json"
 DAMAGED = "state.json.damaged"
 LOCK = "lock"
+BUNDLES = "bundles"
+"""Folder of the versions."""
+LEAST_FREE = 10_000_000
+"""Bytes; a candidate takes two million, and is there twice for a moment."""
 OTHER_FOLDER = "give another folder with the setting adapt.state"
 """What a user can do next, whatever is wrong with this one."""
 
@@ -78,6 +85,9 @@ def read_state(path: Path) -> State | None:
 def read_or_set_aside(folder: Path, base: Bundle) -> tuple[State, list[str]]:
     """The state, and what was wrong with the file if it had to be set aside.
 
+    Then the history is lost, but not the versions, whose manifests say what they grew
+    from, nor the wish that nothing should change.
+
     Raises:
         ConfigError: as `read_state`, and if the folder cannot be written.
     """
@@ -85,13 +95,21 @@ def read_or_set_aside(folder: Path, base: Bundle) -> tuple[State, list[str]]:
     try:
         return read_state(path) or State(base.sha256), []
     except ValueError as error:
-        problem = f"{path} was damaged ({error}); it is kept as {DAMAGED}"
+        problems = [f"{path} was damaged ({error}); it is kept as {DAMAGED}"]
     try:
+        data = path.read_bytes()
         # A copy: killed here, the next one finds the damage again, not a fresh start.
-        replace_file(folder / DAMAGED, path.read_bytes(), mode=0o600)
+        replace_file(folder / DAMAGED, data, mode=0o600)
     except OSError as error:
         raise unwritable(folder, error) from None
-    return State(base.sha256), [problem]
+    said = set(re.findall(rb'(?<!\\)"frozen": ?(true|false)', data))
+    if len(said) != 1:
+        problems.append(
+            "adaptation is frozen, as it may have been; `ser-stream adapt freeze "
+            "--off` ends that"
+        )
+    frozen = said != {b"false"}
+    return State(base.sha256, frozen, found_versions(folder / BUNDLES, base)), problems
 
 
 def write_state(folder: Path, state: State) -> None:
@@ -105,6 +123,23 @@ def write_state(folder: Path, state: State) -> None:
         replace_file(folder / STATE, data, mode=0o600)
     except OSError as error:
         raise unwritable(folder, error) from None
+
+
+def need_room(folder: Path) -> None:
+    """See that a round would not end on a full disk.
+
+    Raises:
+        ConfigError: if there is less room than a candidate may take.
+    """
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    if free < LEAST_FREE:
+        raise ConfigError(
+            f"{folder} has {free / 1e6:.1f} MB of room, and a round needs "
+            f"{LEAST_FREE / 1e6:.0f}; make room, or {OTHER_FOLDER}"
+        )
 
 
 def unwritable(folder: Path, error: OSError) -> ConfigError:

@@ -23,6 +23,8 @@ from typing import Any
 
 from ser_stream.adaptation.history import Entry, State, Version
 from ser_stream.adaptation.state_file import (
+    BUNDLES,
+    DAMAGED,
     OTHER_FOLDER,
     STATE,
     claim,
@@ -43,7 +45,6 @@ from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.state import state_folder
 
-_BUNDLES = "bundles"
 _STAGING = "staging"
 
 
@@ -70,7 +71,7 @@ def read_store(folder: Path) -> State | None:
     except ValueError as error:
         raise ConfigError(
             f"{folder / STATE} is damaged ({error}); the next daemon that adapts here "
-            "moves it aside and starts from the model as it came"
+            "moves it aside and goes on with the versions that are whole"
         ) from None
 
 
@@ -78,7 +79,7 @@ class Store:
     """The versions and the history of one model's adaptation; safe between threads.
 
     Whatever changes it raises ConfigError where the folder cannot be written (a full
-    disk, say), and then nothing has changed, neither on disk nor here.
+    disk, say), and then nothing has changed on disk, nor, but for `reject`, here.
     """
 
     def __init__(self, folder: Path, base: Bundle, lock: int, state: State) -> None:
@@ -86,7 +87,7 @@ class Store:
         self.folder = folder
         self.base = base
         self.reservoir_path = folder / "reservoir.npz"
-        self._bundles = folder / _BUNDLES
+        self._bundles = folder / BUNDLES
         self._lock = lock
         self._state = state
         self._current: Bundle | None = None
@@ -97,8 +98,8 @@ class Store:
         """Claim the folder, make it if need be, and find the last good version.
 
         What a killed round left is removed. A version that is missing or damaged is
-        dropped for its predecessor, a damaged `state.json` is moved aside; the history
-        then has an entry more.
+        dropped for its predecessor; the history then has an entry more. A damaged
+        `state.json` is moved aside, and a new history begins with the versions found.
 
         Args:
             folder: see `adaptation_folder`.
@@ -224,13 +225,18 @@ class Store:
         """Remove the candidate and say why; also for rounds that ended without one.
 
         Raises:
-            ConfigError: if it cannot be written; the candidate is removed all the same.
+            ConfigError: if it cannot be written. The candidate is removed all the same,
+                and the entry, which changes nothing else, goes out with the next one.
         """
         with self._turn:
             candidate = self._staged()
             clear(self.folder / _STAGING)
             state = self._state.after("rejected", reason, candidate, evidence)
-            return self._commit(state, self._current)
+            try:
+                return self._commit(state, self._current)
+            except ConfigError:
+                self._state = state
+                raise
 
     def rollback(self, reason: str) -> Entry:
         """Go back to the version before this one, or to the base.
@@ -257,7 +263,9 @@ class Store:
                 self._write(replace(self._state, frozen=frozen))
 
     def reset(self) -> Entry:
-        """Back to the base: versions and saved features go, the history stays.
+        """Back to the base: versions and what was heard go, the history stays.
+
+        Also what the history's entries say of the speech goes.
 
         Raises:
             ConfigError: if it cannot be written. The features may be gone by then.
@@ -265,13 +273,16 @@ class Store:
         with self._turn:
             # First: an entry that says `reset` must never stand beside what was heard.
             try:
-                self.reservoir_path.unlink(missing_ok=True)
+                for path in (self.reservoir_path, self.folder / DAMAGED):
+                    path.unlink(missing_ok=True)
             except OSError as error:
                 raise unwritable(self.folder, error) from None
             sync_names(self.folder)
             clear(self.folder / _STAGING)
             reason = f"back to {self.base.name} as it came"
-            state = self._state.after("reset", reason, self.base.sha256, versions=())
+            state = self._state.forgetting().after(
+                "reset", reason, self.base.sha256, versions=()
+            )
             return self._commit(state, None)
 
     def _recover(self, damage: list[str]) -> None:

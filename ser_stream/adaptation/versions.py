@@ -72,6 +72,38 @@ def last_good(
     return (), None, problems
 
 
+def found_versions(folder: Path, base: Bundle) -> tuple[Version, ...]:
+    """The versions in `folder`, oldest first, as they tell themselves what they are.
+
+    For when nothing else tells it any more: the newest that is whole, and those that it
+    grew from.
+    """
+    found: dict[str, Version] = {}
+    parents: dict[str, object] = {}
+    for path in folder.glob("*"):
+        try:
+            bundle = load_bundle(str(path))
+        except ModelError:
+            continue
+        adaptation = bundle.manifest.get("adaptation")
+        if (
+            isinstance(adaptation, dict)
+            and path.name.endswith(f"-{bundle.sha256[:12]}")
+            and (bundle.labels, bundle.front_end) == (base.labels, base.front_end)
+        ):
+            found[bundle.sha256] = Version(path.name, bundle.sha256)
+            parents[bundle.sha256] = adaptation.get("parent")
+    chain: list[Version] = []
+    following = max(found.values(), key=lambda one: one.number, default=None)
+    while following is not None:
+        chain.insert(0, following)
+        parent = found.get(str(parents[following.sha256]))
+        # Older with every step, whatever the manifests say: so it ends.
+        older = parent is not None and parent.number < following.number
+        following = parent if older else None
+    return tuple(chain)
+
+
 def clear(folder: Path, keep: Collection[str] = ()) -> None:
     """Remove what is in `folder`, if it is there, except the names in `keep`.
 

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.control import EPILOG as CONTROL_EPILOG
 from ser_stream.cli.control import Json, Socket
-from ser_stream.cli.options import EPILOG, Config, Model
+from ser_stream.cli.options import Config, Model
 
 adapt_app = group(
     "adapt", "Online adaptation: see it, steer it, or adapt a model to recordings."
@@ -23,30 +22,57 @@ class Scope(StrEnum):
     cheap = "cheap"
 
 
-@adapt_app.command("status", epilog=CONTROL_EPILOG)
+EPILOG = (
+    "Exit status: 0 done, 1 refused, 2 usage, configuration or a folder that cannot be "
+    "written, 3 no daemon answers on the socket, and there is nothing that it has left "
+    "or nothing to be done about it, 4 model, 5 it cannot be reached."
+)
+WhoseModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Whose adaptation: a bundle by its name in `model list`, or its folder. "
+        "[default: the one that the daemon adapts, else the one that is configured]",
+        metavar="DIR|NAME",
+    ),
+]
+
+
+@adapt_app.command("status", epilog=EPILOG)
 def adapt_status(
-    socket: Socket = None, as_json: Json = False, config: Config = None
+    socket: Socket = None,
+    model: WhoseModel = None,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Tell how far it is: the version in force, the speech heard, the last verdict.
 
-    Where no daemon runs, what it has left on disk.
+    Where no daemon answers, what it has left on disk.
+
+    Examples:
+      ser-stream listen --adapt --to unix:///tmp/ser.sock
+
+      ser-stream adapt status --socket /tmp/ser.sock
     """
-    from ser_stream.commands.adapt import status
+    from ser_stream.commands.adapt import Whose, status
 
-    status(socket, config, as_json)
+    status(Whose(socket, config, model), as_json)
 
 
-@adapt_app.command("history", epilog=CONTROL_EPILOG)
+@adapt_app.command("history", epilog=EPILOG)
 def adapt_history(
-    socket: Socket = None, as_json: Json = False, config: Config = None
+    socket: Socket = None,
+    model: WhoseModel = None,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Tell every verdict and why, oldest first; --json adds the figures behind each.
 
-    Where no daemon runs, what it has left on disk.
+    Where no daemon answers, what it has left on disk.
     """
-    from ser_stream.commands.adapt import history
+    from ser_stream.commands.adapt import Whose, history
 
-    history(socket, config, as_json)
+    history(Whose(socket, config, model), as_json)
 
 
 @adapt_app.command(
@@ -66,44 +92,70 @@ def adapt_now(
     Examples:
       ser-stream adapt now --wait
     """
-    from ser_stream.commands.adapt import now
+    from ser_stream.commands.adapt import Whose, now
 
-    if not now(socket, wait, as_json):
+    if not now(Whose(socket), wait, as_json):
         raise typer.Exit(1)
 
 
-@adapt_app.command("freeze", epilog=CONTROL_EPILOG)
+@adapt_app.command("freeze", epilog=EPILOG)
 def adapt_freeze(
     off: Annotated[bool, typer.Option("--off", help="Learn again.")] = False,
     socket: Socket = None,
+    model: WhoseModel = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Stay with the version in force: no more rounds, over restarts too.
 
-    It is still watched, and rolled back if it does badly.
+    It is still watched, and rolled back if it does badly. Without a daemon, the next
+    one that starts finds it so.
     """
-    from ser_stream.commands.adapt import command
+    from ser_stream.commands.adapt import Whose, command
 
-    command("adapt.unfreeze" if off else "adapt.freeze", socket, as_json)
-
-
-@adapt_app.command("rollback", epilog=CONTROL_EPILOG)
-def adapt_rollback(socket: Socket = None, as_json: Json = False) -> None:
-    """Go back to the version before the one in force, or to the model as it came."""
-    from ser_stream.commands.adapt import command
-
-    command("adapt.rollback", socket, as_json)
+    do = "adapt.unfreeze" if off else "adapt.freeze"
+    command(do, Whose(socket, config, model), as_json)
 
 
-@adapt_app.command("reset", epilog=CONTROL_EPILOG)
-def adapt_reset(socket: Socket = None, as_json: Json = False) -> None:
-    """Go back to the model as it came, and erase what was learnt and heard."""
-    from ser_stream.commands.adapt import command
+@adapt_app.command("rollback", epilog=EPILOG)
+def adapt_rollback(
+    socket: Socket = None,
+    model: WhoseModel = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Go back to the version before the one in force, or to the model as it came.
 
-    command("adapt.reset", socket, as_json)
+    Without a daemon, the next one that starts does.
+    """
+    from ser_stream.commands.adapt import Whose, command
+
+    command("adapt.rollback", Whose(socket, config, model), as_json)
 
 
-@adapt_app.command("folder", epilog=EPILOG)
+@adapt_app.command("reset", epilog=EPILOG)
+def adapt_reset(
+    socket: Socket = None,
+    model: WhoseModel = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Go back to the model as it came, and erase what was learnt and heard.
+
+    With or without a daemon.
+    """
+    from ser_stream.commands.adapt import Whose, command
+
+    command("adapt.reset", Whose(socket, config, model), as_json)
+
+
+@adapt_app.command(
+    "folder",
+    epilog="Exit status: 0 done, 1 rejected by the guard, a recording that could not "
+    "be read, or a worker that died, 2 usage, configuration, unreadable input or too "
+    "little speech, 4 model or pack, 5 the bundle cannot be written, 69 a library is "
+    "missing or cannot be loaded, 130 stopped by Ctrl-C or a signal.",
+)
 def adapt_folder(
     folder: Annotated[
         Path,
@@ -130,7 +182,8 @@ def adapt_folder(
     scope: Annotated[
         Scope | None,
         typer.Option(
-            help="Change the whole network, or a cheap subset of it. [default: whole]"
+            help="Change the whole network, or a cheap subset of it. [default: "
+            "adapt.scope of the configuration, else cheap]"
         ),
     ] = None,
     rounds: Annotated[
@@ -144,6 +197,9 @@ def adapt_folder(
     Hears them as `listen` would, then learns from the speech in them as `listen
     --adapt` does, under the same guard: what makes the model worse is refused, with the
     reason and exit status 1, and nothing is written. Needs the extra adapt.
+
+    A bundle that was made so can be adapted again, with the pack of the model it grew
+    from.
 
     Examples:
       ser-stream adapt folder ~/interviews --out ~/.local/share/ser-stream/models/mine

@@ -42,7 +42,7 @@ def control(
         ProtocolError: if whoever listens there is no ser-stream.
     """
     deadline = time.monotonic() + timeout
-    with _connect(_where(socket), timeout) as connection:
+    with _connect(do, _where(socket), timeout) as connection:
         connection.send(encode({"type": "control", "id": 1, "do": do}))
         while (left := deadline - time.monotonic()) > 0:
             # The daemon also says hello, and whatever happens meanwhile.
@@ -67,15 +67,17 @@ def _where(socket: str | Path | None) -> tuple[Address, ...]:
     return (address,)
 
 
-def _connect(where: tuple[Address, ...], timeout: float) -> Connection:
+def _connect(do: str, where: tuple[Address, ...], timeout: float) -> Connection:
     for address in where:
         try:
             return Connection(address, timeout)
         except UnreachableError:
             continue
     tried = " or ".join(address.path for address in where)
+    flag = "--adapt " if do.startswith("adapt.") else ""
     raise NotRunningError(
-        f"no daemon listens on {tried}; start one: ser-stream listen --to {where[0]}"
+        f"no daemon listens on {tried}; start one: ser-stream listen {flag}--to "
+        f"{where[0]}"
     )
 
 

@@ -14,14 +14,24 @@ from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
-from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.bundle import MANIFEST, Bundle, load_bundle, seal
 from ser_stream.commands.evidence import evidence_text
 from ser_stream.commands.heard_folder import Heard, find_recordings, hear
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import configured_pack
-from ser_stream.errors import ConfigError
+from ser_stream.errors import (
+    ConfigError,
+    MissingLibraryError,
+    ModelError,
+    QuietEndError,
+    SerStreamError,
+    SinkError,
+    SourceError,
+    StoppedError,
+)
+from ser_stream.paths import is_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +67,28 @@ def adapt(
         Whether a bundle was written and every recording could be read.
 
     Raises:
-        MissingLibraryError: without the extra `adapt`.
+        MissingLibraryError: without the extra `adapt`, or if it cannot be loaded.
         ModelError: if the model or its pack cannot be used.
         SourceError: if there are no recordings, or too little speech in them.
-        ConfigError: if the bundle cannot be written there.
+        ConfigError: if there is something at `out`.
+        SinkError: if the bundle cannot be written there.
+        StoppedError: if a signal came before anything was written.
+        SerStreamError: if a round came to nothing before it could be judged; what the
+            rounds before made is written and told then.
     """
     require_libraries()
     base = load_bundle(config.model)
     pack = configured_pack(config, base)
     recordings = find_recordings(folder)
-    with _beside(out) as scratch:
+    with _told_if_stopped(out), _beside(out) as scratch:
         heard = hear(recordings, base, config)
         work = _Work(scratch, pack, heard.reservoir, config.adapt.scope)
-        bundle, done = work.learn(base, rounds, runner or RoundRunner())
+        bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
+        if failure is not None and bundle is base:
+            raise failure
         if bundle is not base:
             try:
+                bundle = _with_evidence(bundle, done)
                 os.replace(bundle.folder, out)
             except OSError as error:
                 raise _unwritable(out, error) from None
@@ -90,7 +107,21 @@ def adapt(
         write(json.dumps(result, ensure_ascii=False) + "\n")
     else:
         write(_text(heard, done, out if written else None))
+    if failure is not None:
+        raise failure
     return written and not heard.failed
+
+
+@contextlib.contextmanager
+def _told_if_stopped(out: Path) -> Iterator[None]:
+    """Elsewhere a signal is a good end; here something was asked for, and not done."""
+    try:
+        yield
+    except QuietEndError:
+        if is_file(out / MANIFEST):
+            raise
+        clear_bar()
+        raise StoppedError("stopped; nothing was written") from None
 
 
 @contextlib.contextmanager
@@ -111,8 +142,8 @@ def _beside(out: Path) -> Iterator[Path]:
         yield Path(path)
 
 
-def _unwritable(out: Path, error: OSError) -> ConfigError:
-    return ConfigError(f"cannot write {out}: {error.strerror}")
+def _unwritable(out: Path, error: OSError) -> SinkError:
+    return SinkError(f"cannot write {out}: {error.strerror}; nothing was written")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +158,8 @@ class _Work:
 
     def learn(
         self, base: Bundle, rounds: int, runner: RoundRunner
-    ) -> tuple[Bundle, list[Round]]:
-        """The last bundle that passed, or the base; and all rounds, the refused one."""
+    ) -> tuple[Bundle, list[Round], SerStreamError | None]:
+        """The last bundle that passed, or the base; all rounds judged; what failed."""
         bundle, done = base, list[Round]()
         for number in range(1, rounds + 1):
             bar = "learning" if rounds == 1 else f"learning, {number} of {rounds}"
@@ -136,15 +167,16 @@ class _Work:
             try:
                 evidence = self._run(bundle, staged, number, runner, bar)
             except RoundError as error:
-                done.append(Round(number, False, str(error)))
-                break
+                return bundle, done, _failure(error)
+            except OSError as error:
+                return bundle, done, _unwritable(staged, error)
             refused = verdict(evidence, earlier=[each.evidence for each in done])
             if refused is not None:
                 done.append(Round(number, False, refused, evidence))
                 break
             bundle = load_bundle(str(staged))
             done.append(Round(number, True, summary(evidence), evidence))
-        return bundle, done
+        return bundle, done, None
 
     def _run(
         self, bundle: Bundle, staged: Path, seed: int, runner: RoundRunner, name: str
@@ -165,6 +197,42 @@ class _Work:
                 return {**evidence, "pack": self.pack.sha256}
             finally:
                 clear_bar()
+
+
+_FAILURES: dict[str, type[SerStreamError]] = {
+    "pack": ModelError,
+    "disk": SinkError,
+    "too_little": SourceError,
+    "heard": SourceError,
+}
+"""By the kind of a round's error; any other is of a worker that died."""
+
+
+def _failure(error: RoundError) -> SerStreamError:
+    """A round that could not be judged, as an error with its proper exit status."""
+    if error.kind == "library":
+        return MissingLibraryError(
+            f"{error}; install them again: pip install --force-reinstall "
+            '"ser-stream[adapt]"'
+        )
+    return _FAILURES.get(error.kind, SerStreamError)(str(error))
+
+
+def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
+    """The bundle with what was measured of it in its manifest, for `model show`.
+
+    Args:
+        bundle: what the last accepted round made.
+        done: all rounds.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    evidence = [each.evidence for each in done if each.accepted][-1]
+    adaptation = {**bundle.manifest["adaptation"], "evidence": dict(evidence)}
+    manifest = {**bundle.manifest, "adaptation": adaptation}
+    seal(bundle.folder, manifest, tuple(bundle.manifest["files"]))
+    return load_bundle(str(bundle.folder))
 
 
 def _text(heard: Heard, done: Sequence[Round], out: Path | None) -> str:

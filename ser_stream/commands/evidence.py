@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PAIRS = {
-    "canary_uar": "canary accuracy (UAR)",
+    "canary_uar": "canary recall",
     "canary_ece": "canary calibration error",
     "reservoir_confidence": "confidence on what was heard",
     "reservoir_entropy": "entropy on what was heard",

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ser_stream.adaptation.adapter import LEAST_WINDOWS
-from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.bundle import Bundle
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.recognize import MAX_STEP_S, read_chunks

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from ser_stream.adaptation.pack import grown_from
 from ser_stream.bundle import Bundle, find_bundle, load_bundle, named_bundles
 from ser_stream.commands.output import write
 from ser_stream.config import KEYS, build_config, default_path
@@ -37,7 +38,9 @@ def verify(model: str) -> None:
     """
     bundle = load_bundle(model)
     OnnxRecognizer(bundle)
-    write(f"{bundle.folder}: whole, model {bundle.name}, sha256 {bundle.sha256}\n")
+    origin = _origin(bundle)
+    model = f"{bundle.name}, {origin}" if origin else bundle.name
+    write(f"{bundle.folder}: whole, model {model}, sha256 {bundle.sha256}\n")
 
 
 def list_models(default: str, as_json: bool) -> None:
@@ -141,6 +144,20 @@ def _restriction(bundle: Bundle) -> str | None:
     return f"NOT for commercial use{why}"
 
 
+def _origin(bundle: Bundle) -> str | None:
+    """What an adapted bundle was made from, in words; None for any other one."""
+    if not bundle.adapted:
+        return None
+    text = f"adapted from {grown_from(bundle)}"
+    adaptation = bundle.manifest.get("adaptation")
+    found = adaptation.get("evidence") if isinstance(adaptation, dict) else None
+    evidence = found if isinstance(found, dict) else {}
+    before, after = evidence.get("canary_uar_base"), evidence.get("canary_uar_after")
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        text += f", canary recall {100 * before:.1f} % to {100 * after:.1f} %"
+    return text
+
+
 def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": name,
@@ -153,6 +170,7 @@ def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
         "uar": None,
         "protocol": None,
         "sha256": None,
+        "adapted": None,
         "error": None,
     }
     try:
@@ -170,6 +188,7 @@ def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
         "uar": uar if isinstance(uar, int | float) else None,
         "protocol": metrics.get("protocol"),
         "sha256": bundle.sha256,
+        "adapted": _origin(bundle),
     }
 
 
@@ -196,6 +215,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
         if row["error"]:
             star = "*" if row["default"] else " "
             lines.append(f"{star}  {row['name']}  cannot be used: {row['error']}")
+        elif row["adapted"]:
+            lines.append(f"   {row['name']}  {row['adapted']}")
     lines.append("")
     lines.append(
         "* is the default. `ser-stream model show NAME` has the rest: what the"
@@ -218,6 +239,8 @@ def _describe(bundle: Bundle) -> str:
         ),
         ("window", f"1 to {bundle.max_columns} columns"),
     ]
+    if origin := _origin(bundle):
+        rows.append(("made", origin))
     for corpus in manifest.get("corpora", ()):
         rows.append(("trained on", f"{corpus['name']} ({corpus['licence']})"))
     metrics = manifest.get("metrics", {})

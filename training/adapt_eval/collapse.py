@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser_stream.adaptation.adapter import LEAST_WINDOWS, Adapter
+from ser_stream.adaptation.adapter import Adapter
 from ser_stream.adaptation.pack import find_pack, load_pack
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS
 from ser_stream.adaptation.round_runner import RoundRunner
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.store import Store, adaptation_folder

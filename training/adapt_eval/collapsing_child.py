@@ -51,6 +51,8 @@ def main() -> None:
     found = {
         **_measured(bundle, candidate, network, pack, reservoir),
         "parameter_change": parameter_change(before, network),
+        "parameter_change_base": parameter_change(before, network),
+        "canary_heard": True,
     }
     sys.stdout.write(json.dumps({"evidence": found}) + "\n")
 
@@ -71,9 +73,12 @@ def _measured(
     was, now = (OnnxRecognizer(bundle) for bundle in (before, after))
     of_canary = [hear(recognizer, windows) for recognizer in (was, now)]
     of_kept = [hear(recognizer, kept) for recognizer in (was, now)]
+    # It begins from the base, so what is before any adaptation is in force.
     return {
-        **canary_evidence(of_canary[0].scores, of_canary[1].scores, canary),
-        **reservoir_evidence(of_kept[0].scores, of_kept[1].scores),
+        **canary_evidence(
+            of_canary[0].scores, of_canary[0].scores, of_canary[1].scores, canary
+        ),
+        **reservoir_evidence(of_kept[0].scores, of_kept[0].scores, of_kept[1].scores),
         "parity": parity(network, of_canary[1], windows),
     }
 

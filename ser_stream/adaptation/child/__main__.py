@@ -5,6 +5,7 @@ Standard output: lines of JSON; `{"progress": 0.5}` on the way, at last
 `{"evidence": {...}}` (status 0) or `{"error": "...", "kind": "..."}` (status 1).
 """
 
+import json
 import os
 import sys
 
@@ -12,16 +13,23 @@ import sys
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 
-from ser_stream.adaptation.child.process import step_back
+from ser_stream.adaptation.child.process import end_with, step_back
 
 
 def main() -> int:
     """Run the round that standard input asks for."""
     step_back()
-    # torch takes its time; what asks little of it comes first.
-    from ser_stream.adaptation.child.run import run
-
-    return run(sys.stdin.buffer, sys.stdout)
+    job = json.loads(sys.stdin.buffer.readline())
+    # Before torch, which takes seconds: a daemon that dies meanwhile takes us along.
+    end_with(int(job["parent"]))
+    try:
+        from ser_stream.adaptation.child.run import run
+    except (ImportError, OSError) as error:
+        # Installed, for the daemon has looked, but for another machine or only half.
+        text = f"the libraries of the extra adapt cannot be loaded: {error}"
+        sys.stdout.write(json.dumps({"error": text, "kind": "library"}) + "\n")
+        return 1
+    return run(job, sys.stdin.buffer, sys.stdout)
 
 
 if __name__ == "__main__":

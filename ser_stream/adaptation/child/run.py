@@ -16,6 +16,7 @@ from ser_stream.adaptation.child.canary import Canary
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
 from ser_stream.adaptation.child.evidence import (
     hear,
+    network_scores,
     parameter_change,
     parity,
     reservoir_evidence,
@@ -24,22 +25,21 @@ from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
 from ser_stream.adaptation.child.process import (
     bound_memory,
     cpu_s,
-    end_with,
     peak_rss_mb,
 )
-from ser_stream.adaptation.child.windows import read_windows
+from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
+from ser_stream.adaptation.gate import Limits
+from ser_stream.adaptation.kept_windows import unpack
 from ser_stream.adaptation.pack import CANARY, SOURCE, WEIGHTS, Pack, load_pack
-from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.bundle import Bundle, load_bundle
+from ser_stream.adaptation.reservoir import LEAST_WINDOWS
+from ser_stream.bundle import MANIFEST, Bundle, load_bundle
 from ser_stream.errors import ModelError, SerStreamError
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import FloatArray
 
-LEAST_WINDOWS = 20
-"""Of the reservoir; with fewer there is nothing to learn from."""
-SPARE_RECALL = 0.01
-"""That a step may cost on the canary; the gate allows twice as much."""
+SPARE = 0.5
+"""Of what the gate allows on the canary, that a step may cost: it is not the last."""
 MEASURED = 200
 """Windows of the reservoir that the evidence rests on, spread over all of it."""
 Job = Mapping[str, Any]
@@ -53,7 +53,7 @@ class RefusedError(SerStreamError):
         self.kind = kind
 
 
-def run(stdin: IO[bytes], stdout: IO[str]) -> int:
+def run(job: Job, stdin: IO[bytes], stdout: IO[str]) -> int:
     """Run one job; see `ser_stream.adaptation.child.__main__` for what is said."""
 
     def say(**fields: object) -> None:
@@ -61,8 +61,6 @@ def run(stdin: IO[bytes], stdout: IO[str]) -> int:
         stdout.flush()
 
     try:
-        job = json.loads(stdin.readline())
-        end_with(int(job["parent"]))
         bound_memory(int(job["memory_mb"]))
         torch.set_num_threads(1)
         evidence = run_round(job, stdin, lambda share: say(progress=round(share, 3)))
@@ -102,7 +100,7 @@ def run_round(
     target = _heard(stdin, bundle)
     base = _network(pack, pack.folder / WEIGHTS)
     current = _network(pack, Path(job["weights"]))
-    source = read_windows(pack.folder / SOURCE)
+    source = _labelled(pack.folder / SOURCE, bundle)
     config = RoundConfig(scope=job["scope"])
     if job.get("steps") is not None:
         config = replace(config, steps=int(job["steps"]))
@@ -116,8 +114,9 @@ def run_round(
         int(job["seed"]),
         lambda step: on_progress(0.1 + 0.7 * step / config.steps),
     )
-    canary = Canary(pack.folder / CANARY, bundle.temperatures)
-    least = canary.recall(base) - SPARE_RECALL
+    canary = Canary(_labelled(pack.folder / CANARY, bundle), bundle.temperatures)
+    canary_heard = bool(pack.manifest.get("canary_heard_in_training", False))
+    least = canary.recall(base) - SPARE * Limits().total_loss(canary_heard)
     after, share = backed_off(current, after, canary.recall, least)
     write_graphs(bundle.folder, current, after, out)
     about = {"pack": pack.sha256, "windows": len(target), "scope": config.scope}
@@ -128,15 +127,21 @@ def run_round(
     candidate = load_bundle(str(out))
     on_canary = [canary.heard_by(version) for version in (bundle, candidate)]
     on_target = [hear(OnnxRecognizer(one), some) for one in (bundle, candidate)]
+    parities = [
+        parity(after, on_canary[1], canary.windows),
+        parity(after, on_target[1], some),
+    ]
     return {
         **canary.evidence(base, *on_canary),
-        **reservoir_evidence(on_target[0].scores, on_target[1].scores),
+        "canary_heard": canary_heard,
+        **reservoir_evidence(
+            network_scores(base, some, bundle.temperatures),
+            on_target[0].scores,
+            on_target[1].scores,
+        ),
         "parameter_change": parameter_change(current, after),
         "parameter_change_base": parameter_change(base, after),
-        "parity": max(
-            parity(after, on_canary[1], canary.windows),
-            parity(after, on_target[1], some),
-        ),
+        "parity": float(np.max(parities)),
         **about,
         "steps": config.steps,
         "share": share,
@@ -147,7 +152,7 @@ def run_round(
 
 def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
-        windows = Reservoir.read(stdin, len(bundle.labels)).windows()
+        windows, _ = unpack(stdin.read(), len(bundle.labels))
     except ValueError as error:
         raise RefusedError(f"what was heard cannot be read: {error}", "heard") from None
     if len(windows) < LEAST_WINDOWS:
@@ -156,13 +161,33 @@ def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
             f"needed: {LEAST_WINDOWS}",
             "too_little",
         )
-    return [window.frames for window in windows]
+    return [window.frames.astype(np.float32) for window in windows]
+
+
+def _labelled(path: Path, bundle: Bundle) -> LabelledWindows:
+    """Windows of a pack that a network of the bundle can make something of."""
+    windows = read_windows(path)
+    found = windows.frames.shape[2], windows.allowed.shape[1]
+    expected = bundle.front_end.n_features, len(bundle.labels)
+    if found != expected:
+        raise ModelError(
+            f"{path} has {found[0]} features and {found[1]} classes, the model "
+            f"{bundle.name} {expected[0]} and {expected[1]}; build the pack again"
+        )
+    return windows
 
 
 def _network(pack: Pack, weights: Path) -> Cpac:
-    network = Cpac(CpacConfig.from_dict(pack.manifest["cpac"]))
     try:
+        network = Cpac(CpacConfig.from_dict(pack.manifest["cpac"]))
         network.load_state_dict(load_file(weights))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{weights} cannot be read as weights: {error}") from None
+    except (OSError, SafetensorError):
+        raise ModelError(f"{weights} cannot be read as weights") from None
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        if "memory" in str(error):
+            raise
+        raise ModelError(
+            f"{weights} does not hold the weights of the network that "
+            f"{pack.folder / MANIFEST} describes under cpac; build the pack again"
+        ) from None
     return network.eval()

@@ -100,14 +100,45 @@ def read_windows(path: Path) -> LabelledWindows:
             first += n_frames(n)
         if first != len(flat):
             raise ValueError(f"{len(flat)} frames, where the windows have {first}")
-        return LabelledWindows(
+        windows = LabelledWindows(
             frames,
             columns,
             stored["label"].astype(np.int64),
             stored["speaker"].astype(np.int64),
             stored["allowed"].astype(np.bool_),
         )
-    except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
-        raise ModelError(
-            f"{path} cannot be read as windows of an adaptation pack: {error}"
-        ) from None
+        _check(windows)
+    except KeyError as error:
+        problem = f"it has no {error.args[0]}"
+    except (OSError, SafetensorError, ValueError, IndexError) as error:
+        problem = " ".join(str(error).split())
+    else:
+        return windows
+    raise ModelError(
+        f"{path} cannot be read as windows of an adaptation pack: {problem}"
+    )
+
+
+def _check(windows: LabelledWindows) -> None:
+    """See that nobody trips over them later.
+
+    Raises:
+        ValueError: if they make no sense.
+    """
+    n, columns = len(windows), windows.columns
+    if not n or columns.min() < 1 or columns.max() > MAX_COLUMNS:
+        raise ValueError(
+            f"there is no window, or one not of 1 to {MAX_COLUMNS} columns"
+        )
+    if not np.isfinite(windows.frames).all():
+        raise ValueError("frames hold what is no number")
+    if not (
+        columns.shape == windows.label.shape == windows.speaker.shape == (n,)
+        and windows.allowed.ndim == 2
+        and len(windows.allowed) == n
+    ):
+        raise ValueError("its parts are of different numbers of windows")
+    if windows.label.max() >= windows.allowed.shape[1]:
+        raise ValueError("a label is of no class")
+    if not windows.allowed[np.arange(n), windows.label].all():
+        raise ValueError("a label is of a class that its corpus has no say about")
