@@ -28,6 +28,9 @@ from tests.adaptation_packs import rewrite_manifest, small_pack
 from tests.heard import heard_minutes
 from tests.tiny_child import is_alive
 
+# The worker gives way to everything: beside other tests it would not get far.
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:

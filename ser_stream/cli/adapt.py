@@ -50,9 +50,9 @@ def adapt_status(
     Where no daemon answers, what it has left on disk.
 
     Examples:
-      ser-stream listen --adapt --to unix:///tmp/ser.sock
+      ser-stream listen --adapt --to unix:///tmp/moods.sock
 
-      ser-stream adapt status --socket /tmp/ser.sock
+      ser-stream adapt status --socket /tmp/moods.sock
     """
     from ser_stream.commands.adapt import Whose, status
 

@@ -177,7 +177,7 @@ def listen(
 
       ser-stream listen --on-emotion 'logger -t mood'
 
-      ser-stream listen --adapt --to stdout: --to unix:///tmp/ser.sock
+      ser-stream listen --adapt --to stdout: --to unix:///tmp/moods.sock
     """
     from ser_stream import log
     from ser_stream.commands.listen import listen as command
