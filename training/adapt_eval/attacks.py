@@ -42,6 +42,8 @@ from training.stream_eval.nonspeech import pieces, voices
 SEED = 98
 N_SCORED = {"ravdess": 240, "casia": 150, "savee": 150}
 """Clips of each corpus that every accepted version is scored on."""
+EVERY_S = 360.0
+"""New speech between two rounds: ten rounds in an hour that is all speech."""
 LANGUAGE_TURN_S = 300.0
 TARGETS = ("casia", "savee")
 """Their speakers of half 1 may be heard in an attack, those of half 2 are scored."""
@@ -135,6 +137,7 @@ class Attack:
             "seed": SEED,
             "decision": DECISION,
             **settings.protocol,
+            "every_s": EVERY_S,
         }
 
     def compute(self, settings: Settings, say: Say) -> Result:
@@ -150,7 +153,7 @@ class Attack:
             bundle,
             folder / "daemon",
             scope=settings.scope,
-            every_s=settings.every_s,
+            every_s=EVERY_S,
             say=say,
         )
         jury = Jury.of(settings, bundle, pack)

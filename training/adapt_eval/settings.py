@@ -31,7 +31,7 @@ class Settings:
     jobs: int = 2
     hours: float = 1.0
     """Of each attack, at least."""
-    live_s: float = 600.0
+    live_s: float = 240.0
     """Of each run at real-time pace."""
     scope: str = AdaptConfig().scope
     """What the rounds adapt; see `ser_stream.adaptation.settings`."""
