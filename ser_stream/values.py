@@ -155,15 +155,6 @@ class HeardWindow:
     turn: int
     """Number of the stretch of speech it lies in; a longer pause ends a turn."""
 
-    @property
-    def columns(self) -> int:
-        """Capsule columns in the window."""
-        # Here, as both modules need what this one defines.
-        from ser_stream.mfcc import FRAMES_PER_BLOCK
-        from ser_stream.window import EXTRA_FRAMES
-
-        return (len(self.frames) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
-
 
 @dataclass(frozen=True, slots=True)
 class Gap:

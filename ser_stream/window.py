@@ -32,6 +32,11 @@ def window_length(columns: int) -> int:
     return COLUMN_LENGTH + COLUMN_HOP * (columns - 1)
 
 
+def columns_in(frames: FloatArray) -> int:
+    """Columns of a window by its frames, (8 n + 30, n_features)."""
+    return (len(frames) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
+
+
 class ColumnWindow:
     """Keeps recent frames, and the encoded columns of the present speech.
 

@@ -15,7 +15,7 @@ from ser_stream.normalise import NormaliseConfig
 from ser_stream.pipeline import Pipeline, PipelineConfig
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import Chunk, FloatArray, HeardWindow, Prediction, State
-from ser_stream.window import window_length
+from ser_stream.window import columns_in, window_length
 from tests.program import DATA, MINUTE
 
 SECOND = 16_000
@@ -102,10 +102,10 @@ def test_the_network_says_the_same_again_of_what_was_handed_out(
     recognizer: OnnxRecognizer, heard: list[HeardWindow]
 ) -> None:
     for window in heard:
-        assert window.frames.shape == (8 * window.columns + 30, 78)
+        assert window.frames.shape == (8 * columns_in(window.frames) + 30, 78)
         cold = np.concatenate([np.zeros((4, 78), np.float32), window.frames])
         columns, _ = recognizer.encode(cold, None)
-        assert len(columns) == window.columns
+        assert len(columns) == columns_in(window.frames)
         np.testing.assert_allclose(recognizer.scores(columns), window.scores, atol=1e-4)
 
 
@@ -133,7 +133,7 @@ def test_scores_are_those_of_the_prediction_of_that_moment(
         prediction = said[window.end]
         assert prediction.scores is not None
         assert np.array_equal(window.scores, prediction.scores)
-        assert window.columns == prediction.columns
+        assert columns_in(window.frames) == prediction.columns
 
 
 def test_each_utterance_is_a_turn_and_pauses_hand_out_nothing(
@@ -220,7 +220,7 @@ def test_a_gap_begins_another_turn(bundle: Bundle, recognizer: OnnxRecognizer) -
     assert after
     assert after[0].turn == before[-1].turn + 1
     for window in after:
-        assert window.end - window_length(window.columns) >= cut + lost
+        assert window.end - window_length(columns_in(window.frames)) >= cut + lost
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_a_window_of_speech_comes_once_a_second_at_most_and_is_long_enough(
     config = PipelineConfig(step_s=step_s, window_s=window_s)
     windows = hear(recognizer, bundle.front_end, [Chunk(0, speech)], config)
     assert len(windows) > 3
-    assert min(window.columns for window in windows) >= columns
-    assert max(window.columns for window in windows) <= config.max_columns
+    assert min(columns_in(window.frames) for window in windows) >= columns
+    assert max(columns_in(window.frames) for window in windows) <= config.max_columns
     for a, b in pairwise(windows):
         assert b.turn > a.turn or b.end - a.end >= SECOND

@@ -7,6 +7,7 @@ pack                  labelled windows of the source, and the weights, beside a 
 round_runner          one round of learning in a child process: fed, watched, ended
 child/                that process: the only part of the runtime that imports torch
 gate                  whether what a round made may take over
+entropy               how undecided scores are, for gate and watch
 watch                 whether what took over goes on being as good
 store                 what survives; history, state_file and versions are its parts
 rounds                begins rounds, judges what comes of them, stops them

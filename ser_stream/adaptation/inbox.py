@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ser_stream.values import HeardWindow
-from ser_stream.window import window_length
+from ser_stream.window import columns_in, window_length
 
 MOST_WAITING = 32
 """Windows, half a minute of speech; live, what comes on top is left out."""
@@ -97,7 +97,7 @@ class Inbox:
             self._forgetting, self._forgotten_to = False, window.end
         if self._forgotten_to is None:
             return False
-        begin = window.end - window_length(window.columns)
+        begin = window.end - window_length(columns_in(window.frames))
         # A new stream, which all came later, counts its samples from the beginning.
         if begin < self._forgotten_to <= window.end:
             return True

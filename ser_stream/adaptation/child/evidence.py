@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.adaptation.entropy import entropy
-from ser_stream.mfcc import FRAMES_PER_BLOCK
 from ser_stream.nn.cpac import Cpac
 from ser_stream.recognizer import OnnxRecognizer
 from ser_stream.values import FloatArray
-from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES
+from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES, columns_in
 
 N_BOOTSTRAP = 1000
 N_BINS = 5
@@ -55,7 +54,7 @@ def network_scores(
     network.eval()
     scores = []
     for window in windows:
-        n = (len(window) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
+        n = columns_in(window)
         temperature = temperatures[min(n, len(temperatures)) - 1]
         logits = network(torch.from_numpy(window)[None])[0]
         scores.append(torch.softmax(logits / temperature, 0).numpy())

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 from ser_stream.errors import ModelError
 from ser_stream.mfcc import FRAMES_PER_BLOCK
 from ser_stream.values import FloatArray
-from ser_stream.window import EXTRA_FRAMES, MAX_COLUMNS
+from ser_stream.window import EXTRA_FRAMES, MAX_COLUMNS, columns_in
 
 LEVELS = 255
 
@@ -67,7 +67,7 @@ def write_windows(
     all_frames = np.concatenate(list(frames))
     low = all_frames.min(0)
     step = np.maximum((all_frames.max(0) - low) / LEVELS, np.float32(1e-6))
-    columns = [(len(f) - EXTRA_FRAMES) // FRAMES_PER_BLOCK for f in frames]
+    columns = [columns_in(f) for f in frames]
     quantised = np.rint((all_frames - low) / step).clip(0, LEVELS).astype(np.uint8)
     content = {
         "frames": quantised,
