@@ -9,7 +9,7 @@ from ser_stream.bundle import ENCODER, HEAD, Bundle
 from ser_stream.errors import ModelError
 from ser_stream.onnx_session import open_session
 from ser_stream.values import EncoderState, FloatArray
-from ser_stream.window import COLD_COLUMNS, COLD_FRAMES, WARM_FRAMES
+from ser_stream.window import COLD_COLUMNS, COLD_FRAMES, EXTRA_FRAMES, WARM_FRAMES
 
 
 class Recognizer(Protocol):
@@ -33,6 +33,16 @@ class Recognizer(Protocol):
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
         """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1."""
+
+
+def encode_window(recognizer: Recognizer, frames: FloatArray) -> FloatArray:
+    """Columns, (n, 6, 64), of one window by itself: frames, (8 n + 30, n_features).
+
+    Nothing was kept before it, and what a cold encoder is not to look at is zeros.
+    """
+    cold = np.pad(frames, ((COLD_FRAMES - EXTRA_FRAMES, 0), (0, 0)))
+    columns, _ = recognizer.encode(cold.astype(np.float32), None)
+    return columns
 
 
 def softmax(logits: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ from training.adapt_eval.replay import (
     with_pause,
     write_recording,
 )
-from training.adapt_eval.score import NONE, balanced, compared, limited, predictions
+from training.adapt_eval.score import NONE, balanced, compared, predictions
 from training.adapt_eval.settings import PAIRS, Settings
 from training.adapt_eval.signals import PIECE_S, minutes, music
 from training.adapt_eval.source import split_source
@@ -36,6 +36,7 @@ from training.adapt_eval.verdicts import verdicts
 from training.adapt_eval.worst import confident_errors
 from training.config import PAPER_CLASSES
 from training.corpora import Utterance
+from training.corpora.limit import limited
 
 DATA = Path(__file__).parent / "data"
 RATE = 16_000

@@ -34,11 +34,11 @@ from ser_stream.bundle import load_bundle
 from ser_stream.client import control
 from ser_stream.errors import SerStreamError
 from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import SAMPLE_RATE, FloatArray
+from ser_stream.values import FloatArray
 from ser_stream.window import COLD_FRAMES
 from tests.adaptation_store import stage
+from tests.adapting_program import PROGRAM, write_talk
 from tests.program import ENVIRONMENT, messages
-from tests.test_adapting_daemon import PROGRAM
 from tests.tiny_child import is_alive, tiny_child
 
 _LOGGER = logging.getLogger(__name__)
@@ -309,10 +309,8 @@ def talk(
     clips: dict[str, FloatArray], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A minute of speech, in which a daemon that remembers some has five rounds."""
-    turn = [*clips.values(), np.zeros(12_800, np.float32)]
-    path = tmp_path_factory.mktemp("talk") / "talk.wav"
-    soundfile.write(path, np.concatenate(turn * 5), SAMPLE_RATE)
-    return path
+    folder = tmp_path_factory.mktemp("talk")
+    return write_talk(clips.values(), folder / "talk.wav")
 
 
 @dataclass

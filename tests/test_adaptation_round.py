@@ -26,6 +26,7 @@ from ser_stream.bundle import Bundle, file_hash, load_bundle
 from ser_stream.recognizer import OnnxRecognizer
 from tests.adaptation_packs import rewrite_manifest, small_pack
 from tests.heard import heard_minutes
+from tests.small_disk import mounted
 from tests.tiny_child import is_alive
 
 # The worker gives way to everything: beside other tests it would not get far.
@@ -173,15 +174,8 @@ def test_more_memory_than_allowed_ends_it(job: RoundJob) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 128 KiB, less than a candidate takes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not permitted here")
-    try:
+    with mounted(tmp_path / "disk") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_full_disk_is_told_in_a_line(job: RoundJob, small_disk: Path) -> None:

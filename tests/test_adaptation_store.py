@@ -33,6 +33,7 @@ from tests.adaptation_store import (
     tiny_base,
     write_manifest,
 )
+from tests.small_disk import mounted
 
 KILLS = int(os.environ.get("STORE_KILLS", "10"))
 """More of them by hand: STORE_KILLS=100."""
@@ -416,14 +417,8 @@ def test_a_folder_that_cannot_be_made_is_told_in_one_line(
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of 128 KiB at `folder`."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not permitted here")
-    try:
+    with mounted(folder):
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(folder: Path) -> Path:

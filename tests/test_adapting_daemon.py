@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from ser_stream.adaptation.store import adaptation_folder, read_store
 from ser_stream.bundle import load_bundle
 from ser_stream.client import control
-from ser_stream.values import SAMPLE_RATE, FloatArray
+from ser_stream.values import FloatArray
+from tests.adapting_program import PROGRAM, write_talk
 from tests.collapsed import put_into_force
 from tests.program import DATA, ENVIRONMENT, error_line, messages, predictions
 from tests.protocol import validate
@@ -28,15 +27,6 @@ from tests.tiny_child import is_alive, tiny_child
 BASE = load_bundle("open")
 SLEEP = "time.sleep(60)"
 CLIP = DATA / "03a01Wa.flac"
-PROGRAM = """
-import json, os, sys
-from ser_stream.adaptation import adapter
-from ser_stream.adaptation.round_runner import RoundRunner
-from ser_stream.cli import main_and_exit
-child = json.loads(os.environ["TINY_CHILD"])
-adapter.RoundRunner = lambda: RoundRunner(child)
-main_and_exit()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +34,8 @@ def talk(
     clips: dict[str, FloatArray], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A minute with few pauses, in which one round falls due."""
-    turn = [*clips.values(), np.zeros(12_800, np.float32)]
-    path = tmp_path_factory.mktemp("talk") / "talk.wav"
-    soundfile.write(path, np.concatenate(turn * 5), SAMPLE_RATE)
-    return path
+    folder = tmp_path_factory.mktemp("talk")
+    return write_talk(clips.values(), folder / "talk.wav")
 
 
 def start(

@@ -23,7 +23,7 @@ from training.config import CorpusConfig, TrainConfig
 from training.corpora import Utterance, load_corpora
 from training.dataset import Batch, TrainingSet, load_noises
 from training.fit import pick_device
-from training.loop import masked_cross_entropy, train
+from training.loop import mixed_loss, train
 
 ROOT = Path(__file__).parents[1]
 CONFIG = TrainConfig(
@@ -279,7 +279,7 @@ def test_a_corpus_says_nothing_about_classes_it_has_no_say_in(
     model = Cpac(config.model)
     allowed = torch.tensor([[False, False, True, False, True]] * 4)
     batch = Batch(torch.randn(4, 38, 78), torch.tensor([2, 4, 2, 4]), allowed)
-    loss, right = masked_cross_entropy(model, batch, rng, config)
+    loss, right = mixed_loss(model, batch, rng, config)
     loss.backward()  # type: ignore[no-untyped-call]
     gradient = model.head.classifier.bias.grad
     assert gradient is not None

@@ -30,9 +30,9 @@ from ser_stream.bundle import ENCODER, HEAD, Bundle, seal
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.front_end import FrontEndConfig
 from ser_stream.nn.cpac import Cpac
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.recognizer import OnnxRecognizer, encode_window
 from ser_stream.values import FloatArray
-from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES, MAX_COLUMNS
+from ser_stream.window import MAX_COLUMNS
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.dataset import TrainingSet
@@ -273,9 +273,7 @@ def _largest_difference(model: Cpac, bundle: Bundle, windows: LabelledWindows) -
     recognizer, differences = OnnxRecognizer(bundle), []
     for i in range(min(N_COMPARED, len(windows))):
         frames = windows.window(i)
-        # What a cold encoder does not look at.
-        before = np.zeros((COLD_FRAMES - EXTRA_FRAMES, frames.shape[1]), np.float32)
-        columns, _ = recognizer.encode(np.concatenate([before, frames]), None)
+        columns = encode_window(recognizer, frames)
         whole = model(torch.from_numpy(frames)[None])[0].numpy()
         differences.append(np.abs(whole - recognizer.logits(columns)))
     return float(np.max(differences))

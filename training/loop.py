@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.values import FloatArray
 from training.checkpoint import load_checkpoint
 from training.config import TrainConfig
@@ -136,11 +136,11 @@ class WindowTask:
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
         """See `Task.loss`."""
         batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
-        value, right = masked_cross_entropy(self.module, batch, rng, self._config)
+        value, right = mixed_loss(self.module, batch, rng, self._config)
         return Loss(value, right, len(batch.targets))
 
 
-def masked_cross_entropy(
+def mixed_loss(
     model: Cpac, batch: Batch, rng: np.random.Generator, config: TrainConfig
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy with mixup, over the classes that each clip's corpus may speak of.
@@ -157,14 +157,7 @@ def masked_cross_entropy(
     logits = model(share * frames + (1.0 - share) * frames[order]).float()
 
     def one(targets: Tensor, allowed: Tensor) -> Tensor:
-        masked = logits.masked_fill(~allowed, -1e4)
-        log_probs = F.log_softmax(masked, dim=-1)
-        hit = -log_probs.gather(1, targets[:, None])[:, 0]
-        # Smoothing goes to the allowed classes alone.
-        spread = -(log_probs * allowed).sum(1) / allowed.sum(1)
-        return (
-            (1 - config.label_smoothing) * hit + config.label_smoothing * spread
-        ).mean()
+        return masked_cross_entropy(logits, targets, allowed, config.label_smoothing)
 
     loss = share * one(targets, allowed)
     if share < 1.0:

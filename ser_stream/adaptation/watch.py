@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.adaptation.entropy import entropy
-from ser_stream.recognizer import Recognizer
+from ser_stream.recognizer import Recognizer, encode_window
 from ser_stream.values import HeardWindow
-from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +63,7 @@ class Watch:
 
     def feed(self, window: HeardWindow) -> None:
         """Hear a window, whose scores are of the version in force, a second time."""
-        frames = np.pad(window.frames, ((COLD_FRAMES - EXTRA_FRAMES, 0), (0, 0)))
-        columns, _ = self._previous.encode(frames.astype(np.float32), None)
-        before = self._previous.scores(columns)
+        before = self._previous.scores(encode_window(self._previous, window.frames))
         self._pairs.append(
             _Pair(
                 int(window.scores.argmax()),

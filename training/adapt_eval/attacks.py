@@ -26,7 +26,6 @@ from training.adapt_eval.score import (
     DECISION,
     balanced,
     compared,
-    limited,
     predictions,
     sheet,
     window_predictions,
@@ -36,6 +35,7 @@ from training.adapt_eval.signals import PIECE_S, minutes, music, stillness
 from training.adapt_eval.verdicts import verdicts
 from training.adapt_eval.worst import confident_errors
 from training.corpora import Utterance, load_corpora
+from training.corpora.limit import limited
 from training.stream_eval.noises import load_noises
 from training.stream_eval.nonspeech import pieces, voices
 

@@ -20,13 +20,13 @@ from training.adapt_eval.replay import (
 from training.adapt_eval.score import (
     DECISION,
     compared,
-    limited,
     predictions,
     sheet,
 )
 from training.adapt_eval.settings import Settings
 from training.config import PAPER_CLASSES
 from training.corpora import Utterance, load_corpora
+from training.corpora.limit import limited
 from training.crossval import speaker_folds
 
 HALVES = (1, 2)

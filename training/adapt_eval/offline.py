@@ -70,7 +70,7 @@ def adabn(
 def caam(
     begun: Prepared, windows: Sequence[HeardWindow], seed: int
 ) -> tuple[Cpac, dict[str, Any]]:
-    """Many steps of margin disparity on all windows and the whole network."""
+    """A round of many steps on all windows; what learns is what `OFFLINE` says."""
     torch.set_num_threads(1)
     base = begun.network()
     network = adapt(

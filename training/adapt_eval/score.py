@@ -11,12 +11,12 @@ from ser_stream.adaptation.child.evidence import hear
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.bundle import Bundle
 from ser_stream.pipeline import Pipeline
-from ser_stream.recognizer import OnnxRecognizer, clip_scores, softmax
-from ser_stream.values import Chunk, FloatArray
+from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.values import Chunk
 from training.adapt_eval.replay import Room, with_pause
 from training.calibrate import Calibration
 from training.corpora import Utterance
-from training.evaluate import OnnxRecorder
+from training.evaluate import ClipSteps, OnnxRecorder
 from training.intervals import SEED, Counts, Draws, of_draws
 from training.stream_eval.record import runtime_config
 
@@ -50,17 +50,16 @@ def predictions(bundle: Bundle, clips: Sequence[Utterance]) -> list[int]:
             recorder.steps = []
             pipeline.feed(Chunk(start, samples))
             start += len(samples)
-            found[clip.path] = _decided(recorder.steps, calibration)
+            steps = ClipSteps(
+                clip.name,
+                clip.speaker,
+                bundle.labels.index(clip.emotion),
+                [n for n, _ in recorder.steps],
+                [logits.tolist() for _, logits in recorder.steps],
+            )
+            scores = calibration.whole(steps)
+            found[clip.path] = NONE if scores is None else int(scores.argmax())
     return [found[clip.path] for clip in clips]
-
-
-def _decided(steps: Sequence[tuple[int, FloatArray]], calibration: Calibration) -> int:
-    if not steps:
-        return NONE
-    columns, logits = zip(*steps, strict=True)
-    temperatures = np.array([calibration.temperatures[n - 1] for n in columns])
-    scores = softmax(np.array(logits) / temperatures[:, None])
-    return int(clip_scores(scores, columns, calibration.clip_temperature).argmax())
 
 
 def window_predictions(bundle: Bundle, windows: LabelledWindows) -> list[int]:
@@ -146,15 +145,3 @@ def balanced(
         if i < len(group)
     ]
     return sorted(taken[:n], key=lambda u: u.name)
-
-
-def limited(clips: Sequence[Utterance], limit: int | None) -> list[Utterance]:
-    """At most so many clips of each speaker and emotion; all without a limit."""
-    taken: dict[tuple[str, str], int] = {}
-    result = []
-    for clip in sorted(clips, key=lambda u: u.name):
-        key = clip.speaker, clip.emotion
-        taken[key] = taken.get(key, 0) + 1
-        if limit is None or taken[key] <= limit:
-            result.append(clip)
-    return result

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ser_stream.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.errors import ConfigError
 from training.atomic import replacing
-from training.corpora import Utterance
+from training.corpora.limit import limited
 from training.revision import git_revision
 from training.stream_eval.evaluate_group import Benched
 from training.stream_eval.false_alarms import alarms, hear, n_pieces, summarize
@@ -92,7 +92,7 @@ def run(settings: Settings, *, progress: bool = True) -> tuple[dict[str, Any], P
         noises = load_noises(settings.corpora / NOISE, _training(bundle))
     about_people = [name for name in wanted if name != ALARMS]
     for group in _groups(settings, bundle) if about_people else ():
-        clips = _limited(group.utterances, settings.limit)
+        clips = limited(group.utterances, settings.limit)
         benched = Benched(
             group,
             bundle,
@@ -141,17 +141,6 @@ def _groups(settings: Settings, bundle: Bundle) -> list[Group]:
             f"{', '.join(UNSEEN)}; name other corpora by --unseen, or give --crossval"
         )
     return groups
-
-
-def _limited(utterances: Sequence[Utterance], limit: int | None) -> list[Utterance]:
-    taken: dict[tuple[str, str], int] = {}
-    result = []
-    for utterance in sorted(utterances, key=lambda u: u.name):
-        key = utterance.speaker, utterance.emotion
-        taken[key] = taken.get(key, 0) + 1
-        if limit is None or taken[key] <= limit:
-            result.append(utterance)
-    return result
 
 
 def _alarms(

@@ -20,17 +20,24 @@ class Canary:
     """The canary windows of a pack."""
 
     def __init__(
-        self, labelled: LabelledWindows, temperatures: tuple[float, ...]
+        self, labelled: LabelledWindows, temperatures: tuple[float, ...], base: Cpac
     ) -> None:
-        """Take them.
+        """Have the network before any adaptation hear them.
 
         Args:
             labelled: the windows.
             temperatures: of the bundle, for windows of 1, 2, ... columns.
+            base: that network.
         """
         self._labelled = labelled
         self._temperatures = temperatures
         self.windows = [self._labelled.window(i) for i in range(len(self._labelled))]
+        self._base = self._scores(base)
+
+    @property
+    def base_recall(self) -> float:
+        """Unweighted average recall before any adaptation, 0 to 1."""
+        return unweighted_recall(self._base, self._labelled)
 
     def recall(self, network: Cpac) -> float:
         """Unweighted average recall of a network that has no graphs yet, 0 to 1."""
@@ -40,11 +47,9 @@ class Canary:
         """What the graphs of a bundle make of them."""
         return hear(OnnxRecognizer(bundle), self.windows)
 
-    def evidence(self, base: Cpac, before: Heard, after: Heard) -> dict[str, Any]:
+    def evidence(self, before: Heard, after: Heard) -> dict[str, Any]:
         """See `canary_evidence`."""
-        return canary_evidence(
-            self._scores(base), before.scores, after.scores, self._labelled
-        )
+        return canary_evidence(self._base, before.scores, after.scores, self._labelled)
 
     def _scores(self, network: Cpac) -> FloatArray:
         return network_scores(network, self.windows, self._temperatures)

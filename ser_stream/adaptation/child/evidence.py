@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.recognizer import OnnxRecognizer, encode_window
 from ser_stream.values import FloatArray
-from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES, columns_in
+from ser_stream.window import columns_in
 
 N_BOOTSTRAP = 1000
 N_BINS = 5
@@ -34,7 +34,7 @@ def hear(recognizer: OnnxRecognizer, windows: Sequence[FloatArray]) -> Heard:
     """Run both graphs on windows of frames, (8 n_i + 30, n_features), one by one."""
     logits, scores = [], []
     for frames in windows:
-        columns = encoded(recognizer, frames)
+        columns = encode_window(recognizer, frames)
         logits.append(recognizer.logits(columns))
         scores.append(recognizer.scores(columns))
     return Heard(np.array(logits), np.array(scores))
@@ -59,13 +59,6 @@ def network_scores(
         logits = network(torch.from_numpy(window)[None])[0]
         scores.append(torch.softmax(logits / temperature, 0).numpy())
     return np.array(scores)
-
-
-def encoded(recognizer: OnnxRecognizer, frames: FloatArray) -> FloatArray:
-    """Capsule columns of a window's frames, (n, 6, 64)."""
-    spare = np.zeros((COLD_FRAMES - EXTRA_FRAMES, frames.shape[1]), np.float32)
-    columns, _ = recognizer.encode(np.concatenate([spare, frames]), None)
-    return columns
 
 
 def canary_evidence(

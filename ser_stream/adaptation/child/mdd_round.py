@@ -15,7 +15,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ser_stream.adaptation.child.batches import (
     cropped,
@@ -25,6 +24,7 @@ from ser_stream.adaptation.child.batches import (
 from ser_stream.adaptation.child.statistics import with_statistics_of
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.nn.cpac import Cpac, Encoder, Head
+from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
 from ser_stream.values import FloatArray
 
@@ -270,16 +270,11 @@ def _loss(
     n = len(rows)
     psi = head.features(columns)
     logits = head.classifier(head.dropout(psi))
-    allowed = torch.from_numpy(source.allowed[rows])
-    # A corpus that speaks of some classes only tells nothing about the others.
-    supervised = F.cross_entropy(
-        logits[:n].masked_fill(~allowed, -1e4),
+    supervised = masked_cross_entropy(
+        logits[:n],
         torch.from_numpy(source.label[rows]),
-        reduction="none",
-    )
-    spread = -(F.log_softmax(logits[:n].masked_fill(~allowed, -1e4), 1) * allowed)
-    supervised = (1 - config.label_smoothing) * supervised + (
-        config.label_smoothing * spread.sum(1) / allowed.sum(1)
+        torch.from_numpy(source.allowed[rows]),
+        config.label_smoothing,
     )
     reversed_psi = reverse_gradient(psi, reversal)
     disparity = margin_disparity(
@@ -289,4 +284,4 @@ def _loss(
         adversary(reversed_psi[n:]),
         config.gamma,
     )
-    return supervised.mean() + config.eta * disparity
+    return supervised + config.eta * disparity

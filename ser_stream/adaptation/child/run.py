@@ -114,9 +114,10 @@ def run_round(
         int(job["seed"]),
         lambda step: on_progress(0.1 + 0.7 * step / config.steps),
     )
-    canary = Canary(_labelled(pack.folder / CANARY, bundle), bundle.temperatures)
+    labelled = _labelled(pack.folder / CANARY, bundle)
+    canary = Canary(labelled, bundle.temperatures, base)
     canary_heard = bool(pack.manifest.get("canary_heard_in_training", False))
-    least = canary.recall(base) - SPARE * Limits().total_loss(canary_heard)
+    least = canary.base_recall - SPARE * Limits().total_loss(canary_heard)
     after, share = backed_off(current, after, canary.recall, least)
     write_graphs(bundle.folder, current, after, out)
     about = {"pack": pack.sha256, "windows": len(target), "scope": config.scope}
@@ -132,7 +133,7 @@ def run_round(
         parity(after, on_target[1], some),
     ]
     return {
-        **canary.evidence(base, *on_canary),
+        **canary.evidence(*on_canary),
         "canary_heard": canary_heard,
         **reservoir_evidence(
             network_scores(base, some, bundle.temperatures),

@@ -1,0 +1,21 @@
+"""Cross-entropy where a corpus has no say about some classes."""
+
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def masked_cross_entropy(
+    logits: Tensor, targets: Tensor, allowed: Tensor, smoothing: float
+) -> Tensor:
+    """Mean cross-entropy among the classes that each clip's corpus may speak of.
+
+    Args:
+        logits: (B, n_classes).
+        targets: class indices, (B,).
+        allowed: (B, n_classes), False where the corpus has no say.
+        smoothing: of the labels; it goes to the allowed classes alone.
+    """
+    log_probs = F.log_softmax(logits.masked_fill(~allowed, -1e4), dim=-1)
+    hit = -log_probs.gather(1, targets[:, None])[:, 0]
+    spread = -(log_probs * allowed).sum(1) / allowed.sum(1)
+    return ((1 - smoothing) * hit + smoothing * spread).mean()
