@@ -137,6 +137,9 @@ class Rounds:
         if this is None or this.thread is None:
             return
         this.stopped = this.stopped or reason
+        with self.changing:
+            # Whoever begins a round holds this until its thread has been started.
+            pass
         this.thread.join(END_WAIT)
 
     def close(self, reason: str) -> None:
