@@ -16,16 +16,21 @@ import numpy as np
 import onnxruntime
 import torch
 
-from ser_stream.blocks import Blocker
-from ser_stream.bundle import Bundle, load_bundle
-from ser_stream.front_end import FrontEnd, FrontEndConfig, frames_of
-from ser_stream.mfcc import power_spectrum
 from ser_stream.nn.cpac import Cpac, CpacConfig
-from ser_stream.onnx_session import open_session
-from ser_stream.pitch import pitchogram
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import Block, Chunk, FloatArray
-from ser_stream.window import COLD_FRAMES, EXTRA_FRAMES, MAX_COLUMNS, WARM_FRAMES
+from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig, frames_of
+from ser_stream.pipeline.mfcc import power_spectrum
+from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.pitch import pitchogram
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import Block, Chunk, FloatArray
+from ser_stream.pipeline.window import (
+    COLD_FRAMES,
+    EXTRA_FRAMES,
+    MAX_COLUMNS,
+    WARM_FRAMES,
+)
 from training.corpora.utterance import read_samples
 
 SECONDS = 3

@@ -18,7 +18,9 @@ from export.evidence import (
 from export.parity import Parity, prove_parity
 from ser_stream.adaptation.pack import FOLDER as PACK
 from ser_stream.adaptation.pack import load_pack
-from ser_stream.bundle import (
+from ser_stream.errors import ModelError, SourceError
+from ser_stream.nn.onnx_pair import OPSET, write_pair
+from ser_stream.pipeline.bundle import (
     CARD,
     ENCODER,
     FORMAT,
@@ -28,14 +30,13 @@ from ser_stream.bundle import (
     load_bundle,
     seal,
 )
-from ser_stream.errors import ModelError, SourceError
-from ser_stream.events import milliseconds
-from ser_stream.nn.onnx_pair import OPSET, write_pair
-from ser_stream.values import FloatArray
-from ser_stream.window import MAX_COLUMNS, window_length
-from training.checkpoint import build_model, load_checkpoint
-from training.config import TrainConfig
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import MAX_COLUMNS, window_length
+from ser_stream.protocol.messages import milliseconds
 from training.corpora.utterance import read_samples
+from training.engine.checkpoint import load_checkpoint
+from training.recipe.config import TrainConfig
+from training.recipe.model import build_model
 
 
 @dataclass(frozen=True, slots=True)

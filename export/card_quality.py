@@ -3,9 +3,9 @@
 from typing import Any
 
 from export.card_text import GROUP_HEAD, footnote, group_row, table
-from ser_stream.values import SAMPLE_RATE
-from ser_stream.window import window_length
-from training.intervals import percent
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.pipeline.window import window_length
+from training.evaluation.bootstrap import percent
 
 
 def quality(m: dict[str, Any]) -> str:

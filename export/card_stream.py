@@ -3,7 +3,7 @@
 from typing import Any
 
 from export.card_text import GROUP_HEAD, footnote, group_row, said, table
-from training.intervals import percent
+from training.evaluation.bootstrap import percent
 
 NO_BOUND = "?"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from training.intervals import percent
+from training.evaluation.bootstrap import percent
 
 NONE = "-"
 """What was not measured, or cannot be."""
@@ -34,7 +34,7 @@ GROUP_HEAD = (
 
 
 def group_row(name: str, row: Mapping[str, Any]) -> list[Any]:
-    """A group of clips under `GROUP_HEAD`, from `training.metrics.summary`."""
+    """A group of clips under `GROUP_HEAD`, from `metrics.summary`."""
     steps = row["steps"]
     return [
         name,

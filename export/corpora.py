@@ -1,7 +1,7 @@
 """Licence and credit of the corpora a model may have been trained on."""
 
-from ser_stream.bundle import DEFAULT_MODEL
 from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import DEFAULT_MODEL
 
 UNKNOWN = "unknown"
 

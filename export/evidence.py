@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.errors import ConfigError, ModelError
-from ser_stream.smoothing import SmoothingConfig
-from training.config import TrainConfig
-from training.risk_coverage import RULE
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from training.evaluation.risk_coverage import RULE
+from training.recipe.config import TrainConfig
 
 UNSEEN_KEYS = (
     "n",

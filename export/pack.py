@@ -5,14 +5,15 @@ from pathlib import Path
 
 from export.corpora import describe
 from ser_stream.adaptation.pack import FOLDER, WEIGHTS, Pack
-from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.errors import ModelError, SourceError
-from training.adaptation_pack import write_pack
-from training.checkpoint import build_model, load_checkpoint
-from training.config import TrainConfig
+from ser_stream.pipeline.bundle import Bundle, load_bundle
 from training.corpora import Utterance, load_corpora
-from training.dataset import TrainingSet
-from training.revision import git_revision
+from training.engine.checkpoint import load_checkpoint
+from training.engine.git_revision import git_revision
+from training.recipe.adaptation_pack import write_pack
+from training.recipe.config import TrainConfig
+from training.recipe.dataset import TrainingSet
+from training.recipe.model import build_model
 
 HELD_OUT = 8
 """One speaker in so many of each corpus is kept for the canary, but two at least."""

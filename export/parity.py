@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ser_stream.bundle import Bundle
 from ser_stream.errors import ModelError
-from ser_stream.front_end import frames_of
-from ser_stream.mfcc import FRAMES_PER_BLOCK
 from ser_stream.nn.cpac import Cpac
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import FloatArray
-from ser_stream.window import EXTRA_FRAMES, ColumnWindow
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.front_end import frames_of
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import EXTRA_FRAMES, ColumnWindow
 
 TOLERANCE = 1e-4
 """Largest allowed difference of logits."""

@@ -34,3 +34,13 @@ def default_socket() -> Path:
     if not folder.startswith("/"):
         return SYSTEM_SOCKET
     return Path(folder) / "ser-stream" / "ser-stream.sock"
+
+
+def state_folder() -> Path:
+    """Where state is kept: what systemd gave us, else the user's place for it."""
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if given:
+        return Path(given)
+    return (
+        user_path(os.environ.get("XDG_STATE_HOME") or "~/.local/state") / "ser-stream"
+    )

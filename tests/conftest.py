@@ -13,9 +13,8 @@ import pytest
 import soundfile
 from hypothesis import settings
 
-from ser_stream.values import FloatArray
-
-DATA = Path(__file__).parent / "data"
+from ser_stream.pipeline.values import FloatArray
+from tests.helpers.paths import DATA
 
 # The same examples on every machine: a failure in CI is a failure at home.
 settings.register_profile("tests", deadline=None, derandomize=True)

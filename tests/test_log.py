@@ -14,7 +14,7 @@ from typing import IO
 import pytest
 
 from ser_stream.log import Every
-from tests.program import COMMAND, ENVIRONMENT, run
+from tests.helpers.program import COMMAND, ENVIRONMENT, run
 
 PROGRAM = """
 import logging, sys

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ser_stream.errors import SerStreamError
-from training.atomic import replacing
+from training.engine.atomic_file import replacing
 
 if TYPE_CHECKING:
-    from ser_stream.values import FloatArray
-    from training.config import TrainConfig
+    from ser_stream.pipeline.values import FloatArray
     from training.corpora import Utterance
+    from training.recipe.config import TrainConfig
 
 INTERRUPTED = 130
 
@@ -82,7 +82,7 @@ def train(
     seed: Seed = None,
 ) -> None:
     """Train one network on all speakers; goes on where a killed run stopped."""
-    from training.loop import train as run
+    from training.recipe.train import train as run
 
     settings = _settings(config, epochs, seed)
     utterances, noises = _recordings(settings, corpora)
@@ -112,7 +112,7 @@ def crossval(
     ] = None,
 ) -> None:
     """Leave-speakers-out UAR, WAR and calibration; resumable."""
-    from training.crossval import crossval as run
+    from training.evaluation.crossval import crossval as run
 
     settings = _settings(config, epochs, seed)
     folder = out or Path("runs") / f"{settings.name}-crossval"
@@ -161,7 +161,7 @@ def emobox_joint(
     ] = 0,
 ) -> None:
     """EmoBox's folds, one network for all corpora in each; resumable."""
-    from training.joint import run
+    from training.paper.emobox_joint import run
 
     settings = _settings(config, epochs, seed)
     utterances, noises = _recordings(settings, corpora)
@@ -213,9 +213,9 @@ def unseen(
     ] = None,
 ) -> None:
     """Zero-shot metrics on corpora that the model was not trained on."""
-    from training.risk_coverage import plot_risk_coverage
-    from training.unseen import run, table
-    from training.unseen.judge import load_judge
+    from training.evaluation.risk_coverage import plot_risk_coverage
+    from training.evaluation.zero_shot import run, table
+    from training.evaluation.zero_shot.scored_model import load_judge
 
     judge = load_judge(model, crossval)
     cache = functionals if train_svm else None
@@ -275,10 +275,10 @@ def reproduce(
     One JSON file for each finished fold. Kill it when you like: the same command goes
     on where it was.
     """
-    from training.reproduce.cells import choose
-    from training.reproduce.run_cell import is_done
-    from training.reproduce.runner import reproduce as run
-    from training.reproduce.workspace import Workspace
+    from training.paper.reproduce.cells import choose
+    from training.paper.reproduce.run_cell import is_done
+    from training.paper.reproduce.runner import reproduce as run
+    from training.paper.reproduce.workspace import Workspace
 
     space = Workspace(corpora, results, runs, device, epochs)
     cells = choose(
@@ -312,7 +312,7 @@ def report(
 ) -> None:
     """Build the page of results, with the paper's tables and figures, from results/."""
     from training.protocols import PAPER_TABLES
-    from training.results_page import build
+    from training.report import build
 
     for line in build(results, out, PAPER_TABLES):
         _say(line)
@@ -338,7 +338,7 @@ def thresholds(
 ) -> None:
     """Choose the thresholds of a bundle on streams of speakers it did not hear."""
     from ser_stream.tuning.search import Rule
-    from training.stream_eval.thresholds import Question, choose_thresholds
+    from training.evaluation.streaming.thresholds import Question, choose_thresholds
 
     question = Question(bundle, crossval, corpora, Rule(min_coverage, max_flips), seed)
     text = json.dumps(choose_thresholds(question), indent=1)
@@ -394,9 +394,9 @@ def stream_eval(
     """
     import json
 
-    from training.stream_eval import SECTIONS, Settings
-    from training.stream_eval import run as run_sections
-    from training.stream_eval.summary import lines
+    from training.evaluation.streaming import SECTIONS, Settings
+    from training.evaluation.streaming import run as run_sections
+    from training.evaluation.streaming.summary import lines
 
     wanted = SECTIONS if only is None else tuple(x.strip() for x in only.split(","))
     settings = Settings(
@@ -467,9 +467,9 @@ def adapt_eval(
     on where it was.
     """
     from ser_stream.adaptation.settings import AdaptConfig
-    from training.adapt_eval.page import lines, write_page
-    from training.adapt_eval.run import run
-    from training.adapt_eval.settings import PAIRS, PARTS, SEEDS, Settings
+    from training.evaluation.adaptation.page import lines, write_page
+    from training.evaluation.adaptation.run import run
+    from training.evaluation.adaptation.settings import PAIRS, PARTS, SEEDS, Settings
 
     usual = AdaptConfig()
     settings = Settings(
@@ -499,7 +499,7 @@ def slim(
     out: Annotated[Path, typer.Argument(help="File to write.")],
 ) -> None:
     """Keep of a checkpoint what export and fine-tuning need: no optimiser's state."""
-    from training.checkpoint import load_checkpoint, save_checkpoint
+    from training.engine.checkpoint import load_checkpoint, save_checkpoint
 
     saved = load_checkpoint(checkpoint)
     keys = ("epoch", "config", "revision", "weights", "speakers")
@@ -509,7 +509,7 @@ def slim(
 
 
 def _settings(path: Path, epochs: int | None, seed: int | None) -> "TrainConfig":
-    from training.config import TrainConfig
+    from training.recipe.config import TrainConfig
 
     settings = TrainConfig.read(path)
     if epochs is not None:
@@ -522,7 +522,7 @@ def _recordings(
 ) -> tuple[list["Utterance"], list["FloatArray"]]:
     """The clips of the configured corpora, and the noise to mix under them."""
     from training.corpora import load_corpora
-    from training.dataset import load_noises
+    from training.recipe.dataset import load_noises
 
     utterances = load_corpora(folder, [c.name for c in settings.corpora])
     return utterances, load_noises(folder / settings.noise) if settings.noise else []

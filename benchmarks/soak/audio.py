@@ -7,7 +7,7 @@ from typing import IO, Self
 import numpy as np
 import soundfile
 
-from ser_stream.values import SAMPLE_RATE
+from ser_stream.pipeline.values import SAMPLE_RATE
 
 MINUTE = Path("tests/data/emodb_minute.flac")
 PIECE = 64 * 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.soak.checks import Check, verdict
 from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.witness import Message, Witness
-from ser_stream.bundle import ENCODER, HEAD, MANIFEST, manifest_hash
+from ser_stream.pipeline.bundle import ENCODER, HEAD, MANIFEST, manifest_hash
 
 
 def reload(

@@ -24,7 +24,7 @@ from benchmarks.soak.fault_reloads import (
 )
 from benchmarks.soak.progress import bar
 from benchmarks.soak.witness import Witness
-from ser_stream.bundle import find_bundle
+from ser_stream.pipeline.bundle import find_bundle
 
 KILLS = 100
 AUDIO_S = 1800.0

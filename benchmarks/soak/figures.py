@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from training.results_page.drawing import empty, panels, save
+from training.engine.plotting import empty, panels, save
 
 Result = dict[str, Any]
 WIDTH, HEIGHT = 4.5, 3.0

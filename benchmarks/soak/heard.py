@@ -14,7 +14,7 @@ from benchmarks.soak import usage
 
 _PROGRAM = """
 import sys
-from ser_stream.sources import zeros
+from ser_stream.sources import dead_signal as zeros
 zeros.ZEROS_S = float(sys.argv.pop(1))
 from ser_stream.cli import main_and_exit
 main_and_exit()

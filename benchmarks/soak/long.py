@@ -13,8 +13,8 @@ from benchmarks.soak.checks import Check, none_of, rows
 from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.progress import bar, wait
-from ser_stream.values import SAMPLE_RATE
-from ser_stream.window import COLUMN_LENGTH
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.pipeline.window import COLUMN_LENGTH
 
 DAY_S = 24 * 3600.0
 LAST_S = 60.0

@@ -15,9 +15,9 @@ from typing import Any
 from benchmarks.soak.checks import Check, at_most, none_of, rows
 from benchmarks.soak.heard import Heard, states
 from benchmarks.soak.progress import bar
-from ser_stream.sources.recovery import FAILED_S
-from ser_stream.sources.zeros import ZEROS_S
-from tests.virtual_microphone import VirtualMicrophone, virtual_microphone
+from ser_stream.sources.dead_signal import ZEROS_S
+from ser_stream.sources.reconnecting_microphone import FAILED_S
+from tests.helpers.virtual_microphone import VirtualMicrophone, virtual_microphone
 
 CYCLES = 100
 SHORTEST_S, LONGEST_S = 0.2, 3.0

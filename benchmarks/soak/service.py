@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.soak.checks import Check, at_most, rows
 from ser_stream.service.install import Scope, program, units
 
-SERVICE_TESTS = ("tests/test_notify.py", "tests/test_systemd.py")
-PAGE_TESTS = ("tests/test_page.py",)
+SERVICE_TESTS = ("tests/service/test_notify.py", "tests/service/test_systemd.py")
+PAGE_TESTS = ("tests/sinks/sockets/test_page.py",)
 EXPOSURE = 3.0
 NOT_PASSED = ("failure", "error", "skipped")
 

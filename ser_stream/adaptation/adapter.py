@@ -11,20 +11,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ser_stream.adaptation.gate import Limits
-from ser_stream.adaptation.in_force import Install, Tell, VersionInForce
-from ser_stream.adaptation.inbox import Inbox
+from ser_stream.adaptation.acceptance import Limits
+from ser_stream.adaptation.child_process import RoundRunner
 from ser_stream.adaptation.pack import Pack
+from ser_stream.adaptation.regression_watch import WatchLimits
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
-from ser_stream.adaptation.round_runner import RoundRunner
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import AdaptConfig
-from ser_stream.adaptation.store import Store
-from ser_stream.adaptation.watch import WatchLimits
+from ser_stream.adaptation.versions.active import Install, Tell, VersionInForce
+from ser_stream.adaptation.versions.store import Store
+from ser_stream.adaptation.window_queue import Inbox
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.pipeline import HEARD_EVERY
-from ser_stream.values import SAMPLE_RATE, HeardWindow
-from ser_stream.window import COLUMN_HOP
+from ser_stream.pipeline.pipeline import HEARD_EVERY
+from ser_stream.pipeline.values import SAMPLE_RATE, HeardWindow
+from ser_stream.pipeline.window import COLUMN_HOP
 
 _LOGGER = logging.getLogger(__name__)
 WINDOW_S = HEARD_EVERY * COLUMN_HOP / SAMPLE_RATE

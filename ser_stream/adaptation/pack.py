@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.bundle import (
+from ser_stream.errors import ModelError
+from ser_stream.paths import is_file, is_folder
+from ser_stream.pipeline.bundle import (
     ENCODER,
     HEAD,
     MANIFEST,
@@ -23,8 +25,6 @@ from ser_stream.bundle import (
     manifest_hash,
     named_bundles,
 )
-from ser_stream.errors import ModelError
-from ser_stream.paths import is_file, is_folder
 
 FORMAT = 1
 """Of the manifest; raised when an older reader would misunderstand it."""

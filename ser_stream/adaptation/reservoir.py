@@ -16,9 +16,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.adaptation.kept_windows import KeptWindow, pack, unpack
+from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
 from ser_stream.errors import ConfigError
-from ser_stream.values import FloatArray, HeardWindow
+from ser_stream.pipeline.values import FloatArray, HeardWindow
 from ser_stream.whole_file import replace_file
 
 LEAST_WINDOWS = 40

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.gate import Limits, verdict
-from ser_stream.adaptation.in_force import VersionInForce
+from ser_stream.adaptation.acceptance import Limits, verdict
+from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
-from ser_stream.adaptation.state_file import need_room
+from ser_stream.adaptation.versions.active import VersionInForce
+from ser_stream.adaptation.versions.state_file import need_room
 from ser_stream.errors import SerStreamError
 
 END_WAIT = 10.0

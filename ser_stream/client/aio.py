@@ -10,7 +10,7 @@ from ser_stream.client.framing import Wire
 from ser_stream.client.messages import Message
 from ser_stream.client.subscription import Described, Options, Subscription
 from ser_stream.errors import SerStreamError
-from ser_stream.sinks.address import Address
+from ser_stream.protocol.address import Address
 
 
 class Connection:

@@ -7,7 +7,7 @@ from typing import Self
 
 from ser_stream.client.errors import AccessError, UnreachableError
 from ser_stream.client.framing import Wire
-from ser_stream.sinks.address import Address
+from ser_stream.protocol.address import Address
 
 READ_SIZE = 4096
 """Bytes, of few lines: whoever uses what was read ahead looks asleep to the daemon."""

@@ -15,7 +15,7 @@ from ser_stream.client.lines import decode, encode
 from ser_stream.client.subscription import TIMEOUT
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
-from ser_stream.sinks.address import Address, parse
+from ser_stream.protocol.address import Address, parse
 
 
 def control(

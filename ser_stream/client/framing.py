@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ser_stream.client.errors import AccessError, ProtocolError, UnreachableError
 from ser_stream.errors import MissingLibraryError
-from ser_stream.sinks.address import Address
+from ser_stream.protocol.address import Address
 
 MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""

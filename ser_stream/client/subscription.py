@@ -8,14 +8,14 @@ import os
 from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 
-from ser_stream.access_token import VARIABLE
 from ser_stream.client.errors import AccessError, RefusedError, UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import EVENT_TYPES, Bye, Hello, Message
 from ser_stream.client.retry import Backoff
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
-from ser_stream.sinks.address import Address
+from ser_stream.protocol.access_token import VARIABLE
+from ser_stream.protocol.address import Address
 
 _LOGGER = logging.getLogger("ser_stream.client")
 PING_AFTER = 10.0

@@ -2,7 +2,7 @@
 
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
-from ser_stream.sinks.address import Address, parse
+from ser_stream.protocol.address import Address, parse
 
 
 def addresses(uri: str | None) -> tuple[Address, ...]:

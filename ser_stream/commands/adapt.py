@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.store import read_store
+from ser_stream.adaptation.versions.store import read_store
 from ser_stream.client import NotRunningError, RefusedError, control
 from ser_stream.commands.adapt_stored import Stored
 from ser_stream.commands.adapt_text import (

@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.gate import summary, verdict
+from ser_stream.adaptation.acceptance import summary, verdict
+from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.adaptation.round_runner import RoundError, RoundJob, RoundRunner
-from ser_stream.bundle import MANIFEST, Bundle, load_bundle, seal
 from ser_stream.commands.evidence import evidence_text
 from ser_stream.commands.heard_folder import Heard, find_recordings, hear
 from ser_stream.commands.output import write
@@ -32,6 +31,7 @@ from ser_stream.errors import (
     StoppedError,
 )
 from ser_stream.paths import is_file
+from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle, seal
 
 
 @dataclass(frozen=True, slots=True)

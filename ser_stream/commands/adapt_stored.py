@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.history import State
-from ser_stream.adaptation.state_file import LOCK
-from ser_stream.adaptation.store import Store, adaptation_folder, read_store
-from ser_stream.bundle import Bundle
+from ser_stream.adaptation.versions.state import State
+from ser_stream.adaptation.versions.state_file import LOCK
+from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.client import NotRunningError
 from ser_stream.config import resolve
 from ser_stream.config.for_model import configured_bundle
 from ser_stream.errors import SerStreamError
 from ser_stream.paths import default_socket, is_folder, user_path
+from ser_stream.pipeline.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ser_stream.blocks import BLOCK_LENGTH, Blocker
-from ser_stream.bundle import load_bundle
 from ser_stream.commands.output import write
-from ser_stream.front_end import FrontEnd
-from ser_stream.gate import Gate
-from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
+from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.front_end import FrontEnd
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.vad import Gate
+from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
+from ser_stream.pipeline.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
 
 BLOCKS_PER_STEP = 2
 N_WARM_UP = 10

@@ -5,9 +5,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from ser_stream.access_token import read_token
 from ser_stream.adaptation.libraries import require_libraries
-from ser_stream.bundle import load_bundle
 from ser_stream.commands.output import write
 from ser_stream.config import KEYS, Settings, chosen_path, default_path, resolve
 from ser_stream.config.for_model import (
@@ -16,8 +14,10 @@ from ser_stream.config.for_model import (
     pipeline_config,
 )
 from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.protocol.access_token import read_token
 from ser_stream.sinks.command import check_command
-from ser_stream.smoothing import SmoothingConfig
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
-from ser_stream.bundle import Bundle
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.recognize import MAX_STEP_S, read_chunks
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
 from ser_stream.paths import is_folder
-from ser_stream.pipeline import Pipeline
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.pipeline import Pipeline
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 from ser_stream.sources.file import FileSource
-from ser_stream.values import SAMPLE_RATE, Chunk
 
 _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(

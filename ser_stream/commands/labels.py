@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.tuning.streams import Segment
-from ser_stream.values import SAMPLE_RATE
 
 COLUMNS = (("file", "label"), ("file", "start_s", "end_s", "label"))
 """Allowed headers, in any order."""

@@ -4,10 +4,10 @@ import sys
 
 from ser_stream.config import Settings
 from ser_stream.config.listen import STDOUT
-from ser_stream.daemon import Daemon
+from ser_stream.daemon.daemon import Daemon
 from ser_stream.errors import SinkError
+from ser_stream.protocol.text import TextRenderer
 from ser_stream.sinks.stdout import Renderer, json_line
-from ser_stream.sinks.text import TextRenderer
 
 
 def listen(settings: Settings) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.pack import grown_from
-from ser_stream.bundle import Bundle, find_bundle, load_bundle, named_bundles
 from ser_stream.commands.output import write
 from ser_stream.config import KEYS, build_config, default_path
+from ser_stream.config.edit import set_values
 from ser_stream.config.for_model import pipeline_config
-from ser_stream.config_edit import set_values
 from ser_stream.errors import ConfigError, ModelError
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.pipeline.bundle import Bundle, find_bundle, load_bundle, named_bundles
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -8,17 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.commands.progress import clear_bar, progress_bar
 from ser_stream.commands.rows import FORMATS
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
-from ser_stream.events import milliseconds, named_scores
-from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer, Recognizer, clip_scores
-from ser_stream.sources.file import FileSource
-from ser_stream.values import (
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer, Recognizer, clip_scores
+from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     Chunk,
     EmotionEvent,
@@ -27,7 +25,9 @@ from ser_stream.values import (
     Prediction,
     StreamEvent,
 )
-from ser_stream.window import COLUMN_LENGTH
+from ser_stream.pipeline.window import COLUMN_LENGTH
+from ser_stream.protocol.messages import milliseconds, named_scores
+from ser_stream.sources.file import FileSource
 
 _LOGGER = logging.getLogger(__name__)
 MAX_STEP_S = 0.2

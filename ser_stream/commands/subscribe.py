@@ -11,7 +11,7 @@ from pathlib import Path
 from ser_stream.client import Message, Stream, connect
 from ser_stream.commands.output import write
 from ser_stream.errors import ConfigError, SinkError
-from ser_stream.sinks.text import ERASE, TextRenderer
+from ser_stream.protocol.text import ERASE, TextRenderer
 
 
 def subscribe(

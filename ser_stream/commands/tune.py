@@ -9,23 +9,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.commands.labels import Labels, read_labels, say_unknown
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.recognize import read_chunks
 from ser_stream.config import ListenConfig, default_path
+from ser_stream.config.edit import set_values, snippet
 from ser_stream.config.for_model import pipeline_config
-from ser_stream.config_edit import set_values, snippet
 from ser_stream.errors import SourceError
-from ser_stream.pipeline import Pipeline, PipelineConfig
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.smoothing import SmoothingConfig
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.values import SAMPLE_RATE, Prediction
 from ser_stream.sources.file import FileSource
 from ser_stream.tuning.figures import Figures
 from ser_stream.tuning.search import TUNED, Found, Rule, search
 from ser_stream.tuning.streams import Segment, Stream
-from ser_stream.values import SAMPLE_RATE, Prediction
 
 _LOGGER = logging.getLogger(__name__)
 FEW_SEGMENTS = 30

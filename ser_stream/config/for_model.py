@@ -1,15 +1,15 @@
 """What the user set, with the thresholds that the model brings."""
 
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
-from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config.layers import DEFAULT, Settings
 from ser_stream.config.listen import ListenConfig
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import user_path
-from ser_stream.pipeline import PipelineConfig
-from ser_stream.smoothing import SmoothingConfig
-from ser_stream.values import SAMPLE_RATE
-from ser_stream.window import window_length
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.pipeline.window import window_length
 
 
 def configured_bundle(settings: Settings) -> Bundle:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
 from ser_stream.errors import ConfigError
-from ser_stream.gate import GateConfig
-from ser_stream.smoothing import SmoothingConfig
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.vad import GateConfig
 
 Value = str | float | bool | tuple[str, ...]
 """What a setting may be; whole numbers are `int`."""

@@ -16,7 +16,7 @@ from ser_stream.config.keys import KEYS, TABLES, Value
 from ser_stream.config.listen import ListenConfig
 from ser_stream.config.toml_file import chosen_path, read_settings
 from ser_stream.errors import ConfigError
-from ser_stream.gate import GateConfig
+from ser_stream.pipeline.vad import GateConfig
 from ser_stream.sources import InputConfig
 
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ser_stream.adaptation.settings import AdaptConfig
-from ser_stream.bundle import DEFAULT_MODEL
 from ser_stream.errors import ConfigError
-from ser_stream.gate import GateConfig
 from ser_stream.metrics import metrics_address
 from ser_stream.paths import user_path
-from ser_stream.pipeline import PipelineConfig
-from ser_stream.sinks.address import parse
-from ser_stream.smoothing import SmoothingConfig
+from ser_stream.pipeline.bundle import DEFAULT_MODEL
+from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.vad import GateConfig
+from ser_stream.protocol.address import parse
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.config.keys import KEYS, TABLES, Value, nearest
-from ser_stream.config.locate import places
+from ser_stream.config.toml_lines import places
 from ser_stream.errors import ConfigError
 from ser_stream.paths import user_path
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.errors import SerStreamError
-from ser_stream.values import SAMPLE_RATE, Chunk, FloatArray
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray
 
 PATIENCE_S = 20.0
 """How long listing and opening may take."""

@@ -14,7 +14,7 @@ from ser_stream.doctor.finding import Finding, fail, ok
 # Ours sets ONNX Runtime up before it is imported, so it stands for it.
 _MODULES = {
     "numpy": "numpy",
-    "onnxruntime": "ser_stream.onnx_session",
+    "onnxruntime": "ser_stream.pipeline.onnx_session",
     "soxr": "soxr",
     "soundfile": "soundfile",
 }

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ser_stream.bundle import Bundle, load_bundle
 from ser_stream.config import ListenConfig, Settings, default_path, resolve
 from ser_stream.config.for_model import configured_pack, pipeline_config
 from ser_stream.doctor.finding import Finding, fail, mend, ok
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.recognizer import OnnxRecognizer
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 
 
 def read(file: Path | None) -> tuple[Settings | None, Finding]:

@@ -3,6 +3,7 @@
 The library, in the extra `metrics`, and the HTTP server are imported when asked for.
 """
 
-from ser_stream.metrics.endpoint import Metrics, metrics_address
+from ser_stream.metrics.endpoint import Metrics
+from ser_stream.protocol.address import metrics_address
 
 __all__ = ["Metrics", "metrics_address"]

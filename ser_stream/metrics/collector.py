@@ -12,9 +12,9 @@ from prometheus_client.core import (
 )
 
 from ser_stream import __version__
-from ser_stream.health import Health
+from ser_stream.metrics.health import Health
 from ser_stream.metrics.histogram import BOUNDS_S, LatencyHistogram
-from ser_stream.values import SAMPLE_RATE, AudioState
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 
 
 class Collector:

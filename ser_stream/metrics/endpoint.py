@@ -4,34 +4,13 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Self
 
-from ser_stream.errors import ConfigError, MissingLibraryError, SinkError
-from ser_stream.health import Health
+from ser_stream.errors import MissingLibraryError, SinkError
+from ser_stream.metrics.health import Health
 from ser_stream.metrics.histogram import LatencyHistogram
-from ser_stream.sinks.address import Address, parse
+from ser_stream.protocol.address import metrics_address
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
-
-
-def metrics_address(text: str) -> Address:
-    """Where to be read: HOST:PORT of this machine.
-
-    Raises:
-        ConfigError: if it is none, or others could reach it.
-    """
-    try:
-        address = parse(f"tcp://{text}")
-    except ConfigError:
-        raise ConfigError(
-            f"metrics is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:9469"
-        ) from None
-    if not address.loopback:
-        raise ConfigError(
-            f"metrics is {text!r}, which others could reach; allowed: an address of "
-            "this machine alone, such as 127.0.0.1:9469; put a web server with a "
-            "password in front for others"
-        )
-    return address
 
 
 class Metrics:

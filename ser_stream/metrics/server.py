@@ -5,7 +5,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from ser_stream.sinks.address import Address
+from ser_stream.protocol.address import Address
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

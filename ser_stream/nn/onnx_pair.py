@@ -12,8 +12,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from ser_stream.bundle import ENCODER, HEAD
 from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac, Encoder
+from ser_stream.pipeline.bundle import ENCODER, HEAD
 
 OPSET = 18
 

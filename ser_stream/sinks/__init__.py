@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    # Clients use `ser_stream.sinks.address`, and need not load numpy for that.
-    from ser_stream.events import Message
+    # Clients use `ser_stream.protocol.address`, and need not load numpy for that.
+    from ser_stream.protocol.messages import Message
 
 
 class Sink(Protocol):

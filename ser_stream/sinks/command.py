@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 
 from ser_stream.errors import ConfigError
-from ser_stream.events import Message
 from ser_stream.log import Every
+from ser_stream.protocol.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
 TIMEOUT = 10.0

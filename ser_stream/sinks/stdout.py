@@ -1,7 +1,7 @@
 """Standard output: JSON lines, or text for people.
 
 Live audio must not wait for whoever reads stdout: a thread writes from a bounded queue
-(`ser_stream.sinks.outbox`). At fast pace the pipeline simply waits for the reader.
+(`thread_queue`). At fast pace the pipeline simply waits for the reader.
 """
 
 import logging
@@ -12,8 +12,8 @@ import threading
 import time
 from typing import Protocol
 
-from ser_stream.events import Message
-from ser_stream.sinks.outbox import Outbox
+from ser_stream.protocol.messages import Message
+from ser_stream.sinks.thread_queue import Outbox
 
 _LOGGER = logging.getLogger(__name__)
 CLOSE_WAIT = 5.0

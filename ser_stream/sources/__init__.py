@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal, Protocol, Self, runtime_checkable
 
 from ser_stream.errors import ConfigError
-from ser_stream.events import AudioInfo
-from ser_stream.values import SAMPLE_RATE, Chunk, Condition
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, Condition
 
 _LOGGER = logging.getLogger(__name__)
 Pace = Literal["realtime", "fast"]
@@ -117,7 +116,7 @@ def open_source(config: InputConfig) -> Source:
         )
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
-        from ser_stream.sources.recovery import RecoveringMicrophone
+        from ser_stream.sources.reconnecting_microphone import RecoveringMicrophone
 
         name = config.input.removeprefix("mic").removeprefix(":")
         return RecoveringMicrophone(name, wait=config.wait, paused=config.paused)

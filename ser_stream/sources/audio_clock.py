@@ -1,6 +1,6 @@
 """One time line for a device that is opened again and again."""
 
-from ser_stream.values import SAMPLE_RATE, Chunk
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 
 _SLACK_S = 0.25
 

@@ -10,14 +10,13 @@ from typing import Self
 import numpy as np
 import soundfile
 
-from ser_stream.blocks import BLOCK_LENGTH, BLOCK_PHASE
 from ser_stream.errors import SourceError
-from ser_stream.events import AudioInfo
-from ser_stream.resample import MonoResampler
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk
 from ser_stream.sources import MAX_RATE, MIN_RATE
 from ser_stream.sources.pacing import Pacer
-from ser_stream.sources.samples import SampleCheck
-from ser_stream.values import SAMPLE_RATE, Chunk
+from ser_stream.sources.resample import MonoResampler
+from ser_stream.sources.sample_check import SampleCheck
 
 CHUNK_LENGTH = 2 * BLOCK_LENGTH
 """Samples at 16 kHz; the default step."""

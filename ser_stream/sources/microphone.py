@@ -8,17 +8,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from ser_stream.clock import elapsed
 from ser_stream.errors import DeviceError
-from ser_stream.events import AudioInfo
 from ser_stream.log import Every
-from ser_stream.resample import MonoResampler
-from ser_stream.ring import Piece, Ring, RingStatistics
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, FloatArray
 from ser_stream.sources import portaudio
+from ser_stream.sources.boot_clock import elapsed
 from ser_stream.sources.device_clock import DeviceClock
 from ser_stream.sources.devices import PULSE_PCM, InputDevice, resolve
 from ser_stream.sources.pulse import SourceWatch, recording_from
-from ser_stream.values import SAMPLE_RATE, Chunk, FloatArray
+from ser_stream.sources.resample import MonoResampler
+from ser_stream.sources.ring import Piece, Ring, RingStatistics
 
 _LOGGER = logging.getLogger(__name__)
 RING_S = 5.0

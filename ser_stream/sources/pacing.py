@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from ser_stream.values import SAMPLE_RATE, Chunk
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 
 
 class Pacer:

@@ -7,12 +7,11 @@ import sys
 from typing import Self
 
 from ser_stream.errors import SourceError
-from ser_stream.events import AudioInfo
-from ser_stream.resample import MonoResampler
+from ser_stream.pipeline.values import AudioInfo, Chunk
 from ser_stream.sources.pacing import Pacer
-from ser_stream.sources.samples import SampleCheck
+from ser_stream.sources.resample import MonoResampler
+from ser_stream.sources.sample_check import SampleCheck
 from ser_stream.sources.wav_stream import Encoding, read_exactly, read_wav_header
-from ser_stream.values import Chunk
 
 _LOGGER = logging.getLogger(__name__)
 READ_SIZE = 64 * 1024

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources import MAX_RATE, MIN_RATE
-from ser_stream.values import FloatArray
 
 
 class Encoding:

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.tuning.replay import NONE, Settings, replay
 from ser_stream.tuning.streams import Stream
-from ser_stream.values import SAMPLE_RATE
 
 Counts = NDArray[np.int64]
 _REACH = 100

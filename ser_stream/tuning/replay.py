@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.smoothing import LEAST_BELIEF, LEAST_SCORE, SmoothingConfig
-from ser_stream.values import SAMPLE_RATE, FloatArray, Prediction
-from ser_stream.window import MAX_COLUMNS
+from ser_stream.pipeline.smoothing import LEAST_BELIEF, LEAST_SCORE, SmoothingConfig
+from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray, Prediction
+from ser_stream.pipeline.window import MAX_COLUMNS
 
 NONE = -1
 """Stands for no emotion, where a label's index would be."""

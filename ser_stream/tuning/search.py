@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.errors import ConfigError
-from ser_stream.smoothing import SmoothingConfig
+from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.tuning.figures import Figures, Tally, tally
 from ser_stream.tuning.replay import Settings
 from ser_stream.tuning.streams import Stream

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.values import SAMPLE_RATE, Prediction
+from ser_stream.pipeline.values import SAMPLE_RATE, Prediction
 
 DEFAULT_STEP = 3200
 """Samples; of a stream too short to tell."""

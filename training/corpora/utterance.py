@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_stream.values import SAMPLE_RATE, FloatArray
+from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora.labels import LABELS
 
 __all__ = ["LABELS", "Utterance", "decode", "read_samples"]

@@ -6,9 +6,9 @@ from itertools import permutations
 import numpy as np
 
 from ser_stream.errors import SourceError
-from training.config import PAPER_CLASSES
 from training.corpora import Utterance
 from training.protocols.fold import Fold
+from training.protocols.names import PAPER_CLASSES
 
 CORPORA = ("casia", "emodb", "savee", "ravdess")
 PAIRS = tuple(f"{source}-{target}" for source, target in permutations(CORPORA, 2))

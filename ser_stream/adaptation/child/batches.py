@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ser_stream.mfcc import FRAMES_PER_BLOCK
-from ser_stream.values import FloatArray
-from ser_stream.window import EXTRA_FRAMES
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import EXTRA_FRAMES
 
 
 def stacked(windows: Sequence[FloatArray]) -> Tensor:

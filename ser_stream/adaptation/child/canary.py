@@ -10,10 +10,10 @@ from ser_stream.adaptation.child.evidence import (
     unweighted_recall,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows
-from ser_stream.bundle import Bundle
 from ser_stream.nn.cpac import Cpac
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import FloatArray
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import FloatArray
 
 
 class Canary:

@@ -19,16 +19,16 @@ from torch import Tensor
 
 from ser_stream.adaptation.child.statistics import running
 from ser_stream.adaptation.pack import WEIGHTS
-from ser_stream.bundle import (
+from ser_stream.errors import ModelError
+from ser_stream.nn.cpac import ConvBlock, Cpac
+from ser_stream.pipeline.bundle import (
     CARD,
     ENCODER,
     HEAD,
     Bundle,
     seal,
 )
-from ser_stream.errors import ModelError
-from ser_stream.nn.cpac import ConvBlock, Cpac
-from ser_stream.values import FloatArray
+from ser_stream.pipeline.values import FloatArray
 
 PREFIX = {ENCODER: "", HEAD: "head."}
 """What initialisers of a graph lack of the names of the network's tensors."""

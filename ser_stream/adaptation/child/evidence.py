@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
-from ser_stream.recognizer import OnnxRecognizer, encode_window
-from ser_stream.values import FloatArray
-from ser_stream.window import columns_in
+from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import columns_in
 
 N_BOOTSTRAP = 1000
 N_BINS = 5

@@ -26,7 +26,7 @@ from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.nn.cpac import Cpac, Encoder, Head
 from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
-from ser_stream.values import FloatArray
+from ser_stream.pipeline.values import FloatArray
 
 Scope = Literal["cheap", "whole"]
 

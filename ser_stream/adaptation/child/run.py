@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ser_stream.adaptation.acceptance import Limits
 from ser_stream.adaptation.child.back_off import backed_off
 from ser_stream.adaptation.child.canary import Canary
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
@@ -28,15 +29,14 @@ from ser_stream.adaptation.child.process import (
     peak_rss_mb,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
-from ser_stream.adaptation.gate import Limits
-from ser_stream.adaptation.kept_windows import unpack
 from ser_stream.adaptation.pack import CANARY, SOURCE, WEIGHTS, Pack, load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS
-from ser_stream.bundle import MANIFEST, Bundle, load_bundle
+from ser_stream.adaptation.stored_windows import unpack
 from ser_stream.errors import ModelError, SerStreamError
 from ser_stream.nn.cpac import Cpac, CpacConfig
-from ser_stream.recognizer import OnnxRecognizer
-from ser_stream.values import FloatArray
+from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import FloatArray
 
 SPARE = 0.5
 """Of what the gate allows on the canary, that a step may cost: it is not the last."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ser_stream.adaptation.child.batches import stacked
 from ser_stream.nn.cpac import Cpac
-from ser_stream.values import FloatArray
+from ser_stream.pipeline.values import FloatArray
 
 BATCH = 32
 

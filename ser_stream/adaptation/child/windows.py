@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ser_stream.errors import ModelError
-from ser_stream.mfcc import FRAMES_PER_BLOCK
-from ser_stream.values import FloatArray
-from ser_stream.window import EXTRA_FRAMES, MAX_COLUMNS, columns_in
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import EXTRA_FRAMES, MAX_COLUMNS, columns_in
 
 LEVELS = 255
 

@@ -1,0 +1,134 @@
+"""Whether a version goes on being as good as the one before: both hear the same."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser_stream.adaptation.entropy import entropy
+from ser_stream.pipeline.recognizer import Recognizer, encode_window
+from ser_stream.pipeline.values import HeardWindow
+
+
+@dataclass(frozen=True, slots=True)
+class WatchLimits:
+    """When the version before is the better one."""
+
+    least_windows: int = 40
+    """Heard before anything is decided."""
+    windows: int = 200
+    """The last so many are looked at."""
+    least_agreement: float = 0.35
+    """Share of them that both versions must call the same."""
+    entropy_rise: float = 0.25
+    """Most that the mean entropy of the scores, 0 to 1, may be above that before."""
+    least_entropy: float = 0.3
+    """Least mean entropy, as a part of that before."""
+    most_share: float = 0.8
+    """Share of one class that is a collapse, ..."""
+    share_rise: float = 0.3
+    """... if the version before says so much less often."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """One window as both versions hear it."""
+
+    label: int
+    label_before: int
+    entropy: float
+    entropy_before: float
+
+
+class Watch:
+    """Compares the version in force with the one before, on live speech.
+
+    A window costs one run of the network over it, about 3 ms; not for the thread that
+    the audio waits for.
+    """
+
+    def __init__(self, previous: Recognizer, limits: WatchLimits | None = None) -> None:
+        """Begin to watch.
+
+        Args:
+            previous: the version that would be gone back to.
+            limits: the default ones unless given.
+        """
+        self._previous = previous
+        self._limits = limits or WatchLimits()
+        self._pairs: deque[_Pair] = deque(maxlen=self._limits.windows)
+        self._seen = 0
+
+    def feed(self, window: HeardWindow) -> None:
+        """Hear a window, whose scores are of the version in force, a second time."""
+        before = self._previous.scores(encode_window(self._previous, window.frames))
+        self._pairs.append(
+            _Pair(
+                int(window.scores.argmax()),
+                int(before.argmax()),
+                float(entropy(window.scores)),
+                float(entropy(before)),
+            )
+        )
+        self._seen += 1
+
+    def verdict(self) -> str | None:
+        """Why the version before should be gone back to; None if it should not."""
+        limits = self._limits
+        if len(self._pairs) < limits.least_windows:
+            return None
+        figures = self._figures()
+        agreement, now, before = (
+            figures[name] for name in ("agreement", "entropy", "entropy_before")
+        )
+        if agreement < limits.least_agreement:
+            return (
+                f"only {100 * agreement:.0f} % of the last {len(self._pairs)} windows "
+                "are called what the version before calls them; needed: "
+                f"{100 * limits.least_agreement:.0f} %"
+            )
+        if now - before > limits.entropy_rise or now < limits.least_entropy * before:
+            return (
+                f"the entropy of the scores is {now:.3f} on the last "
+                f"{len(self._pairs)} windows, that of the version before {before:.3f}; "
+                f"allowed: {limits.entropy_rise:g} more, or {limits.least_entropy:g} "
+                "of it"
+            )
+        share, share_before = figures["share"], figures["share_before"]
+        if share > limits.most_share and share - share_before > limits.share_rise:
+            return (
+                f"one class takes {100 * share:.0f} % of the last {len(self._pairs)} "
+                f"windows, and {100 * share_before:.0f} % by the version before; a "
+                "collapse"
+            )
+        return None
+
+    def status(self) -> dict[str, float]:
+        """How they compare, in plain numbers."""
+        figures = self._figures() if self._pairs else {}
+        return {
+            "windows": self._seen,
+            **{name: round(value, 3) for name, value in figures.items()},
+        }
+
+    def _figures(self) -> dict[str, float]:
+        # A copy: another thread may feed meanwhile.
+        pairs = list(self._pairs)
+        labels = np.array([(pair.label, pair.label_before) for pair in pairs])
+        entropies = np.array([(pair.entropy, pair.entropy_before) for pair in pairs])
+        top = _commonest(labels[:, 0])
+        share, share_before = (labels == top).mean(axis=0)
+        now, before = entropies.mean(axis=0)
+        return {
+            "agreement": float((labels[:, 0] == labels[:, 1]).mean()),
+            "entropy": float(now),
+            "entropy_before": float(before),
+            "share": float(share),
+            "share_before": float(share_before),
+        }
+
+
+def _commonest(labels: NDArray[Any]) -> int:
+    return int(np.bincount(labels).argmax())

@@ -1,0 +1,1 @@
+"""What survives a restart: versions of the model, which is active, and the history."""

@@ -1,0 +1,329 @@
+"""What survives of the adaptation of one model: its versions and its history.
+
+state.json   the versions, oldest first, and the history: what counts
+bundles/     a folder for each version
+staging/     the candidate of the round that runs
+reservoir.npz  the features heard, only where the user asked for that
+lock         held by the one daemon that adapts here
+
+A step is done the moment `state.json` is replaced, and not before: what it names was
+written out by then, and what it no longer names is removed only then. So whenever
+the power fails or somebody kills us, what lies here is the step before or the step
+after; the rest is cleared away at the next opening.
+"""
+
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ser_stream.adaptation.versions.bundles import (
+    clear,
+    last_good,
+    load_candidate,
+    make_durable,
+    remove,
+    sync_names,
+)
+from ser_stream.adaptation.versions.state import Entry, State, Version
+from ser_stream.adaptation.versions.state_file import (
+    BUNDLES,
+    DAMAGED,
+    OTHER_FOLDER,
+    STATE,
+    claim,
+    read_or_set_aside,
+    read_state,
+    unwritable,
+    write_state,
+)
+from ser_stream.errors import ConfigError, ModelError
+from ser_stream.paths import state_folder
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+
+_STAGING = "staging"
+
+
+def adaptation_folder(base: Bundle, given: Path | None = None) -> Path:
+    """The folder of the store for `base`, among those of other models.
+
+    Args:
+        base: the model that is adapted.
+        given: where adaptation keeps its state, if the user said so.
+    """
+    name = re.sub(r"[^\w.-]", "_", base.name, flags=re.ASCII)[:64]
+    parent = given or state_folder() / "adaptation"
+    return parent / f"{name}-{base.sha256[:12]}"
+
+
+def read_store(folder: Path) -> State | None:
+    """What is stored, read without disturbing a daemon; None if nothing is.
+
+    Raises:
+        ConfigError: if it is damaged, of a newer version, or cannot be read.
+    """
+    try:
+        return read_state(folder / STATE)
+    except ValueError as error:
+        raise ConfigError(
+            f"{folder / STATE} is damaged ({error}); the next daemon that adapts here "
+            "moves it aside and goes on with the versions that are whole"
+        ) from None
+
+
+class Store:
+    """The versions and the history of one model's adaptation; safe between threads.
+
+    Whatever changes it raises ConfigError where the folder cannot be written (a full
+    disk, say), and then nothing has changed on disk, nor, but for `reject`, here.
+    """
+
+    def __init__(self, folder: Path, base: Bundle, lock: int, state: State) -> None:
+        """Only for `open`: with the lock held, and the state as it was read."""
+        self.folder = folder
+        self.base = base
+        self.reservoir_path = folder / "reservoir.npz"
+        self._bundles = folder / BUNDLES
+        self._lock = lock
+        self._state = state
+        self._current: Bundle | None = None
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, folder: Path, base: Bundle) -> "Store":
+        """Claim the folder, make it if need be, and find the last good version.
+
+        What a killed round left is removed. A version that is missing or damaged is
+        dropped for its predecessor; the history then has an entry more. A damaged
+        `state.json` is moved aside, and a new history begins with the versions found.
+
+        Args:
+            folder: see `adaptation_folder`.
+            base: the model that is adapted.
+
+        Raises:
+            ConfigError: if another daemon adapts there, a newer version of ser-stream
+                or another model did, or it cannot be written. Nothing is changed then.
+        """
+        lock = claim(folder)
+        try:
+            state, damage = read_or_set_aside(folder, base)
+            if state.base != base.sha256:
+                raise ConfigError(
+                    f"{folder} has the adaptation of another model "
+                    f"({state.base[:12]}, not {base.sha256[:12]}); {OTHER_FOLDER}"
+                )
+            store = cls(folder, base, lock, state)
+            store._recover(damage)
+        except BaseException:
+            os.close(lock)
+            raise
+        return store
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the folder back; also the end of the process does that."""
+        with self._turn:
+            if self._lock >= 0:
+                os.close(self._lock)
+                self._lock = -1
+
+    @property
+    def state(self) -> State:
+        """All that is stored, as of now."""
+        return self._state
+
+    @property
+    def current(self) -> Bundle | None:
+        """The version in force, verified; None is the base."""
+        return self._current
+
+    @property
+    def previous(self) -> Bundle | None:
+        """The version that `rollback` would go to, verified now; None is the base."""
+        return last_good(self._bundles, self._state.versions[:-1])[1]
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the user wants no more rounds."""
+        return self._state.frozen
+
+    @property
+    def history(self) -> tuple[Entry, ...]:
+        """What became of the rounds, oldest first."""
+        return self._state.history
+
+    def staging(self) -> Path:
+        """A new, empty folder for the candidate of a round; older ones are removed.
+
+        Never one that was there before: a worker of a killed daemon may still write
+        into his.
+
+        Raises:
+            ConfigError: if it cannot be made.
+        """
+        with self._turn:
+            staging = self.folder / _STAGING
+            clear(staging)
+            try:
+                staging.mkdir(exist_ok=True)
+                return Path(tempfile.mkdtemp(dir=staging))
+            except OSError as error:
+                raise unwritable(self.folder, error) from None
+
+    def accept(self, staged: Path, reason: str, evidence: Mapping[str, Any]) -> Entry:
+        """Put a candidate into force.
+
+        Args:
+            staged: its folder, from `staging`; it is moved away from there.
+            reason: in one line.
+            evidence: whatever the decision rests on.
+
+        Raises:
+            ModelError: if it is damaged, has other labels or another front end, or did
+                not grow from the version in force. It stays where it is.
+            ConfigError: if it cannot be written. The candidate is removed.
+        """
+        with self._turn:
+            bundle = load_candidate(staged, self.base, self._state.in_force)
+            number = self._state.next_number
+            version = Version(f"{number:06d}-{bundle.sha256[:12]}", bundle.sha256)
+            target = self._bundles / version.folder
+            state = self._state.after(
+                "accepted",
+                reason,
+                bundle.sha256,
+                evidence,
+                (*self._state.versions, version),
+            )
+            try:
+                self._bundles.mkdir(exist_ok=True)
+                # Left there by one that could not be written and not be removed.
+                remove(target)
+                make_durable(staged)
+                staged.rename(target)
+                sync_names(self._bundles)
+            except OSError as error:
+                remove(staged)
+                raise unwritable(self.folder, error) from None
+            try:
+                return self._commit(state, replace(bundle, folder=target))
+            except ConfigError:
+                remove(target)
+                raise
+
+    def reject(self, reason: str, evidence: Mapping[str, Any] | None = None) -> Entry:
+        """Remove the candidate and say why; also for rounds that ended without one.
+
+        Raises:
+            ConfigError: if it cannot be written. The candidate is removed all the same,
+                and the entry, which changes nothing else, goes out with the next one.
+        """
+        with self._turn:
+            candidate = self._staged()
+            clear(self.folder / _STAGING)
+            state = self._state.after("rejected", reason, candidate, evidence)
+            try:
+                return self._commit(state, self._current)
+            except ConfigError:
+                self._state = state
+                raise
+
+    def rollback(self, reason: str) -> Entry:
+        """Go back to the version before this one, or to the base.
+
+        Raises:
+            ConfigError: if the base is in force already, or it cannot be written.
+        """
+        with self._turn:
+            if not self._state.versions:
+                raise ConfigError(
+                    f"{self.base.name} is in force as it came; there is nothing to "
+                    "roll back"
+                )
+            return self._go_back(self._state.versions[:-1], [reason])
+
+    def freeze(self, frozen: bool) -> None:
+        """Remember whether the user wants no more rounds.
+
+        Raises:
+            ConfigError: if it cannot be written.
+        """
+        with self._turn:
+            if frozen != self._state.frozen:
+                self._write(replace(self._state, frozen=frozen))
+
+    def reset(self) -> Entry:
+        """Back to the base: versions and what was heard go, the history stays.
+
+        Also what the history's entries say of the speech goes.
+
+        Raises:
+            ConfigError: if it cannot be written. The features may be gone by then.
+        """
+        with self._turn:
+            # First: an entry that says `reset` must never stand beside what was heard.
+            try:
+                for path in (self.reservoir_path, self.folder / DAMAGED):
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise unwritable(self.folder, error) from None
+            sync_names(self.folder)
+            clear(self.folder / _STAGING)
+            reason = f"back to {self.base.name} as it came"
+            state = self._state.forgetting().after(
+                "reset", reason, self.base.sha256, versions=()
+            )
+            return self._commit(state, None)
+
+    def _recover(self, damage: list[str]) -> None:
+        """Find the last good version and remove what does not belong to it."""
+        versions, self._current, problems = last_good(
+            self._bundles, self._state.versions
+        )
+        if damage or problems:
+            self._go_back(versions, damage + problems)
+        clear(self._bundles, {version.folder for version in versions})
+        clear(self.folder / _STAGING)
+        for part in self.folder.glob(".part-*"):  # of a file that was being replaced
+            remove(part)
+
+    def _go_back(self, versions: tuple[Version, ...], reasons: list[str]) -> Entry:
+        versions, bundle, problems = last_good(self._bundles, versions)
+        state = self._state.after(
+            "rolled_back",
+            "; ".join(reasons + problems),
+            bundle.sha256 if bundle else self.base.sha256,
+            versions=versions,
+        )
+        return self._commit(state, bundle)
+
+    def _commit(self, state: State, current: Bundle | None) -> Entry:
+        """The step that `state` tells of is done once this has returned."""
+        self._write(state)
+        self._current = current
+        clear(self._bundles, {version.folder for version in state.versions})
+        return state.history[-1]
+
+    def _write(self, state: State) -> None:
+        write_state(self.folder, state)
+        self._state = state
+        sync_names(self.folder)
+
+    def _staged(self) -> str | None:
+        """SHA-256 of the candidate, if there is a whole one."""
+        for folder in (self.folder / _STAGING).glob("*"):
+            try:
+                return load_bundle(str(folder)).sha256
+            except ModelError:
+                continue
+        return None

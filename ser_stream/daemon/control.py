@@ -1,0 +1,229 @@
+"""What the control socket can ask for: status, pause, reload, adapt.now and so on."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_stream import __version__
+from ser_stream.adaptation.adapter import Adapter
+from ser_stream.adaptation.requests import answer
+from ser_stream.config import ListenConfig, Settings
+from ser_stream.config.for_model import configured_bundle, pipeline_config
+from ser_stream.daemon.pause_state import PausedState
+from ser_stream.daemon.watchdog import status_text
+from ser_stream.daemon.worker import Worker
+from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.metrics.health import Health
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.service.notify import Notifier
+from ser_stream.sinks.command import check_command
+
+_LOGGER = logging.getLogger(__name__)
+Answer = dict[str, Any]
+
+
+class Control:
+    """Carries out what the operator asks for; every method may be called anywhere."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        settings: Settings,
+        bundle: Bundle,
+        *,
+        adapter: Adapter | None = None,
+        paused: PausedState | None = None,
+        subscribers: Callable[[], Mapping[str, int]] = dict,
+        on_reload: Callable[[ListenConfig], None] = lambda config: None,
+        notifier: Notifier | None = None,
+    ) -> None:
+        """Take charge of a worker.
+
+        Args:
+            worker: of the daemon.
+            settings: that it was started with.
+            bundle: the model that they name.
+            adapter: what adapts that model; None for nothing.
+            paused: where a pause is remembered.
+            subscribers: how many there are, by the kind of their socket.
+            on_reload: is told of the new configuration.
+            notifier: of systemd.
+        """
+        self._worker = worker
+        self._settings = self._started = settings
+        self._bundle = bundle
+        self._adapter = adapter
+        self._paused = paused
+        self._subscribers = subscribers
+        self._on_reload = on_reload
+        self._notifier = notifier
+        self._reloading = threading.Lock()
+        self._pausing = threading.Lock()
+
+    async def __call__(self, do: str) -> Answer:
+        """Carry out a request of the protocol, off the loop that asks for it.
+
+        Raises:
+            SerStreamError: if it is refused; nothing has changed then.
+        """
+        if do == "status":
+            return self.status()
+        commands = {"pause": self.pause, "resume": self.resume, "reload": self.reload}
+        if do in commands:
+            return await asyncio.to_thread(commands[do])
+        if self._adapter is None:
+            raise SerStreamError(
+                "this daemon does not adapt; start it with ser-stream listen --adapt, "
+                "or set adapt.enabled"
+            )
+        return await asyncio.to_thread(answer, self._adapter, do)
+
+    def status(self) -> Answer:
+        """How the daemon is, as `ser-stream status` shows it."""
+        health = self._worker.health
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "uptime_s": round(health.uptime_s, 1),
+            "audio": {
+                "state": health.audio.value,
+                "detail": health.detail,
+                "device": health.device,
+                "heard_s": round(health.end / SAMPLE_RATE, 1),
+                "overflows": health.overflows,
+                "gaps": health.gaps,
+                "lost_s": round(health.lost_samples / SAMPLE_RATE, 3),
+            },
+            "paused": health.paused,
+            "degraded": health.degraded,
+            "model": {
+                "name": health.model,
+                "sha256": health.model_sha256,
+                "adapted": health.adapted,
+            },
+            "adaptation": None if self._adapter is None else self._adapter.status(),
+            "steps": health.steps,
+            "skipped": health.skipped,
+            "emotions": health.emotions,
+            "latency_ms": _latency(health),
+            "subscribers": dict(self._subscribers()),
+            "rss_mb": round(resident_bytes() / 1e6, 1),
+            "config": None if self._settings.file is None else str(self._settings.file),
+        }
+
+    def pause(self) -> Answer:
+        """Release the microphone, and remember that over a restart."""
+        with self._pausing:
+            self._worker.call(self._worker.pause)
+            return {"paused": True, **self._remember(True)}
+
+    def resume(self) -> Answer:
+        """Take the microphone again."""
+        with self._pausing:
+            self._worker.call(self._worker.resume)
+            return {"paused": False, **self._remember(False)}
+
+    def _remember(self, paused: bool) -> Answer:
+        if self._paused is None:
+            return {"remembered": False}
+        try:
+            self._paused.write(paused)
+        except OSError as error:
+            _LOGGER.warning("that is not remembered over a restart: %s", error)
+            return {"remembered": False}
+        return {"remembered": True}
+
+    def reload(self) -> Answer:
+        """Read the configuration again, load its model, and go on with both.
+
+        Of a model that is adapted, the version in force stays; another model would be
+        another matter to learn.
+
+        Raises:
+            SerStreamError: if either is bad; the old ones stay.
+        """
+        with self._reloading:
+            if self._notifier is not None:
+                self._notifier.reloading()
+            try:
+                return self._reload()
+            except SerStreamError as error:
+                detail = str(error)
+                _LOGGER.warning("reload refused, everything stays: %s", detail)
+                self._tell("refused", detail, hello=False)
+                raise
+            finally:
+                if self._notifier is not None and self._worker.health.known:
+                    self._notifier.ready(status_text(self._worker.health))
+
+    def reload_and_log(self) -> None:
+        """The same by a signal: nobody waits for an answer; the log has it."""
+        with contextlib.suppress(SerStreamError):
+            self.reload()
+
+    def _reload(self) -> Answer:
+        settings = self._settings.reload()
+        bundle = configured_bundle(settings)
+        another = bundle.sha256 != self._bundle.sha256
+        if another and self._adapter is not None:
+            raise ConfigError(
+                f"this daemon adapts model {_which(self._bundle)}, and the one that is "
+                f"configured now is {_which(bundle)}; only a restart brings it"
+            )
+        recognizer = OnnxRecognizer(bundle)
+        config = settings.located(lambda config: pipeline_config(config, bundle))
+        changed = [c.name for c in self._settings.changes(settings) if c.live]
+        restart = [c.name for c in self._started.changes(settings) if not c.live]
+        # What `hello` says of them has changed.
+        hello = another or not {"step", "window"}.isdisjoint(changed)
+        # What can still refuse comes first, so that nothing is half done.
+        settings.located(lambda config: check_command(config.command))
+        if self._adapter is None:
+            self._worker.call(lambda: self._worker.install(bundle, recognizer, config))
+        else:
+            self._worker.call(lambda: self._worker.reconfigure(config))
+        self._on_reload(settings.config)
+        self._settings, self._bundle = settings, bundle
+        detail = f"model {bundle.name}, " + (
+            f"changed: {', '.join(changed)}" if changed else "no setting changed"
+        )
+        if restart:
+            detail += f"; only a restart brings: {', '.join(restart)}"
+        self._tell("reloaded", detail, hello=hello)
+        _LOGGER.info("reloaded: %s", detail)
+        return {"model": bundle.name, "changed": changed, "needs_restart": restart}
+
+    def _tell(self, state: str, detail: str, *, hello: bool) -> None:
+        self._worker.submit(
+            lambda: self._worker.tell_reload(state, detail, hello=hello)
+        )
+
+
+def _which(bundle: Bundle) -> str:
+    return f"{bundle.name} ({bundle.sha256[:12]})"
+
+
+def _latency(health: Health) -> dict[str, float] | None:
+    seconds = list(health.latencies)
+    if not seconds:
+        return None
+    p50, p99 = np.percentile(seconds, [50, 99]) * 1000
+    return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,74 @@
+"""How the running daemon is: what `status`, the metrics and systemd are told.
+
+One thread writes, the worker; others read whenever they like. Each field is replaced
+whole, so a reader sees the old value or the new one, never half of it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ser_stream.pipeline.values import AudioState
+
+LATENCIES = 1500
+"""Steps whose latency is remembered; five minutes at the default step."""
+ADAPTATION_PHASES = ("started", "accepted", "rejected", "rolled_back")
+"""Of the protocol's `adaptation`."""
+
+
+@dataclass
+class Health:
+    """Counters since the start, and the present state."""
+
+    started: float = field(default_factory=time.monotonic)
+    """Monotonic seconds."""
+    audio: AudioState = AudioState.RECOVERING
+    """Until the first sample came, a source is being opened."""
+    known: bool = False
+    """Whether `audio` has been found out: sound came, or the device is known to be
+    absent or paused."""
+    detail: str = ""
+    """Why `audio` is what it is."""
+    device: str = ""
+    model: str = ""
+    model_sha256: str = ""
+    adapted: bool = False
+    """Whether the model was fitted to what it heard here."""
+    adaptations: Mapping[str, int] = field(
+        default_factory=lambda: dict.fromkeys(ADAPTATION_PHASES, 0)
+    )
+    """How often each phase of online adaptation was told."""
+    end: int = 0
+    """Sample index up to which audio was heard."""
+    steps: int = 0
+    """Predictions made."""
+    emotions: int = 0
+    """Emotions begun."""
+    skipped: int = 0
+    """Steps left out because the machine was too slow."""
+    overflows: int = 0
+    """How often samples were lost while the device was there."""
+    gaps: int = 0
+    """Jumps of the audio clock, whatever their reason."""
+    lost_samples: int = 0
+    """Samples that those jumps left out."""
+    beats: int = 0
+    """Rounds of the worker's loop; the watchdog is fed while this grows."""
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCIES))
+    """Seconds from a step's last sample to its line, of the last steps."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether the device is released because somebody asked for that."""
+        return self.audio is AudioState.PAUSED
+
+    @property
+    def degraded(self) -> bool:
+        """Whether somebody should look: no audio comes, and nobody asked for that."""
+        return self.known and self.audio not in (AudioState.HEALTHY, AudioState.PAUSED)
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.started

@@ -1,0 +1,32 @@
+"""The way of a sample to an event: no thread, clock, socket or file.
+
+    Chunk -> blocks -> vad
+                    -> mfcc, pitch -> normalise -> window -> recognizer -> smoothing
+
+values          what travels: read it first
+blocks          chunks of any length -> blocks of 0.1 s on an absolute grid
+mfcc, pitch     a block -> frames; normalise: against the level; front_end: all three
+vad             speech or not
+window          frames and columns since speech began
+recognizer      frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
+bundle          a model on disk; onnx_session: its graphs under ONNX Runtime
+smoothing       scores of single steps -> a steady emotion
+pipeline        all of it: `feed(chunk)` -> events
+
+`Pipeline` is imported when it is first asked for: values need no ONNX Runtime.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+
+__all__ = ["Pipeline", "PipelineConfig"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ser_stream.pipeline import pipeline
+
+    return getattr(pipeline, name)

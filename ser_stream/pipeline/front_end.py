@@ -1,0 +1,129 @@
+"""Samples -> normalised MFCC frames, as one thing with one hash.
+
+A bundle carries the parameters and their hash; one that was trained on another front
+end is refused. Training calls `frames_of`, the runtime feeds block by block; both run
+the same stages.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
+from ser_stream.pipeline.mfcc import Mfcc, MfccConfig, mfcc_of_power, power_spectrum
+from ser_stream.pipeline.normalise import NormaliseConfig, Normaliser
+from ser_stream.pipeline.pitch import PitchConfig, pitchogram
+from ser_stream.pipeline.values import Block, Chunk, FloatArray
+
+FRONT_END_VERSION = 1
+"""Raised when the arithmetic changes although no parameter does."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndConfig:
+    """The parameters of MFCC, normalisation and pitchogram."""
+
+    mfcc: MfccConfig = field(default_factory=MfccConfig)
+    normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
+    pitch: PitchConfig | None = None
+    """None: MFCCs alone."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """All parameters, as the manifest of a bundle holds them."""
+        values = {"version": FRONT_END_VERSION, "block": BLOCK_LENGTH, **asdict(self)}
+        if self.pitch is None:  # Bundles from before there were pitchograms.
+            del values["pitch"]
+        return values
+
+    @property
+    def n_features(self) -> int:
+        """Numbers in a frame: 39 MFCCs, and the pitchogram's lags behind them."""
+        return self.mfcc.n_mfcc + (self.pitch.n_lags if self.pitch else 0)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over all parameters, in hexadecimal."""
+        text = json.dumps(self.to_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "FrontEndConfig":
+        """The configuration a manifest describes.
+
+        Raises:
+            ModelError: if this code cannot compute such a front end.
+        """
+        try:
+            config = FrontEndConfig(
+                MfccConfig(**values["mfcc"]),
+                NormaliseConfig(**values["normalise"]),
+                PitchConfig(**values["pitch"]) if "pitch" in values else None,
+            )
+        except (KeyError, TypeError) as error:
+            raise ModelError(
+                f"front end of the bundle is incomplete: {error}"
+            ) from None
+        fixed = FrontEndConfig(
+            normalise=config.normalise, pitch=config.pitch and PitchConfig()
+        ).to_dict()
+        for key, value in fixed.items():
+            if values.get(key) != value:
+                raise ModelError(
+                    f"the bundle was made for another front end: {key} is "
+                    f"{values.get(key)}, this version computes {value}"
+                )
+        return config
+
+
+def features_of_frames(frames: FloatArray, config: FrontEndConfig) -> FloatArray:
+    """Frames of samples, (n, 800) -> features before normalisation, (n, n_features)."""
+    power = power_spectrum(frames, config.mfcc)
+    mfcc = mfcc_of_power(power, config.mfcc)
+    if config.pitch is None:
+        return mfcc
+    return np.concatenate([mfcc, pitchogram(power, config.pitch, config.mfcc)], axis=1)
+
+
+class FrontEnd:
+    """Blocks -> normalised frames."""
+
+    def __init__(self, config: FrontEndConfig) -> None:
+        self.config = config
+        self.mfcc = Mfcc(config.mfcc, partial(features_of_frames, config=config))
+        self.normaliser = Normaliser(config.normalise)
+
+    def reset(self) -> None:
+        """Forget samples and level, as at a gap."""
+        self.mfcc.reset()
+        self.normaliser.reset()
+
+    def prime(self, block: Block) -> None:
+        """Go on behind `block`, which itself gives no frames; the level is kept."""
+        self.mfcc.prime(block)
+
+    def feed(self, block: Block) -> tuple[int, FloatArray]:
+        """Index of the first new frame and the frames, (m, n_features), m at most 8."""
+        if block.first:
+            self.reset()
+        first, frames = self.mfcc.feed(block)
+        return first, self.normaliser.feed(frames)
+
+
+def frames_of(samples: FloatArray, config: FrontEndConfig) -> FloatArray:
+    """All frames of a whole signal, (n, n_features), exactly as a stream gives them.
+
+    Only whole blocks are computed: pad `samples` to 200 + 1600 m to lose nothing.
+    """
+    front_end, blocker = FrontEnd(config), Blocker()
+    parts = [
+        front_end.feed(block)[1]
+        for block in blocker.feed(Chunk(0, samples))
+        if isinstance(block, Block)
+    ]
+    empty = np.zeros((0, config.n_features), np.float32)
+    return np.concatenate(parts) if parts else empty

@@ -1,0 +1,296 @@
+"""The synchronous heart: samples in, predictions and emotions out.
+
+No thread, no clock, no socket, no file. Everything that happens to a sample on its way
+to an event is called from `Pipeline.feed`, in this order:
+
+    Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
+from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
+from ser_stream.pipeline.recognizer import Recognizer
+from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
+from ser_stream.pipeline.vad import Gate, GateConfig
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    Block,
+    Chunk,
+    FloatArray,
+    Gap,
+    HeardWindow,
+    Prediction,
+    State,
+    StreamEvent,
+)
+from ser_stream.pipeline.window import (
+    COLUMN_HOP,
+    COLUMN_LENGTH,
+    MAX_COLUMNS,
+    ColumnWindow,
+    window_length,
+)
+
+PRE_ROLL = 4800
+"""Samples before the beginning of speech that the window takes in; 0.3 s."""
+PAST_SPARE = 6
+"""Blocks that the newest column reaches over, and one to begin the frames with."""
+HEARD_COLUMNS = 15
+"""A window is handed to a listener when it has so many columns, 1.9 s; ..."""
+HEARD_EVERY = 10
+"""... and again when so many more have come since, 1 s."""
+SILENCE_DBFS = -120.0
+"""What the level of digital silence is reported as."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """How often to predict, over how much, and how steady."""
+
+    step_s: float = 0.2
+    """Time between predictions, seconds; a multiple of 0.1 from 0.1 to 2."""
+    window_s: float = 2.9125
+    """Longest window, seconds; from 0.5125 (1 column) in steps of 0.1."""
+    gate: GateConfig = field(default_factory=GateConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+
+    def __post_init__(self) -> None:
+        steps = self.step_s * SAMPLE_RATE / BLOCK_LENGTH
+        if not 0.1 <= self.step_s <= 2.0 or abs(steps - round(steps)) > 1e-6:
+            raise ConfigError(
+                f"step is {self.step_s:g} s; allowed: a multiple of 0.1 from 0.1 to 2"
+            )
+        longest = window_length(MAX_COLUMNS) / SAMPLE_RATE
+        shortest = window_length(1) / SAMPLE_RATE
+        # People write 0.5 and 3: what rounds to an allowed window is taken as it.
+        if not shortest - 0.05 <= self.window_s <= longest + 0.1:
+            raise ConfigError(
+                f"window is {self.window_s:g} s; allowed: from {shortest} to "
+                f"{longest} s"
+            )
+
+    @property
+    def step_blocks(self) -> int:
+        """Blocks of 0.1 s between predictions."""
+        return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
+
+    @property
+    def max_columns(self) -> int:
+        """Columns in the longest window."""
+        extra = self.window_s * SAMPLE_RATE - COLUMN_LENGTH
+        return min(MAX_COLUMNS, max(1, 1 + round(extra / COLUMN_HOP)))
+
+
+class Pipeline:
+    """One stream. The same samples give the same events, however they are cut."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        front_end: FrontEndConfig,
+        config: PipelineConfig | None = None,
+        listener: Callable[[HeardWindow], None] | None = None,
+    ) -> None:
+        """Begin a stream.
+
+        Args:
+            recognizer: the model.
+            front_end: what it was trained on.
+            config: how often to predict, over how much, and how steady.
+            listener: is handed windows of speech, at most one a step; what it does is
+                done before the step's events are out, so let it be quick.
+        """
+        self.config = config or PipelineConfig()
+        self._listener = listener
+        # Of the window handed out last: its turn, and the column it ended with.
+        self._turn = 0
+        self._handed_out = -1
+        self._recognizer = recognizer
+        self._blocker = Blocker()
+        self._gate = Gate(self.config.gate)
+        self._front_end = FrontEnd(front_end)
+        self._window = ColumnWindow(self.config.max_columns, front_end.n_features)
+        self._smoother = Smoother(recognizer.labels, self.config.smoothing)
+        self._waiting: list[Block] = []
+        # What speech may turn out to have begun in, the pre-roll, and a block to spare
+        # on either side.
+        seen_late = self.config.gate.min_speech_s * SAMPLE_RATE + PRE_ROLL
+        self._recent: deque[Block] = deque(
+            maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
+        )
+        self._framed = -1
+        # The samples of the longest window, for a successor with another front end.
+        self._past: deque[Block] = deque(maxlen=MAX_COLUMNS + PAST_SPARE)
+        # Energy and number of samples of the blocks of the present step.
+        self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
+
+    def feed(self, chunk: Chunk) -> list[StreamEvent]:
+        """Take any number of samples; return what they cause, in order of time.
+
+        A jump of the sample index is a gap: it is reported, ends the present emotion,
+        and resets every stage.
+
+        Raises:
+            ValueError: if the chunk begins before the end of the last one.
+        """
+        events: list[StreamEvent] = []
+        for item in self._blocker.feed(chunk):
+            if isinstance(item, Gap):
+                events += self.flush()
+                events.append(item)
+            else:
+                # The blocks of a step are worked on in one go when it falls due: ten
+                # short bursts a second cost more than five longer ones.
+                self._waiting.append(item)
+                if self._is_due(item):
+                    events += self._work_off()
+        return events
+
+    def succeed(self, other: "Pipeline") -> list[StreamEvent]:
+        """Go on where `other` stops: another model or configuration, no sample lost.
+
+        `other` must not be fed again. What is in its window is encoded anew; the
+        detector of speech, the grid and, with the same labels, the emotion go on.
+
+        Returns:
+            The end of an emotion that cannot go on.
+        """
+        self._blocker, self._gate = other._blocker, other._gate
+        self._gate.reconfigure(self.config.gate)
+        self._past, self._waiting = other._past, other._waiting
+        self._recent.extend(other._recent)
+        self._levels.extend(other._levels)
+        self._framed = other._framed
+        self._turn, self._handed_out = other._turn, other._handed_out
+        if self._front_end.config == other._front_end.config:
+            self._front_end = other._front_end
+            self._window.succeed(other._window)
+        elif other._window.started:
+            self._frame_again(other._window.start)
+        else:
+            # Speech that begins later will make frames from what is recent.
+            self._framed = -1
+        return [*self._smoother.succeed(other._smoother)]
+
+    def _frame_again(self, start: int) -> None:
+        blocks = [block for block in self._past if block.index <= self._framed]
+        if blocks and not blocks[0].first:
+            self._front_end.prime(blocks.pop(0))
+        for block in blocks:
+            first, frames = self._front_end.feed(block)
+            if len(frames):
+                self._window.push(first, frames)
+        self._window.begin(start)
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech heard so far, without the pauses that ended it."""
+        return self._gate.speech_samples / SAMPLE_RATE
+
+    def flush(self) -> list[StreamEvent]:
+        """End of the stream: hear what no step asked for, end the present emotion."""
+        return [*self._work_off(), *self._smoother.flush()]
+
+    def _is_due(self, block: Block) -> bool:
+        elapsed = block.end - COLUMN_LENGTH
+        return elapsed >= 0 and elapsed % (COLUMN_HOP * self.config.step_blocks) == 0
+
+    def _work_off(self) -> list[StreamEvent]:
+        events: list[StreamEvent] = []
+        for block in self._waiting:
+            events += self._block(block)
+        self._waiting.clear()
+        return events
+
+    def _block(self, block: Block) -> list[StreamEvent]:
+        if block.first:
+            self._window.reset()
+            self._front_end.reset()
+            self._levels.clear()
+            self._recent.clear()
+            self._past.clear()
+        self._past.append(block)
+        reading = self._gate.feed(block)
+        n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
+        self._levels.append((reading.energy, n_valid))
+        self._recent.append(block)
+        if reading.began is not None:
+            self._make_frames()
+        events: list[StreamEvent] = []
+        if reading.began is None:
+            if self._window.started:
+                # Not at the next step: if steps are long, speech may be back by then.
+                self._window.clear()
+                events += self._smoother.pause()
+        elif not self._window.started:
+            self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
+            self._turn += 1
+            self._handed_out = -1
+        if not self._is_due(block):
+            return events
+        prediction = self._predict(block)
+        return [*events, prediction, *self._smoother.feed(prediction)]
+
+    def _make_frames(self) -> None:
+        # While nobody speaks only the newest blocks are kept, and no frame is made: an
+        # idle room costs little, and its noises do not move the normalisation.
+        if self._recent[0].index != self._framed + 1:
+            self._window.reset()
+            if not self._recent[0].first:
+                # The oldest block only lends its last samples to the next one's frames.
+                self._front_end.prime(self._recent.popleft())
+        for block in self._recent:
+            first, frames = self._front_end.feed(block)
+            if len(frames):
+                self._window.push(first, frames)
+            self._framed = block.index
+        self._recent.clear()
+
+    def _predict(self, block: Block) -> Prediction:
+        level = self._level()
+        frames = self._window.pending()
+        if frames is not None:
+            self._window.add(*self._recognizer.encode(frames, self._window.state))
+        if not self._window.started or not len(self._window.columns):
+            # Silence, or speech too young to fill one column.
+            start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
+            return Prediction(start, block.end, State.NO_SPEECH, level)
+        columns = self._window.columns
+        scores: FloatArray = self._recognizer.scores(columns)
+        best = int(scores.argmax())
+        certain = float(scores[best]) >= self.config.smoothing.uncertain
+        if self._listener is not None:
+            self._hand_out(self._listener, scores, block.end)
+        return Prediction(
+            start=self._window.start,
+            end=block.end,
+            state=State.SPEECH,
+            level_dbfs=level,
+            label=self._recognizer.labels[best] if certain else UNCERTAIN,
+            scores=scores,
+            columns=len(columns),
+        )
+
+    def _hand_out(
+        self, listener: Callable[[HeardWindow], None], scores: FloatArray, end: int
+    ) -> None:
+        enough = len(self._window.columns) >= min(
+            HEARD_COLUMNS, self.config.max_columns
+        )
+        newest = self._window.newest
+        if not enough or 0 <= self._handed_out > newest - HEARD_EVERY:
+            return
+        self._handed_out = newest
+        listener(HeardWindow(self._window.heard(), scores, end, self._turn))
+
+    def _level(self) -> float:
+        energy, n = map(sum, zip(*self._levels, strict=True))
+        mean_square = energy / n
+        return max(SILENCE_DBFS, float(10.0 * np.log10(max(mean_square, 1e-12))))

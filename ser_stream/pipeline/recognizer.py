@@ -1,0 +1,154 @@
+"""Frames -> capsule columns -> calibrated scores."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
+from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.values import EncoderState, FloatArray
+from ser_stream.pipeline.window import (
+    COLD_COLUMNS,
+    COLD_FRAMES,
+    EXTRA_FRAMES,
+    WARM_FRAMES,
+)
+
+
+class Recognizer(Protocol):
+    """What the pipeline asks of a model."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the scores."""
+
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
+        """Normalised frames -> the capsule columns they complete, (n, 6, 64).
+
+        Args:
+            frames: (8 n + 2, n_features), of which the first two were the last two of
+                the call before; or without state (8 n + 34, n_features), of which the
+                first four do not matter.
+            state: what the call before returned; None at the beginning of a window.
+        """
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1."""
+
+
+def encode_window(recognizer: Recognizer, frames: FloatArray) -> FloatArray:
+    """Columns, (n, 6, 64), of one window by itself: frames, (8 n + 30, n_features).
+
+    Nothing was kept before it, and what a cold encoder is not to look at is zeros.
+    """
+    cold = np.pad(frames, ((COLD_FRAMES - EXTRA_FRAMES, 0), (0, 0)))
+    columns, _ = recognizer.encode(cold.astype(np.float32), None)
+    return columns
+
+
+def softmax(logits: FloatArray) -> FloatArray:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return result
+
+
+def tempered(scores: FloatArray, temperature: float) -> FloatArray:
+    """Probabilities made sharper by a temperature under 1, or flatter; sum 1."""
+    if temperature == 1.0:
+        return scores
+    logits: FloatArray = np.log(np.maximum(scores, np.float32(1e-12)))
+    return softmax(logits / np.float32(temperature))
+
+
+def clip_scores(
+    steps: FloatArray, columns: Sequence[int], temperature: float
+) -> FloatArray:
+    """Scores of a whole recording from those of its steps.
+
+    The mean, a step weighing the square of its window's columns: what is said of half
+    a second is a guess, and every utterance begins with some. (Five folds of speakers
+    of EmoDB: UAR 77.4 %; 73.4 % with all steps alike.) A mean is too timid besides, for
+    which the temperature is.
+
+    Args:
+        steps: calibrated scores, (n_steps, n_classes), one step or more.
+        columns: of each step's window, (n_steps,).
+        temperature: of the mean; see `tempered`.
+    """
+    weights = np.square(np.asarray(columns, np.float64))
+    mean = np.average(steps, axis=0, weights=weights)
+    return tempered(mean.astype(steps.dtype), temperature)
+
+
+class OnnxRecognizer:
+    """A bundle's two graphs under ONNX Runtime, one thread."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._labels = bundle.labels
+        self._temperatures = bundle.temperatures
+        self._encoder = open_session(bundle.folder / ENCODER)
+        self._head = open_session(bundle.folder / HEAD)
+        kept = self._encoder.get_inputs()[1:]
+        self._kept = [node.name for node in kept]
+        self._cold = tuple(
+            np.zeros([n if isinstance(n, int) else 1 for n in node.shape], np.float32)
+            for node in kept
+        )
+        self._check_and_warm_up(bundle)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The emotions, in the order of the scores."""
+        return self._labels
+
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
+        """Frames -> columns and the next state; see `Recognizer.encode`."""
+        kept = self._cold if state is None else state
+        feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
+        columns, *keep = self._encoder.run(None, feed)
+        result: FloatArray = (
+            columns[0] if state is not None else columns[0][COLD_COLUMNS:]
+        )
+        return result, tuple(keep)
+
+    def logits(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
+        (logits,) = self._head.run(None, {"columns": columns[None]})
+        result: FloatArray = logits[0]
+        return result
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1.
+
+        Temperature scaling (Guo et al., ICML 2017), one temperature for each window
+        length.
+        """
+        temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
+        return softmax(self.logits(columns) / np.float32(temperature))
+
+    def _check_and_warm_up(self, bundle: Bundle) -> None:
+        # The first run of a session is slow; better now than on somebody's words.
+        n = bundle.front_end.n_features
+        try:
+            columns, state = self.encode(
+                np.zeros((COLD_FRAMES + 16, n), np.float32), None
+            )
+            self.encode(np.zeros((WARM_FRAMES + 16, n), np.float32), state)
+            logits = self.logits(columns)
+        except Exception as error:  # noqa: BLE001  whatever ONNX Runtime raises
+            raise ModelError(
+                f"the graphs of {bundle.folder} do not fit each other: "
+                f"{str(error).splitlines()[0]}"
+            ) from None
+        if logits.shape != (len(self._labels),):
+            raise ModelError(
+                f"{bundle.folder}: the manifest names {len(self._labels)} labels, but "
+                f"the graph gives {logits.shape[-1]} scores"
+            )

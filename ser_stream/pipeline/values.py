@@ -1,0 +1,181 @@
+"""What travels through ser-stream. Read this first.
+
+Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning of the
+stream. A gap (samples that were lost) is a jump of that index and is never hidden.
+Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
+
+    Chunk -> Block -> frames (n, 39 or 78) -> capsule columns (n, 6, 64) -> Prediction
+          -> EmotionEvent
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+EncoderState = tuple[FloatArray, ...]
+"""What the layers of the encoder keep between two calls; see `Recognizer.encode`."""
+
+SAMPLE_RATE = 16_000
+"""Hertz; everything after the sources runs at this rate."""
+
+
+class State(StrEnum):
+    """What the stream holds now. Silence is a state, never an emotion."""
+
+    SPEECH = "speech"
+    NO_SPEECH = "no_speech"
+
+
+class Phase(StrEnum):
+    """Where in its life an emotion is."""
+
+    START = "start"
+    UPDATE = "update"
+    END = "end"
+
+
+class AudioState(StrEnum):
+    """How a source is."""
+
+    HEALTHY = "healthy"
+    LOST = "lost"
+    """It has just gone; samples are missing from here on."""
+    RECOVERING = "recovering"
+    """It is looked for, or opened again."""
+    FAILED = "failed"
+    """Looked for in vain for long; that goes on, but somebody should look."""
+    PAUSED = "paused"
+    """Released because somebody asked for that."""
+    RESUMED = "resumed"
+    """Asked for again; `healthy` follows when it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioInfo:
+    """Where the samples come from."""
+
+    source: str
+    """`mic`, `file` or `stdin`."""
+    device: str
+    """Name of the device or file."""
+    device_rate: int
+    """Hertz, before resampling."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Samples as a source delivers them, of any length."""
+
+    start: int
+    """Sample index of the first sample. A jump against the last chunk is a gap."""
+    samples: FloatArray
+    """Mono, shape (n,), range [-1, 1], 16 kHz."""
+    arrived: float = 0.0
+    """`time.monotonic` when the source handed the last sample over, in seconds."""
+
+    @property
+    def end(self) -> int:
+        """Sample index after the last sample."""
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A change in the health of a source, in its place between the chunks."""
+
+    state: AudioState
+    detail: str
+    """One line for people: why, and what happens next."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Exactly 1600 samples on the absolute grid; see `ser_stream.pipeline.blocks`."""
+
+    index: int
+    """Number of the block on the grid; block m ends at sample 200 + 1600 m."""
+    samples: FloatArray
+    """Shape (1600,); zeros stand for samples before `valid_from`."""
+    valid_from: int
+    """First sample index since the stream began or since the last gap."""
+    first: bool = False
+    """True when every stage must reset first: stream start, or the end of a gap."""
+
+    @property
+    def end(self) -> int:
+        """Sample index after the last sample."""
+        return 200 + 1600 * self.index
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What one step heard: raw, one for each step."""
+
+    start: int
+    """Sample index at which the evidence begins."""
+    end: int
+    """Sample index after the last sample used; the step fell due here."""
+    state: State
+    level_dbfs: float
+    """Root mean square of the step's samples, dB relative to full scale."""
+    label: str | None = None
+    """An emotion, `uncertain`, or None without speech."""
+    scores: FloatArray | None = None
+    """Calibrated probabilities in the order of the model's labels, sum 1."""
+    columns: int = 0
+    """How many capsule columns the window held, 1 to 25."""
+
+    @property
+    def confidence(self) -> float | None:
+        """The highest score, or None without speech."""
+        return None if self.scores is None else float(self.scores.max())
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionEvent:
+    """A change of the steady emotion."""
+
+    phase: Phase
+    id: int
+    """Numbers the emotions of this stream from 1."""
+    label: str
+    start: int
+    """Sample index at which this emotion was first the candidate."""
+    end: int
+    """Sample index up to which it has been heard."""
+    confidence: float
+    """Smoothed probability of the label, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardWindow:
+    """Features of speech that was just heard, and what was made of them.
+
+    What online adaptation learns from; `Pipeline` hands it out.
+    """
+
+    frames: FloatArray
+    """Normalised, (8 n + 30, n_features), of a window of n columns."""
+    scores: FloatArray
+    """What the model in force said of the window, (n_classes,), sum 1."""
+    end: int
+    """Sample index at which the window ends."""
+    turn: int
+    """Number of the stretch of speech it lies in; a longer pause ends a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples that were lost, reported before what comes after them."""
+
+    start: int
+    end: int
+    reason: str = "overflow"
+
+
+StreamEvent = Prediction | EmotionEvent | Gap
+"""What `Pipeline.feed` returns, in order of time."""

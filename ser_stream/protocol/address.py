@@ -1,0 +1,137 @@
+"""Where messages go, as people write it: `unix:///PATH`, `tcp://HOST:PORT`, ..."""
+
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from ser_stream.errors import ConfigError
+
+FORMS = "stdout:, unix:///PATH, tcp://HOST:PORT, ws://HOST:PORT"
+MAX_PATH = 107
+"""Bytes of a Unix socket's path; the kernel's `sun_path` holds 108 with the end."""
+_HOST_AND_PORT = re.compile(
+    r"(\[(?P<six>[^]]*)\]|(?P<host>[^:]*)):(?P<port>[0-9]{1,5})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address; `str` gives the URI back."""
+
+    kind: Literal["stdout", "unix", "tcp", "ws"]
+    path: str = ""
+    """Of a Unix socket; absolute."""
+    host: str = ""
+    """Name or number, IPv6 without brackets."""
+    port: int = 0
+    """0 lets the system choose."""
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches it; a name other than localhost may not."""
+        if self.kind in ("stdout", "unix"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        if self.kind == "stdout":
+            return "stdout:"
+        if self.kind == "unix":
+            return f"unix://{self.path}"
+        return f"{self.kind}://{bracketed(self.host)}:{self.port}"
+
+
+def bracketed(host: str) -> str:
+    """A host as it stands in a URI: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def parse(text: str) -> Address:
+    """Read a URI.
+
+    Raises:
+        ConfigError: if it is none of the four forms.
+    """
+    scheme, colon, rest = text.partition(":")
+    if text == "stdout:":
+        return Address("stdout")
+    if colon and scheme == "unix":
+        return _parse_unix(text, rest)
+    if colon and scheme == "tcp":
+        return _parse_host_and_port(text, "tcp", rest)
+    if colon and scheme == "ws":
+        return _parse_host_and_port(text, "ws", rest)
+    if scheme == "wss":
+        raise ConfigError(
+            f"address {text}: TLS is not spoken here; let a web server in front do "
+            "that, or use an SSH tunnel, and name the ws:// address behind it"
+        )
+    raise ConfigError(f"unknown address {text!r}; allowed are {FORMS}")
+
+
+def _parse_unix(text: str, rest: str) -> Address:
+    path = rest.removeprefix("//")
+    if path == rest or not path.startswith("/") or path.endswith("/") or "\0" in path:
+        raise ConfigError(
+            f"address {text!r}: a Unix socket is unix:// and an absolute path, such as "
+            "unix:///run/ser-stream/ser-stream.sock"
+        )
+    length = len(os.fsencode(path))
+    if length > MAX_PATH:
+        raise ConfigError(
+            f"address {text}: the path has {length} bytes, and a Unix socket's may "
+            f"have {MAX_PATH}; choose a shorter one"
+        )
+    return Address("unix", path=path)
+
+
+def _parse_host_and_port(text: str, kind: Literal["tcp", "ws"], rest: str) -> Address:
+    place = rest.removeprefix("//")
+    if kind == "ws":
+        place = place.removesuffix("/")
+    found = _HOST_AND_PORT.fullmatch(place) if place != rest else None
+    host = found and (found["six"] or found["host"])
+    if found is None or not host or not _is_host(host, six=bool(found["six"])):
+        raise ConfigError(
+            f"address {text!r}: allowed is {kind}://HOST:PORT, such as "
+            f"{kind}://127.0.0.1:8765 or {kind}://[::1]:8765"
+        )
+    port = int(found["port"])
+    if port > 65535:
+        raise ConfigError(f"address {text}: port {port} is over 65535")
+    return Address(kind, host=host, port=port)
+
+
+def _is_host(host: str, *, six: bool) -> bool:
+    if six:
+        try:
+            return ipaddress.ip_address(host).version == 6
+        except ValueError:
+            return False
+    return re.fullmatch(r"[\w.-]+", host) is not None
+
+
+def metrics_address(text: str) -> Address:
+    """Where to be read: HOST:PORT of this machine.
+
+    Raises:
+        ConfigError: if it is none, or others could reach it.
+    """
+    try:
+        address = parse(f"tcp://{text}")
+    except ConfigError:
+        raise ConfigError(
+            f"metrics is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:9469"
+        ) from None
+    if not address.loopback:
+        raise ConfigError(
+            f"metrics is {text!r}, which others could reach; allowed: an address of "
+            "this machine alone, such as 127.0.0.1:9469; put a web server with a "
+            "password in front for others"
+        )
+    return address

@@ -1,0 +1,255 @@
+"""Protocol 1: what subscribers read, one JSON object a line.
+
+Milliseconds of audio are `*_ms`, counted since `t0`; `time` is the UTC of `end_ms`.
+Readers skip unknown fields and types. Lines are UTF-8 and at most 16 KiB.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from ser_stream import __version__
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    AudioInfo,
+    AudioState,
+    EmotionEvent,
+    FloatArray,
+    Prediction,
+)
+from ser_stream.pipeline.window import window_length
+from ser_stream.protocol.wall_clock import WallClock
+
+PROTOCOL = 1
+MAX_LINE = 16 * 1024
+"""Bytes, with the line's end."""
+MAX_TEXT = 1000
+"""Characters of a text for people; at 6 bytes each, the line is still short enough."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line of the protocol."""
+
+    fields: Mapping[str, Any]
+
+    @property
+    def type(self) -> str:
+        """`hello`, `prediction`, `emotion`, `status`, `dropped`, `bye`, ..."""
+        return str(self.fields["type"])
+
+    @cached_property
+    def line(self) -> bytes:
+        """The message as it is sent, encoded once for all subscribers."""
+        text = json.dumps(
+            self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        )
+        # A file name need not be UTF-8; a line must.
+        data = text.encode(errors="replace") + b"\n"
+        assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
+        return data
+
+
+def milliseconds(sample: int) -> float | int:
+    """Sample index -> milliseconds of audio; whole numbers as such."""
+    value = sample * 1000 / SAMPLE_RATE
+    return int(value) if value.is_integer() else value
+
+
+def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
+    """Scores by label, as they are printed: four decimals."""
+    return {
+        label: round(float(score), 4)
+        for label, score in zip(labels, scores, strict=True)
+    }
+
+
+def shortened(text: str) -> str:
+    """A text for people, cut where it is too long for a line."""
+    if len(text) <= MAX_TEXT:
+        return text
+    return text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 with milliseconds and Z."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+@dataclass
+class Protocol:
+    """Builds the messages of one stream and numbers them."""
+
+    clock: WallClock = field(default_factory=WallClock)
+    stream: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _seq: int = 0
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _time(self, sample: int | None) -> str:
+        now = datetime.now(UTC) if sample is None else self.clock.utc(sample)
+        return utc_text(now)
+
+    def hello(
+        self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
+    ) -> Message:
+        """The first line of every connection."""
+        return Message(
+            {
+                "type": "hello",
+                "protocol": PROTOCOL,
+                "version": __version__,
+                "stream": self.stream,
+                "t0": utc_text(self.clock.t0),
+                "model": {
+                    "name": bundle.name,
+                    "sha256": bundle.sha256,
+                    "labels": list(bundle.labels),
+                    "licence": bundle.licence,
+                    "adapted": bundle.adapted,
+                },
+                "audio": {
+                    "source": audio.source,
+                    "device": audio.device,
+                    "device_rate": audio.device_rate,
+                    "sample_rate": SAMPLE_RATE,
+                    "step_ms": round(config.step_s * 1000),
+                    "window_ms": milliseconds(window_length(config.max_columns)),
+                },
+            }
+        )
+
+    def prediction(
+        self, value: Prediction, labels: tuple[str, ...], latency_ms: float
+    ) -> Message:
+        """What one step heard."""
+        scores = None if value.scores is None else named_scores(value.scores, labels)
+        confidence = value.confidence
+        return Message(
+            {
+                "type": "prediction",
+                "seq": self._next(),
+                "start_ms": milliseconds(value.start),
+                "end_ms": milliseconds(value.end),
+                "time": self._time(value.end),
+                "state": value.state.value,
+                "label": value.label,
+                "confidence": None if confidence is None else round(confidence, 4),
+                "scores": scores,
+                "level_dbfs": round(value.level_dbfs, 1),
+                "latency_ms": round(latency_ms, 1),
+            }
+        )
+
+    def emotion(self, value: EmotionEvent) -> Message:
+        """A change of the steady emotion."""
+        return Message(
+            {
+                "type": "emotion",
+                "seq": self._next(),
+                "phase": value.phase.value,
+                "id": value.id,
+                "label": value.label,
+                "start_ms": milliseconds(value.start),
+                "end_ms": milliseconds(value.end),
+                "time": self._time(value.end),
+                "confidence": round(value.confidence, 4),
+            }
+        )
+
+    def adaptation(
+        self, phase: str, reason: str, bundle_sha256: str, sample: int | None
+    ) -> Message:
+        """A step of online adaptation, at `sample`, or now.
+
+        Args:
+            phase: `started`, `accepted`, `rejected` or `rolled_back`.
+            reason: why; a line for people.
+            bundle_sha256: the version of the model that is in force from here on.
+            sample: where in the audio; None for the time of now.
+        """
+        return Message(
+            {
+                "type": "adaptation",
+                "seq": self._next(),
+                "phase": phase,
+                "reason": shortened(reason),
+                "bundle": bundle_sha256,
+                "time": self._time(sample),
+            }
+        )
+
+    def status(self, what: str, state: str, detail: str, sample: int | None) -> Message:
+        """A change in the health of the stream, at `sample`, or now."""
+        return Message(
+            {
+                "type": "status",
+                "seq": self._next(),
+                "what": what,
+                "state": state,
+                "detail": shortened(detail),
+                "time": self._time(sample),
+            }
+        )
+
+
+def dropped(count: int, from_seq: int, to_seq: int) -> Message:
+    """Told to a subscriber that was too slow for some predictions."""
+    return Message(
+        {
+            "type": "dropped",
+            "count": count,
+            "from_seq": from_seq,
+            "to_seq": to_seq,
+            "reason": "slow_subscriber",
+        }
+    )
+
+
+def snapshot(
+    end_ms: float,
+    state: str,
+    emotion: Mapping[str, Any] | None,
+    audio: AudioState,
+) -> Message:
+    """How things stand, for whoever has just come."""
+    return Message(
+        {
+            "type": "snapshot",
+            "end_ms": end_ms,
+            "state": state,
+            "emotion": emotion,
+            "audio": audio.value,
+            "paused": audio is AudioState.PAUSED,
+        }
+    )
+
+
+def reply(id: object, result: Mapping[str, Any]) -> Message:
+    """The answer to a request that was carried out."""
+    return Message({"type": "reply", "id": id, "ok": True, "result": result})
+
+
+def refusal(id: object, code: str, text: str) -> Message:
+    """The answer to one that was not; `code` is for programs, `text` for people."""
+    error = {"code": code, "text": shortened(text)}
+    return Message({"type": "reply", "id": id, "ok": False, "error": error})
+
+
+def pong(id: object) -> Message:
+    """The answer to a ping."""
+    return Message({"type": "pong", "id": id})
+
+
+def bye(reason: str) -> Message:
+    """The last line: `shutdown`, `slow_subscriber` or `protocol`."""
+    return Message({"type": "bye", "reason": reason})

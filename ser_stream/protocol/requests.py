@@ -1,0 +1,166 @@
+"""What subscribers may say: bytes -> lines -> requests, whatever the bytes are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from ser_stream.protocol.messages import MAX_LINE
+
+EVENTS = ("prediction", "emotion", "status", "adaptation")
+"""The types that `subscribe` chooses from; the others always come."""
+COMMANDS = (
+    "status",
+    "pause",
+    "resume",
+    "reload",
+    "adapt.status",
+    "adapt.now",
+    "adapt.freeze",
+    "adapt.unfreeze",
+    "adapt.rollback",
+    "adapt.reset",
+    "adapt.history",
+)
+"""What `control` may ask for."""
+Id = str | int | float | None
+MAX_ID = 64
+"""Characters of an `id`."""
+
+
+class RequestError(Exception):
+    """A request that is refused; the connection goes on."""
+
+    def __init__(self, code: str, text: str, id: Id = None) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.id = id
+
+
+class LineTooLongError(Exception):
+    """A line over 16 KiB, or so many bytes without a line's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One well-formed request."""
+
+    type: str
+    """`subscribe`, `ping`, `control` or `auth`."""
+    id: Id = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+class LineReader:
+    """Cuts bytes into lines, however they come; holds 16 KiB and what was just fed."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._searched = 0
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take more bytes."""
+        self._bytes += data
+
+    def next(self) -> bytes | None:
+        """The next line without its end; None if there is no whole one.
+
+        Raises:
+            LineTooLongError: if it is over 16 KiB.
+        """
+        # From where the last search ended: byte by byte must not cost the square.
+        end = self._bytes.find(b"\n", self._searched)
+        if end < 0 or end >= MAX_LINE:
+            self._searched = len(self._bytes)
+            if self._searched >= MAX_LINE:
+                raise LineTooLongError
+            return None
+        line = bytes(self._bytes[:end])
+        del self._bytes[: end + 1]
+        self._searched = 0
+        return line
+
+
+def parse_request(line: bytes) -> Request:
+    """Read a line.
+
+    Raises:
+        RequestError: with code `bad_json` if it is no JSON object, `bad_message` if it
+            lacks what its type needs, `unknown_type` or `unknown_command`.
+    """
+    fields = _json_object(line)
+    id = fields.get("id")
+    if not _is_id(id):
+        raise RequestError(
+            "bad_message", f"id may be a number or at most {MAX_ID} characters of text"
+        )
+    type = fields.get("type")
+    check = _CHECKS.get(type) if isinstance(type, str) else None
+    if not isinstance(type, str):
+        raise RequestError("bad_message", "the object has no type", id)
+    if check is None:
+        known = ", ".join(_CHECKS)
+        text = f"unknown type {type[:MAX_ID]}; allowed are {known}"
+        raise RequestError("unknown_type", text, id)
+    check(fields, id)
+    return Request(type, id, fields)
+
+
+def _json_object(line: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode(), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise RequestError("bad_json", "a line must be one JSON object in UTF-8")
+    return value
+
+
+def _refuse_constant(_text: str) -> NoReturn:
+    # NaN and Infinity, which Python reads and JSON does not know.
+    raise ValueError
+
+
+def _is_id(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_ID
+    if isinstance(value, int | float):
+        # What every reader of JSON can hold, and so give back.
+        return not isinstance(value, bool) and abs(value) <= 2**53
+    return value is None
+
+
+def _check_subscribe(fields: Mapping[str, Any], id: Id) -> None:
+    only = fields.get("only")
+    if only is None:
+        return
+    if not isinstance(only, list) or any(item not in EVENTS for item in only):
+        text = f"only is null or a list of {', '.join(EVENTS)}"
+        raise RequestError("bad_message", text, id)
+
+
+def _check_control(fields: Mapping[str, Any], id: Id) -> None:
+    do = fields.get("do")
+    if not isinstance(do, str):
+        raise RequestError("bad_message", "control needs do, a text", id)
+    if do not in COMMANDS:
+        text = f"unknown command {do[:MAX_ID]}; allowed are {', '.join(COMMANDS)}"
+        raise RequestError("unknown_command", text, id)
+
+
+def _check_auth(fields: Mapping[str, Any], id: Id) -> None:
+    if not isinstance(fields.get("token"), str):
+        raise RequestError("bad_message", "auth needs token, a text", id)
+
+
+def _check_ping(_fields: Mapping[str, Any], _id: Id) -> None:
+    """A ping needs nothing."""
+
+
+_CHECKS = {
+    "subscribe": _check_subscribe,
+    "ping": _check_ping,
+    "control": _check_control,
+    "auth": _check_auth,
+}

@@ -1,0 +1,105 @@
+"""Messages as text for people: a line an emotion, and on a terminal what is heard."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # a subscriber shows text without loading numpy
+    from ser_stream.protocol.messages import Message
+
+Fields = Mapping[str, Any]
+ERASE = "\r\x1b[K"
+"""Takes away the prediction that is still on the line."""
+_BAR = 20
+
+
+def clock(ms: float) -> str:
+    """Milliseconds -> m:ss.t."""
+    tenths = int(ms // 100)
+    return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+class TextRenderer:
+    """Renders emotions as lines; with `live`, predictions as one line rewritten."""
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._renderers: dict[str, Callable[[Fields], str]] = {
+            "hello": self._hello,
+            "snapshot": self._snapshot,
+            "prediction": self._prediction,
+            "emotion": self._emotion,
+            "status": self._status,
+            "adaptation": self._adaptation,
+            "dropped": self._dropped,
+            "bye": self._bye,
+        }
+
+    def __call__(self, message: "Message", /) -> bytes:
+        """Text for one message; empty where there is nothing to say."""
+        return self.text(message.fields).encode(errors="replace")
+
+    def text(self, fields: Fields, /) -> str:
+        """The same for its fields."""
+        render = self._renderers.get(fields["type"])
+        text = _printable(render(fields)) if render else ""
+        if not self._live:
+            return text and text + "\n"
+        if fields["type"] == "prediction":
+            return ERASE + text
+        if fields["type"] == "bye":
+            return ERASE + (text and text + "\n")
+        return text and ERASE + text + "\n"
+
+    def _hello(self, m: Fields) -> str:
+        labels = ", ".join(m["model"]["labels"])
+        device = m["audio"]["device"] or m["audio"]["source"]
+        return f"hearing {device} with model {m['model']['name']} ({labels})"
+
+    def _snapshot(self, m: Fields) -> str:
+        if m["audio"] != "healthy":
+            return f"audio {m['audio']}"
+        if m["emotion"] is None:
+            return ""
+        at, since = clock(m["end_ms"]), clock(m["emotion"]["start_ms"])
+        return f"{at:>8}  {m['emotion']['label']:<10} since {since}"
+
+    def _prediction(self, m: Fields) -> str:
+        if not self._live:
+            return ""
+        at = clock(m["end_ms"])
+        if m["scores"] is None:
+            return f"{at:>8}  (no speech)  {m['level_dbfs']:6.1f} dBFS"
+        full = round(_BAR * m["confidence"])
+        bar = "█" * full + "·" * (_BAR - full)
+        return f"{at:>8}  {m['label']:<10} {bar} {m['confidence']:.2f}"
+
+    def _emotion(self, m: Fields) -> str:
+        at = clock(m["start_ms"])
+        if m["phase"] == "start":
+            return f"{at:>8}  {m['label']:<10} begins, confidence {m['confidence']:.2f}"
+        if m["phase"] == "end":
+            seconds = (m["end_ms"] - m["start_ms"]) / 1000
+            at = clock(m["end_ms"])
+            return f"{at:>8}  {m['label']:<10} ends after {seconds:.1f} s"
+        return ""
+
+    def _status(self, m: Fields) -> str:
+        return _sentence(f"{m['what']} {m['state']}", m["detail"])
+
+    def _adaptation(self, m: Fields) -> str:
+        return _sentence(f"adaptation {m['phase'].replace('_', ' ')}", m["reason"])
+
+    def _dropped(self, m: Fields) -> str:
+        return f"{m['count']} predictions were not shown: the reader is slow"
+
+    def _bye(self, m: Fields) -> str:
+        return "" if m["reason"] == "shutdown" else f"the end: {m['reason']}"
+
+
+def _sentence(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
+
+
+def _printable(text: str) -> str:
+    # The names of devices and models come from elsewhere: none may steer the terminal.
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,1 @@
+"""One asyncio loop, in a thread of its own, that serves subscribers on sockets."""

@@ -1,0 +1,79 @@
+"""A bounded queue of messages for one subscriber that may be slow.
+
+For one thread; `ser_stream.sinks.thread_queue` is the one for two. Nothing here takes
+longer the more messages wait: fifty subscribers that never read must not cost anything.
+"""
+
+from collections import deque
+
+from ser_stream.protocol.messages import Message, bye, dropped
+
+CAPACITY = 1000
+"""Messages; over three minutes of predictions at the default step."""
+
+
+class Backlog:
+    """Drops the oldest predictions when full, and says so; keeps everything else.
+
+    Full of other messages it gives up, and its last message is `bye`.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._order = 0
+        # Apart, so that the oldest prediction is at hand; numbered, to be put together.
+        self._predictions: deque[tuple[int, Message]] = deque()
+        self._others: deque[tuple[int, Message]] = deque()
+        self._lost: tuple[int, int, int] | None = None  # count, first and last seq
+        self._closed = False
+        self.given_up = False
+        """True when not even dropping predictions made room."""
+
+    def __len__(self) -> int:
+        """How many times `get` will give something."""
+        return len(self._predictions) + len(self._others) + (self._lost is not None)
+
+    def put(self, message: Message) -> bool:
+        """Queue one message; nothing after `close`.
+
+        Returns:
+            True if a prediction was dropped to make room.
+        """
+        if self._closed:
+            return False
+        self._append(message)
+        if len(self._predictions) + len(self._others) <= self._capacity:
+            return False
+        if not self._predictions:
+            # What is left may not be dropped, and memory may not grow.
+            self.given_up = True
+            self.close(bye("slow_subscriber"))
+            return False
+        seq = int(self._predictions.popleft()[1].fields["seq"])
+        count, first, _ = self._lost or (0, seq, seq)
+        self._lost = (count + 1, first, seq)
+        return True
+
+    def _append(self, message: Message) -> None:
+        self._order += 1
+        predicted = message.type == "prediction"
+        queue = self._predictions if predicted else self._others
+        queue.append((self._order, message))
+
+    def get(self) -> Message | None:
+        """The next message; None if there is none now."""
+        if self._lost:
+            lost, self._lost = self._lost, None
+            return dropped(*lost)
+        queues = [queue for queue in (self._predictions, self._others) if queue]
+        return min(queues, key=_first).popleft()[1] if queues else None
+
+    def close(self, last: Message | None = None) -> None:
+        """Take no more messages, except this one."""
+        if not self._closed and last is not None:
+            self._append(last)
+        self._closed = True
+
+
+def _first(queue: deque[tuple[int, Message]]) -> int:
+    return queue[0][0]

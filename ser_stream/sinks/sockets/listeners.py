@@ -1,0 +1,135 @@
+"""Sockets that listen: opened for an address, or inherited from systemd."""
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ser_stream.errors import SinkError
+from ser_stream.protocol.address import Address
+from ser_stream.sinks.sockets.tcp_socket import open_tcp, resolve
+from ser_stream.sinks.sockets.unix_socket import UnixClaim
+
+
+@dataclass
+class Listener:
+    """The listening sockets of one address; `localhost` may have two."""
+
+    address: Address
+    """With the port that the system chose."""
+    sockets: list[socket.socket] = field(default_factory=list)
+    claim: UnixClaim | None = None
+    """None for an inherited socket, whose file is not ours to take away."""
+
+    def close(self) -> None:
+        """Stop listening; take the socket's file away."""
+        for listening in self.sockets:
+            listening.close()
+        if self.claim is not None:
+            self.claim.release()
+
+
+def open_listeners(
+    addresses: Sequence[Address],
+    inherited: Sequence[socket.socket],
+    *,
+    guarded: bool,
+) -> list[Listener]:
+    """Open all of them, or none.
+
+    An address that an inherited socket has is served by that one. Inherited sockets
+    that no address names are served as well, as what they are.
+
+    Args:
+        addresses: without `stdout:`.
+        inherited: listening already; they belong to the listeners from now on.
+        guarded: whether subscribers need a token; without one, only addresses that no
+            other machine reaches are opened.
+
+    Raises:
+        SinkError: if one cannot be opened; the message names what to do.
+    """
+    listeners: list[Listener] = []
+    left = list(inherited)
+    try:
+        for address in addresses:
+            found = [s for s in left if _serves(s, address)]
+            left = [s for s in left if s not in found]
+            listeners.append(
+                _listener(address, found) if found else open_listener(address)
+            )
+            _check_reach(listeners[-1], guarded)
+        while left:
+            listeners.append(_listener(_address_of(left[0]), [left.pop(0)]))
+            _check_reach(listeners[-1], guarded)
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        for unused in left:
+            unused.close()
+        raise
+    return listeners
+
+
+def open_listener(address: Address) -> Listener:
+    """Listen on one address.
+
+    Raises:
+        SinkError: if that is not possible.
+    """
+    if address.kind == "unix":
+        claim = UnixClaim(address.path)
+        return Listener(address, [claim.socket], claim)
+    return _listener(address, open_tcp(address))
+
+
+def _listener(address: Address, sockets: list[socket.socket]) -> Listener:
+    if address.kind != "unix":
+        port = sockets[0].getsockname()[1]
+        address = Address(address.kind, host=address.host, port=port)
+    return Listener(address, sockets)
+
+
+def _check_reach(listener: Listener, guarded: bool) -> None:
+    if listener.address.kind == "unix" or guarded:
+        return
+    for listening in listener.sockets:
+        if not ipaddress.ip_address(_host(listening)).is_loopback:
+            raise SinkError(
+                f"{listener.address} can be reached from other machines, so "
+                "subscribers need a token: set SER_STREAM_TOKEN or token_file, or "
+                "listen on 127.0.0.1"
+            )
+
+
+def _host(listening: socket.socket) -> str:
+    # Without the zone of a link-local address.
+    return str(listening.getsockname()[0]).partition("%")[0]
+
+
+# Inherited sockets.
+
+
+def _address_of(listening: socket.socket) -> Address:
+    name = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        if isinstance(name, bytes):
+            shown = name.decode(errors="replace").replace("\0", "@")
+            raise SinkError(
+                f"the inherited socket {shown} is no file, so that nothing decides who "
+                "may use it; ListenStream= needs a path, such as "
+                "%t/ser-stream/ser-stream.sock"
+            )
+        return Address("unix", path=name)
+    return Address("tcp", host=name[0], port=name[1])
+
+
+def _serves(listening: socket.socket, address: Address) -> bool:
+    if (listening.family == socket.AF_UNIX) is not (address.kind == "unix"):
+        return False
+    name = listening.getsockname()
+    if address.kind == "unix":
+        return bool(name == address.path)
+    if name[1] != address.port:
+        return False
+    return any(place[0] == name[0] for _, place in resolve(address))

@@ -1,0 +1,221 @@
+"""The one loop that owns the sockets: a sink with any number of subscribers."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from functools import partial
+from types import ModuleType
+from typing import Protocol
+
+from ser_stream.errors import MissingLibraryError
+from ser_stream.protocol.address import Address
+from ser_stream.protocol.messages import Message
+from ser_stream.sinks.sockets.backpressure import Patience
+from ser_stream.sinks.sockets.control_request import Control
+from ser_stream.sinks.sockets.listeners import Listener, open_listeners
+from ser_stream.sinks.sockets.loop_thread import LoopThread, raise_file_limit
+from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
+from ser_stream.sinks.sockets.stream_transport import StreamWire
+from ser_stream.sinks.sockets.subscribers import MAX_SUBSCRIBERS, MORE_BY_UNIX, Audience
+
+_LOGGER = logging.getLogger(__name__)
+SPARE_FILES = 48 + MORE_BY_UNIX
+"""Descriptors that are kept for the microphone, a reload, the log and the rest."""
+
+
+class Server(Protocol):
+    """What accepts connections."""
+
+    def close(self) -> None:
+        """Accept no more."""
+
+    async def wait_closed(self) -> None:
+        """Wait until nobody is connected."""
+
+
+class Hub:
+    """Serves subscribers on any number of addresses.
+
+    `send` hands a message to the loop; there it is written to whoever takes it, and
+    waits in a bounded backlog for each of the others.
+    """
+
+    def __init__(
+        self,
+        control: Control | None = None,
+        *,
+        live: bool = True,
+        token: str | None = None,
+        origins: Sequence[str] = (),
+        max_subscribers: int = MAX_SUBSCRIBERS,
+    ) -> None:
+        """Prepare; `open` begins.
+
+        Args:
+            control: carries out what is asked on a unix socket, in the loop's thread.
+            live: False lets `send` wait for subscribers, at most 5 s for any one that
+                takes nothing; True drops predictions that one does not take in time.
+            token: what subscribers by TCP and WebSocket must know.
+            origins: pages besides our own that may open a WebSocket, `https://HOST`.
+            max_subscribers: further ones are refused, but for some on Unix sockets.
+        """
+        self._patience = None if live else Patience()
+        self._audience = Audience(
+            control,
+            token=token,
+            max_subscribers=max_subscribers,
+            patience=self._patience,
+        )
+        self._origins = tuple(origins)
+        self._loop = LoopThread("sockets")
+        self._listeners: list[Listener] = []
+        self._servers: list[Server] = []
+        self._closed = False
+
+    # From any thread.
+
+    @property
+    def closed(self) -> bool:
+        """True after `close`; that nobody listens now is no reason to end."""
+        return self._closed
+
+    @property
+    def subscribers(self) -> dict[str, int]:
+        """How many there are, by kind of connection."""
+        kinds = {listener.address.kind for listener in self._listeners}
+        return {kind: self._audience.counts[kind] for kind in sorted(kinds)}
+
+    @property
+    def dropped(self) -> int:
+        """Predictions that slow subscribers did not get, since the start."""
+        return self._audience.dropped
+
+    @property
+    def addresses(self) -> list[Address]:
+        """Where it listens, with the ports that the system chose."""
+        return [listener.address for listener in self._listeners]
+
+    def open(
+        self,
+        addresses: Sequence[Address],
+        inherited: Sequence[socket.socket] = (),
+    ) -> None:
+        """Listen on all of them, or on none; then serve.
+
+        Args:
+            addresses: without `stdout:`.
+            inherited: sockets that listen already, from systemd.
+
+        Raises:
+            SinkError: if one cannot be used; the message names what to do.
+            MissingLibraryError: if one is a WebSocket, and the library is not there.
+        """
+        if any(address.kind == "ws" for address in addresses):
+            load_websocket()
+        wanted = self._audience.max_subscribers
+        self._audience.limit_files(raise_file_limit() - SPARE_FILES)
+        if self._audience.max_subscribers < wanted:
+            _LOGGER.warning(
+                "at most %d subscribers: the system allows no more open files "
+                "(ulimit -n, LimitNOFILE=)",
+                self._audience.max_subscribers,
+            )
+        self._listeners = open_listeners(
+            addresses, inherited, guarded=self._audience.token is not None
+        )
+        self._loop.start()
+        self._loop.run(self._serve())
+
+    def send(self, message: Message, /) -> None:
+        """Tell all subscribers; waits for them only if the audio is not live."""
+        if self._closed or not self._loop.started:
+            return
+        message.line  # noqa: B018  encoded here, once for all
+        if self._patience is not None:
+            self._patience.enter()
+        self._loop.call(self._deliver, message)
+
+    def hurry(self) -> None:
+        """A stop was asked for: wait for nobody; safe from a signal handler."""
+        if self._patience is not None:
+            self._patience.hurry()
+
+    def close(self) -> None:
+        """Say `bye` where that was not said, and give subscribers 2 s to take it.
+
+        If the audio is not live, whoever still takes something is waited for, until
+        `hurry`.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._loop.started:
+                self._loop.run(self._part())
+        finally:
+            self._loop.stop()
+
+    # In the loop's thread.
+
+    def _deliver(self, message: Message) -> None:
+        if self._patience is not None:
+            self._patience.passed()
+        self._audience.deliver(message)
+
+    async def _serve(self) -> None:
+        for listener in self._listeners:
+            for listening in listener.sockets:
+                self._servers.append(await self._server(listener.address, listening))
+                # The system may keep more waiting than we accept at once.
+                listening.listen(socket.SOMAXCONN)
+
+    async def _server(self, address: Address, listening: socket.socket) -> Server:
+        if address.kind == "ws":
+            server: Server = await load_websocket().serve(
+                listening, address, self._audience, self._origins
+            )
+            return server
+        wire = partial(StreamWire, self._audience, address.kind)
+        return await asyncio.get_running_loop().create_server(
+            wire, sock=listening, backlog=ACCEPT_AT_ONCE
+        )
+
+    async def _part(self) -> None:
+        # First nobody is accepted any more, and who just was becomes a subscriber. A
+        # server that is closed forgets him instead, and leaves him waiting.
+        for listener in self._listeners:
+            for listening in listener.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+        await settle()
+        for server in self._servers:
+            server.close()
+        await self._audience.part("shutdown")
+        for server in self._servers:
+            await server.wait_closed()
+        # Last: until then we are the daemon that listens there.
+        for listener in self._listeners:
+            listener.close()
+        await settle()
+
+
+async def settle() -> None:
+    """Let asyncio finish what it has begun: to open a connection, or to close one."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+def load_websocket() -> ModuleType:
+    """The module that serves WebSockets.
+
+    Raises:
+        MissingLibraryError: if the library is not installed.
+    """
+    try:
+        from ser_stream.sinks.sockets import websocket
+    except ImportError:
+        raise MissingLibraryError(
+            "ws:// addresses need the library websockets, 14 or later; install it by "
+            "pip install 'ser-stream[ws]'"
+        ) from None
+    return websocket

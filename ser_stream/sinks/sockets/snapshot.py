@@ -1,0 +1,48 @@
+"""What somebody is told who comes late: `hello`, and how things stand."""
+
+from typing import Any
+
+from ser_stream.pipeline.values import AudioState, State
+from ser_stream.protocol.messages import Message, snapshot
+
+
+class Present:
+    """Follows the messages, so that it is right at the place where it is asked."""
+
+    def __init__(self) -> None:
+        self._hello: Message | None = None
+        self._end_ms: float = 0
+        self._state = State.NO_SPEECH.value
+        self._emotion: dict[str, Any] | None = None
+        self._audio = AudioState.RECOVERING
+
+    def follow(self, message: Message) -> None:
+        """Take note of one message; what was published before has been noted."""
+        fields = message.fields
+        if message.type == "hello":
+            self._hello = message
+        elif message.type == "snapshot":
+            self._audio = AudioState(fields["audio"])
+        elif message.type == "prediction":
+            self._end_ms, self._state = fields["end_ms"], fields["state"]
+        elif message.type == "emotion":
+            ended = fields["phase"] == "end"
+            kept = {key: fields[key] for key in ("id", "label", "start_ms")}
+            self._emotion = None if ended else kept
+        elif message.type == "status" and fields["what"] == "audio":
+            self._follow_audio(fields["state"])
+
+    def _follow_audio(self, state: str) -> None:
+        if state in list(AudioState):
+            self._audio = AudioState(state)
+        if self._audio is not AudioState.HEALTHY:
+            self._state = State.NO_SPEECH.value
+
+    def greeting(self) -> list[Message]:
+        """`hello` and `snapshot`; nothing before the stream has begun."""
+        if self._hello is None:
+            return []
+        return [
+            self._hello,
+            snapshot(self._end_ms, self._state, self._emotion, self._audio),
+        ]

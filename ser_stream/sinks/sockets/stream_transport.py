@@ -1,0 +1,105 @@
+"""Subscribers of Unix sockets and TCP: lines on a stream of bytes."""
+
+import asyncio
+from typing import cast
+
+from ser_stream.protocol.requests import LineReader, LineTooLongError
+from ser_stream.sinks.sockets.socket_options import set_options, unsent_bytes
+from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscribers import Audience
+
+# Shared by all: it is emptied before the loop turns to anybody else. Small, so that
+# one who pours lines in takes his turn like everybody.
+_BUFFER = memoryview(bytearray(4096))
+
+
+class StreamWire(asyncio.BufferedProtocol):
+    """One connection."""
+
+    def __init__(self, audience: Audience, kind: str) -> None:
+        self._audience = audience
+        self._reader = LineReader()
+        self.kind = kind
+        self.blocked = False
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # What the system does not take at once stays with us, and can be dropped.
+        self._transport.set_write_buffer_limits(high=0)
+        set_options(self._transport)
+        self._subscriber = Subscriber(self, self._audience)
+        self._subscriber.begin()
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if not self._subscriber.ending:
+            self._reader.feed(_BUFFER[:nbytes])
+            self._hear()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._subscriber.gone()
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        self._subscriber.resume()
+        self._listen()
+
+    def _hear(self) -> None:
+        try:
+            while not self._subscriber.busy and not self._subscriber.ending:
+                line = self._reader.next()
+                if line is None:
+                    break
+                self._subscriber.hear(line)
+        except LineTooLongError:
+            self._subscriber.hear_too_much()
+        self._listen()
+
+    def _listen(self) -> None:
+        # Who does not read is not listened to: answers would only pile up.
+        if self.blocked or self._subscriber.busy:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    # What the subscriber calls.
+
+    def write(self, line: bytes, /) -> None:
+        """Send one line; only when not blocked."""
+        if not self._transport.is_closing():
+            self._transport.write(line)
+
+    def unsent(self) -> int:
+        """Bytes that the other side has not taken yet, as far as the system knows."""
+        return unsent_bytes(self._transport)
+
+    def more(self) -> None:
+        """Go on with the lines that waited for an answer."""
+        self._hear()
+
+    def end(self, *, linger: bool) -> None:
+        """Close when all is written."""
+        # Not at once: asyncio does not expect it from within `resume_writing`.
+        end = self._half_close if linger else self._transport.close
+        asyncio.get_running_loop().call_soon(end)
+
+    def _half_close(self) -> None:
+        # Closed with something unread, a connection is reset, and what we wrote last
+        # might be lost: so first only our side is, and the rest of theirs is skipped.
+        if not self._transport.is_closing():
+            self._transport.write_eof()
+            self._listen()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()

@@ -1,0 +1,246 @@
+"""One subscriber, whatever it is connected by: what it is told, and what it may ask.
+
+Everything here runs in the thread of the hub's loop.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
+from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
+from ser_stream.sinks.sockets.control_request import answer_control
+from ser_stream.sinks.sockets.drop_queue import Backlog
+from ser_stream.sinks.sockets.transport import Wire
+
+if TYPE_CHECKING:
+    from ser_stream.sinks.sockets.subscribers import Audience
+
+AUTH_WAIT = 5.0
+"""Seconds for the token to come."""
+GRACE = 2.0
+"""Seconds for the last lines to be taken; then the connection is cut."""
+MAX_BAD_LINES = 10
+
+
+class Subscriber:
+    """Is told messages in order, as far as it takes them; answers requests."""
+
+    def __init__(
+        self, wire: Wire, audience: "Audience", *, authorized: bool = False
+    ) -> None:
+        self._wire = wire
+        self._audience = audience
+        self._backlog = Backlog()
+        self._only: frozenset[str] | None = None
+        self._greeted = False
+        self._bad_lines = 0
+        self._written = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._linger = False
+        self.kind = wire.kind
+        self.ending = False
+        """True when the last line is written or queued; nothing is heard any more."""
+        self.busy = False
+        """True while a request is carried out; the next must wait."""
+        self._authorized = authorized or audience.token is None or wire.kind == "unix"
+
+    # Coming and going.
+
+    def begin(self) -> None:
+        """The connection is there."""
+        if self._authorized:
+            self._join(None)
+        else:
+            self._audience.meet(self)
+            self._timer = _later(AUTH_WAIT, self._no_token)
+
+    def _join(self, id: object) -> None:
+        if not self._audience.join(self):
+            most = self._audience.max_subscribers
+            self._refuse(id, "too_many", f"there are {most} subscribers already")
+            self.finish("protocol")
+            return
+        if id is not None:
+            self._tell(reply(id, {}))
+        self._greet()
+
+    def gone(self) -> None:
+        """The connection is no more."""
+        self.ending = True
+        self._backlog = Backlog()
+        self._cancel_timer()
+        self._audience.leave(self)
+
+    def finish(self, reason: str) -> None:
+        """Say `bye`, and close when it was taken, or soon anyway."""
+        if self.ending:
+            return
+        self._linger = reason == "protocol"
+        if self._backlog or self._wire.blocked:
+            self._backlog.close(bye(reason))
+        else:
+            self._write(bye(reason))
+        self._end()
+
+    def cut_short(self) -> None:
+        """Others take its place, at once: no token came, and nothing waits for it."""
+        text = "too many wait without a token; send auth as soon as you connect"
+        self._refuse(None, "too_many", text)
+        self._tell(bye("protocol"))
+        self.ending = True
+        self._wire.abort()
+
+    def _end(self) -> None:
+        self.ending = True
+        self._wait_for_the_last(None)
+        if not self._backlog:
+            self._wire.end(linger=self._linger)
+
+    def _wait_for_the_last(self, before: tuple[int, int] | None) -> None:
+        now = self.progress()
+        if now == before or (before and not self._audience.patient):
+            self._wire.abort()
+        else:
+            self._cancel_timer()
+            self._timer = _later(GRACE, partial(self._wait_for_the_last, now))
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _greet(self) -> None:
+        greeting = self._audience.greeting()
+        self._greeted = bool(greeting)
+        for message in greeting:
+            self._tell(message)
+
+    # What it is told.
+
+    def deliver(self, message: Message) -> None:
+        """Tell it what was published, if it wants that."""
+        type = message.type
+        if type == "bye":
+            self.finish(str(message.fields["reason"]))
+        elif not self._greeted:
+            if type == "snapshot":
+                self._greet()
+        elif type == "snapshot":
+            # That is how things stood when the stream began.
+            return
+        elif self._only is None or type in self._only or type not in EVENTS:
+            self._tell(message)
+
+    def _tell(self, message: Message) -> None:
+        if self.ending:
+            return
+        if not self._backlog and not self._wire.blocked:
+            self._write(message)
+            return
+        self._audience.dropped += self._backlog.put(message)
+        self._audience.watch(self)
+        if self._backlog.given_up:
+            self._end()
+
+    def _write(self, message: Message) -> None:
+        self._written += 1
+        self._wire.write(message.line)
+
+    def resume(self) -> None:
+        """The other side takes lines again."""
+        while not self._wire.blocked:
+            message = self._backlog.get()
+            if message is None:
+                break
+            self._write(message)
+        self._audience.watch(self)
+        if self.ending and not self._backlog:
+            self._wire.end(linger=self._linger)
+
+    @property
+    def behind(self) -> int:
+        """How many messages wait for it."""
+        return 0 if self.ending else len(self._backlog)
+
+    def progress(self) -> tuple[int, int]:
+        """Changes when the other side takes something."""
+        return self._written, self._wire.unsent()
+
+    # What it asks.
+
+    def hear(self, line: bytes) -> None:
+        """Take one line that it wrote."""
+        if self.ending:
+            return
+        if not self._authorized:
+            self._hear_token(line)
+            return
+        try:
+            self._carry_out(parse_request(line))
+        except RequestError as error:
+            self._refuse(error.id, error.code, error.text)
+            self._bad_lines += error.code == "bad_json"
+            if self._bad_lines >= MAX_BAD_LINES:
+                self.finish("protocol")
+
+    def hear_too_much(self) -> None:
+        """It wrote a line over 16 KiB."""
+        self._refuse(None, "bad_json", "a line may have 16 KiB")
+        self.finish("protocol")
+
+    def _refuse(self, id: object, code: str, text: str) -> None:
+        self._tell(refusal(id, code, text))
+
+    def _carry_out(self, request: Request) -> None:
+        if request.type == "ping":
+            self._tell(pong(request.id))
+        elif request.type == "control":
+            self._begin_control(request)
+        else:
+            if request.type == "subscribe":
+                only = request.fields.get("only")
+                self._only = None if only is None else frozenset(only)
+            if request.id is not None:
+                self._tell(reply(request.id, {}))
+
+    def _hear_token(self, line: bytes) -> None:
+        try:
+            request = parse_request(line)
+        except RequestError as error:
+            request = Request("", error.id)
+        if request.type != "auth" or not self._audience.admits(request.fields["token"]):
+            text = "the first line must be auth with the right token"
+            self._refuse(request.id, "wrong_token", text)
+            self.finish("protocol")
+            return
+        self._authorized = True
+        self._cancel_timer()
+        self._join(request.id)
+
+    def _no_token(self) -> None:
+        text = f"no token came within {AUTH_WAIT:g} s; the first line must be auth"
+        self._refuse(None, "wrong_token", text)
+        self.finish("protocol")
+
+    # Control: only where the permissions of a file decide who may.
+
+    def _begin_control(self, request: Request) -> None:
+        if self.kind != "unix" or self._audience.control is None:
+            text = "control is taken on the unix socket only"
+            raise RequestError("forbidden", text, request.id)
+        self.busy = True
+        self._audience.start(self._control(request))
+
+    async def _control(self, request: Request) -> None:
+        assert self._audience.control is not None
+        try:
+            self._tell(await answer_control(self._audience.control, request))
+        finally:
+            self.busy = False
+            if not self.ending:
+                self._wire.more()
+
+
+def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, call)

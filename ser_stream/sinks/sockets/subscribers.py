@@ -1,0 +1,135 @@
+"""All subscribers of one stream, whatever they are connected by.
+
+Everything here runs in the thread of the hub's loop; others may read the numbers.
+"""
+
+import asyncio
+import hmac
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any
+
+from ser_stream.protocol.messages import Message
+from ser_stream.sinks.sockets.backpressure import Patience
+from ser_stream.sinks.sockets.control_request import Control
+from ser_stream.sinks.sockets.snapshot import Present
+from ser_stream.sinks.sockets.subscriber import Subscriber
+
+MAX_SUBSCRIBERS = 2000
+MORE_BY_UNIX = 16
+"""Further ones on Unix sockets, so that `status` can be asked when all is full."""
+MAX_STRANGERS = 200
+"""Connections whose token has not come yet."""
+
+
+class Audience:
+    """Who listens, what they may do, and what a newcomer is told."""
+
+    def __init__(
+        self,
+        control: Control | None = None,
+        *,
+        token: str | None = None,
+        max_subscribers: int = MAX_SUBSCRIBERS,
+        patience: Patience | None = None,
+    ) -> None:
+        self.control = control
+        self.token = token
+        self.max_subscribers = max_subscribers
+        self.max_strangers = MAX_STRANGERS
+        self.dropped = 0
+        """Predictions that slow subscribers did not get, since the start."""
+        self._patience = patience
+        self._present = Present()
+        self._begun = False
+        self._members: set[Subscriber] = set()
+        self._strangers: dict[Subscriber, None] = {}
+        self._refused: set[Subscriber] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.counts: Counter[str] = Counter()
+        """Subscribers by kind of connection."""
+
+    @property
+    def patient(self) -> bool:
+        """Whether the end may wait for subscribers that still read."""
+        return self._patience is not None and self._patience.waits
+
+    def limit_files(self, files: int) -> None:
+        """Have no more connections than so many open files allow."""
+        if self.token is not None:
+            self.max_strangers = max(1, min(MAX_STRANGERS, files // 4))
+            files -= self.max_strangers
+        self.max_subscribers = max(1, min(self.max_subscribers, files))
+
+    def meet(self, stranger: Subscriber) -> None:
+        """Somebody has come and has yet to show the token."""
+        self._empty.clear()
+        if len(self._strangers) >= self.max_strangers:
+            # The oldest: who knows the token does not take long.
+            oldest = next(iter(self._strangers))
+            del self._strangers[oldest]
+            self._refused.add(oldest)
+            oldest.cut_short()
+        self._strangers[stranger] = None
+
+    def join(self, subscriber: Subscriber) -> bool:
+        """Count somebody in; False if there are too many."""
+        self._empty.clear()
+        self._strangers.pop(subscriber, None)
+        more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
+        if len(self._members) >= self.max_subscribers + more:
+            self._refused.add(subscriber)
+            return False
+        self._members.add(subscriber)
+        self.counts[subscriber.kind] += 1
+        return True
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Somebody has gone."""
+        self._strangers.pop(subscriber, None)
+        self._refused.discard(subscriber)
+        if subscriber in self._members:
+            self._members.remove(subscriber)
+            self.counts[subscriber.kind] -= 1
+        self.watch(subscriber)
+        if not (self._members or self._strangers or self._refused):
+            self._empty.set()
+
+    def admits(self, token: str) -> bool:
+        """Whether this is the token; takes equally long for any other."""
+        # In bytes: `compare_digest` takes only ASCII as text.
+        right = (self.token or "").encode(errors="surrogatepass")
+        return hmac.compare_digest(token.encode(errors="surrogatepass"), right)
+
+    def greeting(self) -> list[Message]:
+        """How things stand after what was delivered last; empty before the start."""
+        return self._present.greeting() if self._begun else []
+
+    def deliver(self, message: Message) -> None:
+        """Tell everybody."""
+        self._present.follow(message)
+        self._begun |= message.type == "snapshot"
+        for subscriber in tuple(self._members):
+            subscriber.deliver(message)
+
+    def watch(self, subscriber: Subscriber) -> None:
+        """How far somebody is behind has changed."""
+        if self._patience is not None:
+            self._patience.watch(subscriber)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Carry out a request while others go on."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def part(self, reason: str) -> None:
+        """Say `bye` to all who have not heard it, and wait until they have gone."""
+        for subscriber in (*self._members, *self._strangers):
+            subscriber.finish(reason)
+        await self._empty.wait()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

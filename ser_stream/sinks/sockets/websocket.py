@@ -1,0 +1,151 @@
+"""Accepts WebSockets, and serves a page to browsers. Imported late, as its library."""
+
+import http
+import logging
+import socket
+import weakref
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio import server as library
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from ser_stream.protocol.address import Address, bracketed
+from ser_stream.protocol.messages import MAX_LINE
+from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE, set_options
+from ser_stream.sinks.sockets.subscriber import GRACE
+from ser_stream.sinks.sockets.subscribers import Audience
+from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketWire
+
+_HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
+# It logs every stranger that sends nonsense, with a traceback.
+_HANDSHAKE_LOGGER.setLevel(logging.CRITICAL)
+PING_EVERY = 20.0
+"""Seconds; keeps the way open through proxies. Who is slow is no business of pings."""
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+PAGE_HEADERS = {
+    "Connection": "close",
+    "Content-Type": "text/html; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; connect-src ws: wss:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+
+
+class WebSocketServer:
+    """Accepts WebSockets on a socket that listens; serves the page to browsers."""
+
+    def __init__(
+        self, address: Address, audience: Audience, origins: Sequence[str]
+    ) -> None:
+        self._audience = audience
+        self._port = address.port
+        self._origins = {*origins, *self._pages(address.host)}
+        if address.loopback:
+            for host in LOOPBACK_HOSTS:
+                self._origins |= self._pages(host)
+        self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._page = files(__package__).joinpath("page.html").read_bytes()
+
+    def _pages(self, host: str) -> set[str]:
+        """The origins of our own page, as browsers write them."""
+        origin = f"http://{bracketed(host.strip('[]'))}"
+        return {f"{origin}:{self._port}", *([origin] if self._port == 80 else [])}
+
+    async def start(self, listening: socket.socket) -> None:
+        """Begin."""
+        self._server = await library.serve(
+            self._handle,
+            sock=listening,
+            backlog=ACCEPT_AT_ONCE,
+            create_connection=self._connection,  # type: ignore[arg-type]
+            process_request=self._answer,
+            logger=_HANDSHAKE_LOGGER,
+            server_header=None,
+            # One line costs the same for all, and no line is worth compressing.
+            compression=None,
+            # What is longer than a line is refused by us, and far longer by it.
+            max_size=4 * MAX_LINE,
+            write_limit=0,
+            ping_interval=PING_EVERY,
+            ping_timeout=None,
+            close_timeout=GRACE,
+        )
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._server.close(close_connections=False)
+
+    async def wait_closed(self) -> None:
+        """Wait until all have gone; cut those that never came to be subscribers."""
+        for connection in self._connections:
+            connection.transport.abort()
+        await self._server.wait_closed()
+
+    def _connection(self, *arguments: Any, **options: Any) -> Connection:
+        connection = Connection(*arguments, **options)
+        self._connections.add(connection)
+        return connection
+
+    async def _handle(self, connection: library.ServerConnection) -> None:
+        assert isinstance(connection, Connection)
+        set_options(connection.transport)
+        await WebSocketWire(connection, self._audience).run()
+
+    def _answer(
+        self, connection: library.ServerConnection, request: Request
+    ) -> Response | None:
+        """The page, a refusal, or None to go on with the handshake."""
+        if urlsplit(request.path).path != "/":
+            return connection.respond(http.HTTPStatus.NOT_FOUND, "only / is here\n")
+        if "Upgrade" not in request.headers:
+            headers = Headers(PAGE_HEADERS | {"Content-Length": str(len(self._page))})
+            return Response(200, "OK", headers, self._page)
+        if any(
+            origin not in self._origins | self._pages(connection.local_address[0])
+            for origin in request.headers.get_all("Origin")
+        ):
+            return connection.respond(
+                http.HTTPStatus.FORBIDDEN,
+                "pages of this origin may not listen; --allow-origin lets them\n",
+            )
+        return self._check_token(connection, request)
+
+    def _check_token(
+        self, connection: library.ServerConnection, request: Request
+    ) -> Response | None:
+        for value in request.headers.get_all("Authorization"):
+            scheme, _, token = value.partition(" ")
+            if self._audience.token is None:
+                break
+            if scheme.lower() != "bearer" or not self._audience.admits(token.strip()):
+                text = "wrong_token: Authorization must be Bearer and the right token\n"
+                return connection.respond(http.HTTPStatus.UNAUTHORIZED, text)
+            assert isinstance(connection, Connection)
+            connection.authorized = True
+        return None
+
+
+async def serve(
+    listening: socket.socket,
+    address: Address,
+    audience: Audience,
+    origins: Sequence[str],
+) -> WebSocketServer:
+    """Accept WebSockets on a socket that listens.
+
+    Args:
+        listening: bound, of TCP.
+        address: how others write it; our own page has it as its origin.
+        audience: takes them in.
+        origins: further pages that may.
+    """
+    server = WebSocketServer(address, audience, origins)
+    await server.start(listening)
+    return server

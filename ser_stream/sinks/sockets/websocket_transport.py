@@ -1,0 +1,99 @@
+"""A subscriber by WebSocket: each line is one text message. Imported late.
+
+Frames are the library's business; what a subscriber is told and may ask is
+`ser_stream.sinks.sockets.subscriber`'s, as everywhere.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from websockets.asyncio import server as library
+from websockets.exceptions import ConnectionClosed
+
+from ser_stream.protocol.messages import MAX_LINE
+from ser_stream.sinks.sockets.socket_options import unsent_bytes
+from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscribers import Audience
+
+
+class Connection(library.ServerConnection):
+    """A connection that says when it is blocked.
+
+    And one that does not listen to whoever does not read: answers, also the library's
+    own to pings, would pile up without end.
+    """
+
+    authorized = False
+    """Whether the handshake brought the token."""
+    blocked = False
+    on_resume: Callable[[], None] | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.blocked = True
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.blocked = False
+        self.transport.resume_reading()
+        if self.on_resume is not None:
+            self.on_resume()
+
+
+class WebSocketWire:
+    """One connection, as its subscriber sees it."""
+
+    kind = "ws"
+
+    def __init__(self, connection: Connection, audience: Audience) -> None:
+        self._connection = connection
+        self._subscriber = Subscriber(self, audience, authorized=connection.authorized)
+        self._closing: asyncio.Task[None] | None = None
+        connection.on_resume = self._subscriber.resume
+
+    async def run(self) -> None:
+        """Serve it until it is closed."""
+        self._subscriber.begin()
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                async for text in self._connection:
+                    line = text.encode() if isinstance(text, str) else text
+                    if len(line) < MAX_LINE:
+                        self._subscriber.hear(line)
+                    else:
+                        self._subscriber.hear_too_much()
+        finally:
+            self._connection.on_resume = None
+            self._subscriber.gone()
+            if self._closing is not None:
+                await self._closing
+
+    # What the subscriber calls.
+
+    @property
+    def blocked(self) -> bool:
+        """True while the other side takes nothing."""
+        return self._connection.blocked
+
+    def write(self, line: bytes, /) -> None:
+        """Send one line; only when not blocked."""
+        # `send` would have to be awaited; this is the library's way not to.
+        library.broadcast([self._connection], line[:-1].decode())
+
+    def unsent(self) -> int:
+        """Bytes that the other side has not taken yet, as far as the system knows."""
+        return unsent_bytes(self._connection.transport)
+
+    def more(self) -> None:
+        """Nothing waits: what takes long is not asked here."""
+
+    def end(self, *, linger: bool) -> None:
+        """Close when all is written; the closing handshake lingers anyhow."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._connection.close())
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._connection.transport.abort()

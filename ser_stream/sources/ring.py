@@ -1,0 +1,145 @@
+"""The ring between PortAudio's callback and the thread that reads.
+
+The callback must never wait for us: it copies into memory that is already there and
+returns. A reader that comes too late finds the oldest half overwritten, counted, and
+the device's frame index moved on by as much.
+"""
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ser_stream.pipeline.values import FloatArray
+
+
+class Piece(NamedTuple):
+    """Samples without a gap between them."""
+
+    start: int
+    """Frame of the device's own count at which they begin; a jump is a loss."""
+    samples: FloatArray
+    """Shape (n, channels)."""
+    arrived: float
+    """`time.monotonic` at which the last of them was written, seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class RingStatistics:
+    """What went wrong since the beginning."""
+
+    overwritten: int
+    """Frames that were lost because the reader was late."""
+    overflows: int
+    """How many times the device lost frames before they reached us."""
+
+
+@dataclass(slots=True)
+class _Write:
+    """One write that is still, at least in part, in the ring."""
+
+    index: int
+    position: int
+    length: int
+    arrived: float
+
+
+class Ring:
+    """Frames of a device, one writer, one reader."""
+
+    def __init__(self, capacity: int, channels: int, maximum: int) -> None:
+        """A ring of `capacity` frames that hands out at most `maximum` at a time."""
+        self._memory = np.zeros((capacity, channels), np.float32)
+        self._capacity = capacity
+        self._maximum = maximum
+        # Held for the time of a copy at most, some microseconds.
+        self._changed = threading.Condition()
+        self._writes: deque[_Write] = deque()
+        self._held = 0
+        self._position = 0
+        self._index = 0
+        self._overwritten = 0
+        self._overflows = 0
+
+    @property
+    def index(self) -> int:
+        """The frame that comes next, lost ones counted in."""
+        return self._index
+
+    def write(self, samples: FloatArray, now: float) -> None:
+        """Copy frames of shape (n, channels) that arrived at `now`, seconds."""
+        with self._changed:
+            surplus = max(0, len(samples) - self._capacity)
+            self._overwritten += surplus
+            self._index += surplus
+            samples = samples[surplus:]
+            n = len(samples)
+            if not n:
+                return
+            if self._held + n > self._capacity:
+                # Half of it at once: while a late reader catches up, one long gap
+                # instead of a hundred short ones.
+                while self._writes and self._held + n > self._capacity // 2:
+                    oldest = self._writes.popleft()
+                    self._held -= oldest.length
+                    self._overwritten += oldest.length
+            begin = self._position % self._capacity
+            head = min(n, self._capacity - begin)
+            self._memory[begin : begin + head] = samples[:head]
+            self._memory[: n - head] = samples[head:]
+            self._writes.append(_Write(self._index, self._position, n, now))
+            self._held += n
+            self._position += n
+            self._index += n
+            self._changed.notify()
+
+    def note_gap(self, n: int) -> None:
+        """The device lost `n` frames after what was written last."""
+        with self._changed:
+            self._overflows += 1
+            self._index += n
+
+    def read(self, timeout: float) -> Piece | None:
+        """The oldest frames up to the next gap, or None if none came in `timeout` s."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._writes, timeout):
+                return None
+            first = self._writes[0]
+            index, position, arrived = first.index, first.position, first.arrived
+            n = 0
+            while self._writes and n < self._maximum:
+                write = self._writes[0]
+                if write.index != index + n:
+                    break
+                taken = min(write.length, self._maximum - n)
+                n += taken
+                arrived = write.arrived
+                if taken == write.length:
+                    self._writes.popleft()
+                else:
+                    write.index += taken
+                    write.position += taken
+                    write.length -= taken
+            self._held -= n
+            begin = position % self._capacity
+            head = min(n, self._capacity - begin)
+            samples = np.concatenate(
+                (self._memory[begin : begin + head], self._memory[: n - head])
+            )
+        return Piece(index, samples, arrived)
+
+    def skip_to_newest(self) -> int:
+        """Throw away all but what was written last; return how many frames that was."""
+        with self._changed:
+            skipped = 0
+            while len(self._writes) > 1:
+                skipped += self._writes.popleft().length
+            self._held -= skipped
+        return skipped
+
+    def statistics(self) -> RingStatistics:
+        """What was lost so far."""
+        with self._changed:
+            return RingStatistics(self._overwritten, self._overflows)

@@ -1,0 +1,53 @@
+"""What a daemon remembers over a restart."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ser_stream.daemon.pause_state import PausedState
+from ser_stream.paths import state_folder
+
+
+def test_a_pause_is_remembered_for_the_daemon_of_that_socket_alone(
+    tmp_path: Path,
+) -> None:
+    one = PausedState(Path("/run/one.sock"), tmp_path / "state")
+    two = PausedState(Path("/run/two.sock"), tmp_path / "state")
+    assert not one.read()
+    one.write(True)
+    two.write(True)
+    one.write(False)
+    assert not PausedState(Path("/run/one.sock"), tmp_path / "state").read()
+    assert PausedState(Path("/run/two.sock"), tmp_path / "state").read()
+    assert [p.name for p in (tmp_path / "state").iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"paused": 1}', "\udcff"])
+def test_a_file_that_makes_no_sense_is_as_none(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "state.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    state = PausedState(Path("/run/one.sock"), tmp_path)
+    assert not state.read()
+    state.write(True)
+    assert state.read()
+    assert json.loads(path.read_text())["version"] == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file"):
+        PausedState(Path("/run/one.sock"), tmp_path / "file").write(True)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_folder_is_what_systemd_gave_or_the_users(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/anna/state")
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    assert state_folder() == Path("/home/anna/state/ser-stream")
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/ser-stream:/var/lib/other")
+    assert state_folder() == Path("/var/lib/ser-stream")

@@ -1,0 +1,123 @@
+"""What systemd is told, over a real datagram socket."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ser_stream.client import control
+from ser_stream.daemon.watchdog import Supervision
+from ser_stream.metrics.health import Health
+from ser_stream.pipeline.values import AudioState
+from ser_stream.service.notify import Notifier
+from tests.helpers.program import ENVIRONMENT
+from tests.helpers.running_daemon import running_daemon
+
+pytestmark = pytest.mark.alone
+
+
+class Systemd:
+    """The other end of NOTIFY_SOCKET."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self.said: list[dict[str, str]] = []
+
+    def hear(self, seconds: float) -> None:
+        """Take what comes in so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                lines = self._socket.recv(4096).decode().splitlines()
+            except TimeoutError:
+                return
+            self.said.append(dict(line.split("=", 1) for line in lines))
+
+    def until(self, name: str, most: float = 15.0) -> dict[str, str]:
+        """Hear until `name` is said."""
+        deadline = time.monotonic() + most
+        n = len(self.said)
+        while time.monotonic() < deadline:
+            self.hear(0.05)
+            for message in self.said[n:]:
+                if name in message:
+                    return message
+        pytest.fail(f"{name} was not said: {self.said}")
+
+    def count(self, name: str) -> int:
+        return sum(name in message for message in self.said)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def systemd(tmp_path: Path) -> Iterator[Systemd]:
+    server = Systemd(tmp_path / "notify")
+    yield server
+    server.close()
+
+
+def test_ready_watchdog_reloading_and_stopping_come_in_order(systemd: Systemd) -> None:
+    environment = {
+        **ENVIRONMENT,
+        "NOTIFY_SOCKET": str(systemd.path),
+        "WATCHDOG_USEC": "800000",
+    }
+    with running_daemon(environment=environment) as daemon:
+        ready = systemd.until("READY")
+        assert "hearing emodb_minute.flac with model open" in ready["STATUS"]
+        systemd.until("WATCHDOG")
+        control("reload", daemon.socket)
+        systemd.until("READY")
+        assert daemon.stop() == 0
+        systemd.until("STOPPING")
+    order = [next(iter(m)) for m in systemd.said if "STATUS" in m or "RELOADING" in m]
+    assert [name for name in order if name != "STATUS"] == [
+        "READY",
+        "RELOADING",
+        "READY",
+        "STOPPING",
+    ]
+    assert all(int(m["MONOTONIC_USEC"]) > 0 for m in systemd.said if "RELOADING" in m)
+
+
+def test_an_absent_microphone_is_ready_and_alive_all_the_same(
+    systemd: Systemd, tmp_path: Path
+) -> None:
+    environment = {
+        **ENVIRONMENT,
+        "NOTIFY_SOCKET": str(systemd.path),
+        "WATCHDOG_USEC": "800000",
+        "PULSE_SERVER": f"unix:{tmp_path}/nobody",
+    }
+    with running_daemon(source="mic:nowhere", environment=environment) as daemon:
+        ready = systemd.until("READY")
+        assert ready["STATUS"].startswith("audio lost: ")
+        systemd.until("WATCHDOG")
+        answer = control("status", daemon.socket)
+        assert answer["degraded"] is True
+        assert daemon.stop() == 0
+
+
+def test_a_worker_that_hangs_is_not_vouched_for(systemd: Systemd) -> None:
+    health = Health()
+    notifier = Notifier(str(systemd.path), watchdog_s=0.2)
+    with Supervision(notifier, health):
+        systemd.hear(0.2)
+        assert systemd.said == [], "ready before anything is known"
+        health.known, health.audio = True, AudioState.HEALTHY
+        for _ in range(8):
+            health.beats += 1
+            systemd.hear(0.06)
+        fed = systemd.count("WATCHDOG")
+        assert fed >= 2
+        systemd.hear(0.6)
+        assert systemd.count("WATCHDOG") <= fed + 1
+        health.audio, health.detail = AudioState.LOST, "unplugged"
+        assert systemd.until("STATUS")["STATUS"] == "audio lost: unplugged"

@@ -1,0 +1,284 @@
+"""A bundle carries what was measured of it, and nothing measured of another."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from export.bundle import Export, export_bundle
+from export.card import write_card
+from export.corpora import bundle_licence, check_name, describe
+from export.evidence import choose_thresholds, read_stream_eval, read_unseen
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from tests.helpers.paths import CHECKPOINT
+from training.engine.checkpoint import load_checkpoint
+from training.evaluation.clip_steps import ClipSteps
+from training.evaluation.crossval import evaluated
+from training.evaluation.risk_coverage import RULE
+
+LABELS = ("angry", "fear", "happy", "neutral", "sad")
+
+
+@pytest.fixture(scope="module")
+def crossval(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cross-validation of two corpora, as made-up steps give it."""
+    rng = np.random.default_rng(3)
+    folds: list[list[ClipSteps]] = [[], []]
+    for i in range(120):
+        truth = i % 5
+        logits = rng.normal(0, 1, (4, 5))
+        logits[:, truth] += 1.2
+        corpus, language = (("emodb", "German"), ("other", "English"))[i % 2]
+        clip = ClipSteps(
+            f"{corpus}/{i}",
+            f"s{i % 12}",
+            truth,
+            [1, 5, 11, 25],
+            logits.tolist(),
+            corpus,
+            ("female", "male")[i // 2 % 2],
+            language,
+        )
+        folds[i // 60].append(clip)
+    folder = tmp_path_factory.mktemp("crossval")
+    content = {
+        "protocol": "two folds of made-up steps",
+        "config": load_checkpoint(CHECKPOINT)["config"],
+        "revisions": ["abc"],
+        "folds": [["emodb/s0"], ["emodb/s1"]],
+        **evaluated(folds, LABELS, folder / "curve.png"),
+    }
+    path = folder / "crossval.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def two_clips(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder of two clips: enough for a proof, which other tests look at."""
+    folder = tmp_path_factory.mktemp("clips")
+    for path in sorted(data.glob("???????.flac"))[:2]:
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(
+    crossval: Path, two_clips: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Export:
+    """The bundle of the package's checkpoint with that cross-validation."""
+    folder = tmp_path_factory.mktemp("b") / "mine"
+    return export_bundle(CHECKPOINT, folder, two_clips, crossval, "mine")
+
+
+def unseen_of(manifest: dict[str, Any], crossval: Path) -> dict[str, Any]:
+    """A result on an unseen corpus, with the figures of the cross-validation."""
+    metrics = json.loads(crossval.read_text())["metrics"]
+    names = ("encoder.onnx", "head.onnx")
+    row = {
+        "UAR": 41.0,
+        "UAR_interval": [30.0, 50.0],
+        "lead": 9.3,
+        "lead_interval": None,
+    }
+    return {
+        "model": {
+            "graphs": {name: manifest["files"][name] for name in names},
+            "temperatures": manifest["temperatures"],
+            "clip_temperature": manifest["clip_temperature"],
+            "uncertain": manifest["thresholds"]["uncertain"],
+        },
+        "protocol": "never heard",
+        "revision": "abc",
+        "corpora": {
+            "savee": {
+                **metrics,
+                "speakers": {"DC": {"UAR": 33.3}},
+                "dropped": {"disgust": 60},
+                "svm": {"source-scale": row},
+            }
+        },
+    }
+
+
+def test_calibration_and_threshold_of_the_folds_go_into_the_manifest(
+    made: Export, crossval: Path
+) -> None:
+    found = json.loads(crossval.read_text())
+    bundle = made.bundle
+    assert list(bundle.temperatures) == found["temperatures"]
+    assert bundle.clip_temperature == found["clip_temperature"] != 1.0
+    assert bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
+    assert bundle.thresholds.enter == SmoothingConfig().enter
+    assert bundle.manifest["thresholds_chosen_by"] == {"uncertain": RULE}
+    assert bundle.manifest["metrics"]["folds"] == [["emodb/s0"], ["emodb/s1"]]
+
+
+def test_the_card_tells_groups_calibration_abstention_and_what_not_to_do(
+    made: Export,
+) -> None:
+    card = (made.bundle.folder / "card.md").read_text()
+    metrics = made.bundle.manifest["metrics"]
+    for group in ("corpus other", "sex female", "sex male", "English", "German"):
+        assert f"\n| {group} | 60 |" in card
+    low, high = metrics["corpora"]["other"]["UAR_interval"]
+    assert f"{metrics['corpora']['other']['UAR']} ({low} to {high})" in card
+    for point in metrics["risk_coverage"]["points"]:
+        row = (point["threshold"], point["coverage"], point["error"])
+        assert "| " + " | ".join(map(str, row)) + " |" in card
+    assert f"under {made.bundle.thresholds.uncertain} is `uncertain`" in card
+    for words in (
+        "5(1)(f)",
+        "Article 50(3)",
+        "Children",
+        "Lies",
+        "Medicine",
+    ):
+        assert words in card
+    # Nothing was measured on other corpora or streams, and so nothing is said.
+    assert "never heard: not measured" in card
+    assert "As a stream" not in card
+    assert "None" not in card
+
+
+def test_what_was_measured_of_these_graphs_is_told(
+    made: Export, crossval: Path, two_clips: Path, tmp_path: Path
+) -> None:
+    manifest = made.bundle.manifest
+    unseen, stream = tmp_path / "unseen.json", tmp_path / "stream.json"
+    unseen.write_text(json.dumps(unseen_of(manifest, crossval)))
+    changes = {
+        "changes": 40,
+        "median_delay_s": 1.31,
+        "missed_share": 0.2,
+        "coverage": 0.735,
+        "flips_per_minute": 1.5,
+        "flips_per_minute_interval": [1.0, None],
+    }
+    result = {
+        "protocol": {"thresholds": manifest["thresholds"], "seed": 98},
+        "groups": {"savee": {"clips": 3, "speakers": ["DC"], "changes": changes}},
+        "false-alarms": {
+            "hours": 3.0,
+            "alarms": 2,
+            "per_hour": 0.667,
+            "upper_bound_per_hour": 2.1,
+        },
+    }
+    stream.write_text(json.dumps(result))
+    told = export_bundle(
+        CHECKPOINT,
+        tmp_path / "told",
+        two_clips,
+        crossval,
+        "mine",
+        unseen=unseen,
+        stream_eval=stream,
+    )
+    # The same graphs to the last bit: that is what lets the figures be claimed.
+    for name in ("encoder.onnx", "head.onnx"):
+        assert told.bundle.manifest["files"][name] == manifest["files"][name]
+    card = (told.bundle.folder / "card.md").read_text()
+    assert "UAR by speaker: DC 33.3. Dropped: 60 disgust." in card
+    assert "41.0 (30.0 to 50.0) (source-scale)" in card
+    assert (
+        "| savee, speakers: 1 | - | 1.31 s | 20 % | 74 % | - | 1.50 (1.00 to ?)" in card
+    )
+    assert "2 in 3.00 h without a voice, 0.67 an hour, at most 2.10" in card
+    assert told.bundle.manifest["training"]["commands"][-1] == (
+        "python -m export CHECKPOINT DIR --crossval CROSSVAL.json "
+        "--unseen UNSEEN.json --stream-eval STREAM-EVAL.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m["graphs"].update({"head.onnx": "0"}), "differs in graphs"),
+        (lambda m: m.update(uncertain=0.9), "differs in uncertain"),
+        (lambda m: m.pop("temperatures"), "differs in temperatures"),
+    ],
+)
+def test_what_was_measured_of_another_model_is_refused(
+    made: Export,
+    crossval: Path,
+    tmp_path: Path,
+    change: Callable[[dict[str, Any]], object],
+    reason: str,
+) -> None:
+    content = unseen_of(made.bundle.manifest, crossval)
+    change(content["model"])
+    path = tmp_path / "unseen.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match=reason):
+        read_unseen(path, made.bundle.manifest)
+
+
+def test_streams_of_other_thresholds_are_refused(made: Export, tmp_path: Path) -> None:
+    path = tmp_path / "stream.json"
+    thresholds = {**made.bundle.manifest["thresholds"], "dwell_s": 9.0}
+    path.write_text(json.dumps({"protocol": {"thresholds": thresholds}, "groups": {}}))
+    with pytest.raises(ModelError, match="another model: it differs in thresholds"):
+        read_stream_eval(path, made.bundle.manifest)
+    path.write_text("[]")
+    with pytest.raises(ModelError, match="`python -m training stream-eval` writes one"):
+        read_stream_eval(path, made.bundle.manifest)
+
+
+def test_thresholds_of_a_search_win_and_say_where_they_are_from(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "found.json"
+    by_folds = {"thresholds": {"uncertain": 0.51}}
+    path.write_text(json.dumps({"thresholds": {"dwell_s": 0.8}, "protocol": "grid"}))
+    values, why = choose_thresholds(path, by_folds)
+    assert (values["uncertain"], values["dwell_s"]) == (0.51, 0.8)
+    assert why == {"uncertain": RULE, "dwell_s": "grid"}
+    path.write_text(json.dumps({"uncertain": 0.3}))
+    values, why = choose_thresholds(path, by_folds)
+    assert (values["uncertain"], why["uncertain"]) == (0.3, "given in found.json")
+    path.write_text(json.dumps({"enter": 0.2}))
+    with pytest.raises(ModelError, match=r"exit \(0.35\) must not be above enter"):
+        choose_thresholds(path, by_folds)
+    path.write_text(json.dumps({"entre": 0.2}))
+    with pytest.raises(ModelError, match="'entre' is no threshold; allowed: uncertain"):
+        choose_thresholds(path, None)
+
+
+def test_open_is_a_name_for_corpora_that_allow_any_use() -> None:
+    check_name("open", ["emodb", "crema-d"])
+    check_name("research", ["emodb", "ravdess"])
+    for corpus in ("ravdess", "savee"):
+        with pytest.raises(ModelError, match=f"any use, and {corpus} does not"):
+            check_name("open", ["emodb", corpus])
+
+
+def test_a_licence_is_that_of_the_strictest_corpus() -> None:
+    assert bundle_licence(["emodb", "crema-d"]) == "MIT"
+    assert bundle_licence(["emodb", "ravdess", "crema-d"]) == (
+        "non-commercial: trained on RAVDESS (CC BY-NC-SA 4.0)"
+    )
+    assert bundle_licence(["ravdess", "mine"]).startswith("unknown, do not pass on")
+
+
+def test_a_card_names_the_terms_of_every_corpus(made: Export, tmp_path: Path) -> None:
+    manifest = dict(made.bundle.manifest)
+    names = ["emodb", "ravdess", "crema-d"]
+    manifest["corpora"] = [
+        {**describe(name), "classes": list(LABELS if name != "crema-d" else LABELS[2:])}
+        for name in names
+    ]
+    manifest["licence"] = bundle_licence(names)
+    write_card(tmp_path / "card.md", manifest)
+    card = (tmp_path / "card.md").read_text()
+    assert "**Not for commercial use**: RAVDESS does not allow it" in card
+    assert "Contains information from CREMA-D" in card
+    assert "10.1109/TAFFC.2014.2336244" in card
+    assert "10.1371/journal.pone.0196391" in card
+    assert "CREMA-D had a say about the classes named beside it alone" in card

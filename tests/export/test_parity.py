@@ -1,0 +1,100 @@
+"""The bundle computes what the trained PyTorch network does, step by step."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser_stream.adaptation.pack import find_pack, load_pack
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import load_bundle
+
+pytest.importorskip("torch")
+
+from export.bundle import export_bundle
+from export.parity import TOLERANCE, Parity, prove_parity
+from tests.helpers.adaptation_packs import small_pack
+from tests.helpers.paths import CHECKPOINT, DATA
+from training.corpora.utterance import read_samples
+from training.engine.checkpoint import load_checkpoint
+from training.recipe.model import build_model
+
+
+@pytest.fixture(scope="module")
+def parity() -> Parity:
+    """Of the bundle in the package, against the network it was exported from."""
+    model, _ = build_model(load_checkpoint(CHECKPOINT))
+    clips = [(path, read_samples(path)) for path in sorted(DATA.glob("*.flac"))]
+    return prove_parity(model, load_bundle("open"), clips)
+
+
+def test_the_packaged_bundle_is_the_trained_network(parity: Parity) -> None:
+    assert parity.clips >= 6
+    assert parity.steps > 300
+    assert parity.max_logit_difference <= TOLERANCE
+    assert parity.labels_equal
+
+
+def test_the_network_tells_clips_apart_by_far_more_than_the_difference(
+    parity: Parity,
+) -> None:
+    # An untrained network gives any two clips nearly the same logits.
+    distance = parity.median_distance_between_clips
+    assert distance >= 1000 * parity.max_logit_difference
+    assert distance > 0.5
+
+
+def test_columns_shifted_by_half_a_column_fail(parity: Parity) -> None:
+    assert parity.median_difference_when_shifted > 10 * TOLERANCE
+
+
+def test_the_manifest_holds_the_same_proof(parity: Parity) -> None:
+    stored = load_bundle("open").manifest["parity"]
+    assert stored["passed"] is True
+    assert stored["steps"] == parity.steps
+    assert stored["median_distance_between_clips"] == pytest.approx(
+        parity.median_distance_between_clips, rel=1e-2
+    )
+
+
+def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
+    tmp_path: Path,
+) -> None:
+    made = export_bundle(CHECKPOINT, tmp_path / "new", DATA, None, "mine")
+    assert made.parity.passed
+    assert made.bundle.name == "mine"
+    card = (tmp_path / "new" / "card.md").read_text()
+    assert "Not measured" in card
+    pack = small_pack(made.bundle, tmp_path / "new" / "adaptation")
+    again = export_bundle(CHECKPOINT, tmp_path / "new", DATA, None, "again")
+    assert again.bundle.name == "again"
+    # The graphs are the same, so their adaptation pack goes on.
+    assert load_pack(find_pack(again.bundle), again.bundle).sha256 == pack.sha256
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "thesis.txt").write_text("mine")
+    with pytest.raises(ModelError, match="is not empty and no bundle"):
+        export_bundle(CHECKPOINT, full, DATA, None)
+    assert (full / "thesis.txt").read_text() == "mine"
+
+
+def test_what_fails_the_proof_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import export.parity
+
+    whole = export.parity.whole_logits
+    monkeypatch.setattr(
+        export.parity, "whole_logits", lambda *a, **k: whole(*a, **k) + np.float32(1)
+    )
+    with pytest.raises(ModelError, match="parity fails, nothing written"):
+        export_bundle(CHECKPOINT, tmp_path / "new", DATA, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_graphs_tell_nothing_of_the_machine_that_made_them() -> None:
+    for name in ("encoder.onnx", "head.onnx"):
+        content = (load_bundle("open").folder / name).read_bytes()
+        assert b"site-packages" not in content
+        assert b"Traceback" not in content
+        assert b".py" not in content

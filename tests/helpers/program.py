@@ -1,0 +1,68 @@
+"""Runs the real program, as its users do."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-m", "ser_stream"]
+ENVIRONMENT = {
+    **os.environ,
+    "XDG_CONFIG_HOME": "/nonexistent",
+    "XDG_DATA_HOME": "/nonexistent",
+}
+
+
+def run(
+    *arguments: str | Path,
+    stdin: bytes | None = None,
+    timeout: float = 60,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run `ser-stream` to its end."""
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        env=environment,
+        check=False,
+    )
+
+
+def start(*arguments: str | Path) -> "subprocess.Popen[bytes]":
+    """Start `ser-stream`; its output and errors are pipes."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+    )
+
+
+def messages(output: bytes) -> list[dict[str, Any]]:
+    """The messages of an output; fails on half a line."""
+    assert not output or output.endswith(b"\n"), output[-80:]
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def predictions(output: bytes) -> list[dict[str, Any]]:
+    """The predictions without what may differ between two runs."""
+    changing = ("time", "latency_ms")
+    return [
+        {key: value for key, value in message.items() if key not in changing}
+        for message in messages(output)
+        if message["type"] == "prediction"
+    ]
+
+
+def error_line(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """The one line on standard error; fails on a traceback or chatter."""
+    text = done.stderr.decode()
+    assert "Traceback" not in text, text
+    lines = text.splitlines()
+    assert len(lines) == 1, text
+    return lines[0]

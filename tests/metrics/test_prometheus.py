@@ -1,0 +1,223 @@
+"""`--metrics`: figures that Prometheus can read, and nobody but this machine."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ser_stream.errors import ConfigError, MissingLibraryError, SinkError
+from ser_stream.metrics import Metrics, metrics_address
+from ser_stream.metrics.health import Health
+from ser_stream.metrics.histogram import BOUNDS_S, LatencyHistogram
+from ser_stream.pipeline.values import AudioState
+from tests.helpers.paths import MINUTE
+from tests.helpers.program import ENVIRONMENT, error_line, run, start
+
+parser = pytest.importorskip("prometheus_client.parser")
+
+Figures = dict[tuple[str, str], float]
+"""Value by the name and the one label that matters."""
+
+
+def scrape(port: int, host: str = "127.0.0.1") -> Figures:
+    """The figures, as Prometheus reads them."""
+    with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=5) as reply:
+        assert reply.headers["Content-Type"].startswith("text/plain")
+        text = reply.read().decode()
+    return {
+        (
+            sample.name,
+            sample.labels.get("name", next(iter(sample.labels.values()), "")),
+        ): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health(
+        steps=7,
+        emotions=2,
+        skipped=3,
+        overflows=1,
+        gaps=4,
+        lost_samples=24_000,
+        end=160_000,
+        audio=AudioState.LOST,
+        model="open",
+        model_sha256="ab" * 32,
+        adaptations={"accepted": 2, "rejected": 1},
+    )
+
+
+@pytest.fixture
+def metrics(health: Health) -> Iterator[Metrics]:
+    found = Metrics.start(
+        "127.0.0.1:0", health, lambda: {"unix": 3, "tcp": 0, "ws": 2}, lambda: 11
+    )
+    yield found
+    found.close()
+
+
+def test_every_figure_is_there(metrics: Metrics, health: Health) -> None:
+    figures = scrape(metrics.port)
+    expected = {
+        "steps_total": 7,
+        "emotions_total": 2,
+        "skipped_steps_total": 3,
+        "dropped_messages_total": 11,
+        "overflows_total": 1,
+        "gaps_total": 4,
+        "lost_audio_seconds_total": 1.5,
+        "audio_seconds_total": 10,
+    }
+    for name, value in expected.items():
+        assert figures[f"ser_stream_{name}", ""] == value
+    for kind, count in (("unix", 3), ("tcp", 0), ("ws", 2)):
+        assert figures["ser_stream_subscribers", kind] == count
+    states = {s: figures["ser_stream_audio_state", s.value] for s in AudioState}
+    assert states == {s: float(s is AudioState.LOST) for s in AudioState}
+    for phase, count in (("accepted", 2), ("rejected", 1)):
+        assert figures["ser_stream_adaptations_total", phase] == count
+    assert figures["ser_stream_model_info", "open"] == 1
+    assert figures["process_resident_memory_bytes", ""] > 1e6
+    assert figures["process_open_fds", ""] > 2
+    assert figures["process_cpu_seconds_total", ""] > 0
+    health.steps = 8
+    assert scrape(metrics.port)["ser_stream_steps_total", ""] == 8
+
+
+def test_names_are_those_that_prometheus_advises(metrics: Metrics) -> None:
+    for name, _ in scrape(metrics.port):
+        assert re.fullmatch(r"(ser_stream|process)_[a-z_]+", name)
+
+
+def test_the_histogram_counts_what_is_at_most_each_bound(metrics: Metrics) -> None:
+    for latency in (0.0004, 0.001, 0.0011, 0.05, 3.0):
+        metrics.observe(latency)
+    figures = scrape(metrics.port)
+    name = "ser_stream_step_latency_seconds"
+    below = {"0.001": 2, "0.002": 3, "0.02": 3, "0.05": 4, "1.0": 4, "+Inf": 5}
+    for bound, count in below.items():
+        assert figures[f"{name}_bucket", bound] == count
+    assert figures[f"{name}_count", ""] == 5
+    assert figures[f"{name}_sum", ""] == pytest.approx(3.0525)
+    assert list(BOUNDS_S) == sorted(BOUNDS_S)
+    assert (BOUNDS_S[0], BOUNDS_S[-1]) == (0.001, 1.0)
+
+
+def test_an_empty_histogram_has_all_its_buckets() -> None:
+    assert LatencyHistogram().counts == (0,) * (len(BOUNDS_S) + 1)
+
+
+def test_clients_that_say_nothing_hold_nobody_up(metrics: Metrics) -> None:
+    with socket.create_connection(("127.0.0.1", metrics.port)):
+        assert scrape(metrics.port)
+        # Nor the end, which the fixture brings.
+        metrics.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", metrics.port), timeout=5)
+
+
+def test_a_port_in_use_is_said_so(metrics: Metrics, health: Health) -> None:
+    address = f"127.0.0.1:{metrics.port}"
+    with pytest.raises(SinkError, match=f"cannot be served on {address}: Address alr"):
+        Metrics.start(address, health, dict, lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("0.0.0.0:9469", "which others could reach"),
+        ("192.168.1.2:9469", "which others could reach"),
+        ("example.org:9469", "which others could reach"),
+        ("9469", "allowed: HOST:PORT"),
+        ("127.0.0.1", "allowed: HOST:PORT"),
+        ("127.0.0.1:99999", "allowed: HOST:PORT"),
+    ],
+)
+def test_an_address_that_others_reach_is_refused(address: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        metrics_address(address)
+
+
+def test_ipv6_is_served_too(health: Health) -> None:
+    try:
+        metrics = Metrics.start("[::1]:0", health, dict, lambda: 0)
+    except SinkError as error:
+        pytest.skip(str(error))
+    try:
+        assert scrape(metrics.port, "[::1]")["ser_stream_steps_total", ""] == 7
+    finally:
+        metrics.close()
+
+
+def test_without_the_library_its_extra_is_named(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(MissingLibraryError, match=r"pip install 'ser-stream\[metrics"):
+        Metrics.start("127.0.0.1:0", health, dict, lambda: 0)
+
+
+def test_nothing_is_loaded_where_nobody_asked_for_it() -> None:
+    program = (
+        "import ser_stream.config, ser_stream.metrics, sys; "
+        "print([m for m in ('prometheus_client', 'http.server') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        env=ENVIRONMENT,
+        check=True,
+    )
+    assert done.stdout == b"[]\n"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def test_listen_serves_the_figures_of_what_it_hears() -> None:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    process = start("listen", "--input", MINUTE, "--metrics", address)
+    with process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if b'"prediction"' in line:
+                    break
+            deadline = time.monotonic() + 10
+            figures = scrape(port)
+            while figures["ser_stream_step_latency_seconds_count", ""] < 3:
+                assert time.monotonic() < deadline
+                figures = scrape(port)
+            assert figures["ser_stream_steps_total", ""] >= 3
+            assert figures["ser_stream_audio_state", "healthy"] == 1
+            assert figures["ser_stream_model_info", "open"] == 1
+            done = run("listen", "--input", MINUTE, "--metrics", address)
+            assert done.returncode == 5
+            assert f"cannot be served on {address}" in error_line(done)
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_listen_refuses_to_serve_others(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('# x\nmetrics = "0.0.0.0:9469"\n')
+    done = run("listen", "--input", MINUTE, "--config", config)
+    assert done.returncode == 2
+    assert f"{config}:2: metrics is '0.0.0.0:9469'" in error_line(done)

@@ -1,0 +1,147 @@
+"""Corpora that a model never heard, and openSMILE with an SVM beside it."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from ser_stream.commands.recognize import read_chunks, summarize
+from ser_stream.errors import ConfigError, ModelError
+from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer
+from tests.helpers.paths import CHECKPOINT
+from training.corpora import Utterance
+from training.evaluation.zero_shot import opensmile_baseline as yardstick
+from training.evaluation.zero_shot import run, table
+from training.evaluation.zero_shot.opensmile_baseline import training_clips
+from training.evaluation.zero_shot.scored_model import Judge, load_judge
+
+EMOTIONS = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder that holds the six clips as the corpora `far`, `emodb`, `crema-d`."""
+    folder = tmp_path_factory.mktemp("corpora")
+    for corpus in ("far", "emodb", "crema-d"):
+        (folder / corpus).mkdir()
+        with (folder / corpus / "manifest.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "speaker", "emotion", "sex", "language"])
+            for path in sorted(data.glob("???????.flac")):
+                (folder / corpus / path.name).symlink_to(path)
+                emotion = EMOTIONS.get(path.stem[5], "boredom")
+                writer.writerow([path.name, path.stem[:2], emotion, "male", "de"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    """The bundle of the package."""
+    return load_judge("open")
+
+
+def test_a_clip_is_heard_as_recognize_hears_it(corpora: Path, judge: Judge) -> None:
+    result, curves = run(judge, corpora, ["far"])
+    found = result["corpora"]["far"]
+    bundle = load_bundle("open")
+    recognizer = OnnxRecognizer(bundle)
+    right = []
+    for path in sorted((corpora / "far").glob("*.flac")):
+        if path.stem[5] in EMOTIONS:
+            summary = summarize(read_chunks(path), recognizer, bundle, PipelineConfig())
+            scores = summary.whole_scores(bundle.clip_temperature)
+            assert scores is not None
+            said = bundle.labels[int(scores.argmax())]
+            right.append(said == EMOTIONS[path.stem[5]])
+    assert (found["n"], found["dropped"]) == (5, {"boredom": 1})
+    assert found["WAR"] == pytest.approx(100 * np.mean(right))
+    assert found["steps"]["uncertain"] == bundle.thresholds.uncertain
+    assert list(found["languages"]) == ["German"]
+    assert len(curves["far"][0]) == found["steps"]["n"]
+    assert set(found["speakers"]) == {"03", "08", "10", "11", "15"}
+    graphs = result["model"]["graphs"]
+    assert graphs["head.onnx"] == bundle.manifest["files"]["head.onnx"]
+    text = table(result)
+    assert "dropped: 1 boredom" in text
+    assert text.count("\n") > 20
+
+
+def test_a_checkpoint_says_the_same_as_its_bundle(corpora: Path, judge: Judge) -> None:
+    checkpoint = load_judge(str(CHECKPOINT))
+    assert checkpoint.speakers == judge.speakers
+    assert checkpoint.corpora == judge.corpora
+    assert checkpoint.calibration.temperatures == (1.0,) * 25
+    ours, theirs = (run(j, corpora, ["far"])[0] for j in (judge, checkpoint))
+    for key in ("n", "recall", "confusion_matrix"):
+        assert ours["corpora"]["far"][key] == theirs["corpora"]["far"][key]
+
+
+def test_what_the_model_was_trained_on_is_not_unseen(
+    corpora: Path, judge: Judge, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="emodb: the model was trained on it"):
+        run(judge, corpora, ["far", "emodb"])
+    with pytest.raises(ConfigError, match="a bundle is calibrated"):
+        load_judge("open", tmp_path / "crossval.json")
+    (tmp_path / "crossval.json").write_text("{}")
+    with pytest.raises(ConfigError, match="no cross-validation result: 'config'"):
+        load_judge(str(CHECKPOINT), tmp_path / "crossval.json")
+    with pytest.raises(ModelError, match="there is no model"):
+        load_judge("gone")
+
+
+def test_the_svm_learns_from_the_clips_of_the_model(
+    corpora: Path, judge: Judge
+) -> None:
+    clips = training_clips(judge, corpora)
+    # Boredom is none of its classes, and these speakers are none of CREMA-D's.
+    assert len(clips) == 5
+    assert {c.corpus for c in clips} == {"emodb"}
+    assert len(judge.speakers) == 10 + 63
+
+
+def utterances(corpus: str, emotions: Sequence[str]) -> list[Utterance]:
+    return [
+        Utterance(corpus, Path(f"{i}.wav"), f"s{i % 4}", "male", emotion, "", "")
+        for i, emotion in enumerate(emotions)
+    ]
+
+
+def test_each_scaling_is_what_it_is_called(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # One feature tells the classes apart; in the other corpus it is shifted so far that
+    # by the source's scale all of it is happy.
+    labels = ("angry", "happy")
+    train = utterances("near", ["angry", "happy"] * 20)
+    test = utterances("far", ["angry", "happy"] * 8)
+
+    def features(
+        clips: Sequence[Utterance], feature_set: str, cache: Path
+    ) -> np.ndarray:
+        assert (feature_set, cache) == ("compare", tmp_path)
+        shift = 50.0 if clips[0].corpus == "far" else 0.0
+        return np.array(
+            [
+                [labels.index(c.emotion) + shift, 0.1 * (i % 3)]
+                for i, c in enumerate(clips)
+            ]
+        )
+
+    monkeypatch.setattr(yardstick, "functionals", features)
+    ours = [0, 1] * 4 + [0, 0] * 4
+    found = yardstick.yardstick(train, test, ours, labels, tmp_path)
+    assert found["source-scale"]["UAR"] == 50.0
+    assert found["source-scale"]["recall"] == {"angry": 0.0, "happy": 100.0}
+    assert found["own-scale"]["UAR"] == 100.0
+    # The model has all angry ones, and half of the happy ones: 75 percent.
+    assert found["source-scale"]["lead"] == 25.0
+    assert found["own-scale"]["lead"] == -25.0
+    low, high = found["own-scale"]["lead_interval"]
+    assert low <= -25.0 <= high

@@ -1,0 +1,133 @@
+"""The networks of the paper's tables, and the faster arithmetic of training on CPUs."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch.nn import functional as F
+
+from ser_stream.nn.cpac import ConvBlock, Cpac, CpacConfig
+from ser_stream.nn.cpu_ops import dropout, elu_pool
+from training.paper.clip_batches import ClipBatches, MaskConfig
+from training.paper.networks import Kind, Reading, build_network, cpac_config
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 6), (1, 4, 7, 5), (2, 1, 2, 3)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_elu_pool_is_torchs_elu_and_pool(
+    shape: tuple[int, ...], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(shape, dtype=torch.float64).contiguous(memory_format=layout)
+    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
+    a, b = elu_pool(ours), F.avg_pool2d(F.elu(theirs), 2)
+    torch.testing.assert_close(a, b)
+    weights = torch.randn_like(a)
+    torch.autograd.backward([(a * weights).sum(), (b * weights).sum()])
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_elu_pools_gradient_is_that_of_its_value() -> None:
+    torch.manual_seed(1)
+    x = torch.randn(2, 2, 5, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(elu_pool, (x,))
+
+
+@pytest.mark.parametrize("probability", [0.25, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
+    torch.manual_seed(2)
+    x = torch.ones(8, 64, 30, 10).contiguous(memory_format=torch.channels_last)
+    y = dropout(x, probability)
+    assert float((y == 0).float().mean()) == pytest.approx(probability, abs=0.01)
+    assert float(y.mean()) == pytest.approx(1.0, abs=0.02)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    # Not the same elements every time, and none at all without a probability.
+    assert not torch.equal(y, dropout(x, probability))
+    assert torch.equal(dropout(x, 0.0), x)
+
+
+def test_frozen_batch_norm_in_the_kernels_is_batch_norm_in_inference_mode() -> None:
+    torch.manual_seed(3)
+    cpac = Cpac(CpacConfig.as_published_code(4)).eval()
+    block = cpac.encoder.blocks[0]
+    assert isinstance(block, ConvBlock)
+    with torch.no_grad():
+        block.norm.weight.uniform_(0.5, 2.0)
+        block.norm.bias.normal_()
+        x = torch.randn(2, 1, 20, 39)
+        expected = F.avg_pool2d(F.elu(block.norm(block.conv(x))), 2)
+        torch.testing.assert_close(block(x), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_network_maps_frames_to_psi_and_logits(kind: Kind) -> None:
+    torch.manual_seed(4)
+    network = build_network(kind, cpac_config("as-published-code", 7))
+    frames = 50.0 * torch.randn(3, 237, 39)
+    assert network.features(frames).shape == (3, 64)
+    logits = network(frames)
+    assert logits.shape == (3, 7)
+    logits.sum().backward()
+    still = [n for n, p in network.named_parameters() if p.grad is None]
+    assert still == []
+    n_weights = sum(p.numel() for p in network.parameters())
+    assert 0.1e6 < n_weights < 2.2e6
+
+
+@pytest.mark.parametrize("reading", get_args(Reading))
+def test_cpac_with_its_classifier_is_the_same_network(reading: Reading) -> None:
+    config = cpac_config(reading, 6)
+    network = build_network("cpac", config).eval()
+    cpac = Cpac(config).eval()
+    cpac.encoder.load_state_dict(network.get_submodule("encoder").state_dict())
+    head = dict(network.get_submodule("head").state_dict())
+    classifier = network.classifier.state_dict()
+    head |= {f"classifier.{key}": value for key, value in classifier.items()}
+    cpac.head.load_state_dict(head)
+    frames = torch.randn(2, 118, 39)
+    with torch.no_grad():
+        torch.testing.assert_close(network(frames), cpac(frames))
+
+
+def clips(lengths: list[int]) -> list[np.ndarray]:
+    rng = np.random.default_rng(5)
+    return [rng.normal(size=(n, 39)).astype(np.float32) for n in lengths]
+
+
+def test_an_epoch_shows_every_clip_once_at_the_fixed_length() -> None:
+    batches = ClipBatches(
+        clips([50, 90, 120, 60]), [0, 1, 2, 3], batch_size=2, fixed=80
+    )
+    seen = list(batches.epoch(np.random.default_rng(0)))
+    assert [tuple(b.frames.shape) for b in seen] == [(2, 80, 39)] * 2
+    assert sorted(int(t) for b in seen for t in b.targets) == [0, 1, 2, 3]
+
+
+def test_windows_are_of_whole_columns_and_no_longer_than_asked() -> None:
+    lengths = list(np.random.default_rng(6).integers(45, 400, 64))
+    batches = ClipBatches(clips(lengths), [0] * 64, batch_size=8, max_columns=15)
+    widths = [b.frames.shape[1] for b in batches.epoch(np.random.default_rng(0))]
+    assert all((width - 30) % 8 == 0 and 38 <= width <= 150 for width in widths)
+    assert len(set(widths)) > 1
+
+
+def test_masks_change_the_batch_and_not_the_clips() -> None:
+    mask = MaskConfig(gain_db=20.0, time_masks=3)
+    kept = clips([100, 100])
+    before = [clip.copy() for clip in kept]
+    batches = ClipBatches(kept, [0, 1], batch_size=2, fixed=100, mask=mask)
+    plain = ClipBatches(kept, [0, 1], batch_size=2, fixed=100)
+    rows = np.array([0, 1])
+    rng = np.random.default_rng(1)
+    masked = batches.batch(rows, rng).frames
+    assert not torch.equal(masked, plain.batch(rows, rng).frames)
+    # A gain is a constant on the first coefficient, the same in all frames.
+    moved = masked[0] - plain.batch(rows, rng).frames[0]
+    untouched = moved[:, 5] == 0
+    assert untouched.any()
+    assert moved[untouched][:, 0].std() < 1e-4
+    assert all(np.array_equal(a, b) for a, b in zip(before, kept, strict=True))

@@ -1,0 +1,306 @@
+"""The runner of the paper's tables, on two tiny corpora cut from the bundled minute."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import soundfile
+
+from ser_stream.errors import ConfigError, SourceError
+from tests.helpers.paths import ROOT
+from training.paper.reproduce.cells import Cell, choose
+from training.paper.reproduce.result_file import check_same, read_result, write_result
+from training.paper.reproduce.run_cell import is_done, run_cell
+from training.paper.reproduce.systems import cell_config
+from training.paper.reproduce.workspace import Workspace
+
+EPOCHS = 2
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """Two corpora of 32 clips each: halves of the utterances of the minute."""
+    samples, rate = soundfile.read(data / "emodb_minute.flac", dtype="float32")
+    with (data / "emodb_minute.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    folder = tmp_path_factory.mktemp("corpora")
+    for corpus, gain in (("casia", 0.5), ("emodb", 1.0)):
+        (folder / corpus).mkdir()
+        with (folder / corpus / "manifest.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "speaker", "sex", "emotion"])
+            for row in rows:
+                begin, end = (
+                    float(row[k]) * rate / 1000 for k in ("start_ms", "end_ms")
+                )
+                middle = (begin + end) / 2
+                for part, (a, b) in enumerate([(begin, middle), (middle, end)]):
+                    name = f"{Path(row['file']).stem}{part}.wav"
+                    piece = gain * samples[int(a) : int(b)]
+                    soundfile.write(folder / corpus / name, piece, rate)
+                    sex = (
+                        "male"
+                        if row["speaker"] in ("03", "11", "12", "15")
+                        else "female"
+                    )
+                    writer.writerow([name, row["speaker"], sex, row["emotion"]])
+    return folder
+
+
+@pytest.fixture
+def space(corpora: Path, tmp_path: Path) -> Workspace:
+    return Workspace(corpora, tmp_path / "results", tmp_path / "runs", "cpu", EPOCHS)
+
+
+COMMAND = [sys.executable, "-m", "training", "reproduce"]
+
+
+def command(table: str, corpora: Path, out: Path, *options: str) -> list[str]:
+    folders = [
+        "--corpora",
+        corpora,
+        "--results",
+        out / "results",
+        "--runs",
+        out / "runs",
+    ]
+    settings = ["--epochs", EPOCHS, "--jobs", 2, "--device", "cpu"]
+    return [*COMMAND, table, *map(str, folders + settings), *options]
+
+
+def results_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """All results, less what says when and by whom they were made."""
+    found = {}
+    for path in sorted((folder / "results").glob("**/*.json")):
+        content = json.loads(path.read_text())
+        found[str(path.relative_to(folder))] = {
+            k: v for k, v in content.items() if k not in ("seconds", "revision")
+        }
+    return found
+
+
+WANTED = {
+    "1": ["--system", "cpac-as-published-code", "--place", "emodb", "--fold", "fold-3"],
+    "4": ["--place", "casia-emodb", "--fold", "transductive"],
+}
+
+
+@pytest.mark.timeout(300)
+def test_a_run_killed_at_a_random_moment_ends_as_an_undisturbed_one(
+    corpora: Path, tmp_path: Path
+) -> None:
+    """Kill -9 of the command and its workers; the test below kills the other kind."""
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    subprocess.run(command("4", corpora, calm, *WANTED["4"]), cwd=ROOT, check=True)
+    expected = results_in(calm)
+    # CAAM and Algorithm 4.
+    assert len(expected) == 2
+    assert not list((calm / "runs/cells").glob("**/checkpoint.pt"))
+
+    kills = 0
+    # The last time it is let go on to the end.
+    for wait in (random.Random(98).uniform(4.0, 9.0), 200.0):
+        process = subprocess.Popen(
+            command("4", corpora, killed, *WANTED["4"]),
+            cwd=ROOT,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert process.wait(wait) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills >= 1
+    assert results_in(killed) == expected
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_commands_workers_end_too_and_the_next_takes_their_cells(
+    corpora: Path, tmp_path: Path
+) -> None:
+    arguments = command("1", corpora, tmp_path, *WANTED["1"])
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as first:
+        # A checkpoint: a worker is in the middle of a cell.
+        while not list(tmp_path.glob("runs/cells/**/checkpoint.pt")):
+            assert first.poll() is None, "it ended too soon"
+            time.sleep(0.01)
+        # The command alone, and not its workers.
+        first.kill()
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert len(results_in(tmp_path)) == 2, done.stderr
+
+
+def test_a_cell_gives_all_figures_of_its_selections(space: Workspace) -> None:
+    cell = Cell("paper-10fold", "algorithm-2", "emodb", "fold-1", 98, inner=True)
+    told: list[float] = []
+    assert run_cell(cell, space, told.append)
+    assert told == [0.5, 1.0]
+    result = read_result(space.results / cell.path)
+    assert result["n"] == {"train": 23, "validation": 5, "test": 4}
+    assert set(result["selections"]) == {"oracle", "validated", "last"}
+    last = result["selections"]["last"]
+    assert last["epoch"] == EPOCHS
+    right = [a == b for a, b in zip(last["predicted"], result["truth"], strict=True)]
+    assert last["WAR"] == pytest.approx(100 * sum(right) / 4, abs=0.01)
+    assert sum(map(sum, last["confusion_matrix"])) == 4
+    best = max(row["test_WAR"] for row in result["curve"])
+    assert result["selections"]["oracle"]["WAR"] == best
+    # Once more: it is there, and nothing is computed.
+    before = (space.results / cell.path).read_bytes()
+    assert not run_cell(cell, space)
+    assert (space.results / cell.path).read_bytes() == before
+
+
+@pytest.mark.parametrize("system", ["caam", "dann", "cdan", "algorithm-4"])
+def test_all_methods_begin_from_one_source_checkpoint(
+    system: str, corpora: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+) -> None:
+    runs = tmp_path_factory.getbasetemp() / "shared-runs"
+    space = Workspace(corpora, tmp_path / "results", runs, "cpu", 1)
+    assert run_cell(Cell("cross", system, "casia-emodb", "inductive-1", 7), space)
+    assert len(list((runs / "source").glob("*/checkpoint.pt"))) == 1
+    cell = Cell("cross", system, "casia-emodb", "inductive-1", 7)
+    result = read_result(space.results / cell.path)
+    assert set(result["labels"]) == {"angry", "fear", "happy", "neutral", "sad"}
+    assert result["distances"]["after"]["mean"] > 0
+    assert result["config"]["options"] == ({"gamma": 1.5} if system == "caam" else {})
+
+
+def test_inductive_scoring_never_hears_the_speakers_it_scores(
+    space: Workspace,
+) -> None:
+    cell = Cell("cross", "caam", "casia-emodb", "inductive-1", 98)
+    utterances = space.place(cell).utterances
+    whole, *halves = space.folds(cell)
+    assert set(whole.adapt) == set(whole.test)
+    for fold in halves:
+        heard = {utterances[i].speaker for i in fold.adapt}
+        scored = {utterances[i].speaker for i in fold.test}
+        assert heard.isdisjoint(scored)
+        trained = {utterances[i].speaker for i in fold.train}
+        chosen = {utterances[i].speaker for i in fold.validation}
+        assert chosen
+        assert trained.isdisjoint(chosen)
+        assert {utterances[i].corpus for i in fold.train + fold.validation} == {"casia"}
+    assert sorted(halves[0].test + halves[1].test) == sorted(whole.test)
+
+
+def test_results_of_another_configuration_are_not_overwritten(
+    space: Workspace,
+) -> None:
+    cell = Cell("paper-10fold", "algorithm-3", "emodb", "fold-1", 98)
+    write_result(
+        space.results / cell.path, {"schema": 1, "config": cell_config(cell, 99)}
+    )
+    with pytest.raises(ConfigError, match=r"schedule.epochs: 99 there, 2 now"):
+        is_done(cell, space)
+
+
+def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "fold-1-seed-98.json"
+    path.write_text("{}")
+    with pytest.raises(SourceError, match=r"fold-1-seed-98.json is no result"):
+        check_same(path, {})
+
+
+def test_a_corpus_without_the_folds_is_refused_with_the_clip_that_lacks_one(
+    space: Workspace,
+) -> None:
+    with pytest.raises(SourceError, match="emodb has no fold for 32 clips"):
+        space.fold(Cell("emobox", "cpac-streaming", "emodb", "fold-1", 98))
+
+
+def test_a_class_that_only_the_test_clips_have_is_named(
+    corpora: Path, tmp_path: Path
+) -> None:
+    lone = tmp_path / "corpora/emodb"
+    lone.mkdir(parents=True)
+    with (corpora / "emodb/manifest.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    with (lone / "manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(rows[0])
+        for row in rows[1:]:
+            (lone / row[0]).symlink_to(corpora / "emodb" / row[0])
+            row[3] = "disgust" if row[1] == "09" else row[3]
+            writer.writerow(row)
+    space = Workspace(tmp_path / "corpora", tmp_path / "r", tmp_path / "runs")
+    with pytest.raises(SourceError, match="disgust is in the test clips but not in"):
+        space.fold(Cell("loso", "cpac-streaming", "emodb", "speaker-09", 98))
+    with pytest.raises(SourceError, match="no speaker-10; it has speaker-03"):
+        space.fold(Cell("loso", "cpac-streaming", "emodb", "speaker-10", 98))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["9"], "no table '9'; allowed: 1, 2"),
+        (["1", "--protocol", "5fold"], "no protocol '5fold'; allowed: paper-10fold"),
+        (["1", "--system", "resnet"], "no system 'resnet'; allowed: algorithm-1"),
+        (["2", "--place", "emodb-iemocap"], "no corpus or pair 'emodb-iemocap'"),
+        (["2", "--place", "emodb"], "table 2 has no cell of these"),
+        (["1", "--fold", "fold-11"], "no fold 'fold-11'; allowed: fold-1"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(
+    arguments: list[str], message: str, corpora: Path
+) -> None:
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--corpora", str(corpora)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_most_telling_cells_come_first() -> None:
+    cells = choose("all", None, [98])
+    assert str(cells[0]) == "cross/caam/casia-emodb/transductive-seed-98"
+    assert len(set(cells)) == len(cells)
+    assert {c.protocol for c in cells} == {"cross", "paper-10fold", "emobox", "loso"}
+
+
+def test_a_full_disk_ends_a_cell_and_leaves_no_half_result(
+    corpora: Path, tmp_path: Path
+) -> None:
+    """Files may grow to 1 MB: the checkpoint does not fit."""
+    script = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20));"
+        "from training.__main__ import main; sys.exit(main())"
+    )
+    options = ["--jobs", "1", *WANTED["1"]]
+    arguments = command("1", corpora, tmp_path, *options)[3:]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "checkpoint.pt could not be written" in done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("results/**/*"))

@@ -1,0 +1,305 @@
+"""Training on the six clips: what is killed goes on as if nothing had happened."""
+
+import csv
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import Tensor
+
+from ser_stream.errors import ConfigError, ModelError, SourceError
+from ser_stream.nn.cpac import Cpac
+from tests.helpers.paths import ROOT
+from training.corpora import Utterance, load_corpora
+from training.engine.checkpoint import load_checkpoint
+from training.engine.fit import pick_device
+from training.recipe.config import CorpusConfig, TrainConfig
+from training.recipe.dataset import Batch, TrainingSet, load_noises
+from training.recipe.model import build_model
+from training.recipe.train import mixed_loss, train
+
+CONFIG = TrainConfig(
+    name="tiny",
+    corpora=(CorpusConfig("clips"),),
+    epochs=2,
+    batch_size=4,
+    max_columns=4,
+    noise="",
+)
+
+# Trains as the parent does, and kills itself as soon as an epoch has been saved.
+VICTIM = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from training.recipe.config import TrainConfig
+from training.corpora import load_corpora
+from training.recipe.train import train
+
+out = Path(sys.argv[2])
+
+def watch():
+    while not (out / "checkpoint.pt").exists():
+        time.sleep(0.0005)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, daemon=True).start()
+config = TrainConfig.read(Path(sys.argv[3]))
+train(load_corpora(Path(sys.argv[1]), ["clips"]), config, out,
+      device="cpu", threads=1, progress=False)
+"""
+
+TOML = """
+name = "tiny"
+epochs = 2
+batch_size = 4
+max_columns = 4
+noise = ""
+[[corpora]]
+name = "clips"
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Sums in the same order, in this process and in the one that is killed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder that holds the six clips as the corpus `clips`."""
+    folder = tmp_path_factory.mktemp("corpora")
+    emotions = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
+    (folder / "clips").mkdir()
+    with (folder / "clips/manifest.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "speaker", "emotion"])
+        for path in sorted(data.glob("???????.flac")):
+            (folder / "clips" / path.name).symlink_to(path)
+            emotion = emotions.get(path.stem[5], "boredom")
+            writer.writerow([path.name, path.stem[:2], emotion])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def utterances(corpora: Path) -> list[Utterance]:
+    return load_corpora(corpora, ["clips"])
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the clips' spectra are kept."""
+    return tmp_path_factory.mktemp("spectra")
+
+
+def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
+    return train(utterances, config, out, device="cpu", threads=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    utterances: list[Utterance], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The folder of a run of two epochs."""
+    return run(utterances, tmp_path_factory.mktemp("run")).parent
+
+
+def epochs_in(folder: Path) -> list[dict[str, str]]:
+    with (folder / "epochs.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_weights(a: Path, b: Path) -> None:
+    ours, theirs = (load_checkpoint(folder / "checkpoint.pt") for folder in (a, b))
+    assert ours["epoch"] == theirs["epoch"]
+    for part in ("weights", "model"):
+        assert ours[part].keys() == theirs[part].keys()
+        for name, weight in ours[part].items():
+            assert torch.equal(weight, theirs[part][name]), f"{part}: {name}"
+
+
+def test_a_run_leaves_a_checkpoint_a_row_for_each_epoch_and_a_picture(
+    undisturbed: Path,
+) -> None:
+    rows = epochs_in(undisturbed)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(0.0 < float(row["loss"]) < 10.0 for row in rows)
+    assert (undisturbed / "curve.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    saved = load_checkpoint(undisturbed / "checkpoint.pt")
+    assert saved["epoch"] == 2
+    # Boredom is none of the labels, and so its speaker has not been seen.
+    assert saved["speakers"] == [f"clips/{s}" for s in ("03", "08", "10", "11", "15")]
+
+
+def test_a_checkpoint_rebuilds_the_network_and_its_settings(undisturbed: Path) -> None:
+    saved = load_checkpoint(undisturbed / "checkpoint.pt")
+    model, config = build_model(saved)
+    assert config == CONFIG
+    assert not model.training
+    assert model.encoder.mean.abs().max() > 1.0
+    with torch.no_grad():
+        assert model(torch.zeros(1, 38, 78)).shape == (1, 5)
+
+
+def test_training_moves_the_weights_and_their_average(undisturbed: Path) -> None:
+    saved = load_checkpoint(undisturbed / "checkpoint.pt")
+    torch.manual_seed(CONFIG.seed)
+    begin = Cpac(CONFIG.model).state_dict()
+    name = "head.classifier.weight"
+    moved = (saved["model"][name] - begin[name]).norm()
+    kept = (saved["weights"][name] - begin[name]).norm()
+    assert moved > kept > 0.0
+
+
+def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
+    undisturbed: Path, utterances: list[Utterance], corpora: Path, tmp_path: Path
+) -> None:
+    out, toml = tmp_path / "out", tmp_path / "tiny.toml"
+    toml.write_text(TOML)
+    assert TrainConfig.read(toml) == CONFIG
+    done = subprocess.run(
+        [sys.executable, "-c", VICTIM, str(corpora), str(out), str(toml)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    half = load_checkpoint(out / "checkpoint.pt")
+    assert half["epoch"] == 1
+    # A kill while it wrote the next one would leave this, too.
+    (out / "checkpoint.part").write_bytes(b"half of a checkpoint")
+    run(utterances, out)
+    assert_same_weights(out, undisturbed)
+    name = "head.classifier.weight"
+    whole = load_checkpoint(out / "checkpoint.pt")
+    assert not torch.equal(half["model"][name], whole["model"][name])
+    # Of each epoch one row, with the same loss.
+    ours = [(row["epoch"], row["loss"]) for row in epochs_in(out)]
+    assert ours == [(row["epoch"], row["loss"]) for row in epochs_in(undisturbed)]
+
+
+def test_a_run_that_is_over_is_left_as_it_is(
+    undisturbed: Path, utterances: list[Utterance]
+) -> None:
+    before = (undisturbed / "checkpoint.pt").read_bytes()
+    run(utterances, undisturbed)
+    assert (undisturbed / "checkpoint.pt").read_bytes() == before
+    assert len(epochs_in(undisturbed)) == 2
+
+
+def test_a_run_of_another_configuration_is_not_overwritten(
+    undisturbed: Path, utterances: list[Utterance]
+) -> None:
+    before = (undisturbed / "checkpoint.pt").read_bytes()
+    # The schedule depends on the number of epochs: more of them are another run.
+    with pytest.raises(ConfigError, match="another configuration; delete it, or"):
+        run(utterances, undisturbed, replace(CONFIG, epochs=3))
+    assert (undisturbed / "checkpoint.pt").read_bytes() == before
+    assert len(epochs_in(undisturbed)) == 2
+
+
+def test_a_checkpoint_that_is_absent_or_damaged_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"there is no checkpoint .*gone.pt"):
+        load_checkpoint(tmp_path / "gone.pt")
+    (tmp_path / "bad.pt").write_bytes(b"PK no checkpoint")
+    with pytest.raises(ModelError, match=r"bad.pt is no checkpoint"):
+        load_checkpoint(tmp_path / "bad.pt")
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(
+    utterances: list[Utterance], tmp_path: Path
+) -> None:
+    config = replace(CONFIG, learning_rate=1e30)
+    with pytest.raises(ModelError, match="the loss is nan in epoch 2; the last good"):
+        run(utterances, tmp_path, config)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["epoch"] == 1
+
+
+def test_clips_without_any_of_the_labels_are_refused(
+    utterances: list[Utterance], tmp_path: Path
+) -> None:
+    bored = [u for u in utterances if u.emotion == "boredom"]
+    assert len(bored) == 1
+    with pytest.raises(SourceError, match="no clip has one of the labels angry, fear"):
+        TrainingSet(bored, CONFIG, [], tmp_path)
+
+
+def test_an_epoch_shows_all_classes_alike_in_windows_of_all_lengths(
+    utterances: list[Utterance], cache: Path
+) -> None:
+    # Speaker 03 said one thing in anger, and now thirty times.
+    angry = [u for u in utterances if u.emotion == "angry"]
+    config = replace(CONFIG, batch_size=2)
+    data = TrainingSet(utterances + 29 * angry, config, [], cache)
+    maker = data.maker(np.random.default_rng(5))
+    counts, lengths = np.zeros(5), set()
+    for _ in range(4):
+        for batch in data.batches(maker, np.zeros(78, np.float32)):
+            n, rest = divmod(batch.frames.shape[1] - 30, 8)
+            assert rest == 0
+            lengths.add(n)
+            counts += np.bincount(batch.targets.numpy(), minlength=5)
+    assert lengths == {1, 2, 3, 4}
+    assert counts.sum() == 4 * 17 * 2
+    assert counts.min() > 0.5 * counts.mean()
+    assert counts.max() < 1.5 * counts.mean()
+
+
+def test_the_same_generator_gives_the_same_windows(
+    utterances: list[Utterance], cache: Path
+) -> None:
+    data = TrainingSet(utterances, CONFIG, [], cache)
+
+    def frames(seed: int) -> Tensor:
+        maker = data.maker(np.random.default_rng(seed))
+        return next(data.batches(maker, np.zeros(78, np.float32))).frames
+
+    assert torch.equal(frames(3), frames(3))
+    assert not torch.equal(frames(3)[:, :38], frames(4)[:, :38])
+
+
+def test_a_corpus_says_nothing_about_classes_it_has_no_say_in(
+    rng: np.random.Generator,
+) -> None:
+    config = replace(CONFIG, augment=replace(CONFIG.augment, mixup=0.0))
+    torch.manual_seed(0)
+    model = Cpac(config.model)
+    allowed = torch.tensor([[False, False, True, False, True]] * 4)
+    batch = Batch(torch.randn(4, 38, 78), torch.tensor([2, 4, 2, 4]), allowed)
+    loss, right = mixed_loss(model, batch, rng, config)
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradient = model.head.classifier.bias.grad
+    assert gradient is not None
+    assert (gradient != 0.0).tolist() == [False, False, True, False, True]
+    # Among two classes; log 2 where nothing has been learned.
+    assert 0.2 < loss.item() < 2.0
+    assert 0 <= int(right) <= 4
+
+
+def test_noise_recordings_of_voices_stay_out(data: Path, tmp_path: Path) -> None:
+    assert load_noises(tmp_path / "nowhere") == []
+    for name in ("rain.flac", "baby_cry_1.flac", "man_imitating_a_cat.flac"):
+        (tmp_path / name).symlink_to(data / "03a01Wa.flac")
+    assert [len(noise) for noise in load_noises(tmp_path)] == [30_045]
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    assert pick_device("cpu").type == "cpu"
+    if not torch.cuda.is_available():
+        assert pick_device("auto").type == "cpu"
+        with pytest.raises(ConfigError, match="no CUDA device; use --device cpu"):
+            pick_device("cuda")

@@ -1,0 +1,617 @@
+"""The results page: numbers from a tree of made-up results, all of them checked."""
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import audmetric
+import numpy as np
+import pytest
+from PIL import Image
+
+from ser_stream.errors import SourceError
+from tests.helpers.paths import ROOT
+from training.evaluation.bootstrap import N_BOOTSTRAP
+from training.report import build
+from training.report.cells import N_FOLDS, Cells
+from training.report.confusion_figure import percent_matrix
+from training.report.load import Scored, load_runs
+from training.report.published import RERUN, Published
+from training.report.significance import counts_of, gain, interval
+
+PROTOCOLS = ROOT / "training/protocols"
+PUBLISHED = PROTOCOLS / "paper_tables.csv"
+LABELS = ["angry", "sad"]
+TRUTH = [0, 0, 1, 1]
+SPEAKERS = ["03", "03", "08", "08"]
+PSI_WIDTH, N_MFCC = 64, 39
+
+
+def metrics(
+    truth: Sequence[int], predicted: Sequence[int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """What the runner stores of a selection."""
+    indices = list(range(len(labels)))
+    recall = audmetric.recall_per_class(truth, predicted, indices)
+    f1 = audmetric.unweighted_average_fscore(truth, predicted, indices)
+    return {
+        "epoch": 3,
+        "WAR": 100 * audmetric.accuracy(truth, predicted),
+        "UAR": 100 * audmetric.unweighted_average_recall(truth, predicted, indices),
+        "macro_F1": 100 * f1,
+        "recall": {labels[i]: 100 * value for i, value in recall.items()},
+        "confusion_matrix": audmetric.confusion_matrix(truth, predicted, indices),
+        "predicted": list(predicted),
+    }
+
+
+def write(results: Path, where: str, seed: int = 98, **changed: Any) -> Path:
+    """A result as the runner writes it: `where` is PROTOCOL/SYSTEM/PLACE/FOLD.
+
+    Args:
+        results: the tree.
+        where: what it is of.
+        seed: of the training.
+        changed: `predicted` by selection, and any other key of the file; no epochs
+            where they are 0, as of a support vector machine.
+    """
+    protocol, system, place, fold = where.split("/")
+    truth = changed.pop("truth", TRUTH)
+    labels = changed.pop("labels", LABELS)
+    validated = "-validated" if changed.pop("second_training", False) else ""
+    selections = changed.pop("predicted", {"last": truth})
+    stored = {
+        "schema": 1,
+        "protocol": protocol,
+        "system": system,
+        "place": place,
+        "fold": fold,
+        "seed": seed,
+        "labels": labels,
+        "config": {},
+        "revision": "8c1d2cc",
+        "versions": {"python": "3.11"},
+        "device": "cpu",
+        "seconds": 1800,
+        "epochs": 60,
+        "n": {"train": 9, "test": len(truth)},
+        "selections": {
+            name: metrics(truth, predicted, labels)
+            for name, predicted in selections.items()
+        },
+        "clips": [f"{place}/{fold}-{i}.flac" for i in range(len(truth))],
+        "speakers": changed.pop("speakers", SPEAKERS),
+        "truth": truth,
+        "curve": [{"epoch": e, "loss": 1 / e, "test_WAR": 50.0} for e in (1, 2, 3)],
+        **changed,
+    }
+    if not stored["epochs"]:
+        del stored["epochs"]
+    path = results / protocol / system / place / f"{fold}-seed-{seed}{validated}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    return path
+
+
+def page(results: Path) -> str:
+    """The markdown of a tree, beside it."""
+    out = results.parent / "docs/results.md"
+    build(results, out, PUBLISHED)
+    return out.read_text(encoding="utf-8")
+
+
+def numbers(results: Path) -> Any:
+    """The JSON that `page` wrote."""
+    text = (results.parent / "docs/results.json").read_text(encoding="utf-8")
+    return json.loads(text)
+
+
+def row(text: str, *starts: str, after: str = "") -> list[str]:
+    """Cells of the first table row that begins so."""
+    start = "| " + " | ".join(starts) + " |"
+    line = next(
+        x for x in text[text.index(after) :].splitlines() if x.startswith(start)
+    )
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def scored(
+    truth: Sequence[int],
+    predicted: Sequence[int],
+    speakers: Sequence[str],
+    labels: Sequence[str] = LABELS,
+) -> Scored:
+    """A fold that was scored."""
+    clips = tuple(f"{i}.flac" for i in range(len(truth)))
+    return Scored(
+        1,
+        {},
+        {},
+        tuple(labels),
+        clips,
+        tuple(speakers),
+        tuple(truth),
+        tuple(predicted),
+    )
+
+
+def test_without_results_all_is_not_run(tmp_path: Path) -> None:
+    said = build(tmp_path / "results", tmp_path / "docs/results.md", PUBLISHED)
+    text = (tmp_path / "docs/results.md").read_text(encoding="utf-8")
+    assert "0 finished folds" in said[0]
+    assert row(text, "EMODB", "CPAC, as published code", after="### Table 1")[2:] == [
+        "94.97",
+        "86.15",
+        *["*not run*"] * 4,
+    ]
+    assert "### Figure S1: confusion matrices\n\n*not run*" in text
+    assert not list((tmp_path / "docs").rglob("*.png"))
+    assert numbers(tmp_path / "results")["cells"] == []
+
+
+def test_every_table_of_the_paper_is_there_and_no_cell_is_blank(tmp_path: Path) -> None:
+    text = page(tmp_path / "results")
+    for name in ("1", "2", "3", "4", "S3", "S4", "S5"):
+        assert f"### Table {name}:" in text
+        assert f"`python -m training reproduce {name} --protocol" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) > 200
+    assert not [line for line in rows if re.search(r"\|\s*\|", line)]
+    # Each of the paper's numbers, in the table that it is of.
+    for (name, _, _, _), value in Published.read(PUBLISHED).values.items():
+        if not name.startswith("EmoBox"):
+            section = "Table 1" if name == RERUN else f"Table {name}"
+            assert f"{value:.2f}" in text[text.index(f"### {section}:") :]
+
+
+def test_ours_stands_beside_the_papers_number(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    where = "paper-10fold/cpac-as-published-code/emodb/fold-{}"
+    for k in range(1, 11):
+        # Accuracy of fold 1 to 9: oracle 100, last 75; of fold 10: oracle 50, last 25.
+        oracle, last = (TRUTH, [0, 0, 1, 0]) if k < 10 else ([1, 1, 1, 1], [1, 1, 1, 0])
+        write(results, where.format(k), predicted={"oracle": oracle, "last": last})
+    cells = row(page(results), "EMODB", "CPAC, as published code")
+    assert cells[2:4] == ["94.97", "86.15"]
+    assert cells[4].startswith("95.00 (")
+    assert cells[5].startswith("70.00 (")
+    assert cells[6:] == ["*not run*", "1 seed, 60 epochs"]
+    ours = numbers(results)["tables"]["1"]
+    found = next(
+        r for r in ours if (r["place"], r["metric"]) == ("emodb", "WAR") and r["ours"]
+    )
+    assert found["paper"] == 94.97
+    assert found["ours"]["oracle"]["mean"] == 95.0
+    assert "validated" not in found["ours"]
+
+
+def test_the_validated_training_is_merged_with_the_other(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    where = "paper-10fold/cpac-as-written/casia/fold-{}"
+    for k in range(1, 11):
+        write(results, where.format(k), predicted={"last": TRUTH})
+        write(
+            results,
+            where.format(k),
+            second_training=True,
+            epochs=40,
+            # A second training has a last epoch too; it is not the `last` of the page.
+            predicted={"validated": [0, 1, 1, 1], "last": [1, 1, 0, 0]},
+        )
+    runs = load_runs(results)
+    assert len(runs) == 10
+    assert [set(run.selections) for run in runs] == [{"last", "validated"}] * 10
+    assert [run.fold for run in runs] == [f"fold-{k}" for k in range(1, 11)]
+    assert {run.seconds for run in runs} == {3600.0}
+    cells = row(page(results), "CASIA", "CPAC, as written")
+    assert cells[4] == "*not run*"
+    assert cells[5].startswith("100.00 (")
+    assert cells[6].startswith("75.00 (")
+    assert cells[7] == "last: 1 seed, 60 epochs; validated: 1 seed, 40 epochs"
+
+
+def test_a_cell_says_how_many_folds_it_rests_on(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for k in (1, 2, 10):
+        write(results, f"paper-10fold/algorithm-2/savee/fold-{k}")
+    text = page(results)
+    cells = row(text, "SAVEE", "Algorithm 2", after="### Table 3")
+    assert cells[5] == "100.00 (100.0 to 100.0)†; 3 of 10 folds"
+
+
+def test_seeds_are_pooled_but_not_half_a_seed_with_a_whole_one(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for k in range(1, 11):
+        for seed, predicted in ((98, TRUTH), (99, [0, 1, 1, 1])):
+            where = f"paper-10fold/algorithm-1/emodb/fold-{k}"
+            write(results, where, seed, predicted={"last": predicted})
+    write(
+        results,
+        "paper-10fold/algorithm-1/emodb/fold-1",
+        7,
+        predicted={"last": [1, 1, 0, 0]},
+    )
+    cell = Cells(load_runs(results)).cell(
+        "paper-10fold", "algorithm-1", "emodb", "last"
+    )
+    assert cell is not None
+    assert cell.seeds == [98, 99]
+    assert cell.mean("WAR") == pytest.approx(87.5)
+    assert cell.complete
+
+
+def test_the_interval_is_that_of_drawing_speakers_clip_by_clip() -> None:
+    rng = np.random.default_rng(5)
+    truth, predicted = rng.integers(3, size=(2, 400)).tolist()
+    speakers = [f"s{i}" for i in rng.integers(7, size=400)]
+    t, p, rng = np.array(truth), np.array(predicted), np.random.default_rng(0)
+    rows = [np.flatnonzero(np.array(speakers) == s) for s in sorted(set(speakers))]
+    draws = []
+    for _ in range(N_BOOTSTRAP):
+        drawn = np.concatenate([rows[i] for i in rng.integers(7, size=7)])
+        recalls = [np.mean(p[drawn][t[drawn] == c] == c) for c in range(3)]
+        draws.append(100 * np.mean(recalls))
+    found = interval([scored(truth, predicted, speakers, ["a", "b", "c"])], "UAR")
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]))
+
+
+def test_pooled_metrics_are_those_of_audmetric() -> None:
+    rng = np.random.default_rng(6)
+    truth, predicted = rng.integers(3, size=(2, 90)).tolist()
+    speakers = [f"s{i % 4}" for i in range(90)]
+    folds = [
+        scored(
+            truth[i : i + 30],
+            predicted[i : i + 30],
+            speakers[i : i + 30],
+            ["a", "b", "c"],
+        )
+        for i in (0, 30, 60)
+    ]
+    counts = counts_of(folds)
+    uar = audmetric.unweighted_average_recall(truth, predicted)
+    assert counts.value("UAR") == pytest.approx(100 * uar)
+    assert counts.value("WAR") == pytest.approx(
+        100 * audmetric.accuracy(truth, predicted)
+    )
+
+
+def test_a_class_that_was_never_said_has_no_recall() -> None:
+    counts = counts_of([scored([0, 0, 2], [0, 1, 2], ["x", "y", "y"], ["a", "b", "c"])])
+    assert counts.value("UAR") == pytest.approx(75.0)
+
+
+def test_the_paired_interval_of_two_speakers_is_known() -> None:
+    # Both say each class twice. Of x the first system has all right, the base half; of
+    # y both have half: the gain is 50 or 0 or, of both together, 25 points. A draw of
+    # two takes x twice in a quarter of all, so 2.5 % and 97.5 % are 0 and 50.
+    truth = [0, 0, 1, 1] * 2
+    speakers = ["x"] * 4 + ["y"] * 4
+    base = [0, 1, 1, 0] * 2
+    better = [0, 0, 1, 1, 0, 1, 1, 0]
+    found = gain(
+        [scored(truth, better, speakers)],
+        [scored(truth, base, speakers)],
+        "UAR",
+        n_expected=1,
+    )
+    assert found.points == pytest.approx(25.0)
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.0, 50.0))
+    assert found.interval.crude
+    drawn = {round(float(x)) for x in found.draws}
+    assert drawn == {0, 25, 50}
+
+
+def test_a_gain_needs_the_same_clips() -> None:
+    first = scored([0, 1], [0, 1], ["x", "y"])
+    other = scored([0, 1, 1], [0, 1, 1], ["x", "y", "y"])
+    with pytest.raises(ValueError, match="same clips"):
+        gain([first], [other], "UAR", n_expected=1)
+
+
+def test_gains_and_means_over_the_two_pairs(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    half = [0, 1, 1, 0]
+    for place, predicted in (("casia-emodb", TRUTH), ("emodb-casia", [0, 0, 1, 0])):
+        for seed in (1, 2):
+            chosen = {"oracle": predicted, "validated": half}
+            distances = {
+                "before": {"angry": 10.0 * seed, "mean": 100.0 * seed},
+                "after": {"angry": 1.0, "mean": 2.0},
+            }
+            where = f"cross/{{}}/{place}/transductive"
+            write(
+                results,
+                where.format("caam"),
+                seed,
+                predicted=chosen,
+                distances=distances,
+            )
+            # A seed that CAAM has not does not count in the gain.
+        for seed in (2, 3):
+            chosen = {"oracle": half, "validated": half}
+            write(results, where.format("algorithm-4"), seed, predicted=chosen)
+    write(results, "cross/caam/casia-emodb/inductive-1", 1, predicted={"last": TRUTH})
+    text = page(results)
+    gains = row(text, "CASIA to EMODB", "CAAM", "transductive")
+    assert gains[3] == "+50.00 (+50.0 to +50.0)†"
+    assert gains[4] == "*not run*"
+    assert gains[5] == "+0.00 (+0.0 to +0.0)†"
+    mean = row(text, "mean of CASIA to EMODB and back", "CAAM", "transductive")
+    assert mean[3].startswith("+37.50 (")
+    short = row(
+        text, "CASIA to EMODB and back, transductive, mean UAR of CAAM", "oracle"
+    )
+    assert short[2] == "47.09"
+    assert short[3].startswith("87.50 (")
+    both = row(text, "CASIA to EMODB", "CAAM", after="### Clips adapted to")
+    assert both[2].startswith("100.00 (")
+    assert both[6] == "100.00 (100.0 to 100.0)†; 1 of 2 folds"
+    # Distances: seeds 1 and 2, beside what the caption of Fig. S4 says.
+    assert row(text, "CASIA to EMODB", "angry")[2:4] == ["15.00", "1.00"]
+    assert row(text, "CASIA to EMODB", "mean")[2:] == [
+        "150.00",
+        "2.00",
+        "2286.44",
+        "19.87",
+    ]
+    assert row(text, "SAVEE to CASIA", "mean")[2:] == [
+        *["*not run*"] * 2,
+        *["none published"] * 2,
+    ]
+    assert numbers(results)["gains"][0]["points"] == 50.0
+    assert numbers(results)["means"][0]["system"] == "algorithm-4"
+
+
+def test_emobox_stands_beside_published_figures_and_opensmile(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for k in range(1, 5):
+        write(
+            results,
+            f"emobox/cpac-as-written/casia/fold-{k}",
+            predicted={"last": [0, 1, 1, 1]},
+        )
+        write(results, f"emobox/compare-svm/casia/fold-{k}", epochs=0)
+    write(results, "emobox/mine/casia/fold-1")
+    text = page(results)
+    assert row(text, "CPAC, as written (ours)")[1].startswith("75.00 (")
+    assert row(text, "CPAC, as written (ours)")[2] == "*not run*"
+    assert row(text, "openSMILE ComParE 2016 + SVM (ours)")[1].startswith("100.00 (")
+    assert row(text, "openSMILE eGeMAPS + SVM (ours)")[1:] == ["*not run*"] * 4
+    assert row(text, "mine (ours)")[1].endswith("; 1 of 4 folds")
+    assert row(text, "WavLM large, frozen (EmoBox Table 4)")[1:] == [
+        "52.12",
+        "92.58",
+        "66.74",
+        "72.00",
+    ]
+    # All of ours: UAR, WAR, macro F1 of 0/1/1/1 against 0/0/1/1.
+    detail = row(text, "CASIA", "CPAC, as written", after="## EmoBox folds")
+    assert detail[4] == "73.33"
+    assert row(text, "CASIA", "openSMILE ComParE 2016 + SVM")[5] == "1 seed, one fit"
+
+
+def test_a_single_fit_has_no_selection(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for k in range(1, 11):
+        write(results, f"paper-10fold/compare-svm/emodb/fold-{k}", epochs=0)
+    cells = row(
+        page(results), "EMODB", "openSMILE ComParE 2016 + SVM", after="### Table 1"
+    )
+    assert cells[2:5] == ["none published", "none published", "one fit"]
+    assert cells[6:] == ["one fit", "1 seed, one fit"]
+
+
+def test_loso_has_every_system_and_one_speaker_no_interval(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write(results, "loso/cpac-streaming/emodb/speaker-03", speakers=["03"] * 4)
+    text = page(results)
+    one = "100.00 (no interval: one speaker); 1 of 10 folds"
+    cells = row(text, "CPAC, streaming", after="## Speakers never heard")
+    assert cells[1:] == ["*not run*", one, "*not run*", "*not run*"]
+    assert row(text, "EMODB", "CPAC, streaming", one)
+    not_run = row(text, "openSMILE eGeMAPS + SVM", after="## Speakers never heard")
+    assert not_run[1:] == ["*not run*"] * 4
+
+
+def test_confusion_matrices_are_percent_of_a_row(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    predictions = {"oracle": [0, 1, 1, 1]}
+    for k in (1, 2):
+        where = f"paper-10fold/cpac-as-published-code/emodb/fold-{k}"
+        write(results, where, predicted=predictions)
+    cells = Cells(load_runs(results))
+    cell = cells.cell("paper-10fold", "cpac-as-published-code", "emodb", "oracle")
+    assert cell is not None
+    np.testing.assert_allclose(percent_matrix(cell), [[50, 50], [0, 100]])
+    text = page(results)
+    assert "![Figure S1: confusion matrices](results/figure-s1.png)" in text
+    assert "EMODB, oracle: 2 of 10 folds." in text
+    assert "CASIA, oracle: *not run*." in text
+
+
+def full_tree(results: Path) -> None:
+    """Enough for every figure."""
+    rng = random.Random(1)
+    n = 16
+    truth = [i % 2 for i in range(n)]
+    speakers = [f"s{i % 6}" for i in range(n)]
+
+    def guess() -> list[int]:
+        return [t if rng.random() < 0.7 else 1 - t for t in truth]
+
+    common: dict[str, Any] = {"truth": truth, "speakers": speakers}
+    for place in ("casia", "emodb", "savee", "ravdess"):
+        for system in (
+            "cpac-as-published-code",
+            "algorithm-1",
+            "algorithm-2",
+            "algorithm-3",
+        ):
+            predicted = {"oracle": guess(), "last": guess()}
+            where = f"paper-10fold/{system}/{place}/fold-1"
+            path = write(results, where, predicted=predicted, **common)
+            save_points(path.with_suffix(".npz"), truth)
+    for place in ("casia-emodb", "emodb-casia"):
+        predicted = {"oracle": guess(), "last": guess(), "validated": guess()}
+        curve = [{"epoch": e, "test_UAR": 30.0 + e} for e in (1, 2, 3)]
+        where = f"cross/caam/{place}/transductive"
+        path = write(results, where, predicted=predicted, curve=curve, **common)
+        save_points(path.with_suffix(".npz"), truth * 2, domain=[0] * n + [1] * n)
+
+
+def save_points(path: Path, truth: list[int], domain: list[int] | None = None) -> None:
+    """What the runner keeps for t-SNE."""
+    rng = np.random.default_rng(len(path.parts))
+    n = len(truth)
+    arrays: dict[str, Any] = {"psi": rng.normal(size=(n, PSI_WIDTH)).astype(np.float16)}
+    if domain is not None:
+        arrays["domain"] = np.array(domain)
+        arrays["mfcc"] = rng.normal(0, 100, size=(n, N_MFCC)).astype(np.float16)
+    np.savez(path, truth=np.array(truth), **arrays)
+
+
+# A dozen t-SNEs: long where the cores are busy with training.
+@pytest.mark.timeout(600)
+def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    full_tree(results)
+    first = page(results)
+    docs = tmp_path / "docs"
+    files = sorted(path for path in docs.rglob("*") if path.is_file())
+    kept = {path: path.read_bytes() for path in files}
+    # One t-SNE is drawn anew, the others are known to be of the same points.
+    (docs / "results/figure-s2.png").unlink()
+    assert page(results) == first
+    assert {path: path.read_bytes() for path in files} == kept
+    names = [path.stem for path in files if path.suffix == ".png"]
+    assert names == [
+        *("figure-2", "figure-3", "figure-s1", "figure-s2", "figure-s3", "figure-s4"),
+        *("learning-curves", "ours-and-the-paper"),
+    ]
+    assert (
+        "*not run*" not in first[first.index("### Figure 2") : first.index("## What")]
+    )
+    # In a web page: some kilobytes each, all of them images.
+    assert sum(len(kept[path]) for path in files) < 1_000_000
+    for path in files:
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                assert min(image.size) > 300
+
+
+def test_a_figure_goes_when_its_results_go(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    where = "paper-10fold/cpac-as-published-code/emodb/fold-1"
+    path = write(results, where, predicted={"oracle": TRUTH})
+    page(results)
+    figure = tmp_path / "docs/results/figure-s1.png"
+    assert figure.exists()
+    path.unlink()
+    assert "### Figure S1: confusion matrices\n\n*not run*" in page(results)
+    assert not figure.exists()
+
+
+def test_notes_by_hand_are_taken_as_they_are(tmp_path: Path) -> None:
+    notes = "## Where we fall below the paper\n\n- *why* | not a table\n"
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/results-notes.md").write_text(notes, encoding="utf-8")
+    assert notes in page(tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"schema": 2}, 'no "schema": 1'),
+        ({"seed": 99, "protocol": "emobox"}, "its path says"),
+        ({"truth": [0, 0, 1, 2]}, "no index into its 2 labels"),
+        ({"speakers": ["03"]}, "differ in length"),
+        ({"selections": {}}, "none of the selections"),
+        ({"selections": {"last": {}}}, "has no 'predicted'"),
+        ({"selections": []}, "no attribute"),
+        ({"seconds": float("nan")}, "seconds is nan"),
+        ({"distances": {"before": {"mean": 1.0}}}, "has no 'after'"),
+    ],
+)
+def test_a_file_that_is_no_result_is_named(
+    tmp_path: Path, changed: dict[str, Any], why: str
+) -> None:
+    path = write(tmp_path / "results", "emobox/cpac-as-written/casia/fold-1")
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**stored, **changed}), encoding="utf-8")
+    with pytest.raises(SourceError, match=re.escape(why)) as raised:
+        page(tmp_path / "results")
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "where", ["x.json", "emobox/a/casia/notes.json", "mine/a/casia/fold-1-seed-1.json"]
+)
+def test_foreign_json_is_named(tmp_path: Path, where: str) -> None:
+    path = tmp_path / "results" / where
+    path.parent.mkdir(parents=True)
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"results lie in PROTOCOL/") as raised:
+        page(tmp_path / "results")
+    assert str(path) in str(raised.value)
+
+
+def test_half_a_file_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "results", "emobox/cpac-as-written/casia/fold-1")
+    path.write_text(path.read_text(encoding="utf-8")[:200], encoding="utf-8")
+    with pytest.raises(SourceError, match="not JSON"):
+        page(tmp_path / "results")
+
+
+def test_a_score_that_is_not_that_of_its_predictions_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "results", "emobox/cpac-as-written/casia/fold-1")
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    stored["selections"]["last"]["WAR"] = 99.0
+    path.write_text(json.dumps(stored), encoding="utf-8")
+    with pytest.raises(SourceError, match=r"WAR 99.0 is not that of .* 100.00"):
+        page(tmp_path / "results")
+
+
+def test_folds_of_other_classes_are_not_pooled(tmp_path: Path) -> None:
+    write(tmp_path / "results", "emobox/cpac-as-written/casia/fold-1")
+    other = "emobox/cpac-as-written/casia/fold-2"
+    write(tmp_path / "results", other, labels=["angry", "happy"])
+    with pytest.raises(
+        SourceError, match="angry, happy are not those of the other folds"
+    ):
+        page(tmp_path / "results")
+
+
+def test_a_damaged_npz_is_named(tmp_path: Path) -> None:
+    where = "paper-10fold/cpac-as-published-code/casia/fold-1"
+    path = write(tmp_path / "results", where, predicted={"oracle": TRUTH})
+    path.with_suffix(".npz").write_bytes(b"PK\x03\x04 half")
+    with pytest.raises(SourceError, match=r"fold-1-seed-98\.npz"):
+        page(tmp_path / "results")
+
+
+def test_another_table_of_published_numbers_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "paper.csv"
+    with pytest.raises(SourceError, match="No such file"):
+        build(tmp_path, tmp_path / "out.md", table)
+    table.write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(SourceError, match="needs the columns table, method"):
+        build(tmp_path, tmp_path / "out.md", table)
+    table.write_text("table,method,source,target,metric,value\n1,x,A,A,WAR,many\n")
+    with pytest.raises(SourceError, match="row 2 is no row"):
+        build(tmp_path, tmp_path / "out.md", table)
+
+
+def test_the_folds_expected_of_emobox_are_those_of_its_table() -> None:
+    lines = (PROTOCOLS / "emobox_folds.csv").read_text(encoding="utf-8").splitlines()
+    found: dict[str, set[str]] = {}
+    for line in lines[1:]:
+        corpus, _, fold = line.split(",")
+        found.setdefault(corpus, set()).add(fold)
+    assert {c: len(found[c]) for c in N_FOLDS["emobox"]} == N_FOLDS["emobox"]

@@ -1,0 +1,1 @@
+"""The training loop and what every experiment needs: checkpoints, files, plots."""

@@ -1,0 +1,48 @@
+"""A checkpoint: weights, the configuration that rebuilds them, and the epoch."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser_stream.errors import ModelError
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write atomically: a kill leaves the old file or the new one, never half.
+
+    Raises:
+        OSError: if it cannot be written, as on a full disk; the old file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        # torch turns a full disk into a RuntimeError about its archive.
+        part.unlink(missing_ok=True)
+        cause = error.__cause__ or error.__context__ or error
+        raise OSError(f"{path} could not be written: {cause}") from None
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint.
+
+    Raises:
+        ModelError: if the file is absent or no checkpoint.
+    """
+    if not path.is_file():
+        raise ModelError(f"there is no checkpoint {path}")
+    try:
+        content: dict[str, Any] = torch.load(
+            path, map_location="cpu", weights_only=True
+        )
+    except Exception as error:  # noqa: BLE001  whatever torch raises on garbage
+        reason = type(error).__name__
+        raise ModelError(
+            f"{path} is no checkpoint that `python -m training train` wrote ({reason})"
+        ) from None
+    return content

@@ -1,0 +1,1 @@
+"""How good a model is: clips, streams, corpora it never heard, adaptation."""

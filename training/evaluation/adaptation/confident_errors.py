@@ -1,0 +1,33 @@
+"""The clips that a model is most sure of, and wrong about: what a hostile one says."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from ser_stream.pipeline.bundle import Bundle
+from training.corpora import Utterance
+from training.evaluation.calibration import Calibration
+from training.evaluation.clip_steps import OnnxRecorder, run_clips
+
+N_CLIPS = 30
+
+
+def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utterance]:
+    """Of the speaker who has the most of them, the surest errors first.
+
+    Args:
+        clips: of several speakers, all of the bundle's labels.
+        bundle: the model that errs.
+
+    Returns:
+        At most `N_CLIPS` clips of one speaker.
+    """
+    calibration = Calibration(bundle.temperatures, bundle.clip_temperature)
+    wrong: dict[str, list[tuple[float, Utterance]]] = defaultdict(list)
+    said = run_clips(OnnxRecorder(bundle), bundle.front_end, clips)
+    for clip, heard in zip(clips, said, strict=True):
+        scores = calibration.whole(heard)
+        if scores is not None and int(scores.argmax()) != heard.truth:
+            wrong[clip.speaker].append((float(scores.max()), clip))
+    of_one = max(wrong.values(), key=lambda errors: sum(score for score, _ in errors))
+    surest = sorted(of_one, key=lambda error: (-error[0], error[1].name))
+    return [clip for _, clip in surest[:N_CLIPS]]

@@ -1,0 +1,80 @@
+"""Pictures: gains by pair with their intervals, and UAR from round to round."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from training.engine.plotting import panels, save
+from training.evaluation.adaptation.result_file import Result
+from training.evaluation.adaptation.summary import METHODS
+from training.evaluation.bootstrap import Counts
+from training.protocols.names import place_name
+
+STYLES = {
+    "adapt": ("the daemon", "o", "#1f77b4"),
+    "caam": ("offline CAAM", "s", "#2a8f4f"),
+    "adabn": ("AdaBN", "^", "#e07b00"),
+}
+STEP = 0.2
+"""Between the methods of a pair, of the distance between pairs."""
+
+
+def draw_gains(summary: Result, path: Path) -> Path:
+    """A dot and its 95 % interval for each pair and method, and their means."""
+    rows = [(place_name(p), found) for p, found in summary["pairs"].items()]
+    rows.append(("mean", summary))
+    figure, ((axes,),) = panels(1, 1, 5.5, 1.2 + 0.45 * len(rows))
+    for i, method in enumerate(METHODS):
+        label, marker, colour = STYLES[method]
+        for y, (_, found) in enumerate(rows):
+            if method not in found:
+                continue
+            height = y + (i - 1) * STEP
+            if bounds := found[method]["gain_interval"]:
+                axes.plot(bounds, [height] * 2, color=colour, lw=1.5)
+            axes.plot(
+                found[method]["gain"], height, marker, c=colour, ms=5, label=label
+            )
+            label = "_nolegend_"
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel("UAR gain on people never heard, points", fontsize=8)
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False)
+    save(figure, path)
+    return path
+
+
+def draw_rounds(cells: Sequence[Result], path: Path) -> list[Path]:
+    """UAR of every version that was in force, by target; nothing without any."""
+    targets = sorted({cell["protocol"]["target"] for cell in cells})
+    if not any(cell["versions"] for cell in cells):
+        return []
+    figure, (row,) = panels(1, len(targets), 3.6, 3.0)
+    for axes, target in zip(row, targets, strict=True):
+        for cell in cells:
+            if cell["protocol"]["target"] == target:
+                _draw_cell(axes, cell)
+        axes.set_title(f"heard: {target}", fontsize=9)
+        axes.set_xlabel("version (0: as it came)", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(visible=True, alpha=0.3)
+    row[0].set_ylabel("UAR of other speakers, percent", fontsize=8)
+    save(figure, path)
+    return [path]
+
+
+def _draw_cell(axes: Axes, cell: Result) -> None:
+    target = cell["target"]
+    said = [target["predicted"]["before"], *(v["predicted"] for v in cell["versions"])]
+    values = [
+        Counts.of(
+            target["truth"], predicted, target["speaker"], len(cell["labels"])
+        ).value("UAR")
+        for predicted in said
+    ]
+    axes.plot(np.arange(len(values)), values, "-o", ms=3, lw=1, alpha=0.7)

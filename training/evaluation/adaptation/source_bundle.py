@@ -1,0 +1,138 @@
+"""A source network, trained, calibrated, as a bundle with its adaptation pack."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ser_stream.adaptation.pack import FOLDER, Pack, load_pack
+from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.onnx_pair import write_pair
+from ser_stream.pipeline.bundle import (
+    ENCODER,
+    FORMAT,
+    HEAD,
+    Bundle,
+    load_bundle,
+    seal,
+)
+from ser_stream.pipeline.smoothing import SmoothingConfig
+from training.corpora import load_corpora
+from training.engine.checkpoint import load_checkpoint
+from training.evaluation.adaptation.source_recipe import (
+    SourceSplit,
+    source_config,
+    split_source,
+    train_source,
+)
+from training.evaluation.calibration import fit_calibration
+from training.evaluation.clip_steps import OnnxRecorder, run_clips
+from training.recipe.adaptation_pack import write_pack
+from training.recipe.config import TrainConfig
+from training.recipe.dataset import TrainingSet, load_noises
+from training.recipe.model import build_model
+
+CACHE = Path("runs/spectra")
+NOISE = "noise"
+"""Folder of recordings beside the corpora, mixed under the clips in training."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What a cell begins with."""
+
+    bundle: Bundle
+    pack: Pack
+    checkpoint: Path
+    split: SourceSplit
+
+    def network(self) -> Cpac:
+        """The weights that the graphs hold, in evaluation mode; new at each call."""
+        return build_model(load_checkpoint(self.checkpoint))[0]
+
+
+def prepare(
+    corpus: str, seed: int, corpora: Path, out: Path, cache: Path = CACHE
+) -> Prepared:
+    """Read the bundle and the pack of a source, or make them.
+
+    Temperatures and the gate's canary are of speakers whom the network did not hear;
+    what is scored of the source later are other clips of these.
+
+    Args:
+        corpus: that the network is trained on, alone.
+        seed: of the training and of who is held out.
+        corpora: folder of the corpora.
+        cache: folder in which the spectra of clips are kept.
+        out: of the evaluation; `source/CORPUS-seed-SEED` in it is used.
+    """
+    split = split_source(load_corpora(corpora, [corpus]), corpus, seed)
+    config = source_config(corpus, seed)
+    folder = out / "source" / config.name
+    checkpoint = folder / "checkpoint.pt"
+    done = load_checkpoint(checkpoint)["epoch"] if checkpoint.exists() else 0
+    if done < config.epochs:
+        noises = load_noises(corpora / NOISE)
+        train_source(split, config, folder, noises=noises, threads=1)
+    made = folder / "bundle"
+    if not (made / FOLDER).is_dir():
+        make(checkpoint, split, made, cache)
+    bundle = load_bundle(str(made))
+    return Prepared(bundle, load_pack(made / FOLDER, bundle), checkpoint, split)
+
+
+def make(
+    checkpoint: Path,
+    split: SourceSplit,
+    folder: Path,
+    cache: Path,
+) -> None:
+    """Write the bundle of a checkpoint, and its pack into the bundle's folder."""
+    torch.set_num_threads(1)
+    saved = load_checkpoint(checkpoint)
+    model, config = build_model(saved)
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    write_pair(model, part)
+    manifest = _manifest(config, saved)
+    seal(part, manifest, (ENCODER, HEAD))
+    recorder = OnnxRecorder(load_bundle(str(part)))
+    fitted = fit_calibration(list(run_clips(recorder, config.front_end, split.canary)))
+    manifest["temperatures"] = list(fitted.temperatures)
+    manifest["clip_temperature"] = fitted.clip_temperature
+    seal(part, manifest, (ENCODER, HEAD))
+    write_pack(
+        model,
+        load_bundle(str(part)),
+        TrainingSet(split.train, config, (), cache),
+        split.canary,
+        part / FOLDER,
+        seed=config.seed,
+        about={"held_out": split.held_out},
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def _manifest(config: TrainConfig, saved: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "name": config.name,
+        "licence": "for evaluation only",
+        "labels": list(config.labels),
+        "front_end": config.front_end.to_dict(),
+        "front_end_hash": config.front_end.hash,
+        "temperatures": [1.0] * config.max_columns,
+        "clip_temperature": 1.0,
+        "thresholds": asdict(SmoothingConfig()),
+        "training": {
+            "config": config.to_dict(),
+            "epochs": saved["epoch"],
+            "speakers": saved["speakers"],
+            "revision": saved.get("revision", "unknown"),
+        },
+        "adapted": False,
+    }

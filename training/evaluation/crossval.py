@@ -1,0 +1,251 @@
+"""Leave-speakers-out cross-validation of a configuration, resumable by fold."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance
+from training.engine.atomic_file import replacing
+from training.engine.checkpoint import load_checkpoint
+from training.engine.git_revision import git_revision
+from training.evaluation.calibration import Calibration, fit_calibration
+from training.evaluation.clip_steps import (
+    ClipSteps,
+    TorchRecognizer,
+    described,
+    run_clips,
+)
+from training.evaluation.metrics import ScoredClip, outcomes, report
+from training.evaluation.risk_coverage import (
+    RULE,
+    choose_uncertain,
+    curve,
+    plot_risk_coverage,
+)
+from training.recipe.config import TrainConfig
+from training.recipe.model import build_model
+from training.recipe.train import train
+
+
+def speaker_folds(
+    utterances: Sequence[Utterance], corpus: str, n_folds: int
+) -> list[list[str]]:
+    """Split a corpus's speakers into groups, each mixed by sex.
+
+    Speakers are sorted by sex, then dealt out, so the split needs no seed.
+    """
+    sex = {u.speaker: u.sex for u in utterances if u.corpus == corpus}
+    order = sorted(sex, key=lambda speaker: (sex[speaker], speaker))
+    return [sorted(order[i::n_folds]) for i in range(n_folds)]
+
+
+def held_out_groups(
+    utterances: Sequence[Utterance], config: TrainConfig
+) -> list[list[str]]:
+    """Whom each fold leaves out, as `corpus/speaker`: group k of every scored corpus.
+
+    A corpus that speaks of some classes only cannot be scored; it stays in training.
+
+    Raises:
+        ConfigError: if no corpus has all labels, or there are fewer speakers than
+            folds.
+    """
+    groups: list[list[str]] = [[] for _ in range(config.folds)]
+    for corpus in scored_corpora(config):
+        of_corpus = speaker_folds(utterances, corpus, config.folds)
+        for group, speakers in zip(groups, of_corpus, strict=True):
+            group += [f"{corpus}/{speaker}" for speaker in speakers]
+    if not all(groups):
+        n = sum(len(group) for group in groups)
+        raise ConfigError(
+            f"folds is {config.folds}, but the corpora that have all labels "
+            f"({', '.join(scored_corpora(config)) or 'none'}) have {n} speakers"
+        )
+    return groups
+
+
+def scored_corpora(config: TrainConfig) -> list[str]:
+    """The corpora that may speak of all labels."""
+    return [
+        c.name
+        for c in config.corpora
+        if not c.only or set(config.labels) <= set(c.only)
+    ]
+
+
+def crossval(
+    utterances: Sequence[Utterance],
+    config: TrainConfig,
+    out: Path,
+    *,
+    noises: Sequence[FloatArray] = (),
+    device: str = "auto",
+    threads: int = 0,
+    only: int | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any] | None:
+    """Train without each group of speakers of all corpora, and score on it.
+
+    Folds that are finished are read, not computed again. The last epoch is scored;
+    nothing is chosen on the held-out speakers but calibration and the threshold of
+    `uncertain`, which for scoring a fold are chosen on the others.
+
+    Args:
+        utterances: clips of all corpora of the configuration.
+        config: what to train; the same for every fold.
+        out: folder of the folds, of `crossval.json` and of `risk_coverage.png`.
+        noises: noise recordings mixed under the clips.
+        device: `auto`, `cpu` or `cuda`.
+        threads: CPU threads; 0 leaves torch's choice.
+        only: compute this fold alone, from 1, to share the work between processes.
+        progress: show progress bars.
+        say: told a line for each fold.
+
+    Returns:
+        What is also written to `out/crossval.json`; None with `only`.
+
+    Raises:
+        ConfigError: if a fold was made with another configuration, or the speakers do
+            not suffice.
+    """
+    groups = held_out_groups(utterances, config)
+    if only is not None and not 1 <= only <= len(groups):
+        raise ConfigError(f"only is {only}; allowed: 1 to {len(groups)}")
+    folds, revisions = [], []
+    for i, speakers in enumerate(groups):
+        if only is not None and i + 1 != only:
+            continue
+        held_out = [u for u in utterances if f"{u.corpus}/{u.speaker}" in speakers]
+        rest = [u for u in utterances if f"{u.corpus}/{u.speaker}" not in speakers]
+        folder = out / f"fold-{i + 1}"
+        path = folder / "steps.json"
+        if not path.exists():
+            fold_config = replace(config, name=f"{config.name}-fold-{i + 1}")
+            checkpoint = train(
+                rest,
+                fold_config,
+                folder,
+                noises=noises,
+                device=device,
+                threads=threads,
+                progress=progress,
+            )
+            model, _ = build_model(load_checkpoint(checkpoint))
+            recognizer = TorchRecognizer(model, config.labels)
+            steps = run_clips(recognizer, config.front_end, held_out)
+            made = {
+                "config": config.to_dict(),
+                "revision": git_revision(),
+                "clips": [asdict(clip) for clip in steps],
+            }
+            _write_json(path, made)
+        clips, revision = _read_fold(path, config, held_out)
+        folds.append(clips)
+        revisions.append(revision)
+        say(f"fold {i + 1} of {len(groups)}: held out {', '.join(speakers)}")
+    if only is not None:
+        return None
+    result = {
+        "protocol": _protocol(config),
+        "folds": groups,
+        "config": config.to_dict(),
+        "revisions": sorted(set(revisions)),
+        **evaluated(folds, config.labels, out / "risk_coverage.png"),
+    }
+    _write_json(out / "crossval.json", result)
+    return result
+
+
+def evaluated(
+    folds: Sequence[Sequence[ClipSteps]], labels: Sequence[str], plot: Path
+) -> dict[str, Any]:
+    """Calibration and threshold of all folds, and metrics where neither saw the clip.
+
+    Args:
+        folds: the held-out clips of each fold.
+        labels: class names.
+        plot: picture of the risk-coverage curve to write.
+
+    Returns:
+        `temperatures`, `clip_temperature`, `thresholds`, `metrics` and `fold_war`.
+    """
+    calibration, uncertain = _chosen([clip for fold in folds for clip in fold])
+    scored = []
+    for i, fold in enumerate(folds):
+        without = _chosen([c for j, f in enumerate(folds) if j != i for c in f])
+        scored.append([ScoredClip.of(clip, *without) for clip in fold])
+    every = [clip for fold in scored for clip in fold]
+    metrics = report(every, labels, uncertain)
+    curves = {"all": curve(*outcomes(every))}
+    for corpus in metrics["corpora"] if len(metrics["corpora"]) > 1 else ():
+        curves[corpus] = curve(*outcomes([s for s in every if s.clip.corpus == corpus]))
+    coverage = metrics["steps"].get("coverage", 100.0) / 100
+    plot_risk_coverage(curves, uncertain, coverage, plot)
+    return {
+        "temperatures": list(calibration.temperatures),
+        "clip_temperature": calibration.clip_temperature,
+        "thresholds": {"uncertain": uncertain},
+        "metrics": metrics,
+        "fold_war": [
+            round(100 * float(np.mean([_right(clip, labels) for clip in fold])), 1)
+            for fold in scored
+        ],
+    }
+
+
+def _chosen(clips: Sequence[ClipSteps]) -> tuple[Calibration, float]:
+    """Calibration and threshold from held-out clips."""
+    calibration = fit_calibration(clips)
+    scored = [ScoredClip.of(clip, calibration, 0.0) for clip in clips]
+    return calibration, choose_uncertain(*outcomes(scored))
+
+
+def _right(scored: ScoredClip, labels: Sequence[str]) -> bool:
+    return scored.predicted(len(labels)) == scored.clip.truth
+
+
+def _protocol(config: TrainConfig) -> str:
+    scored = scored_corpora(config)
+    partial = [c for c in config.corpora if c.name not in scored]
+    kept = "".join(
+        f"; {c.name} ({', '.join(c.only)} only) is in training in every fold and not "
+        "scored"
+        for c in partial
+    )
+    return (
+        f"leave-speakers-out on {', '.join(scored)}: {config.folds} folds of speakers, "
+        f"mixed by sex, each fold of all these corpora{kept}; whole clips through the "
+        "streaming pipeline; last epoch, nothing selected on held-out speakers; "
+        f"calibration and threshold from the other folds; uncertain: {RULE}; that "
+        "a step weighs the square of its window in a clip was chosen on held-out "
+        "speakers of EmoDB, where all steps alike gave a UAR of 73.4 instead of 77.4"
+    )
+
+
+def _read_fold(
+    path: Path, config: TrainConfig, held_out: Sequence[Utterance]
+) -> tuple[list[ClipSteps], str]:
+    done: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    if TrainConfig.from_dict(done["config"]) != config:
+        raise ConfigError(
+            f"{path} was made with another configuration; give another --out, or "
+            "delete it"
+        )
+    # Folds of earlier versions do not say of what corpus, sex and language a clip is.
+    known = {u.name: described(u) for u in held_out}
+    clips = [
+        ClipSteps(**{**known.get(clip["name"], {}), **clip}) for clip in done["clips"]
+    ]
+    return clips, done["revision"]
+
+
+def _write_json(path: Path, content: object) -> None:
+    with replacing(path) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")

@@ -1,0 +1,103 @@
+"""Samples -> everything that the runtime's own pipeline said about them, and when."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import Recognizer
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    Chunk,
+    EmotionEvent,
+    FloatArray,
+    Phase,
+    Prediction,
+    StreamEvent,
+)
+from ser_stream.pipeline.window import COLUMN_HOP, COLUMN_LENGTH, window_length
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An emotion event, and when a subscriber heard of it."""
+
+    at: int
+    """Sample index: the end of the step whose work made the event. No event can be
+    told earlier; the computing, some milliseconds, comes on top."""
+    event: EmotionEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the pipeline said about one stream."""
+
+    n_samples: int
+    predictions: list[Prediction]
+    """One for each step, with calibrated scores where there was speech."""
+    heard_s: list[float]
+    """Seconds of speech heard up to each prediction, by the gate."""
+    told: list[Told]
+
+
+def runtime_config(bundle: Bundle) -> PipelineConfig:
+    """The settings of `listen` without flags: the bundle's window and thresholds."""
+    longest = window_length(bundle.max_columns) / SAMPLE_RATE
+    default = PipelineConfig(smoothing=bundle.thresholds)
+    return replace(default, window_s=min(default.window_s, longest))
+
+
+def record(
+    samples: FloatArray,
+    recognizer: Recognizer,
+    front_end: FrontEndConfig,
+    config: PipelineConfig,
+) -> Recording:
+    """Run one stream through a fresh pipeline, step by step.
+
+    Args:
+        samples: shape (n,); padded with silence where it is shorter than one column, as
+            `recognize` does.
+        recognizer: gives calibrated scores.
+        front_end: of the recogniser.
+        config: thresholds of the gate and of the smoothing.
+    """
+    if len(samples) < COLUMN_LENGTH:
+        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    pipeline = Pipeline(recognizer, front_end, config)
+    recording = Recording(len(samples), [], [], [])
+
+    def keep(events: list[StreamEvent], at: int) -> None:
+        for event in events:
+            if isinstance(event, Prediction):
+                recording.predictions.append(event)
+                recording.heard_s.append(pipeline.speech_s)
+            elif isinstance(event, EmotionEvent):
+                recording.told.append(Told(at, event))
+
+    # However it is cut the pipeline says the same; cut where steps fall due, it also
+    # shows what it knew at each of them.
+    step = COLUMN_HOP * config.step_blocks
+    start = 0
+    for end in [*range(COLUMN_LENGTH, len(samples), step), len(samples)]:
+        keep(pipeline.feed(Chunk(start, samples[start:end])), end)
+        start = end
+    keep(pipeline.flush(), len(samples))
+    return recording
+
+
+def active_labels(recording: Recording) -> list[str | None]:
+    """The emotion that a subscriber knows of after each prediction; None without."""
+    result: list[str | None] = []
+    told = iter(recording.told)
+    following = next(told, None)
+    active: str | None = None
+    for prediction in recording.predictions:
+        while following is not None and following.at <= prediction.end:
+            ended = following.event.phase is Phase.END
+            active = None if ended else following.event.label
+            following = next(told, None)
+        result.append(active)
+    return result

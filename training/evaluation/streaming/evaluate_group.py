@@ -1,0 +1,143 @@
+"""One group of people -> the sections of the benchmark that are about them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tqdm import tqdm
+
+from ser_stream.pipeline.bundle import Bundle
+from training.corpora import Utterance
+from training.corpora.utterance import read_samples
+from training.evaluation.record import record, runtime_config
+from training.evaluation.streaming.calibration import calibration
+from training.evaluation.streaming.changes import Counted, count, summarize
+from training.evaluation.streaming.clips import Heard, speech_steps
+from training.evaluation.streaming.conditions import (
+    Change,
+    compare,
+    families,
+    gains,
+    noisy,
+)
+from training.evaluation.streaming.noises import Noise
+from training.evaluation.streaming.stream_file import line, write_streams
+from training.evaluation.streaming.streams import join, plans
+from training.evaluation.streaming.time_to_decision import early
+from training.evaluation.streaming.unseen_speakers import Group
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Benched:
+    """A group, and everything that its sections need."""
+
+    group: Group
+    bundle: Bundle
+    utterances: Sequence[Utterance]
+    noises: Sequence[Noise]
+    trained_with_noise: bool
+    seed: int
+    out: Path
+    progress: bool
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Compute one section; `SECTIONS` of run.py has their names."""
+        make: dict[str, Callable[[], dict[str, Any]]] = {
+            "levels": self._levels,
+            "noise": self._noise,
+            "early": lambda: early(self.clean, self._n_classes),
+            "changes": self._changes,
+            "calibration": lambda: calibration(self.clean),
+        }
+        return make[name]()
+
+    @cached_property
+    def clean(self) -> list[Heard]:
+        """Every clip as it is, heard once for all sections."""
+        return self._hear("clean", lambda samples, _: samples)
+
+    @property
+    def _n_classes(self) -> int:
+        return len(self.bundle.labels)
+
+    def _hear(self, what: str, change: Change) -> list[Heard]:
+        config, result = runtime_config(self.bundle), []
+        for clip in self._bar(self.utterances, what, "clip"):
+            judge = self.group.judge(clip)
+            samples = change(read_samples(clip.path), clip.name)
+            recording = record(samples, judge.recognizer, self.bundle.front_end, config)
+            steps, heard_s, columns = speech_steps(recording, self._n_classes)
+            truth = self.bundle.labels.index(clip.emotion)
+            result.append(
+                Heard(
+                    clip.name,
+                    clip.speaker,
+                    truth,
+                    steps,
+                    heard_s,
+                    columns,
+                    judge.clip_temperature,
+                )
+            )
+        return result
+
+    def _conditions(self, changes: dict[str, Change], what: str) -> dict[str, Any]:
+        now: dict[str, Sequence[Heard]] = {
+            name: self._hear(f"{what} {name}", change)
+            for name, change in changes.items()
+        }
+        return compare(self.clean, now, self._n_classes)
+
+    def _levels(self) -> dict[str, Any]:
+        return self._conditions(gains(), "level")
+
+    def _noise(self) -> dict[str, Any]:
+        return {
+            family.name: {
+                "seen_in_training": family.seen,
+                "noises": sorted(family.noises),
+                **self._conditions(noisy(family, self.seed), family.name),
+            }
+            for family in families(self.noises, self.trained_with_noise)
+        }
+
+    def _changes(self) -> dict[str, Any]:
+        config, labels = runtime_config(self.bundle), self.bundle.labels
+        counted: list[Counted] = []
+        lines: list[str] = []
+        planned = plans(self.utterances, self.seed)
+        for plan in self._bar(planned, "streams", "stream"):
+            joined = join(plan)
+            judge = self.group.judge(plan.segments[0][0])
+            recording = record(
+                joined.samples, judge.recognizer, self.bundle.front_end, config
+            )
+            counted.append(
+                count(
+                    recording, joined.segments, joined.utterances, labels, plan.speaker
+                )
+            )
+            lines.append(
+                line(self.group.name, plan.speaker, joined.segments, recording)
+            )
+        write_streams(self.out / "streams" / f"{slug(self.group.name)}.jsonl", lines)
+        return summarize(counted) if counted else {"streams": 0, "changes": 0}
+
+    def _bar(self, items: Sequence[T], what: str, unit: str) -> Iterable[T]:
+        bar: Iterable[T] = tqdm(
+            items,
+            desc=f"{self.group.name}: {what}",
+            unit=unit,
+            disable=not self.progress,
+            leave=False,
+        )
+        return bar
+
+
+def slug(name: str) -> str:
+    """A name as a file's."""
+    return name.replace(" ", "-").replace("/", "-")

@@ -1,0 +1,101 @@
+"""Hours without a voice: what is heard in each minute of them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+
+from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
+from training.evaluation.streaming.conditions import with_gain
+from training.evaluation.streaming.noises import Noise
+from training.evaluation.streaming.synthetic_noise import (
+    COLOURED,
+    FAULTS,
+    OTHER,
+    Signal,
+)
+
+GAINS_DB = (-20, -10, 0, 10, 20)
+PIECE_S = 60
+"""Each piece is a stream of its own: beginnings are where a gate is fooled easiest."""
+SYNTHETIC_DBFS = -20.0
+"""Level of what was never recorded, before the gain."""
+SHARES = ("one recording", "two recordings") * 2 + ("synthetic",)
+"""What the pieces are, over and over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """A minute that is not made yet."""
+
+    family: str
+    name: str
+    gain_db: int
+    make: Callable[[], FloatArray]
+
+
+def pieces(recordings: Sequence[Noise], n: int, seed: int) -> Iterator[Piece]:
+    """`n` minutes: every source at every gain before one comes again.
+
+    Args:
+        recordings: none with a voice.
+        n: how many.
+        seed: of order, offsets, mixtures and synthetic signals.
+    """
+    rng = np.random.default_rng(seed)
+    pairs = list(combinations(recordings, 2)) or [(recordings[0], recordings[0])]
+    sources: dict[str, list[tuple[str, Signal]]] = {
+        "one recording": [(noise.name, noise.excerpt) for noise in recordings],
+        "two recordings": [(f"{a.name} + {b.name}", _mixed(a, b)) for a, b in pairs],
+        "synthetic": [
+            (name, _at_level(signal))
+            for name, signal in {**COLOURED, **OTHER, **FAULTS}.items()
+        ],
+    }
+    turns = {
+        family: _round_and_round(list(product(found, GAINS_DB)), rng)
+        for family, found in sources.items()
+    }
+    for i in range(n):
+        family = SHARES[i % len(SHARES)]
+        (name, signal), gain_db = next(turns[family])
+        yield Piece(family, name, gain_db, _maker(signal, gain_db, [seed, i]))
+
+
+def voices(recordings: Sequence[Noise], seed: int) -> Iterator[Piece]:
+    """A minute at each gain of recordings in which a voice is heard, but no speech."""
+    for i, (noise, gain_db) in enumerate(product(recordings, GAINS_DB)):
+        make = _maker(noise.excerpt, gain_db, [seed, 1, i])
+        yield Piece("with a voice", noise.name, gain_db, make)
+
+
+def _maker(signal: Signal, gain_db: int, seed: list[int]) -> Callable[[], FloatArray]:
+    def make() -> FloatArray:
+        rng = np.random.default_rng(seed)
+        return with_gain(signal(PIECE_S * SAMPLE_RATE, rng), gain_db)
+
+    return make
+
+
+def _round_and_round(
+    items: list[tuple[tuple[str, Signal], int]], rng: np.random.Generator
+) -> Iterator[tuple[tuple[str, Signal], int]]:
+    while True:
+        for i in rng.permutation(len(items)):
+            yield items[i]
+
+
+def _mixed(a: Noise, b: Noise) -> Signal:
+    def make(n: int, rng: np.random.Generator) -> FloatArray:
+        one, other = a.excerpt(n, rng), b.excerpt(n, rng)
+        # The second within 10 dB of the first, whatever levels they were recorded at.
+        ratio = one.std() / max(float(other.std()), 1e-9) * 10 ** rng.uniform(-0.5, 0.5)
+        return one + np.float32(ratio) * other
+
+    return make
+
+
+def _at_level(signal: Signal) -> Signal:
+    level = np.float32(10 ** (SYNTHETIC_DBFS / 20))
+    return lambda n, rng: level * signal(n, rng)

@@ -1,0 +1,234 @@
+"""The whole benchmark, resumable by section: `stream-eval.json`, plots, streams."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
+from training.corpora.limit import limited
+from training.engine.atomic_file import replacing
+from training.engine.git_revision import git_revision
+from training.evaluation.record import runtime_config
+from training.evaluation.streaming.evaluate_group import Benched
+from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
+from training.evaluation.streaming.noises import Noise, load_noises
+from training.evaluation.streaming.nonspeech import pieces, voices
+from training.evaluation.streaming.plots import draw
+from training.evaluation.streaming.stream_file import line, write_streams
+from training.evaluation.streaming.unseen_speakers import (
+    Group,
+    crossval_hashes,
+    unseen_corpora,
+    unseen_speakers,
+)
+
+SECTIONS = ("levels", "noise", "early", "changes", "false-alarms", "calibration")
+ALARMS = "false-alarms"
+UNSEEN = ("savee", "casia")
+"""The corpora that no bundle of this project is trained on."""
+NOISE = "noise"
+"""Folder of noise recordings beside the corpora."""
+RESULT = "stream-eval.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `stream-eval` was asked to do."""
+
+    model: str
+    corpora: Path
+    crossval: Path | None = None
+    unseen: tuple[str, ...] | None = None
+    """None: those of `UNSEEN` that are there and that the bundle does not know."""
+    only: tuple[str, ...] = SECTIONS
+    out: Path | None = None
+    hours: float = 3.0
+    seed: int = 98
+    limit: int | None = None
+    """At most so many clips of each speaker and emotion."""
+
+    def __post_init__(self) -> None:
+        for name in self.only:
+            if name not in SECTIONS:
+                raise ConfigError(
+                    f"there is no section {name!r}; allowed: {', '.join(SECTIONS)}"
+                )
+        if not self.only:
+            raise ConfigError(f"only names nothing; allowed: {', '.join(SECTIONS)}")
+        if not 0 < self.hours <= 1000:
+            raise ConfigError(
+                f"hours is {self.hours:g}; allowed: more than 0, at most 1000"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit is {self.limit}; allowed: 1 or more")
+
+
+def run(settings: Settings, *, progress: bool = True) -> tuple[dict[str, Any], Path]:
+    """Measure what is missing of the sections that are asked for.
+
+    Returns:
+        All that the folder's `stream-eval.json` now holds, and the folder.
+
+    Raises:
+        ModelError: if there is no such bundle, or the cross-validation is no such run.
+        ConfigError: if the two do not fit each other, or the folder holds the figures
+            of something else.
+        SourceError: if a corpus or the noise recordings are not there.
+    """
+    bundle = load_bundle(settings.model)
+    out = settings.out or Path("runs/stream-eval") / bundle.name
+    out.mkdir(parents=True, exist_ok=True)  # Better now than after an hour.
+    result = _begun(out / RESULT, _protocol(settings, bundle))
+    wanted = [name for name in SECTIONS if name in settings.only]
+    torch.set_num_threads(1)
+    noises: list[Noise] = []
+    if {"noise", ALARMS} & set(wanted):
+        noises = load_noises(settings.corpora / NOISE, _training(bundle))
+    about_people = [name for name in wanted if name != ALARMS]
+    for group in _groups(settings, bundle) if about_people else ():
+        clips = limited(group.utterances, settings.limit)
+        benched = Benched(
+            group,
+            bundle,
+            clips,
+            noises,
+            trained_with_noise=_trained_with_noise(bundle),
+            seed=settings.seed,
+            out=out,
+            progress=progress,
+        )
+        of_group = result["groups"].setdefault(
+            group.name,
+            {
+                "judged_by": group.judged_by,
+                "clips": len(clips),
+                "speakers": sorted({clip.speaker for clip in clips}),
+            },
+        )
+        for name in about_people:
+            if name not in of_group:
+                of_group[name] = benched.section(name)
+                _keep(out / RESULT, result)
+    if ALARMS in wanted and ALARMS not in result:
+        result[ALARMS] = _alarms(settings, bundle, noises, out, progress)
+        _keep(out / RESULT, result)
+    draw(result, out)
+    return result, out
+
+
+def _groups(settings: Settings, bundle: Bundle) -> list[Group]:
+    groups = []
+    if settings.crossval is not None:
+        groups += unseen_speakers(settings.crossval, bundle, settings.corpora)
+    names = settings.unseen
+    if names is None:
+        trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+        names = tuple(
+            name
+            for name in UNSEEN
+            if name not in trained and (settings.corpora / name).is_dir()
+        )
+    groups += unseen_corpora(bundle, settings.corpora, names)
+    if not groups:
+        raise ConfigError(
+            f"nobody is there to be heard: {settings.corpora} holds none of "
+            f"{', '.join(UNSEEN)}; name other corpora by --unseen, or give --crossval"
+        )
+    return groups
+
+
+def _alarms(
+    settings: Settings,
+    bundle: Bundle,
+    noises: Sequence[Noise],
+    out: Path,
+    progress: bool,
+) -> dict[str, Any]:
+    plain = [noise for noise in noises if not noise.has_voice]
+    voiced = [noise for noise in noises if noise.has_voice]
+    todo = [
+        *pieces(plain, n_pieces(settings.hours), settings.seed),
+        *voices(voiced, settings.seed),
+    ]
+    found, lines = [], []
+    bar = tqdm(
+        hear(todo, bundle),
+        desc="non-speech",
+        total=len(todo),
+        unit="min",
+        disable=not progress,
+        leave=False,
+    )
+    for piece, recording in bar:
+        found.append(alarms(piece, recording))
+        if found[-1].speech_s:
+            # Only where the gate opened could other thresholds make another alarm.
+            lines.append(line(piece.family, piece.name, [], recording))
+    write_streams(out / "streams" / "non-speech.jsonl", lines)
+    n = len(todo) - len(list(voices(voiced, settings.seed)))
+    return summarize(found[:n], found[n:], plain)
+
+
+def _protocol(settings: Settings, bundle: Bundle) -> dict[str, Any]:
+    config = runtime_config(bundle)
+    crossval = settings.crossval
+    return {
+        "model": bundle.name,
+        "bundle_sha256": bundle.sha256,
+        "graphs": {name: bundle.manifest["files"][name] for name in (ENCODER, HEAD)},
+        "front_end_hash": bundle.front_end.hash,
+        "temperatures": list(bundle.temperatures),
+        "clip_temperature": bundle.clip_temperature,
+        "labels": list(bundle.labels),
+        "step_s": config.step_s,
+        "window_s": config.window_s,
+        "thresholds": asdict(config.smoothing),
+        "crossval_sha256": None if crossval is None else crossval_hashes(crossval),
+        "hours": settings.hours,
+        "seed": settings.seed,
+        "limit": settings.limit,
+    }
+
+
+def _begun(path: Path, protocol: dict[str, Any]) -> dict[str, Any]:
+    new: dict[str, Any] = {"protocol": protocol, "revisions": [], "groups": {}}
+    if not path.exists():
+        return new
+    try:
+        result: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        before = result["protocol"]
+        if not isinstance(before, dict) or not isinstance(result["groups"], dict):
+            raise TypeError
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path} is no result of `stream-eval`; delete it") from None
+    # What is measured goes into the card, which changes the hash of the whole bundle.
+    told = ("model", "bundle_sha256")
+    other = [k for k in protocol if k not in told and before.get(k) != protocol[k]]
+    if other:
+        raise ConfigError(
+            f"{path} holds other figures, which differ in {', '.join(other)}; give "
+            "another --out, or delete it"
+        )
+    return result
+
+
+def _keep(path: Path, result: dict[str, Any]) -> None:
+    result["revisions"] = sorted({*result["revisions"], git_revision()})
+    with replacing(path) as part:
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _training(bundle: Bundle) -> dict[str, Any]:
+    found: dict[str, Any] = bundle.manifest.get("training", {}).get("config", {})
+    return found
+
+
+def _trained_with_noise(bundle: Bundle) -> bool:
+    augment = _training(bundle).get("augment", {})
+    return bool(augment.get("noise_probability", 0))

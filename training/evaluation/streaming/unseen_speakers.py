@@ -1,0 +1,201 @@
+"""Which network judges whom: nobody is judged by one that heard them in training."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ser_stream.errors import ConfigError, ModelError
+from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline.bundle import Bundle, file_hash
+from ser_stream.pipeline.recognizer import OnnxRecognizer, Recognizer, softmax
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance, load_corpora
+from training.engine.checkpoint import load_checkpoint
+from training.evaluation.calibration import Calibration, fit_calibration
+from training.evaluation.clip_steps import ClipSteps, TorchRecognizer
+from training.evaluation.crossval import scored_corpora
+from training.recipe.model import build_model
+
+
+class CalibratedRecognizer(TorchRecognizer):
+    """A network in the pipeline's recogniser seat, with a bundle's kind of scores."""
+
+    def __init__(
+        self, model: Cpac, labels: tuple[str, ...], calibration: Calibration
+    ) -> None:
+        super().__init__(model, labels)
+        self._temperatures = calibration.temperatures
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """See `Recognizer.scores`."""
+        super().scores(columns)
+        n, logits = self.steps.pop()
+        temperature = self._temperatures[min(n, len(self._temperatures)) - 1]
+        return softmax(logits / np.float32(temperature))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Who says what a clip sounds like."""
+
+    recognizer: Recognizer
+    clip_temperature: float = 1.0
+    """Of the mean score of a whole clip; see `Calibration`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """People whom nobody who judges them has heard."""
+
+    name: str
+    judged_by: str
+    utterances: list[Utterance]
+    judge: Callable[[Utterance], Judge]
+    """Whose scores count for this clip; the same for all clips of a speaker."""
+
+
+def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[Group]:
+    """Whole corpora, judged by the bundle's own graphs.
+
+    Raises:
+        ConfigError: if the bundle was trained on one of them.
+        SourceError: if one is not there.
+    """
+    trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+    judge = Judge(OnnxRecognizer(bundle), bundle.clip_temperature)
+    groups = []
+    for name in names:
+        if name in trained:
+            raise ConfigError(
+                f"{name} is no unseen corpus: model {bundle.name} was trained on it; "
+                "its speakers can be judged by --crossval"
+            )
+        clips = _with_labels(load_corpora(folder, [name]), bundle.labels)
+        if not clips:
+            raise ConfigError(
+                f"no clip of {name} has one of the labels {', '.join(bundle.labels)}"
+            )
+        groups.append(Group(name, "the bundle", clips, lambda _: judge))
+    return groups
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """One network of a cross-validation, and whom it has heard."""
+
+    checkpoint: Path
+    speakers: frozenset[str]
+    """Of its training, as `corpus/speaker`."""
+    corpora: tuple[str, ...]
+    """Those whose speakers folds hold out."""
+    judge: Judge
+
+
+def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
+    """The speakers that folds of a cross-validation held out, by corpus.
+
+    Each is judged by the network that did not hear them, with temperatures that were
+    fitted on the speakers whom the other folds held out.
+
+    Raises:
+        ModelError: if the run has no two finished folds.
+        ConfigError: if it has other labels, or another front end, than the bundle.
+        SourceError: if one of its corpora is not there.
+    """
+    folds = _folds(run, bundle)
+    groups = []
+    for corpus in folds[0].corpora:
+        judges: dict[str, Judge] = {}
+        clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
+        for speaker in {clip.speaker for clip in clips}:
+            for fold in folds:
+                if f"{corpus}/{speaker}" not in fold.speakers:
+                    judges[speaker] = fold.judge
+                    break
+        # A corpus that only helps in training is held out by nobody.
+        clips = [clip for clip in clips if clip.speaker in judges]
+        if clips:
+            groups.append(
+                Group(
+                    f"unseen speakers of {corpus}",
+                    f"{len(folds)} networks of the cross-validation",
+                    clips,
+                    lambda clip, judges=judges: judges[clip.speaker],  # type: ignore[misc]
+                )
+            )
+    if not groups:
+        raise ConfigError(
+            f"the folds of {run} held out no speaker of "
+            f"{', '.join(folds[0].corpora)} in {folder}"
+        )
+    return groups
+
+
+def crossval_hashes(run: Path) -> list[str]:
+    """What tells one cross-validation from another: SHA-256 of its networks."""
+    return [file_hash(path) for path in _checkpoints(run)]
+
+
+def _checkpoints(run: Path) -> list[Path]:
+    found = sorted(run.glob("fold-*/checkpoint.pt"))
+    if len(found) < 2:
+        raise ModelError(
+            f"{run} is no cross-validation: it needs two folds or more, each "
+            "fold-K/checkpoint.pt; `python -m training crossval CONFIG` makes one"
+        )
+    return found
+
+
+def _folds(run: Path, bundle: Bundle) -> list[Fold]:
+    paths = _checkpoints(run)
+    steps = [_steps(path.with_name("steps.json")) for path in paths]
+    folds = []
+    for i, path in enumerate(paths):
+        saved = load_checkpoint(path)
+        try:
+            model, config = build_model(saved)
+            speakers = frozenset(str(name) for name in saved["speakers"])
+        except (KeyError, RuntimeError, ConfigError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{path} is not of this version: {reason}") from None
+        if config.labels != bundle.labels:
+            raise ConfigError(
+                f"{path} knows {', '.join(config.labels)}; model {bundle.name} knows "
+                f"{', '.join(bundle.labels)}: give the bundle's own cross-validation"
+            )
+        if config.front_end.hash != bundle.front_end.hash:
+            raise ConfigError(
+                f"{path} was trained on another front end than model {bundle.name}: "
+                "give the bundle's own cross-validation"
+            )
+        others = [c for j, clips in enumerate(steps) if j != i for c in clips]
+        calibration = fit_calibration(others)
+        judge = Judge(
+            CalibratedRecognizer(model, config.labels, calibration),
+            calibration.clip_temperature,
+        )
+        # A corpus that knows some classes only is in training in every fold.
+        corpora = tuple(scored_corpora(config))
+        folds.append(Fold(path, speakers, corpora, judge))
+    return folds
+
+
+def _steps(path: Path) -> list[ClipSteps]:
+    try:
+        made = json.loads(path.read_text("utf-8"))
+        return [ClipSteps(**clip) for clip in made["clips"]]
+    except OSError as error:
+        raise ModelError(
+            f"cannot read {path}: {error.strerror}; is this fold finished?"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ModelError(f"{path} was not written by `training crossval`") from None
+
+
+def _with_labels(
+    utterances: Sequence[Utterance], labels: Sequence[str]
+) -> list[Utterance]:
+    return [u for u in utterances if u.emotion in labels]

@@ -1,0 +1,111 @@
+"""openSMILE's ComParE functionals and a linear SVM, on the clips the model learned."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import audmetric
+import numpy as np
+
+from training.baselines.folds import standardised
+from training.baselines.functionals import functionals
+from training.baselines.svm import GRID, Features, Ints, choose_c, fit_predict
+from training.corpora import Utterance, load_corpora
+from training.evaluation.bootstrap import Counts
+from training.evaluation.zero_shot.scored_model import Judge
+
+SCALINGS = {
+    "source-scale": "features standardised by the training clips",
+    "own-scale": (
+        "features of every corpus standardised by that corpus itself, those of the "
+        "scored one too (without its labels)"
+    ),
+}
+"""How features of one corpus are made comparable with another's."""
+
+
+def training_clips(judge: Judge, folder: Path) -> list[Utterance]:
+    """The clips that the model was trained on: its corpora, speakers and classes.
+
+    Raises:
+        SourceError: if one of its corpora is not in `folder`.
+    """
+    return [
+        u
+        for u in load_corpora(folder, list(judge.corpora))
+        if f"{u.corpus}/{u.speaker}" in judge.speakers
+        and u.emotion in (judge.corpora[u.corpus] or judge.labels)
+    ]
+
+
+def yardstick(
+    train: Sequence[Utterance],
+    test: Sequence[Utterance],
+    ours: Sequence[int],
+    labels: Sequence[str],
+    cache: Path,
+) -> dict[str, Any]:
+    """The same corpus scored by the SVM, in both scalings.
+
+    C is chosen by training speakers held out; nothing by the scored corpus.
+
+    Args:
+        train: clips with one of the labels.
+        test: clips of one corpus with one of the labels.
+        ours: the model's prediction for each, to be compared with.
+        labels: class names.
+        cache: folder of the functionals.
+
+    Returns:
+        By name of the scaling: `UAR`, `WAR` and their intervals, `recall`,
+        `confusion_matrix`, `C`, and `lead`: by how many points of UAR the model is
+        ahead, with the paired interval over speakers.
+    """
+    x, test_x = (functionals(u, "compare", cache) for u in (train, test))
+    y = np.array([labels.index(u.emotion) for u in train], np.int64)
+    truth = [labels.index(u.emotion) for u in test]
+    speakers = [u.speaker for u in test]
+    groups = [f"{u.corpus}/{u.speaker}" for u in train]
+    theirs = Counts.of(truth, ours, speakers, len(labels))
+    found = {}
+    for name in SCALINGS:
+        scaled, test_scaled = x, test_x
+        if name == "own-scale":
+            scaled = _each_by_itself(x, [u.corpus for u in train])
+            test_scaled = standardised(test_x, test_x)
+        c = choose_c(scaled, y, groups, GRID)
+        predicted = fit_predict(scaled, y, test_scaled, c)
+        found[name] = {"C": c, **_scores(truth, predicted, speakers, labels, theirs)}
+    return found
+
+
+def _scores(
+    truth: Sequence[int],
+    predicted: Ints,
+    speakers: Sequence[str],
+    labels: Sequence[str],
+    model: Counts,
+) -> dict[str, Any]:
+    counts = Counts.of(truth, predicted.tolist(), speakers, len(labels))
+    matrix = audmetric.confusion_matrix(truth, predicted, list(range(len(labels))))
+    lead = model.value("UAR") - counts.value("UAR")
+    drawn = model.draws("UAR") - counts.draws("UAR")
+    return {
+        **counts.described(),
+        "lead": round(lead, 1),
+        "lead_interval": counts.bounds(drawn),
+        "recall": {
+            label: round(100 * matrix[i][i] / truth.count(i), 1) if i in truth else None
+            for i, label in enumerate(labels)
+        },
+        "confusion_matrix": [[int(n) for n in row] for row in matrix],
+    }
+
+
+def _each_by_itself(x: Features, corpora: Sequence[str]) -> Features:
+    scaled = np.empty(x.shape, np.float64)
+    names = np.array(corpora)
+    for corpus in set(corpora):
+        rows = names == corpus
+        scaled[rows] = standardised(x[rows], x[rows])
+    return scaled

@@ -1,0 +1,120 @@
+"""Zero-shot metrics of a model on corpora that it never heard."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ser_stream.errors import ConfigError
+from training.corpora import Utterance, load_corpora
+from training.engine.git_revision import git_revision
+from training.evaluation.clip_steps import run_clips
+from training.evaluation.metrics import ScoredClip, by, outcomes, report
+from training.evaluation.risk_coverage import Curve, curve
+from training.evaluation.zero_shot.opensmile_baseline import (
+    SCALINGS,
+    training_clips,
+    yardstick,
+)
+from training.evaluation.zero_shot.scored_model import Judge
+
+PER_SPEAKER = ("n", "n_without_speech", "UAR", "WAR", "recall")
+
+
+def run(
+    judge: Judge,
+    folder: Path,
+    names: Sequence[str],
+    *,
+    svm_cache: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[dict[str, Any], dict[str, Curve]]:
+    """Score a model on whole corpora, clip by clip, through the streaming pipeline.
+
+    Args:
+        judge: the model.
+        folder: where the corpora are.
+        names: corpora that it was not trained on.
+        svm_cache: folder of functionals, to train openSMILE and an SVM beside it;
+            None leaves that out.
+        say: told a line for each corpus.
+
+    Returns:
+        What is written as JSON, and the risk-coverage curve of each corpus.
+
+    Raises:
+        ConfigError: if the model was trained on one of them, or knows none of its
+            classes.
+        SourceError: if a corpus is not there, or a recording cannot be read.
+        MissingLibraryError: with `svm_cache`, if the extra `baselines` is missing.
+    """
+    heard = sorted(set(names) & set(judge.corpora))
+    if heard:
+        raise ConfigError(
+            f"{', '.join(heard)}: the model was trained on it; unseen corpora are "
+            "others; `python -m training crossval` scores its own"
+        )
+    found, curves = {}, {}
+    for name in names:
+        say(f"{name}: listening")
+        utterances = load_corpora(folder, [name])
+        kept = [u for u in utterances if u.emotion in judge.labels]
+        if not kept:
+            raise ConfigError(
+                f"no clip of {name} has one of the labels {', '.join(judge.labels)}"
+            )
+        scored = [
+            ScoredClip.of(clip, judge.calibration, judge.uncertain)
+            for clip in run_clips(judge.recognizer, judge.front_end, kept)
+        ]
+        found[name] = _of_corpus(scored, utterances, judge)
+        if any(len(one.steps) for one in scored):
+            curves[name] = curve(*outcomes(scored))
+        if svm_cache is not None:
+            say(f"{name}: openSMILE and an SVM")
+            predicted = [one.predicted(len(judge.labels)) for one in scored]
+            train = training_clips(judge, folder)
+            found[name]["svm"] = yardstick(
+                train, kept, predicted, judge.labels, svm_cache
+            )
+    result = {
+        "model": judge.identity,
+        "trained_on": {
+            corpus: list(only or judge.labels) for corpus, only in judge.corpora.items()
+        },
+        "speakers": len(judge.speakers),
+        "labels": list(judge.labels),
+        "protocol": (
+            "corpora never heard, but looked at in development (SAVEE, CASIA, "
+            "RAVDESS); whole clips through the streaming pipeline, gate and all (a "
+            "clip without speech is wrong); clips "
+            f"of other classes than {', '.join(judge.labels)} dropped, calm too; "
+            "intervals by bootstrap over speakers"
+        ),
+        "revision": git_revision(),
+        "corpora": found,
+    }
+    if svm_cache is not None:
+        result["svm"] = {
+            "features": "openSMILE ComParE 2016 functionals",
+            "classifier": "linear SVM, balanced, C by training speakers held out",
+            "scalings": SCALINGS,
+        }
+    return result, curves
+
+
+def _of_corpus(
+    scored: Sequence[ScoredClip], utterances: Sequence[Utterance], judge: Judge
+) -> dict[str, Any]:
+    metrics = report(scored, judge.labels, judge.uncertain)
+    del metrics["corpora"]
+    speakers: Mapping[str, dict[str, Any]] = by(
+        scored, judge.labels, lambda clip: clip.speaker
+    )
+    metrics["speakers"] = {
+        name: {key: of_one[key] for key in PER_SPEAKER}
+        for name, of_one in speakers.items()
+    }
+    others = Counter(u.emotion for u in utterances if u.emotion not in judge.labels)
+    metrics["dropped"] = dict(sorted(others.items()))
+    return metrics

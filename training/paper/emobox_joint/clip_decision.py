@@ -1,0 +1,82 @@
+"""A whole clip -> one of the classes of its corpus."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac
+from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
+from ser_stream.pipeline.recognizer import softmax
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.window import COLUMN_LENGTH, EXTRA_FRAMES, MAX_COLUMNS
+from training.corpora import Utterance
+from training.corpora.utterance import read_samples
+from training.evaluation.clip_steps import STEP_S, TorchRecognizer, run_clips
+
+DECISION = (
+    f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean, over "
+    "the steps whose window is as long as it gets in this clip, of the softmax over "
+    "the classes of the corpus; a clip in which the gate hears no speech: one window "
+    f"over the whole clip, at most its middle {MAX_COLUMNS} columns"
+)
+
+
+def decide(logits: FloatArray, allowed: Sequence[int]) -> int:
+    """The class of a clip, as an index into `allowed`.
+
+    Args:
+        logits: of every step, (n_steps, n_labels), n_steps at least 1.
+        allowed: the labels that the corpus has; the others are left out before the
+            softmax.
+    """
+    return int(softmax(logits[:, list(allowed)]).mean(0).argmax())
+
+
+def clip_logits(
+    model: Cpac,
+    labels: tuple[str, ...],
+    front_end: FrontEndConfig,
+    utterances: Sequence[Utterance],
+) -> tuple[list[FloatArray], list[str]]:
+    """What the network says of whole clips.
+
+    Args:
+        model: on the CPU.
+        labels: class names of the network; every clip has one of them.
+        front_end: what it was trained on.
+        utterances: clips to hear.
+
+    Returns:
+        Logits of every clip, each (n_steps, n_labels), at the steps whose window is as
+        long as it gets in this clip (what is said of its first word alone is another
+        question); and the names of the clips in which the gate heard no speech, which
+        have the one step of `ungated`.
+    """
+    heard, without_speech = [], []
+    steps = run_clips(TorchRecognizer(model, labels), front_end, utterances)
+    for utterance, clip in zip(utterances, steps, strict=True):
+        if clip.logits:
+            longest = np.array(clip.columns) == max(clip.columns)
+            heard.append(np.array(clip.logits, np.float32)[longest])
+        else:
+            without_speech.append(utterance.name)
+            heard.append(ungated(model, front_end, read_samples(utterance.path)))
+    return heard, without_speech
+
+
+@torch.no_grad()
+def ungated(model: Cpac, front_end: FrontEndConfig, samples: FloatArray) -> FloatArray:
+    """Logits of one window over a clip, (1, n_labels), with no gate before it.
+
+    The window is the whole clip, or the middle `MAX_COLUMNS` columns of a longer one.
+    """
+    if len(samples) < COLUMN_LENGTH:
+        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    frames = frames_of(samples, front_end)
+    n_whole = (len(frames) - EXTRA_FRAMES) // FRAMES_PER_COLUMN
+    n = min(n_whole, MAX_COLUMNS)
+    first = FRAMES_PER_COLUMN * ((n_whole - n) // 2)
+    window = frames[first : first + FRAMES_PER_COLUMN * n + EXTRA_FRAMES]
+    logits: FloatArray = model.eval()(torch.from_numpy(window.copy())[None]).numpy()
+    return logits

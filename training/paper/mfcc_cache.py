@@ -1,0 +1,95 @@
+"""Utterances -> MFCC frames of whole clips, computed once and kept on disk."""
+
+import hashlib
+import io
+import zipfile
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ser_stream.pipeline.mfcc import MfccConfig, mfcc_of_frames
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance
+from training.corpora.utterance import read_samples
+from training.engine.atomic_file import replacing
+
+MIN_FRAMES = 38
+"""What one column of CPAC sees."""
+
+
+def clip_frames(
+    utterances: Sequence[Utterance], cache: Path, *, progress: bool = True
+) -> list[FloatArray]:
+    """Raw MFCCs of every clip, each (T, 39), T at least 38.
+
+    The frames are those of `ser_stream.pipeline.mfcc`: no normalisation, no floor but
+    1e-14. A file beside the others in `cache` holds one corpus; it is made anew when a
+    clip's name, size or time of change differs.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for i, utterance in enumerate(utterances):
+        groups[utterance.corpus].append(i)
+    result: list[FloatArray | None] = [None] * len(utterances)
+    for corpus, rows in groups.items():
+        clips = _of_corpus([utterances[i] for i in rows], corpus, cache, progress)
+        for i, frames in zip(rows, clips, strict=True):
+            result[i] = frames
+    return [frames for frames in result if frames is not None]
+
+
+def _of_corpus(
+    utterances: Sequence[Utterance], corpus: str, cache: Path, progress: bool
+) -> list[FloatArray]:
+    path = cache / f"{corpus}-{_key(utterances)}.npz"
+    if path.is_file():
+        try:
+            with np.load(path) as saved:
+                return list(np.split(saved["frames"], saved["ends"][:-1]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            path.unlink()
+    bar = tqdm(utterances, f"MFCCs of {corpus}", unit="clip", disable=not progress)
+    clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
+    # Whole in memory first: a full disk in the middle of an archive is untidy.
+    archive = io.BytesIO()
+    ends = np.cumsum([len(clip) for clip in clips])
+    np.savez(archive, frames=np.concatenate(clips), ends=ends)
+    with replacing(path) as part:
+        part.write_bytes(archive.getbuffer())
+    return clips
+
+
+def _key(utterances: Sequence[Utterance]) -> str:
+    digest = hashlib.sha256(repr(MfccConfig()).encode())
+    for utterance in utterances:
+        stat = utterance.path.stat()
+        digest.update(
+            f"{utterance.path.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode()
+        )
+    return digest.hexdigest()[:16]
+
+
+def frames_of_clip(samples: FloatArray) -> FloatArray:
+    """MFCCs of one recording, (T, 39); a short one is lengthened to 38 frames."""
+    config = MfccConfig()
+    need = config.frame_length + (MIN_FRAMES - 1) * config.hop_length
+    if len(samples) < need:
+        samples = np.pad(samples, (0, need - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, config.frame_length)
+    return mfcc_of_frames(frames[:: config.hop_length], config)
+
+
+def fixed_length(clips: Sequence[FloatArray], n_frames: int) -> FloatArray:
+    """Clips cut or padded at their end, (n, n_frames, 39).
+
+    The padding repeats the clip's quietest frame, so that the room goes on; how the
+    published features were padded is not known.
+    """
+    result = np.empty((len(clips), n_frames, clips[0].shape[1]), np.float32)
+    for row, clip in zip(result, clips, strict=True):
+        length = min(len(clip), n_frames)
+        row[:length] = clip[:length]
+        row[length:] = clip[clip[:, 0].argmin()]
+    return result

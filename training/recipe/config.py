@@ -1,0 +1,227 @@
+"""The settings of one training run, read from a TOML file."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ser_stream.errors import ConfigError
+from ser_stream.nn.cpac import CpacConfig
+from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.normalise import NormaliseConfig
+from ser_stream.pipeline.pitch import PitchConfig
+from training.protocols.names import PAPER_CLASSES
+from training.recipe.waveform_augment import VARIANTS
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusConfig:
+    """How one corpus takes part in training."""
+
+    name: str
+    only: tuple[str, ...] = ()
+    """Mask the loss to these classes, so that the corpus itself tells nothing about
+    the others; empty means all classes."""
+    weight: float = 1.0
+    """Share of its clips drawn in an epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """What is done to a clip before it is seen."""
+
+    variants: tuple[float, ...] = (0.5, 0.15, 0.15, 0.1, 0.1)
+    """How often a clip is heard as it is, slower, faster, reverberant, coded."""
+    level_dbfs: tuple[float, float] = (-82.0, -17.0)
+    """Of the speech, uniform."""
+    warp: float = 0.08
+    """The frequency axis is stretched by at most so much, either way; 0: not."""
+    colour_db: float = 2.0
+    """Size of a random smooth curve that is added to the spectrum."""
+    pitch_octaves: float = 0.28
+    """The pitch is moved by at most so much, either way."""
+    noise_probability: float = 0.35
+    snr_db: tuple[float, float] = (5.0, 40.0)
+    time_masks: int = 1
+    """Up to so many stretches of frames are set to the mean."""
+    time_mask_frames: int = 16
+    mixup: float = 0.0
+    """Parameter of the beta distribution; 0 turns mixup off."""
+
+    def check(self) -> None:
+        """Refuse what would fail, or train nonsense.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+        for name in ("level_dbfs", "snr_db"):
+            pair = getattr(self, name)
+            numbers = all(isinstance(x, (int, float)) for x in pair)
+            if len(pair) != 2 or not numbers or pair[0] > pair[1]:
+                raise ConfigError(
+                    f"augment.{name} is {list(pair)}; it must be [lowest, highest]"
+                )
+        for name in ("warp", "colour_db", "pitch_octaves", "time_masks", "mixup"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"augment.{name} is {getattr(self, name)}; allowed: 0 or more"
+                )
+        if self.time_mask_frames < 1 or not 0 <= self.noise_probability <= 1:
+            raise ConfigError(
+                f"augment.time_mask_frames is {self.time_mask_frames}, "
+                f"noise_probability {self.noise_probability}; allowed: 1 or more, and "
+                "0 to 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that decides a training run; stored in its checkpoint."""
+
+    name: str
+    corpora: tuple[CorpusConfig, ...]
+    labels: tuple[str, ...] = PAPER_CLASSES
+    model: CpacConfig = field(
+        default_factory=lambda: CpacConfig.listening(len(PAPER_CLASSES))
+    )
+    normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
+    pitch: bool = True
+    """Whether frames carry the pitchogram; `model.n_channels` is then 2."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    seed: int = 98
+    epochs: int = 60
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    """Peak of the one-cycle schedule."""
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.1
+    average: float = 0.99
+    """Decay of the running average of the weights, each step; 0 turns it off."""
+    max_columns: int = 25
+    noise: str = "noise"
+    """Folder of noise recordings beside the corpora; empty for synthetic noise only."""
+    folds: int = 5
+    """Groups of held-out speakers in `crossval`."""
+
+    @property
+    def front_end(self) -> FrontEndConfig:
+        """The front end the network is trained on."""
+        return FrontEndConfig(
+            normalise=self.normalise, pitch=PitchConfig() if self.pitch else None
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as a checkpoint holds them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> "TrainConfig":
+        """Check and convert plain values.
+
+        Raises:
+            ConfigError: for an unknown key, with the allowed ones.
+        """
+        values = dict(values)
+        model = CpacConfig.listening(len(values.get("labels", PAPER_CLASSES)))
+        model = replace(model, n_channels=1 + bool(values.get("pitch", True)))
+        sections: dict[str, Any] = {
+            "model": model,
+            "normalise": NormaliseConfig(),
+            "augment": AugmentConfig(),
+        }
+        for key, default in sections.items():
+            values[key] = _build(type(default), values.get(key, {}), key, default)
+        if not values.get("corpora"):
+            raise ConfigError("a training configuration needs [[corpora]]")
+        values["corpora"] = tuple(
+            _build(CorpusConfig, corpus, "corpora") for corpus in values["corpora"]
+        )
+        config: TrainConfig = _build(TrainConfig, values, "")
+        for key in ("epochs", "batch_size", "folds", "max_columns"):
+            if getattr(config, key) < 1:
+                raise ConfigError(
+                    f"{key} is {getattr(config, key)}; allowed: 1 or more"
+                )
+        config.augment.check()
+        for corpus in config.corpora:
+            foreign = set(corpus.only) - set(config.labels)
+            if foreign or corpus.weight <= 0:
+                raise ConfigError(
+                    f"corpus {corpus.name}: only is {list(corpus.only)}, weight "
+                    f"{corpus.weight:g}; allowed: labels, and a weight above 0"
+                )
+        shares = config.augment.variants
+        if (
+            len(shares) != len(VARIANTS)
+            or abs(sum(shares) - 1.0) > 1e-6
+            or min(shares) < 0
+        ):
+            raise ConfigError(
+                f"augment.variants is {list(shares)}; it must be shares with sum 1, of "
+                f"{', '.join(VARIANTS)}"
+            )
+        if config.model.n_channels != 1 + config.pitch:
+            raise ConfigError(
+                f"model.n_channels is {config.model.n_channels}; it must be 2 with "
+                "pitch = true, else 1"
+            )
+        if config.model.n_classes != len(config.labels):
+            raise ConfigError(
+                f"model.n_classes is {config.model.n_classes}, but there are "
+                f"{len(config.labels)} labels"
+            )
+        return config
+
+    @staticmethod
+    def read(path: Path) -> "TrainConfig":
+        """Read a TOML file; its stem is the default name.
+
+        Raises:
+            ConfigError: if it cannot be read or a key is unknown.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+        return TrainConfig.from_dict({"name": path.stem, **values})
+
+
+def _build(kind: Any, values: Any, where: str, default: Any = None) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} is {values!r}; it must be a table")
+    allowed = {f.name: f.default for f in fields(kind)}
+    for key in values:
+        if key not in allowed:
+            place = f" in [{where}]" if where else ""
+            raise ConfigError(
+                f"unknown key {key!r}{place}; allowed: {', '.join(allowed)}"
+            )
+        _check_type(f"{where}.{key}" if where else key, values[key], allowed[key])
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return kind(**given) if default is None else replace(default, **given)
+
+
+def _check_type(key: str, value: object, default: object) -> None:
+    # The defaults say what each setting is; whole numbers are numbers too.
+    if isinstance(default, bool):
+        right = isinstance(value, bool)
+    elif isinstance(default, float):
+        right = isinstance(value, (int, float)) and not isinstance(value, bool)
+    elif isinstance(default, int):
+        right = isinstance(value, int) and not isinstance(value, bool)
+    elif isinstance(default, str):
+        right = isinstance(value, str)
+    elif isinstance(default, tuple):
+        right = isinstance(value, (list, tuple))
+    else:
+        right = True
+    if not right:
+        kinds = {
+            bool: "true or false",
+            float: "a number",
+            int: "a whole number",
+            str: "a string",
+        }
+        raise ConfigError(
+            f"{key} is {value!r}; it must be {kinds.get(type(default), 'a list')}"
+        )

@@ -1,0 +1,173 @@
+"""Clips -> mel spectra and pitchograms of their variants, computed once, kept on disk.
+
+Between the waveform and the MFCC lies the mel spectrum in decibels: there noise adds,
+colour and level are sums, and another vocal tract is a stretch of the axis. So it is
+what is kept, as float16.
+"""
+
+import hashlib
+import io
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.mfcc import (
+    MfccConfig,
+    hz_to_mel,
+    mel_filter_bank,
+    mel_to_hz,
+    power_spectrum,
+)
+from ser_stream.pipeline.normalise import C0_PER_DB
+from ser_stream.pipeline.pitch import PitchConfig, pitchogram
+from ser_stream.pipeline.vad import Gate
+from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
+from ser_stream.pipeline.window import COLUMN_LENGTH
+from training.corpora import Utterance
+from training.corpora.utterance import read_samples
+from training.engine.atomic_file import replacing
+from training.recipe.waveform_augment import VARIANTS
+
+FORMAT = 1
+"""Raised when what is computed changes."""
+MFCC, PITCH = MfccConfig(), PitchConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class Spectra:
+    """One variant of one clip."""
+
+    mel: NDArray[np.float16]
+    """(T, 128), decibels."""
+    pitch: NDArray[np.float16]
+    """(T, 39), see `ser_stream.pipeline.pitch`."""
+    begin: int
+    """Frame in which speech begins."""
+    end: int
+    """Frame after that in which it ends."""
+    level: float
+    """Mean power of the speech, dB as mel bands read it."""
+    peak: float
+    """Largest c0."""
+
+
+def band_shares() -> FloatArray:
+    """Share of each mel band in the power of a spectrum, (128,), sum 1.
+
+    Slaney's filters have unit area, so a band's reading counts by its width.
+    """
+    top = hz_to_mel(np.array([SAMPLE_RATE / 2]))[0]
+    edges = mel_to_hz(np.linspace(0.0, top, MFCC.n_mels + 2))
+    widths = edges[2:] - edges[:-2]
+    shares: FloatArray = (widths / widths.sum()).astype(np.float32)
+    return shares
+
+
+def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
+    """Mel spectra in dB, (T, 128), and pitchograms, (T, 39), of at least one column."""
+    if len(samples) < COLUMN_LENGTH:
+        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, MFCC.frame_length)
+    power = power_spectrum(frames[:: MFCC.hop_length], MFCC)
+    mel = 10.0 * np.log10(np.maximum(power @ mel_filter_bank(MFCC).T, MFCC.amin))
+    return mel.astype(np.float16), pitchogram(power, PITCH, MFCC).astype(np.float16)
+
+
+def level_of(mel: NDArray[np.floating]) -> float:
+    """Mean power of mel spectra in dB, (T, 128), as white noise of the same reads."""
+    power = (10.0 ** (mel.astype(np.float32) / 10.0)) @ band_shares()
+    return float(10.0 * np.log10(power.mean() + 1e-14))
+
+
+def speech_span(samples: FloatArray) -> tuple[int, int]:
+    """First sample of speech and the one after the last, by the runtime's gate.
+
+    The whole clip where the gate hears nothing; the level is set to what it hears best.
+    """
+    gate, began = Gate(), None
+    # At -26 dBFS; a little silence so that the last block comes out.
+    loud = samples * np.float32(0.05 / (np.sqrt(np.mean(np.square(samples))) + 1e-9))
+    padded = np.pad(loud, (0, SAMPLE_RATE // 5)).astype(np.float32)
+    for block in Blocker().feed(Chunk(0, padded)):
+        if isinstance(block, Block):
+            reading = gate.feed(block)
+            if began is None:
+                began = reading.began
+    if began is None:
+        return 0, len(samples)
+    return began, min(len(samples), began + gate.speech_samples)
+
+
+def clip_spectra(
+    utterances: Sequence[Utterance], cache: Path, *, progress: bool = True
+) -> list[list[Spectra]]:
+    """Every clip's variants, in the order of `VARIANTS`.
+
+    A file in `cache` holds one clip; it is made anew when the clip's size or time of
+    change differs.
+    """
+    bar = tqdm(utterances, "spectra", unit="clip", disable=not progress)
+    return [_of_clip(utterance, cache) for utterance in bar]
+
+
+def _of_clip(utterance: Utterance, cache: Path) -> list[Spectra]:
+    path = cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
+    if path.is_file():
+        try:
+            with np.load(path) as kept:
+                return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            path.unlink()
+    variants = list(_computed(utterance))
+    mel = np.concatenate([v.mel for v in variants])
+    pitch = np.concatenate([v.pitch for v in variants])
+    numbers = np.array(
+        [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
+    )
+    # Whole in memory first: a full disk in the middle of an archive is untidy.
+    archive = io.BytesIO()
+    np.savez(archive, mel=mel, pitch=pitch, numbers=numbers)
+    with replacing(path) as part:
+        part.write_bytes(archive.getbuffer())
+    return _unpacked(mel, pitch, numbers)
+
+
+def _unpacked(
+    mel: NDArray[np.float16], pitch: NDArray[np.float16], numbers: NDArray[np.float64]
+) -> list[Spectra]:
+    ends = np.cumsum(numbers[:, 0]).astype(int)
+    parts = zip(
+        np.split(mel, ends[:-1]), np.split(pitch, ends[:-1]), numbers, strict=True
+    )
+    return [
+        Spectra(m, p, int(begin), int(end), float(level), float(peak))
+        for m, p, (_, begin, end, level, peak) in parts
+    ]
+
+
+def _computed(utterance: Utterance) -> Iterator[Spectra]:
+    samples = read_samples(utterance.path)
+    begin, end = speech_span(samples)
+    # The same variants whichever clips are computed beside it.
+    rng = np.random.default_rng(zlib.crc32(utterance.name.encode()))
+    for make in VARIANTS.values():
+        heard = make(samples, rng)
+        mel, pitch = mel_and_pitch(heard)
+        scale = len(heard) / len(samples) / MFCC.hop_length
+        first = min(int(begin * scale), len(mel) - 8)
+        last = min(max(int(end * scale), first + 8), len(mel))
+        peak = float(mel.astype(np.float32).sum(1).max()) / C0_PER_DB
+        yield Spectra(mel, pitch, first, last, level_of(mel[first:last]), peak)
+
+
+def _key(utterance: Utterance) -> str:
+    stat = utterance.path.stat()
+    what = (FORMAT, MFCC, PITCH, list(VARIANTS), stat.st_size, stat.st_mtime_ns)
+    return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

@@ -1,0 +1,83 @@
+"""A clip's speech as a daemon that has been running hears it, in one window."""
+
+import numpy as np
+
+from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.pipeline import Pipeline
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, EncoderState, FloatArray
+from ser_stream.pipeline.window import (
+    COLD_FRAMES,
+    EXTRA_FRAMES,
+    MAX_COLUMNS,
+    WARM_FRAMES,
+)
+
+PAUSE_S = 1.0
+"""Between two clips; long enough to end a stretch of speech."""
+ROOM_DBFS = -80.0
+"""Of the noise in it: no room is as silent as zeros."""
+
+
+class _FrameKeeper:
+    """In the recogniser's seat: keeps the frames of every stretch of speech."""
+
+    labels = ("speech",)
+
+    def __init__(self) -> None:
+        self.stretches: list[list[FloatArray]] = []
+
+    def encode(
+        self, frames: FloatArray, state: EncoderState | None, /
+    ) -> tuple[FloatArray, EncoderState]:
+        """See `Recognizer.encode`; the columns are zeros."""
+        if state is None:
+            self.stretches.append([])
+            new = frames[COLD_FRAMES - EXTRA_FRAMES :]
+            n = (len(new) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
+        else:
+            new = frames[WARM_FRAMES:]
+            n = len(new) // FRAMES_PER_BLOCK
+        self.stretches[-1].append(new.copy())
+        return np.zeros((n, 1, 1), np.float32), ()
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
+        """See `Recognizer.scores`."""
+        return np.ones(1, np.float32)
+
+
+def speech_window(
+    samples: FloatArray, front_end: FrontEndConfig, before: FloatArray | None = None
+) -> FloatArray | None:
+    """Frames of a clip's longest stretch of speech, as the pipeline hears it.
+
+    Args:
+        samples: of the whole clip, (n,).
+        front_end: what the network was trained on.
+        before: another clip of the speaker, heard first, so that the front end knows
+            the voice's level as a running daemon does; None: the stream begins here.
+
+    Returns:
+        The last 25 columns of it or all, (8 n + 30, n_features); None where the gate
+        hears no speech, or too little for a column.
+    """
+    keeper = _FrameKeeper()
+    pipeline = Pipeline(keeper, front_end)
+    start = 0
+    if before is not None:
+        past = np.concatenate([before, _room()])
+        pipeline.feed(Chunk(0, past))
+        start = len(past)
+        keeper.stretches.clear()
+    pipeline.feed(Chunk(start, samples))
+    stretches = [np.concatenate(parts) for parts in keeper.stretches]
+    if not stretches:
+        return None
+    longest: FloatArray = max(stretches, key=len)
+    return longest[-(FRAMES_PER_BLOCK * MAX_COLUMNS + EXTRA_FRAMES) :]
+
+
+def _room() -> FloatArray:
+    noise = np.random.default_rng(0).standard_normal(round(PAUSE_S * SAMPLE_RATE))
+    room: FloatArray = (noise * 10 ** (ROOM_DBFS / 20)).astype(np.float32)
+    return room

@@ -1,0 +1,166 @@
+"""Training CPAC for the stream: windows of speech into the one training loop."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.masked import masked_cross_entropy
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance
+from training.engine.checkpoint import load_checkpoint
+from training.engine.curves import append_row, keep_rows, plot_curves
+from training.engine.fit import Fit, Loss, Schedule, pick_device
+from training.engine.git_revision import git_revision
+from training.recipe.config import TrainConfig
+from training.recipe.dataset import Batch, TrainingSet
+
+
+def train(
+    utterances: Sequence[Utterance],
+    config: TrainConfig,
+    out: Path,
+    *,
+    noises: Sequence[FloatArray] = (),
+    device: str = "auto",
+    threads: int = 0,
+    progress: bool = True,
+    cache: Path = Path("runs/spectra"),
+    begin: Path | None = None,
+) -> Path:
+    """Train until the last epoch, or go on where a killed run stopped.
+
+    Every epoch draws from generators seeded by (seed, epoch), so a resumed run gives
+    the weights of an undisturbed one.
+
+    Args:
+        utterances: training clips; those of other labels are left out.
+        config: what to train, and how.
+        out: folder for `checkpoint.pt`, `epochs.csv` and `curve.png`.
+        noises: noise recordings mixed under the clips.
+        device: `auto`, `cpu` or `cuda`.
+        threads: CPU threads; 0 leaves torch's choice.
+        progress: show a progress bar with the time left.
+        cache: folder in which the clips' spectra are kept.
+        begin: checkpoint whose weights to begin with; None for weights by chance.
+
+    Returns:
+        The path of the checkpoint of the last epoch.
+
+    Raises:
+        ConfigError: if `out` holds a run of another configuration.
+        ModelError: if the loss stops being finite; the last good checkpoint stays.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    where = pick_device(device)
+    out.mkdir(parents=True, exist_ok=True)
+    path, table = out / "checkpoint.pt", out / "epochs.csv"
+    data = TrainingSet(utterances, config, noises, cache, progress=progress)
+    task = WindowTask(data, config, where)
+    if begin is not None:
+        task.module.load_state_dict(load_checkpoint(begin)["weights"])
+    fit: Fit[Batch] = Fit(
+        task,
+        Schedule(
+            epochs=config.epochs,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            average=config.average,
+        ),
+        config.seed,
+        path,
+        {
+            "config": config.to_dict(),
+            "revision": git_revision(),
+            "speakers": sorted({f"{u.corpus}/{u.speaker}" for u in data.utterances}),
+        },
+        where,
+    )
+    done = int(load_checkpoint(path)["epoch"]) if path.exists() else 0
+    keep_rows(table, done)
+    with tqdm(
+        total=config.epochs,
+        initial=done,
+        desc=out.name,
+        unit="epoch",
+        disable=not progress,
+    ) as bar:
+
+        def tell(row: dict[str, Any]) -> None:
+            append_row(table, row)
+            bar.set_postfix(loss=row["loss"], war=row["train_war"], refresh=False)
+            bar.update()
+
+        fit.run(tell)
+    plot_curves(table, out / "curve.png")
+    return path
+
+
+class WindowTask:
+    """CPAC on augmented windows of 1 to 25 columns, made anew in every epoch."""
+
+    def __init__(
+        self, data: TrainingSet, config: TrainConfig, device: torch.device
+    ) -> None:
+        self._data = data
+        self._config = config
+        self._device = device
+        # The same beginning for a fresh and a resumed run.
+        torch.manual_seed(config.seed)
+        self.module: Cpac = Cpac(config.model)
+        maker = data.maker(np.random.default_rng(config.seed))
+        mean, deviation = data.statistics(maker)
+        self._mean = mean
+        self.module.encoder.mean.copy_(torch.from_numpy(mean))
+        self.module.encoder.deviation.copy_(torch.from_numpy(deviation))
+
+    def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
+        """See `Task.rates`."""
+        return [(self.module.parameters(), 1.0)]
+
+    @property
+    def n_batches(self) -> int:
+        """See `Task.n_batches`."""
+        return self._data.n_batches
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """See `Task.batches`."""
+        return self._data.batches(self._data.maker(rng), self._mean)
+
+    def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
+        """See `Task.loss`."""
+        batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
+        value, right = mixed_loss(self.module, batch, rng, self._config)
+        return Loss(value, right, len(batch.targets))
+
+
+def mixed_loss(
+    model: Cpac, batch: Batch, rng: np.random.Generator, config: TrainConfig
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy with mixup, over the classes that each clip's corpus may speak of.
+
+    Returns:
+        Loss, and how many clips (before mixing: the heavier of the two) were right.
+    """
+    frames, targets, allowed = batch.frames, batch.targets, batch.allowed
+    share = 1.0
+    if config.augment.mixup:
+        share = float(rng.beta(config.augment.mixup, config.augment.mixup))
+        share = max(share, 1.0 - share)
+    order = torch.from_numpy(rng.permutation(len(targets))).to(frames.device)
+    logits = model(share * frames + (1.0 - share) * frames[order]).float()
+
+    def one(targets: Tensor, allowed: Tensor) -> Tensor:
+        return masked_cross_entropy(logits, targets, allowed, config.label_smoothing)
+
+    loss = share * one(targets, allowed)
+    if share < 1.0:
+        loss = loss + (1.0 - share) * one(targets[order], allowed[order])
+    right = (logits.masked_fill(~allowed, -1e4).argmax(1) == targets).sum()
+    return loss, right

@@ -1,0 +1,62 @@
+"""The figures: the paper's S1, 2, 3, S2, S3, S4, and two of our own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from training.report.cells import Cells
+from training.report.confusion_figure import draw_confusion
+from training.report.curve_figure import draw_curves
+from training.report.interval_figure import draw_intervals
+from training.report.published import Published
+from training.report.tsne_figures import TSNE, draw_tsne
+from training.report.wording import NOT_RUN
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A figure, or the lack of one."""
+
+    name: str
+    title: str
+    file: Path | None
+    """None: not run."""
+    caption: str
+
+    def markdown(self, folder: str) -> list[str]:
+        """Heading, picture, caption."""
+        lines = [f"### {self.name}: {self.title}", ""]
+        if self.file is None:
+            return [*lines, NOT_RUN, ""]
+        picture = f"![{self.name}: {self.title}]({folder}/{self.file.name})"
+        return [*lines, picture, "", self.caption, ""]
+
+
+def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:
+    """Draw all that can be drawn; a figure of which nothing was run is removed."""
+    own: list[tuple[str, str, Callable[[Path], str | None]]] = [
+        (
+            "Ours and the paper",
+            "WAR per corpus, UAR of CAAM per pair",
+            partial(draw_intervals, cells, published),
+        ),
+        (
+            "Learning curves",
+            "what oracle, last and validated choose from",
+            partial(draw_curves, cells),
+        ),
+        ("Figure S1", "confusion matrices", partial(draw_confusion, cells)),
+    ]
+    own += [
+        (f"Figure {name}", title, partial(draw_tsne, cells, wanted))
+        for name, (title, wanted) in TSNE.items()
+    ]
+    drawn = []
+    for name, title, draw in own:
+        path = folder / f"{name.lower().replace(' ', '-')}.png"
+        caption = draw(path)
+        if caption is None:
+            path.unlink(missing_ok=True)
+        drawn.append(Drawn(name, title, path if caption else None, caption or ""))
+    return drawn

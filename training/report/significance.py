@@ -1,0 +1,80 @@
+"""95 % intervals of one system, or of a difference of two, over the clips of cells."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.evaluation.bootstrap import SEED, Counts, Draws, Interval, of_draws
+from training.report.load import Scored
+
+
+def counts_of(scored: Sequence[Scored]) -> Counts:
+    """Of all clips of some folds and seeds together."""
+    return Counts.of(
+        [c for s in scored for c in s.truth],
+        [c for s in scored for c in s.predicted],
+        [name for s in scored for name in s.speakers],
+        len(scored[0].labels),
+    )
+
+
+def interval(scored: Sequence[Scored], metric: str) -> Interval | None:
+    """Of `UAR` or `WAR` over the clips of some folds; None with a single speaker."""
+    return counts_of(scored).interval(metric)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric, or a difference of two, and what it is in each bootstrap draw."""
+
+    points: float
+    draws: Draws
+    n_speakers: int
+    n_folds: int
+    n_expected: int
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of the difference, where it is one: paired, the same speakers drawn."""
+        return of_draws(self.draws, self.n_speakers)
+
+
+def gain(
+    better: Sequence[Scored],
+    base: Sequence[Scored],
+    metric: str,
+    *,
+    n_expected: int,
+    seed: int = SEED,
+) -> Estimate:
+    """Paired difference `better` - `base` over clips of the same folds and seeds.
+
+    Raises:
+        ValueError: they were not scored on the same clips.
+    """
+    clips = [sorted(c for s in scored for c in s.clips) for scored in (better, base)]
+    if clips[0] != clips[1]:
+        raise ValueError("the two systems were not scored on the same clips")
+    ours, theirs = counts_of(better), counts_of(base)
+    return Estimate(
+        ours.value(metric) - theirs.value(metric),
+        ours.draws(metric, seed) - theirs.draws(metric, seed),
+        len(ours.speakers),
+        len(better),
+        n_expected,
+    )
+
+
+def mean_estimate(found: Sequence[Estimate]) -> Estimate:
+    """Over several pairs of corpora.
+
+    Each must have been drawn with a seed of its own: their speakers are others.
+    """
+    return Estimate(
+        float(np.mean([g.points for g in found])),
+        np.mean([g.draws for g in found], 0),
+        min(g.n_speakers for g in found),
+        sum(g.n_folds for g in found),
+        sum(g.n_expected for g in found),
+    )
