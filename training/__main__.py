@@ -215,9 +215,9 @@ def unseen(
     """Zero-shot metrics on corpora that the model was not trained on."""
     from training.evaluation.risk_coverage import plot_risk_coverage
     from training.evaluation.zero_shot import run, table
-    from training.evaluation.zero_shot.scored_model import load_judge
+    from training.evaluation.zero_shot.scored_model import load_scored_model
 
-    judge = load_judge(model, crossval)
+    judge = load_scored_model(model, crossval)
     cache = functionals if train_svm else None
     names = unseen or ["savee", "casia"]
     result, curves = run(judge, corpora, names, svm_cache=cache, say=_say)
@@ -394,12 +394,12 @@ def stream_eval(
     """
     import json
 
-    from training.evaluation.streaming import SECTIONS, Settings
+    from training.evaluation.streaming import SECTIONS, StreamEvalConfig
     from training.evaluation.streaming import run as run_sections
     from training.evaluation.streaming.summary import lines
 
     wanted = SECTIONS if only is None else tuple(x.strip() for x in only.split(","))
-    settings = Settings(
+    settings = StreamEvalConfig(
         model=bundle,
         corpora=corpora,
         crossval=crossval,
@@ -469,10 +469,15 @@ def adapt_eval(
     from ser_stream.adaptation.settings import AdaptConfig
     from training.evaluation.adaptation.page import lines, write_page
     from training.evaluation.adaptation.run import run
-    from training.evaluation.adaptation.settings import PAIRS, PARTS, SEEDS, Settings
+    from training.evaluation.adaptation.settings import (
+        PAIRS,
+        PARTS,
+        SEEDS,
+        AdaptEvalConfig,
+    )
 
     usual = AdaptConfig()
-    settings = Settings(
+    settings = AdaptEvalConfig(
         corpora=corpora,
         pairs=tuple(pair) if pair else PAIRS,
         seeds=tuple(seed) if seed else SEEDS,

@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.hostile_lines import KINDS, Attack
 from benchmarks.soak.progress import bar
-from benchmarks.soak.sluggards import connect
+from benchmarks.soak.slow_clients import connect
 
 BURST = 200
 """Connections that are made at once, of the kind that is about them."""

@@ -10,8 +10,8 @@ from benchmarks.soak import usage
 from benchmarks.soak.checks import Check, verdict
 from benchmarks.soak.daemon import Daemon, listening_to
 from benchmarks.soak.fault_reloads import reload
-from benchmarks.soak.sluggards import connect
-from benchmarks.soak.witness import Witness
+from benchmarks.soak.recording_client import RecordingClient
+from benchmarks.soak.slow_clients import connect
 
 FEW = 40
 """Descriptors that a daemon may have, for the fault that they run out."""
@@ -27,7 +27,7 @@ def full_log(folder: Path, audio: Path) -> list[Check]:
         daemon = stack.enter_context(
             Daemon(*listening_to(audio), folder=folder, tcp=False, stderr=full)
         )
-        with Witness(daemon.addresses[0]) as witness:
+        with RecordingClient(daemon.addresses[0]) as witness:
             # Each of these writes a line to the log.
             _, event, _ = reload(daemon, witness, "reloaded")
             daemon.process.send_signal(signal.SIGHUP)
@@ -44,7 +44,7 @@ def full_output(folder: Path, audio: Path) -> list[Check]:
         daemon = stack.enter_context(
             Daemon(*listening_to(audio, "--to", "stdout:"), folder=folder, stdout=full)
         )
-        with Witness(daemon.addresses[1]) as witness:
+        with RecordingClient(daemon.addresses[1]) as witness:
             undisturbed = witness.sees_more(5)
             up = daemon.up
         status = daemon.end()
@@ -67,7 +67,7 @@ def no_descriptors(folder: Path, audio: Path) -> list[Check]:
     folder.mkdir()
     with (
         Daemon(*listening_to(audio), folder=folder) as daemon,
-        Witness(daemon.addresses[0]) as witness,
+        RecordingClient(daemon.addresses[0]) as witness,
     ):
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
         with ExitStack() as stack:
@@ -92,7 +92,7 @@ def no_descriptors(folder: Path, audio: Path) -> list[Check]:
 
 def _is_served(daemon: Daemon) -> bool:
     try:
-        with Witness(daemon.addresses[0]) as witness:
+        with RecordingClient(daemon.addresses[0]) as witness:
             return witness.sees_more()
     except OSError:
         return False

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from benchmarks.soak.checks import Check, verdict
 from benchmarks.soak.daemon import Daemon
-from benchmarks.soak.witness import Message, Witness
+from benchmarks.soak.recording_client import Message, RecordingClient
 from ser_stream.pipeline.bundle import ENCODER, HEAD, MANIFEST, manifest_hash
 
 
 def reload(
-    daemon: Daemon, witness: Witness, state: str
+    daemon: Daemon, witness: RecordingClient, state: str
 ) -> tuple["subprocess.CompletedProcess[str]", Message | None, bool]:
     """Reload by the command; its answer, the event, and whether steps went on."""
     after = len(witness.messages)
@@ -25,11 +25,11 @@ def reload(
     return done, event, witness.sees_more()
 
 
-def _sha256(witness: Witness) -> str:
+def _sha256(witness: RecordingClient) -> str:
     return str(witness.status()["model"]["sha256"])
 
 
-def garbage(daemon: Daemon, witness: Witness, model: Path) -> list[Check]:
+def garbage(daemon: Daemon, witness: RecordingClient, model: Path) -> list[Check]:
     """The model's files made worthless, each in its way, under a running daemon."""
     old = _sha256(witness)
     damage: dict[str, Callable[[bytes], bytes]] = {
@@ -63,7 +63,9 @@ def garbage(daemon: Daemon, witness: Witness, model: Path) -> list[Check]:
     return checks
 
 
-def bad_configuration(daemon: Daemon, witness: Witness, config: Path) -> list[Check]:
+def bad_configuration(
+    daemon: Daemon, witness: RecordingClient, config: Path
+) -> list[Check]:
     """A configuration with a mistake, of several kinds."""
     whole = config.read_text()
     wrong = {
@@ -90,7 +92,7 @@ def bad_configuration(daemon: Daemon, witness: Witness, config: Path) -> list[Ch
     return checks
 
 
-def sighup(daemon: Daemon, witness: Witness, config: Path) -> Check:
+def sighup(daemon: Daemon, witness: RecordingClient, config: Path) -> Check:
     """A good change, by a signal."""
     with config.open("a") as file:
         file.write("on_emotion_every_s = 2.0\n")
@@ -109,7 +111,7 @@ def sighup(daemon: Daemon, witness: Witness, config: Path) -> Check:
     )
 
 
-def another_model(daemon: Daemon, witness: Witness, model: Path) -> Check:
+def another_model(daemon: Daemon, witness: RecordingClient, model: Path) -> Check:
     """Another model in the place of the old one, by the command."""
     path = model / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))

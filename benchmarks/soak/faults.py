@@ -23,7 +23,7 @@ from benchmarks.soak.fault_reloads import (
     sighup,
 )
 from benchmarks.soak.progress import bar
-from benchmarks.soak.witness import Witness
+from benchmarks.soak.recording_client import RecordingClient
 from ser_stream.pipeline.bundle import find_bundle
 
 KILLS = 100
@@ -76,7 +76,7 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
     arguments = listening_to(audio, "--config", config)
     with (
         Daemon(*arguments, folder=folder) as daemon,
-        Witness(daemon.addresses[0]) as witness,
+        RecordingClient(daemon.addresses[0]) as witness,
     ):
         checks = [
             *_killed(daemon, witness, kills),
@@ -89,7 +89,7 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
         daemon.end(signal.SIGKILL)
     stale = daemon.socket.exists() and not answers(daemon.socket)
     with Daemon(*arguments, folder=folder) as heir:
-        with Witness(heir.addresses[0]) as witness:
+        with RecordingClient(heir.addresses[0]) as witness:
             served = stale and witness.sees_more()
         status = heir.end()
         gone = not heir.socket.exists()
@@ -104,7 +104,7 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
     return checks
 
 
-def _killed(daemon: Daemon, witness: Witness, kills: int) -> list[Check]:
+def _killed(daemon: Daemon, witness: RecordingClient, kills: int) -> list[Check]:
     before = usage.settled_descriptors(daemon.pid)
     for _ in range(kills):
         victim = subprocess.Popen(
@@ -130,7 +130,7 @@ def _killed(daemon: Daemon, witness: Witness, kills: int) -> list[Check]:
 
 
 def _second_daemon(
-    daemon: Daemon, witness: Witness, arguments: list[str | Path]
+    daemon: Daemon, witness: RecordingClient, arguments: list[str | Path]
 ) -> Check:
     done = run_program(
         "listen",

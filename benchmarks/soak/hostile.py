@@ -9,10 +9,10 @@ from benchmarks.soak import usage
 from benchmarks.soak.attack import BURSTS, attack, bursts
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.hostile_lines import KINDS
 from benchmarks.soak.listener import STEP_MS
+from benchmarks.soak.load_generator import LoadGenerator
 from benchmarks.soak.progress import wait
 
 LINES = 10_000
@@ -38,14 +38,16 @@ def run(scale: float = 1.0) -> dict[str, Any]:
         with Daemon("--input", path, "--pace", "realtime") as daemon:
             before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
             with (
-                Crowd(daemon.addresses, healthy=HONEST, timed=True) as crowd,
+                LoadGenerator(
+                    daemon.addresses, healthy=HONEST, timed=True
+                ) as load_generator,
                 usage.Series(daemon.pid, every_s=0.1) as series,
             ):
                 passes = [
                     _all_kinds(daemon, lines // PASSES, seed) for seed in range(PASSES)
                 ]
                 wait("hostile, afterwards", AFTER_S, lambda: daemon.up)
-                found = crowd.end()
+                found = load_generator.end()
             after = usage.settled_descriptors(daemon.pid, before)
             result = {
                 "lines": lines,

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.daemon import Daemon
+from benchmarks.soak.load_generator import LoadGenerator
 from benchmarks.soak.progress import wait
 
 ROUND_S = 600.0
@@ -80,10 +80,12 @@ def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[st
         "slow": _share(SLOW, scale),
         "fickle": _share(FICKLE, scale),
     }
-    with Crowd(daemon.addresses, **people, timed=True, seed=number) as crowd:
+    with LoadGenerator(
+        daemon.addresses, **people, timed=True, seed=number
+    ) as load_generator:
         wait(f"load, round {number}", seconds, lambda: daemon.up)
         full = usage.rss_mb(daemon.pid)
-        found = crowd.end()
+        found = load_generator.end()
     after = usage.settled_descriptors(daemon.pid, before)
     return {
         "subscribers": people,
@@ -96,12 +98,14 @@ def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[st
 
 
 def _stage(daemon: Daemon, subscribers: int, seconds: float) -> dict[str, Any]:
-    with Crowd(daemon.addresses, healthy=subscribers, timed=True) as crowd:
+    with LoadGenerator(
+        daemon.addresses, healthy=subscribers, timed=True
+    ) as load_generator:
         begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
         wait(f"load, CPU with {subscribers}", seconds, lambda: daemon.up)
         cpu = usage.cpu_seconds(daemon.pid) - cpu
         percent = 100 * cpu / (time.monotonic() - begin)
-        found = crowd.end()
+        found = load_generator.end()
     usage.settled_descriptors(daemon.pid)
     return {
         "subscribers": subscribers,

@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.audio import Feeder, write_loop
 from benchmarks.soak.checks import Check, none_of, rows
-from benchmarks.soak.crowd import Crowd
 from benchmarks.soak.daemon import Daemon
+from benchmarks.soak.load_generator import LoadGenerator
 from benchmarks.soak.progress import bar, wait
 from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.pipeline.window import COLUMN_LENGTH
@@ -41,7 +41,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
     pause_at = samples - round(min(LAST_S, audio_s / 10) * SAMPLE_RATE)
     with (
         Daemon("--input", "-", "--pace", "fast", stdin=subprocess.PIPE) as daemon,
-        Crowd(daemon.addresses, healthy=HEALTHY) as crowd,
+        LoadGenerator(daemon.addresses, healthy=HEALTHY) as load_generator,
     ):
         pipe = daemon.process.stdin
         assert pipe is not None
@@ -51,7 +51,9 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             usage.Series(daemon.pid) as series,
             Feeder(pipe, samples, pause_at) as feeder,
         ):
-            with Crowd(daemon.addresses, fickle=FICKLE, stay_s=0.5) as visitors:
+            with LoadGenerator(
+                daemon.addresses, reconnecting=FICKLE, stay_s=0.5
+            ) as visitors:
                 _follow(feeder, daemon, audio_s)
                 visits = visitors.end()
             after = usage.settled_descriptors(daemon.pid, before)
@@ -59,7 +61,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             up = daemon.up
             feeder.go_on()
             status = daemon.wait(120)
-        found = crowd.end()
+        found = load_generator.end()
     result = _result(series, WARM_UP * series.seconds[-1], found, visits)
     result |= {
         "audio_s": audio_s,
@@ -92,17 +94,19 @@ def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]
         path = write_loop(Path(folder) / "loop.wav", seconds + 120)
         with (
             Daemon("--input", path, "--pace", "realtime") as daemon,
-            Crowd(daemon.addresses, healthy=HEALTHY, timed=True) as crowd,
+            LoadGenerator(
+                daemon.addresses, healthy=HEALTHY, timed=True
+            ) as load_generator,
         ):
             before = usage.settled_descriptors(daemon.pid)
             with usage.Series(daemon.pid) as series:
-                with Crowd(daemon.addresses, fickle=FICKLE) as visitors:
+                with LoadGenerator(daemon.addresses, reconnecting=FICKLE) as visitors:
                     wait("realtime", seconds, lambda: daemon.up)
                     visits = visitors.end()
                 after = usage.settled_descriptors(daemon.pid, before)
             up = daemon.up
             status = daemon.end()
-            found = crowd.end()
+            found = load_generator.end()
     result = _result(series, REALTIME_WARM_UP * seconds, found, visits)
     result |= {
         "seconds": seconds,

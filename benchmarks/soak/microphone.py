@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.heard import Heard, states
+from benchmarks.soak.listen_run import ListenRun, states
 from benchmarks.soak.progress import bar
 from ser_stream.sources.dead_signal import ZEROS_S
 from ser_stream.sources.reconnecting_microphone import FAILED_S
@@ -55,7 +55,7 @@ def _goes_and_comes(
     cycles = max(2, round(CYCLES * scale))
     _give(microphone)
     with (
-        Heard(f"mic:{NAME}", microphone.env, ZEROS_S) as heard,
+        ListenRun(f"mic:{NAME}", microphone.env, ZEROS_S) as heard,
         bar("microphone", cycles + 1, "returns") as shown,
     ):
         before, returns = heard.usage(), []
@@ -99,7 +99,7 @@ def _give(microphone: VirtualMicrophone) -> None:
 
 
 def _return(
-    heard: Heard, microphone: VirtualMicrophone, away_s: float
+    heard: ListenRun, microphone: VirtualMicrophone, away_s: float
 ) -> dict[str, Any]:
     """Take the microphone away, and give it back; all times in seconds."""
     number = microphone.sources()[NAME]
@@ -134,7 +134,7 @@ def _zeros_and_stops(
     microphone: VirtualMicrophone, scale: float
 ) -> tuple[dict[str, Any], list[Check]]:
     zeros_s = max(1.5, ZEROS_S * scale)
-    with Heard("mic:room", microphone.env, zeros_s) as heard:
+    with ListenRun("mic:room", microphone.env, zeros_s) as heard:
         dead = heard.statuses("recovering", zeros_s + PATIENCE_S)
         error = abs(heard.clock_error())
         sound = time.monotonic()
@@ -160,7 +160,7 @@ def _zeros_and_stops(
     return {"zeros": zeros, "stops": stops}, checks
 
 
-def _stop(heard: Heard, seconds: float) -> dict[str, Any]:
+def _stop(heard: ListenRun, seconds: float) -> dict[str, Any]:
     """Stop the process, and let it go on."""
     heard.process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)

@@ -18,12 +18,12 @@ from ser_stream.adaptation.regression_watch import WatchLimits
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import AdaptConfig
-from ser_stream.adaptation.versions.active import Install, Tell, VersionInForce
+from ser_stream.adaptation.versions.active import Install, Publish, VersionInForce
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.adaptation.window_queue import Inbox
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.pipeline import HEARD_EVERY
-from ser_stream.pipeline.values import SAMPLE_RATE, HeardWindow
+from ser_stream.pipeline.values import SAMPLE_RATE, SpeechWindow
 from ser_stream.pipeline.window import COLUMN_HOP
 
 _LOGGER = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Adapter:
         pack: Pack,
         *,
         install: Install,
-        tell: Tell,
+        publish: Publish,
         live: bool,
         runner: RoundRunner | None = None,
         limits: Limits | None = None,
@@ -61,7 +61,7 @@ class Adapter:
             store: of the model that the daemon was started with.
             pack: of that model.
             install: puts a version to work.
-            tell: publishes what happens.
+            publish: tells what happens.
             live: whether audio comes by the clock. If not, it waits for rounds.
             runner: of the rounds; it, and the limits, are the usual ones unless given.
             limits: of the gate.
@@ -75,7 +75,7 @@ class Adapter:
         self._keeping = threading.Lock()
         self._oldest = 0
         self._reservoir = self._remembered()
-        self._in_force = VersionInForce(store, install, tell, watch_limits)
+        self._in_force = VersionInForce(store, install, publish, watch_limits)
         self._rounds = Rounds(
             self._in_force,
             pack,
@@ -119,12 +119,12 @@ class Adapter:
 
     # The audio's thread.
 
-    def hear(self, window: HeardWindow) -> None:
+    def hear(self, window: SpeechWindow) -> None:
         """Take a window in; waits for nothing."""
         if not self._failed:
             self._inbox.put(self._in_force.number, window)
 
-    def hold(self, timeout: float) -> bool:
+    def must_wait(self, timeout: float) -> bool:
         """Whether a recording still has to wait, after at most `timeout` seconds.
 
         So that the same recording is heard by the same versions every time. Live audio
@@ -159,7 +159,7 @@ class Adapter:
             self._failed = text
             self._inbox.clear()
 
-    def _take(self, version: int, window: HeardWindow) -> None:
+    def _take(self, version: int, window: SpeechWindow) -> None:
         with self._keeping:
             if version < self._oldest:
                 return
@@ -169,7 +169,7 @@ class Adapter:
         if not self._store.frozen:
             self._look_ahead()
 
-    def _look_back(self, version: int, window: HeardWindow) -> None:
+    def _look_back(self, version: int, window: SpeechWindow) -> None:
         """Has the version in force turned out to be worse than the one before?"""
         watch = self._in_force.watch
         # A window that the version before heard says nothing of this one.
@@ -180,8 +180,8 @@ class Adapter:
         if reason is not None:
             with self._rounds.alone("the version it began from does harm"):
                 if watch is self._in_force.watch:
-                    self._in_force.retreat(reason)
-                    self._rounds.in_vain += 1
+                    self._in_force.revert(reason)
+                    self._rounds.failures += 1
                     self._reservoir.mark()
 
     def _look_ahead(self) -> None:
@@ -199,7 +199,7 @@ class Adapter:
     @property
     def _next_s(self) -> float:
         """New speech that the next round waits for; more after some in vain."""
-        patience = min(MOST_PATIENCE, 1 << max(0, min(self._rounds.in_vain, 10) - 1))
+        patience = min(MOST_PATIENCE, 1 << max(0, min(self._rounds.failures, 10) - 1))
         return self._settings.every_s * patience
 
     def _save(self) -> None:
@@ -331,5 +331,5 @@ class Adapter:
                 self._inbox.forget()
                 self._reservoir.clear()
             entry = self._in_force.reset()
-            self._rounds.in_vain = 0
+            self._rounds.failures = 0
             return entry.to_dict()

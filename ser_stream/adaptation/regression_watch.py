@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ser_stream.adaptation.entropy import entropy
 from ser_stream.pipeline.recognizer import Recognizer, encode_window
-from ser_stream.pipeline.values import HeardWindow
+from ser_stream.pipeline.values import SpeechWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Watch:
         self._pairs: deque[_Pair] = deque(maxlen=self._limits.windows)
         self._seen = 0
 
-    def feed(self, window: HeardWindow) -> None:
+    def feed(self, window: SpeechWindow) -> None:
         """Hear a window, whose scores are of the version in force, a second time."""
         before = self._previous.scores(encode_window(self._previous, window.frames))
         self._pairs.append(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.values import FloatArray, HeardWindow
+from ser_stream.pipeline.values import FloatArray, SpeechWindow
 from ser_stream.whole_file import replace_file
 
 LEAST_WINDOWS = 40
@@ -56,7 +56,7 @@ class Reservoir:
             self._stretch = 0
             self._heard_of_turn = 0
 
-    def add(self, window: HeardWindow) -> None:
+    def add(self, window: SpeechWindow) -> None:
         """Take a window in; at a limit, leave out one that has most others like it.
 
         What is kept is a copy, the frames in half precision: within 0.05 %. A window
@@ -121,10 +121,10 @@ class Reservoir:
         counts = np.bincount([one.label for one in kept], minlength=self._n_classes)
         return (counts / max(1, len(kept))).astype(np.float32)
 
-    def windows(self) -> list[HeardWindow]:
+    def windows(self) -> list[SpeechWindow]:
         """What is kept, oldest first; frames in single precision, made at each call."""
         return [
-            HeardWindow(
+            SpeechWindow(
                 kept.frames.astype(np.float32), kept.scores.copy(), kept.end, kept.turn
             )
             for kept in self._snapshot()[0]
@@ -178,7 +178,7 @@ class Reservoir:
                 "the file, or run `ser-stream adapt reset`"
             ) from None
 
-    def _follow_turns(self, window: HeardWindow) -> None:
+    def _follow_turns(self, window: SpeechWindow) -> None:
         before, self._turn_and_end = self._turn_and_end, (window.turn, window.end)
         # A new stream counts turns and samples from the beginning again.
         if before is None or window.turn != before[0] or window.end <= before[1]:

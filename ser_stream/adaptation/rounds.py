@@ -90,7 +90,7 @@ class Rounds:
         self.changing = threading.RLock()
         """Held by whoever begins a round or changes what is in force."""
         self.running: Round | None = None
-        self.in_vain = 0
+        self.failures = 0
         """Rounds since the last one that was of any use."""
 
     def begin(self) -> Round:
@@ -104,7 +104,7 @@ class Rounds:
         try:
             return self._begin()
         except SerStreamError:
-            self.in_vain += 1
+            self.failures += 1
             raise
 
     def _begin(self) -> Round:
@@ -199,8 +199,8 @@ class Rounds:
     ) -> None:
         if reason is not None:
             self._in_force.reject(reason, evidence)
-            self.in_vain += not this.stopped
+            self.failures += not this.stopped
         elif self._in_force.accept(this.staged, evidence):
-            self.in_vain = 0
+            self.failures = 0
         else:
-            self.in_vain += 1
+            self.failures += 1

@@ -23,7 +23,7 @@ _NUMBERS = ("end", "turn", "stretch", "arrival")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeptWindow:
-    """A window of speech, its frames in half precision; see `HeardWindow`."""
+    """A window of speech, its frames in half precision; see `SpeechWindow`."""
 
     frames: NDArray[np.float16]
     scores: FloatArray

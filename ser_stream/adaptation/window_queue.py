@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ser_stream.pipeline.values import HeardWindow
+from ser_stream.pipeline.values import SpeechWindow
 from ser_stream.pipeline.window import columns_in, window_length
 
 MOST_WAITING = 32
@@ -23,7 +23,7 @@ class Inbox:
         self._live = live
         # Held for a moment only: the audio's thread comes by here.
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[int, HeardWindow]] = deque()
+        self._waiting: deque[tuple[int, SpeechWindow]] = deque()
         self._busy = False
         self._forgetting = False
         self._forgotten_to: int | None = None
@@ -32,7 +32,7 @@ class Inbox:
         self.dropped = 0
         """Windows left out, as too many waited."""
 
-    def put(self, version: int, window: HeardWindow) -> None:
+    def put(self, version: int, window: SpeechWindow) -> None:
         """Hand over a window, and the number of the version that heard it."""
         with self._changed:
             if self.closed or self._is_forgotten(window):
@@ -43,7 +43,7 @@ class Inbox:
             self._waiting.append((version, window))
             self._changed.notify_all()
 
-    def next(self) -> tuple[int, HeardWindow] | None:
+    def next(self) -> tuple[int, SpeechWindow] | None:
         """The next window, once there is one; None when closed.
 
         The one before is taken to have been dealt with.
@@ -92,7 +92,7 @@ class Inbox:
             self._waiting.clear()
             self._changed.notify_all()
 
-    def _is_forgotten(self, window: HeardWindow) -> bool:
+    def _is_forgotten(self, window: SpeechWindow) -> bool:
         if self._forgetting:
             self._forgetting, self._forgotten_to = False, window.end
         if self._forgotten_to is None:

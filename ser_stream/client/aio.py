@@ -6,7 +6,7 @@ from collections import deque
 from typing import Self, Unpack
 
 from ser_stream.client.connection import READ_SIZE, lost, unreachable
-from ser_stream.client.framing import Wire
+from ser_stream.client.framing import LineConnection
 from ser_stream.client.messages import Message
 from ser_stream.client.subscription import Described, Options, Subscription
 from ser_stream.errors import SerStreamError
@@ -18,7 +18,7 @@ class Connection:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._wire = Wire(address)
+        self._wire = LineConnection(address)
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter
 

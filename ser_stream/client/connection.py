@@ -6,7 +6,7 @@ import socket
 from typing import Self
 
 from ser_stream.client.errors import AccessError, UnreachableError
-from ser_stream.client.framing import Wire
+from ser_stream.client.framing import LineConnection
 from ser_stream.protocol.address import Address
 
 READ_SIZE = 4096
@@ -50,7 +50,7 @@ class Connection:
             MissingLibraryError: if a WebSocket needs a library that is not there.
         """
         self._address = address
-        self._wire = Wire(address)
+        self._wire = LineConnection(address)
         try:
             self._socket = _open(address, timeout)
         except OSError as error:

@@ -139,7 +139,7 @@ def _refused(error: Exception) -> Exception:
     return ProtocolError(f"this is no WebSocket of ser-stream: {error}")
 
 
-class Wire:
+class LineConnection:
     """A connection without its socket: lines to send, lines that came."""
 
     def __init__(self, address: Address) -> None:

@@ -15,7 +15,7 @@ from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.commands.evidence import evidence_text
-from ser_stream.commands.heard_folder import Heard, find_recordings, hear
+from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
@@ -235,7 +235,7 @@ def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
     return load_bundle(str(bundle.folder))
 
 
-def _text(heard: Heard, done: Sequence[Round], out: Path | None) -> str:
+def _text(heard: FolderSpeech, done: Sequence[Round], out: Path | None) -> str:
     lines = [
         f"{heard.files} recordings, {heard.speech_s:.0f} s of speech, "
         f"{len(heard.reservoir)} windows to learn from"

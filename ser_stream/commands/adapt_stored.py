@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.versions.state import State
+from ser_stream.adaptation.versions.state import StoreState
 from ser_stream.adaptation.versions.state_file import LOCK
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.client import NotRunningError
@@ -56,7 +56,7 @@ class Stored:
             "that it has with --socket"
         )
 
-    def state(self, why: SerStreamError) -> State:
+    def state(self, why: SerStreamError) -> StoreState:
         """All that is stored.
 
         Args:

@@ -14,7 +14,7 @@ from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEnd
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.vad import Gate
+from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 from ser_stream.pipeline.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
 
@@ -30,7 +30,7 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     samples = voice_like(rng, round(seconds * SAMPLE_RATE))
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
     steps = len(blocks) // BLOCKS_PER_STEP
-    front_end, gate = FrontEnd(bundle.front_end), Gate()
+    front_end, gate = FrontEnd(bundle.front_end), SpeechGate()
     n = bundle.front_end.n_features
     frames = rng.standard_normal((COLD_FRAMES + 16, n)).astype(np.float32)
     encoded, state = recognizer.encode(frames, None)

@@ -11,7 +11,7 @@ from ser_stream.commands.output import write
 from ser_stream.config import ListenConfig
 from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level, fail
-from ser_stream.doctor.hearing import hear
+from ser_stream.doctor.microphone_test import hear
 from ser_stream.errors import ConfigError
 
 
@@ -91,9 +91,9 @@ def _daemons(holders: list[str]) -> Iterator[Finding]:
 def _hear(
     wanted: str, name: str, seconds: float, holders: list[str]
 ) -> Iterator[Finding]:
-    hearing = hear(name, seconds)
-    yield from sound.check(hearing.devices)
-    yield from microphone.check(hearing, wanted, holders[0] if holders else None)
+    test = hear(name, seconds)
+    yield from sound.check(test.devices)
+    yield from microphone.check(test, wanted, holders[0] if holders else None)
 
 
 def _safely(check: str, work: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

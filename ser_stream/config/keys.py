@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.vad import GateConfig
+from ser_stream.pipeline.vad import SpeechGateConfig
 
 Value = str | float | bool | tuple[str, ...]
 """What a setting may be; whole numbers are `int`."""
@@ -128,7 +128,7 @@ KEYS = {
         Key("log_level", str, "log_level"),
         *(
             Key(f"gate.{f.name}", float, f"gate.{f.name}", live=True)
-            for f in fields(GateConfig)
+            for f in fields(SpeechGateConfig)
         ),
         *(
             Key(f"smoothing.{f.name}", float, "smoothing", live=True)

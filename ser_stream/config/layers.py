@@ -16,7 +16,7 @@ from ser_stream.config.keys import KEYS, TABLES, Value
 from ser_stream.config.listen import ListenConfig
 from ser_stream.config.toml_file import chosen_path, read_settings
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.vad import GateConfig
+from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.sources import InputConfig
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ def _config(values: Mapping[str, Any]) -> ListenConfig:
             parts[table][attribute] = value
     return ListenConfig(
         source=InputConfig(**parts["source"]),
-        gate=GateConfig(**parts["gate"]),
+        gate=SpeechGateConfig(**parts["gate"]),
         smoothing=parts["smoothing"] or None,
         adapt=AdaptConfig(**parts["adapt"]),
         **parts[""],

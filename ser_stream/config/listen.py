@@ -14,7 +14,7 @@ from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.vad import GateConfig
+from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.protocol.address import parse
 from ser_stream.sources import InputConfig
 
@@ -39,7 +39,7 @@ class ListenConfig:
     model: str = DEFAULT_MODEL
     step_s: float = 0.2
     window_s: float = 2.9125
-    gate: GateConfig = field(default_factory=GateConfig)
+    gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

@@ -38,7 +38,7 @@ from ser_stream.service.activation import inherited_sockets
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks import Sink
 from ser_stream.sinks.command import CommandSink
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from ser_stream.sinks.stdout import Renderer, StdoutSink
 from ser_stream.sources import open_source
 
@@ -68,7 +68,7 @@ class Daemon:
         waits = config.waits
         self._control: Control | None = None
         self._stdout: StdoutSink | None = None
-        self._hub: Hub | None = None
+        self._server: SocketServer | None = None
         self._notifier = Notifier.from_environment()
         addresses = self._addresses(settings)
         self._is_service = self._notifier.enabled or any(
@@ -98,7 +98,7 @@ class Daemon:
                 paused=paused is not None and paused.read(),
             )
             sinks: list[Sink] = [
-                s for s in (self._stdout, self._hub, self._command) if s is not None
+                s for s in (self._stdout, self._server, self._command) if s is not None
             ]
             self._adapter, in_force = self._open_adapter(config, bundle, stack)
             self._worker = Worker(
@@ -109,7 +109,7 @@ class Daemon:
                 self.health,
                 observe,
                 None if self._adapter is None else self._adapter.hear,
-                None if self._adapter is None else self._adapter.hold,
+                None if self._adapter is None else self._adapter.must_wait,
             )
             self._control = Control(
                 self._worker,
@@ -136,16 +136,16 @@ class Daemon:
         sockets = [a for a in addresses if a.kind != "stdout"]
         if not sockets and not inherited:
             return
-        self._hub = Hub(
+        self._server = SocketServer(
             self._answer,
             live=config.source.paced,
             token=self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
             max_subscribers=config.max_subscribers,
         )
-        stack.callback(self._hub.close)
-        self._hub.open(sockets, inherited)
-        _LOGGER.info("listening on %s", ", ".join(map(str, self._hub.addresses)))
+        stack.callback(self._server.close)
+        self._server.open(sockets, inherited)
+        _LOGGER.info("listening on %s", ", ".join(map(str, self._server.addresses)))
 
     def _open_metrics(
         self, config: ListenConfig, stack: ExitStack
@@ -156,7 +156,7 @@ class Daemon:
             config.metrics,
             self.health,
             self._subscribers,
-            lambda: 0 if self._hub is None else self._hub.dropped,
+            lambda: 0 if self._server is None else self._server.dropped,
         )
         stack.callback(metrics.close)
         return metrics.observe
@@ -179,7 +179,7 @@ class Daemon:
             store,
             pack,
             install=self._install,
-            tell=self._tell_adaptation,
+            publish=self._tell_adaptation,
             live=config.source.paced,
         )
         stack.callback(adapter.close)
@@ -196,12 +196,12 @@ class Daemon:
 
     def _remembered(self) -> PausedState | None:
         """What a restart is to remember; None where nobody can ask for a pause."""
-        addresses = [] if self._hub is None else self._hub.addresses
+        addresses = [] if self._server is None else self._server.addresses
         paths = [address.path for address in addresses if address.kind == "unix"]
         return PausedState(Path(paths[0])) if paths else None
 
     def _subscribers(self) -> Mapping[str, int]:
-        return {} if self._hub is None else self._hub.subscribers
+        return {} if self._server is None else self._server.subscribers
 
     async def _answer(self, do: str) -> dict[str, Any]:
         deadline = time.monotonic() + START_WAIT
@@ -224,9 +224,9 @@ class Daemon:
         def stop(_signal: int, _frame: FrameType | None) -> None:
             self._worker.stop()
             if self._stdout is not None:
-                self._stdout.hurry()
-            if self._hub is not None:
-                self._hub.hurry()
+                self._stdout.stop_waiting()
+            if self._server is not None:
+                self._server.stop_waiting()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
@@ -253,7 +253,7 @@ class Daemon:
         if self._stdout is None:
             return
         self._stdout.close()
-        if self._stdout.error is not None and self._hub is None:
+        if self._stdout.error is not None and self._server is None:
             raise SinkError(f"standard output: {self._stdout.error.strerror}")
 
     def __enter__(self) -> Self:

@@ -22,14 +22,14 @@ from ser_stream.pipeline.values import (
     Condition,
     EmotionEvent,
     Gap,
-    HeardWindow,
     Phase,
     Prediction,
-    State,
+    SpeechState,
+    SpeechWindow,
     StreamEvent,
 )
 from ser_stream.pipeline.window import COLUMN_LENGTH
-from ser_stream.protocol.messages import Message, Protocol, bye, snapshot
+from ser_stream.protocol.messages import Message, MessageBuilder, bye, snapshot
 from ser_stream.sinks import Sink
 from ser_stream.sources import Device, Source
 
@@ -62,8 +62,8 @@ class Worker:
         sinks: Sequence[Sink],
         health: Health | None = None,
         observe: Callable[[float], None] | None = None,
-        listener: Callable[[HeardWindow], None] | None = None,
-        hold: Callable[[float], bool] | None = None,
+        listener: Callable[[SpeechWindow], None] | None = None,
+        must_wait: Callable[[float], bool] | None = None,
     ) -> None:
         """Load the model.
 
@@ -75,8 +75,8 @@ class Worker:
             health: is kept up to date, for others to read.
             observe: is told the latency of each step, in seconds.
             listener: is handed windows of speech; see `Pipeline`.
-            hold: is asked after each step whether the input has to wait for what the
-                listener makes of it, and may take so many seconds to answer.
+            must_wait: is asked after each step whether the input has to wait for what
+                the listener makes of it, and may take so many seconds to answer.
 
         Raises:
             ModelError: if the model's graphs cannot be loaded.
@@ -86,8 +86,8 @@ class Worker:
         self.health = health or Health()
         self._observe = observe
         self._listener = listener
-        self._hold = hold
-        self._protocol = Protocol()
+        self._hold = must_wait
+        self._protocol = MessageBuilder()
         self._stop = threading.Event()
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._hello: Message | None = None
@@ -153,7 +153,7 @@ class Worker:
         first = self._first_item()
         self._say_hello()
         audio = AudioState.HEALTHY if isinstance(first, Chunk) else self.health.audio
-        self._publish(snapshot(0, State.NO_SPEECH.value, None, audio))
+        self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
         try:
             self._take(first)
             while not self._finished():
@@ -312,7 +312,7 @@ class Worker:
         """Go on with another model or configuration; once it runs, only by `submit`."""
         pipeline = Pipeline(recognizer, bundle.front_end, config, self._listener)
         if self._hello is not None:
-            self._events(pipeline.succeed(self._pipeline), time.monotonic())
+            self._events(pipeline.take_over_from(self._pipeline), time.monotonic())
         self._pipeline, self._bundle = pipeline, bundle
         self._recognizer, self._labels = recognizer, recognizer.labels
         self.health.model, self.health.model_sha256 = bundle.name, bundle.sha256

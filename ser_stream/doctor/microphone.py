@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ser_stream.doctor.asking import ask
 from ser_stream.doctor.finding import Finding, fail, mend, ok, warn
-from ser_stream.doctor.hearing import Hearing
+from ser_stream.doctor.microphone_test import MicrophoneTest
 
 QUIET_DBFS = -55.0
 """Under it nobody spoke near the microphone, or its volume is next to nothing."""
@@ -14,75 +14,75 @@ MISSING_SHARE = 0.4
 """Of the samples; the first may take half a second."""
 
 
-def check(hearing: Hearing, wanted: str, holder: str | None) -> Iterator[Finding]:
+def check(test: MicrophoneTest, wanted: str, holder: str | None) -> Iterator[Finding]:
     """Judge a recording.
 
     Args:
-        hearing: what was recorded.
+        test: what was recorded.
         wanted: `mic` or `mic:NAME`.
         holder: who of ours records already, or None.
     """
-    if hearing.failed in ("hang", "crash"):
+    if test.failed in ("hang", "crash"):
         yield fail(
             "microphone",
-            f"the sound system fails while it is asked: {hearing.error}",
+            f"the sound system fails while it is asked: {test.error}",
             "start it anew: systemctl --user restart pipewire pipewire-pulse "
             "wireplumber, or pulseaudio -k",
         )
         return
-    if hearing.failed == "load":
-        yield mend("PortAudio", hearing.error, "pip install sounddevice")
+    if test.failed == "load":
+        yield mend("PortAudio", test.error, "pip install sounddevice")
         return
-    yield ok("PortAudio", hearing.portaudio)
-    inputs = ", ".join(f"{d['name']} (mic:{d['selector']})" for d in hearing.devices)
+    yield ok("PortAudio", test.portaudio)
+    inputs = ", ".join(f"{d['name']} (mic:{d['selector']})" for d in test.devices)
     if inputs:
         yield ok("devices", inputs)
-    if hearing.failed == "open" and holder is not None:
-        yield ok("microphone", f"{hearing.device} is in use, by {holder}")
-    elif hearing.failed == "resolve" and hearing.devices:
-        what = hearing.error.partition("; ")[0]
+    if test.failed == "open" and holder is not None:
+        yield ok("microphone", f"{test.device} is in use, by {holder}")
+    elif test.failed == "resolve" and test.devices:
+        what = test.error.partition("; ")[0]
         fix = "ser-stream devices lists them; then --input mic:NAME"
         yield fail("microphone", f"{wanted}: {what}", fix)
-    elif hearing.failed:
+    elif test.failed:
         fix = "plug it in, and close programs that hold it"
-        yield mend("microphone", hearing.error, fix)
+        yield mend("microphone", test.error, fix)
     else:
-        yield _judged(hearing)
+        yield _judged(test)
 
 
-def _judged(hearing: Hearing) -> Finding:
-    name, source = hearing.device, hearing.pulse_source
+def _judged(test: MicrophoneTest) -> Finding:
+    name, source = test.device, test.pulse_source
     volume = "its volume in the sound settings, or in alsamixer"
     mute = "unmute it in the sound settings, or with alsamixer and its switch"
     target = source or ("@DEFAULT_SOURCE@" if ask("pactl", "info") else None)
     if target:
         volume = f"pactl set-source-volume {target} 100%"
         mute = f"pactl set-source-mute {target} 0"
-    if hearing.missing > MISSING_SHARE:
+    if test.missing > MISSING_SHARE:
         return fail(
             "microphone",
             f"{name} delivers no sound"
-            if not hearing.seconds
-            else f"{name} stutters: {hearing.missing:.0%} of the sound is missing",
+            if not test.seconds
+            else f"{name} stutters: {test.missing:.0%} of the sound is missing",
             "unplug it and plug it in again; choose another with --input mic:NAME",
         )
     if target and (ask("pactl", "get-source-mute", target) or "").endswith("yes"):
         return fail("microphone", f"{name} is muted", mute)
-    if hearing.peak == 0:
+    if test.peak == 0:
         return fail(
             "microphone",
             f"{name} delivers exact zeros: it is muted, has a switch that is off, or "
             "nothing is connected to it",
             mute,
         )
-    level = f"the loudest 0.1 s was {hearing.loudest_dbfs:.0f} dBFS"
-    if hearing.clipped > CLIPPED_SHARE:
+    level = f"the loudest 0.1 s was {test.loudest_dbfs:.0f} dBFS"
+    if test.clipped > CLIPPED_SHARE:
         return warn(
             "microphone",
-            f"{name} clips: {hearing.clipped:.1%} of the samples are at full scale",
+            f"{name} clips: {test.clipped:.1%} of the samples are at full scale",
             f"turn it down: {volume.replace('100%', '50%')}",
         )
-    if hearing.loudest_dbfs < QUIET_DBFS:
+    if test.loudest_dbfs < QUIET_DBFS:
         return warn(
             "microphone",
             f"{name} hears nothing but a whisper: {level}",

@@ -18,16 +18,16 @@ from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
-from ser_stream.pipeline.vad import Gate, GateConfig
+from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     Block,
     Chunk,
     FloatArray,
     Gap,
-    HeardWindow,
     Prediction,
-    State,
+    SpeechState,
+    SpeechWindow,
     StreamEvent,
 )
 from ser_stream.pipeline.window import (
@@ -58,7 +58,7 @@ class PipelineConfig:
     """Time between predictions, seconds; a multiple of 0.1 from 0.1 to 2."""
     window_s: float = 2.9125
     """Longest window, seconds; from 0.5125 (1 column) in steps of 0.1."""
-    gate: GateConfig = field(default_factory=GateConfig)
+    gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ class Pipeline:
         recognizer: Recognizer,
         front_end: FrontEndConfig,
         config: PipelineConfig | None = None,
-        listener: Callable[[HeardWindow], None] | None = None,
+        listener: Callable[[SpeechWindow], None] | None = None,
     ) -> None:
         """Begin a stream.
 
@@ -114,7 +114,7 @@ class Pipeline:
         self._handed_out = -1
         self._recognizer = recognizer
         self._blocker = Blocker()
-        self._gate = Gate(self.config.gate)
+        self._gate = SpeechGate(self.config.gate)
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(self.config.max_columns, front_end.n_features)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing)
@@ -153,7 +153,7 @@ class Pipeline:
                     events += self._work_off()
         return events
 
-    def succeed(self, other: "Pipeline") -> list[StreamEvent]:
+    def take_over_from(self, other: "Pipeline") -> list[StreamEvent]:
         """Go on where `other` stops: another model or configuration, no sample lost.
 
         `other` must not be fed again. What is in its window is encoded anew; the
@@ -171,13 +171,13 @@ class Pipeline:
         self._turn, self._handed_out = other._turn, other._handed_out
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
-            self._window.succeed(other._window)
+            self._window.take_over_from(other._window)
         elif other._window.started:
             self._frame_again(other._window.start)
         else:
             # Speech that begins later will make frames from what is recent.
             self._framed = -1
-        return [*self._smoother.succeed(other._smoother)]
+        return [*self._smoother.take_over_from(other._smoother)]
 
     def _frame_again(self, start: int) -> None:
         blocks = [block for block in self._past if block.index <= self._framed]
@@ -261,7 +261,7 @@ class Pipeline:
         if not self._window.started or not len(self._window.columns):
             # Silence, or speech too young to fill one column.
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
-            return Prediction(start, block.end, State.NO_SPEECH, level)
+            return Prediction(start, block.end, SpeechState.NO_SPEECH, level)
         columns = self._window.columns
         scores: FloatArray = self._recognizer.scores(columns)
         best = int(scores.argmax())
@@ -271,7 +271,7 @@ class Pipeline:
         return Prediction(
             start=self._window.start,
             end=block.end,
-            state=State.SPEECH,
+            state=SpeechState.SPEECH,
             level_dbfs=level,
             label=self._recognizer.labels[best] if certain else UNCERTAIN,
             scores=scores,
@@ -279,7 +279,7 @@ class Pipeline:
         )
 
     def _hand_out(
-        self, listener: Callable[[HeardWindow], None], scores: FloatArray, end: int
+        self, listener: Callable[[SpeechWindow], None], scores: FloatArray, end: int
     ) -> None:
         enough = len(self._window.columns) >= min(
             HEARD_COLUMNS, self.config.max_columns
@@ -288,7 +288,7 @@ class Pipeline:
         if not enough or 0 <= self._handed_out > newest - HEARD_EVERY:
             return
         self._handed_out = newest
-        listener(HeardWindow(self._window.heard(), scores, end, self._turn))
+        listener(SpeechWindow(self._window.heard(), scores, end, self._turn))
 
     def _level(self) -> float:
         energy, n = map(sum, zip(*self._levels, strict=True))

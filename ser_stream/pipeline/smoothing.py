@@ -109,7 +109,7 @@ class Smoother:
         self._last_end: int | None = None
         self._candidate: tuple[int, int, int] | None = None  # label, start, first end
 
-    def succeed(self, other: "Smoother") -> list[EmotionEvent]:
+    def take_over_from(self, other: "Smoother") -> list[EmotionEvent]:
         """Go on where `other` stops, with these labels and this configuration.
 
         With the same labels nothing is forgotten, and the emotion goes on; otherwise it

@@ -26,7 +26,7 @@ VAD_CONTEXT = 64
 
 
 @dataclass(frozen=True, slots=True)
-class GateConfig:
+class SpeechGateConfig:
     """When speech begins and ends."""
 
     enter: float = 0.5
@@ -114,11 +114,11 @@ class Silero:
         return len(self._pending) - VAD_CONTEXT
 
 
-class Gate:
+class SpeechGate:
     """Speech or not, block by block."""
 
-    def __init__(self, config: GateConfig | None = None) -> None:
-        self.config = config or GateConfig()
+    def __init__(self, config: SpeechGateConfig | None = None) -> None:
+        self.config = config or SpeechGateConfig()
         self._silero = Silero()
         self._speech_before = 0
         self._began: int | None = None
@@ -126,7 +126,7 @@ class Gate:
         self.reconfigure(self.config)
         self.reset()
 
-    def reconfigure(self, config: GateConfig) -> None:
+    def reconfigure(self, config: SpeechGateConfig) -> None:
         """Other thresholds from here on; what was heard is kept."""
         self.config = config
         self._min_speech = round(config.min_speech_s * SAMPLE_RATE)

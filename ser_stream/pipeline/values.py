@@ -23,7 +23,7 @@ SAMPLE_RATE = 16_000
 """Hertz; everything after the sources runs at this rate."""
 
 
-class State(StrEnum):
+class SpeechState(StrEnum):
     """What the stream holds now. Silence is a state, never an emotion."""
 
     SPEECH = "speech"
@@ -119,7 +119,7 @@ class Prediction:
     """Sample index at which the evidence begins."""
     end: int
     """Sample index after the last sample used; the step fell due here."""
-    state: State
+    state: SpeechState
     level_dbfs: float
     """Root mean square of the step's samples, dB relative to full scale."""
     label: str | None = None
@@ -152,7 +152,7 @@ class EmotionEvent:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HeardWindow:
+class SpeechWindow:
     """Features of speech that was just heard, and what was made of them.
 
     What online adaptation learns from; `Pipeline` hands it out.

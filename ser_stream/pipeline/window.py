@@ -73,7 +73,7 @@ class ColumnWindow:
         self._n_frames = min(self._n_frames + n, len(self._frames))
         self._end_frame = first + n
 
-    def succeed(self, other: "ColumnWindow") -> None:
+    def take_over_from(self, other: "ColumnWindow") -> None:
         """Take over the frames of `other`, to be encoded anew from its beginning."""
         n = min(len(self._frames), len(other._frames))
         self._frames[-n:] = other._frames[-n:]

@@ -84,7 +84,7 @@ def utc_text(moment: datetime) -> str:
 
 
 @dataclass
-class Protocol:
+class MessageBuilder:
     """Builds the messages of one stream and numbers them."""
 
     clock: WallClock = field(default_factory=WallClock)

@@ -13,7 +13,7 @@ import time
 from typing import Protocol
 
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks.thread_queue import Outbox
+from ser_stream.sinks.thread_queue import ThreadQueue
 
 _LOGGER = logging.getLogger(__name__)
 CLOSE_WAIT = 5.0
@@ -61,9 +61,9 @@ class StdoutSink:
         self.error: OSError | None = None
         """Why writing stopped, where that was not a reader who left."""
         self._deadline = math.inf
-        self._outbox = Outbox() if live else None
+        self._queue = ThreadQueue() if live else None
         self._thread: threading.Thread | None = None
-        if self._outbox is not None:
+        if self._queue is not None:
             self._thread = threading.Thread(
                 target=self._drain, name="stdout", daemon=True
             )
@@ -72,28 +72,28 @@ class StdoutSink:
     @property
     def closed(self) -> bool:
         """True when the reader has gone, as `| head` does."""
-        gave_up = self._outbox is not None and self._outbox.given_up
+        gave_up = self._queue is not None and self._queue.given_up
         return self._broken or gave_up
 
     def send(self, message: Message, /) -> None:
         """Write, or queue where audio is live."""
-        if self._outbox is not None:
-            self._outbox.put(message)
+        if self._queue is not None:
+            self._queue.put(message)
         else:
             self._write(message)
 
     def close(self) -> None:
         """Give the reader up to 5 s for what is still queued."""
-        if self._outbox is not None and self._thread is not None:
-            self._outbox.close()
+        if self._queue is not None and self._thread is not None:
+            self._queue.close()
             self._thread.join(timeout=CLOSE_WAIT)
 
     def _drain(self) -> None:
-        assert self._outbox is not None
-        while (message := self._outbox.get()) is not None:
+        assert self._queue is not None
+        while (message := self._queue.get()) is not None:
             self._write(message)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """A stop was asked for: give a reader that does not read 5 s, no more."""
         self._deadline = time.monotonic() + CLOSE_WAIT
 

@@ -3,34 +3,34 @@
 import threading
 
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks.sockets.drop_queue import CAPACITY, Backlog
+from ser_stream.sinks.sockets.drop_queue import CAPACITY, DropQueue
 
 
-class Outbox:
-    """A `Backlog` whose reader waits."""
+class ThreadQueue:
+    """A `DropQueue` whose reader waits."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
-        self._backlog = Backlog(capacity)
+        self._queue = DropQueue(capacity)
         self._condition = threading.Condition()
         self._closed = False
 
     @property
     def given_up(self) -> bool:
         """True when not even dropping predictions made room."""
-        return self._backlog.given_up
+        return self._queue.given_up
 
     def put(self, message: Message) -> None:
         """Queue one message; never waits."""
         with self._condition:
-            self._backlog.put(message)
+            self._queue.put(message)
             self._condition.notify()
 
     def get(self) -> Message | None:
         """Wait for the next message; None after `close`, when all were taken."""
         with self._condition:
-            while not self._backlog and not self._closed:
+            while not self._queue and not self._closed:
                 self._condition.wait()
-            return self._backlog.get()
+            return self._queue.get()
 
     def close(self) -> None:
         """No message will come any more."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.pipeline.values import SAMPLE_RATE
-from ser_stream.tuning.replay import NONE, Settings, replay
+from ser_stream.tuning.replay import NONE, SettingsGrid, replay
 from ser_stream.tuning.streams import Stream
 
 Counts = NDArray[np.int64]
@@ -135,7 +135,7 @@ class Tally:
         )
 
 
-def tally(stream: Stream, labels: Sequence[str], settings: Settings) -> Tally:
+def tally(stream: Stream, labels: Sequence[str], settings: SettingsGrid) -> Tally:
     """Replay one stream with all the settings, and count.
 
     Args:
@@ -151,7 +151,7 @@ def tally(stream: Stream, labels: Sequence[str], settings: Settings) -> Tally:
         return count(stream, labels, replay(stream.predictions, settings))
     parts = []
     for start in range(0, len(settings), size):
-        part = Settings(settings.configs[start : start + size])
+        part = SettingsGrid(settings.configs[start : start + size])
         parts.append(count(stream, labels, replay(stream.predictions, part)))
     return Tally(
         parts[0].speech,

@@ -21,7 +21,7 @@ NONE = -1
 """Stands for no emotion, where a label's index would be."""
 
 
-class Settings:
+class SettingsGrid:
     """Many settings as arrays, each of shape (n_settings,)."""
 
     def __init__(self, configs: Sequence[SmoothingConfig]) -> None:
@@ -46,7 +46,9 @@ class Settings:
         return len(self.configs)
 
 
-def replay(predictions: Sequence[Prediction], settings: Settings) -> NDArray[np.int8]:
+def replay(
+    predictions: Sequence[Prediction], settings: SettingsGrid
+) -> NDArray[np.int8]:
     """The emotion that is active after each step.
 
     The label of a step is not looked at: whether it was `uncertain` depends on the

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.tuning.figures import Figures, Tally, tally
-from ser_stream.tuning.replay import Settings
+from ser_stream.tuning.replay import SettingsGrid
 from ser_stream.tuning.streams import Stream
 
 FOLDS = 10
@@ -158,7 +158,7 @@ def search(
         ValueError: if no step with speech is labelled, or a label is not the model's.
     """
     rule = rule or Rule()
-    settings = Settings((grid or Grid()).settings(present))
+    settings = SettingsGrid((grid or Grid()).settings(present))
     groups = _groups(streams)
     n_parts = min(FOLDS, len(set(groups)))
     parts: list[list[Tally]] = [[] for _ in range(n_parts)]
@@ -197,7 +197,7 @@ def measure(
     streams: Sequence[Stream], labels: Sequence[str], config: SmoothingConfig
 ) -> Figures:
     """The figures of one choice of settings on labelled streams, one or more."""
-    settings = Settings([config])
+    settings = SettingsGrid([config])
     return Tally.sum([tally(stream, labels, settings) for stream in streams]).figures()
 
 
@@ -229,7 +229,7 @@ def _groups(streams: Sequence[Stream]) -> list[int]:
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
-def _distance(settings: Settings, present: SmoothingConfig) -> NDArray[np.float64]:
+def _distance(settings: SettingsGrid, present: SmoothingConfig) -> NDArray[np.float64]:
     """How far settings are from the present ones, each in units of its own range."""
     values = np.array([[getattr(c, n) for n in TUNED] for c in settings.configs])
     here = np.array([getattr(present, n) for n in TUNED])

@@ -21,7 +21,7 @@ from ser_stream.adaptation.versions.store import Store
 from ser_stream.adaptation.window_queue import MOST_WAITING, Inbox
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
-from ser_stream.pipeline.values import HeardWindow
+from ser_stream.pipeline.values import SpeechWindow
 from tests.helpers.speech_windows import heard_minutes
 from tests.helpers.tiny_child import is_alive, tiny_rounds
 
@@ -43,7 +43,7 @@ class Told:
         self.installed.append(bundle)
         self.phases.append((phase, reason))
 
-    def tell(self, phase: str, reason: str, _sha256: str) -> None:
+    def publish(self, phase: str, reason: str, _sha256: str) -> None:
         self.phases.append((phase, reason))
 
     def names(self) -> list[str]:
@@ -74,7 +74,7 @@ def make(store: Store, told: Told) -> Iterator[Make]:
         adapter = Adapter(
             *(config, store, pack),
             install=told.install,
-            tell=told.tell,
+            publish=told.publish,
             live=live,
             runner=runner,
         )
@@ -89,11 +89,11 @@ def make(store: Store, told: Told) -> Iterator[Make]:
     assert names.isdisjoint({"adaptation", "adaptation-round"})
 
 
-def hear(adapter: Adapter, windows: list[HeardWindow]) -> None:
+def hear(adapter: Adapter, windows: list[SpeechWindow]) -> None:
     """As the worker does with a recording."""
     for window in windows:
         adapter.hear(window)
-        while adapter.hold(0.5):
+        while adapter.must_wait(0.5):
             pass
 
 
@@ -102,7 +102,7 @@ def begin(adapter: Adapter, minutes: int = 2) -> None:
     for window in heard_minutes(minutes):
         adapter.hear(window)
         deadline = time.monotonic() + 10
-        while adapter.hold(0.01) and adapter.status()["state"] != "round":
+        while adapter.must_wait(0.01) and adapter.status()["state"] != "round":
             assert time.monotonic() < deadline
         if adapter.status()["state"] == "round":
             return
@@ -184,7 +184,7 @@ def test_after_rounds_in_vain_more_speech_is_waited_for(make: Make) -> None:
     for _ in range(5):
         waits.append(adapter.status()["every_s"])
         adapter.now()
-        while adapter.hold(0.5):
+        while adapter.must_wait(0.5):
             pass
     assert waits == [40, 80, 160, 320, 320]
 
@@ -195,7 +195,7 @@ def test_a_child_that_is_killed_costs_one_round(
     adapter = make(tiny_rounds(SLEEP))
     begin(adapter)
     os.kill(child_of(adapter), signal.SIGKILL)
-    while adapter.hold(0.5):
+    while adapter.must_wait(0.5):
         pass
     assert told.phases[-1] == ("rejected", "the worker was killed (signal 9)")
     assert store.history[-1].reason == "the worker was killed (signal 9)"
@@ -274,13 +274,13 @@ def test_a_version_that_does_harm_is_rolled_back_by_itself(
     adapter = make(tiny_rounds(), every_s=400.0)
     hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     adapter.now()
-    while adapter.hold(0.5):
+    while adapter.must_wait(0.5):
         pass
     assert store.state.versions
     # As a version says that has collapsed.
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [HeardWindow(window.frames, one, window.end, window.turn)])
+        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names() == ["started", "accepted", "rolled_back"]
     assert (
         "of the last 40 windows are called what the version before"
@@ -299,7 +299,7 @@ def test_a_frozen_version_that_does_harm_is_rolled_back_too(
     adapter.freeze(True)
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [HeardWindow(window.frames, one, window.end, window.turn)])
+        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names() == ["started", "accepted", "rolled_back"]
     assert (store.current, store.frozen) == (None, True)
     assert adapter.status()["state"] == "frozen"
@@ -311,7 +311,7 @@ def test_it_goes_back_in_memory_where_the_disk_is_full(
     adapter = make(tiny_rounds(), every_s=400.0)
     hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     adapter.now()
-    while adapter.hold(0.5):
+    while adapter.must_wait(0.5):
         pass
 
     def full(*_: object) -> None:
@@ -320,7 +320,7 @@ def test_it_goes_back_in_memory_where_the_disk_is_full(
     monkeypatch.setattr(store, "_write", full)
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [HeardWindow(window.frames, one, window.end, window.turn)])
+        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names()[-1] == "rolled_back"
     assert told.installed[-1].sha256 == adapter.status()["bundle"] == BASE.sha256
     assert adapter.status()["state"] == "waiting"
@@ -365,7 +365,7 @@ def test_a_fault_of_our_own_ends_adaptation_and_nothing_else(
     assert adapter.status()["detail"] == "a bug"
     assert store.current is None
     assert "adaptation has stopped, the daemon goes on: a bug" in caplog.text
-    assert not adapter.hold(0.0)
+    assert not adapter.must_wait(0.0)
     with pytest.raises(ConfigError, match="adaptation has stopped: a bug"):
         adapter.now()
 
@@ -451,7 +451,7 @@ def test_live_audio_goes_on_while_a_round_runs(make: Make) -> None:
     asked = time.monotonic()
     for window in windows[LEAST_WINDOWS:]:
         adapter.hear(window)
-        assert not adapter.hold(1.0)
+        assert not adapter.must_wait(1.0)
     assert time.monotonic() - asked < 0.2
     wait_for(lambda: adapter.status()["reservoir"]["heard"] == len(windows))
     assert adapter.status()["reservoir"]["dropped"] == 0

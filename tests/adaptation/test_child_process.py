@@ -11,7 +11,7 @@ import pytest
 
 from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.pipeline.values import HeardWindow
+from ser_stream.pipeline.values import SpeechWindow
 from tests.helpers.tiny_child import GOOD, is_alive, tiny_child
 
 JOB = RoundJob(Path("/b"), Path("/w"), Path("/p"), Path("/o"), seed=3)
@@ -24,7 +24,7 @@ def reservoir(rng: np.random.Generator) -> Reservoir:
     for k in range(12):
         frames = rng.normal(size=(8 * 15 + 30, 78)).astype(np.float32)
         scores = rng.dirichlet(np.ones(5)).astype(np.float32)
-        reservoir.add(HeardWindow(frames, scores, 16_000 * k, k))
+        reservoir.add(SpeechWindow(frames, scores, 16_000 * k, k))
     return reservoir
 
 

@@ -32,7 +32,7 @@ from ser_stream.adaptation.versions.state import (
     KEPT_ENTRIES,
     KEPT_VERSIONS,
     Entry,
-    State,
+    StoreState,
 )
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.client import control
@@ -80,7 +80,7 @@ class Run:
     """Of the store."""
     home: Path
     """With what the daemon says, and its socket."""
-    before: State
+    before: StoreState
     """What was stored when it began."""
     leftovers: dict[Path, int]
     """What the daemon before it left, and does not belong there."""
@@ -158,15 +158,15 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-def stored(folder: Path) -> State:
-    return read_store(folder) or State(BASE.sha256)
+def stored(folder: Path) -> StoreState:
+    return read_store(folder) or StoreState(BASE.sha256)
 
 
-def new_entries(run: Run, state: State) -> list[Entry]:
+def new_entries(run: Run, state: StoreState) -> list[Entry]:
     return [one for one in state.history if one.number >= run.before.next_number]
 
 
-def strangers(folder: Path, state: State) -> dict[Path, int]:
+def strangers(folder: Path, state: StoreState) -> dict[Path, int]:
     """What lies in the store and is of no use to anybody, with its inode."""
     kept = {version.folder for version in state.versions}
     paths = (
@@ -240,7 +240,7 @@ def ask(run: Run, order: str) -> None:
     threading.Thread(target=give, daemon=True).start()
 
 
-def check_said(run: Run, state: State) -> int:
+def check_said(run: Run, state: StoreState) -> int:
     """What it told is so, and it left nothing out; how many predictions it made."""
     log = (run.home / "log").read_text()
     assert "Traceback" not in log, log
@@ -264,7 +264,7 @@ def check_said(run: Run, state: State) -> int:
     return len(ends)
 
 
-def check_stored(folder: Path, before: State) -> State:
+def check_stored(folder: Path, before: StoreState) -> StoreState:
     """The history goes on where it was, and what it says is in force is there."""
     state = stored(folder)
     numbers = [entry.number for entry in state.history[-KEPT_ENTRIES:]]
@@ -385,7 +385,7 @@ class Killer:
             run.process.wait(wait)
         return run.process.poll() is None
 
-    def _look(self, run: Run, whole: bool = False) -> State:
+    def _look(self, run: Run, whole: bool = False) -> StoreState:
         check_gone(self.state_home)
         state = check_stored(run.folder, run.before)
         n = check_said(run, state)

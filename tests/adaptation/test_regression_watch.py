@@ -7,7 +7,7 @@ from ser_stream.adaptation.entropy import entropy
 from ser_stream.adaptation.regression_watch import Watch, WatchLimits
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import FloatArray, HeardWindow
+from ser_stream.pipeline.values import FloatArray, SpeechWindow
 from tests.helpers.speech_windows import heard_minutes
 
 
@@ -16,8 +16,8 @@ def before() -> OnnxRecognizer:
     return OnnxRecognizer(load_bundle("open"))
 
 
-def said(scores: FloatArray, window: HeardWindow) -> HeardWindow:
-    return HeardWindow(window.frames, scores, window.end, window.turn)
+def said(scores: FloatArray, window: SpeechWindow) -> SpeechWindow:
+    return SpeechWindow(window.frames, scores, window.end, window.turn)
 
 
 def test_the_version_before_hears_what_the_pipeline_heard(

@@ -20,7 +20,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, HeardWindow
+from ser_stream.pipeline.values import Chunk, SpeechWindow
 from tests.helpers.paths import MINUTE
 
 N_CLASSES = 5
@@ -28,10 +28,10 @@ N_FEATURES = 78
 
 
 @pytest.fixture(scope="module")
-def heard() -> list[HeardWindow]:
+def heard() -> list[SpeechWindow]:
     """A minute of speech, as the pipeline hears it."""
     bundle = load_bundle("open")
-    windows: list[HeardWindow] = []
+    windows: list[SpeechWindow] = []
     pipeline = Pipeline(
         OnnxRecognizer(bundle), bundle.front_end, listener=windows.append
     )
@@ -41,11 +41,11 @@ def heard() -> list[HeardWindow]:
     return windows
 
 
-def window(label: int, end: int, turn: int, columns: int = 1) -> HeardWindow:
+def window(label: int, end: int, turn: int, columns: int = 1) -> SpeechWindow:
     scores = np.full(N_CLASSES, 0.1, np.float32)
     scores[label] = 0.6
     frames = np.full((8 * columns + 30, N_FEATURES), end, np.float32)
-    return HeardWindow(frames, scores, end, turn)
+    return SpeechWindow(frames, scores, end, turn)
 
 
 def filled(labels: list[int], turn_length: int = 3, capacity: int = 60) -> Reservoir:
@@ -70,7 +70,7 @@ def ends(reservoir: Reservoir) -> list[int]:
 
 
 def test_it_keeps_what_was_heard_in_order_to_half_precision(
-    heard: list[HeardWindow],
+    heard: list[SpeechWindow],
 ) -> None:
     reservoir = Reservoir(N_CLASSES)
     for one in heard:
@@ -185,7 +185,7 @@ def test_nothing_is_left_when_it_is_cleared() -> None:
 
 
 def test_what_is_saved_comes_back_as_it_was_and_goes_on(
-    tmp_path: Path, heard: list[HeardWindow]
+    tmp_path: Path, heard: list[SpeechWindow]
 ) -> None:
     reservoir = Reservoir(N_CLASSES, 8)
     for one in heard[:-3]:
@@ -220,7 +220,7 @@ def test_a_smaller_one_takes_in_what_it_can_hold_still_in_balance() -> None:
     assert all(a < b for a, b in pairwise(ends(smaller)))
 
 
-def test_another_process_reads_it_from_a_pipe(heard: list[HeardWindow]) -> None:
+def test_another_process_reads_it_from_a_pipe(heard: list[SpeechWindow]) -> None:
     reservoir = Reservoir(N_CLASSES)
     for one in heard:
         reservoir.add(one)

@@ -3,15 +3,15 @@
 import numpy as np
 
 from ser_stream.adaptation.window_queue import Inbox
-from ser_stream.pipeline.values import HeardWindow
+from ser_stream.pipeline.values import SpeechWindow
 
 SECOND = 16_000
 
 
-def window(end_s: float, columns: int = 25) -> HeardWindow:
+def window(end_s: float, columns: int = 25) -> SpeechWindow:
     """The longest reach 2.9125 s back."""
     frames = np.zeros((8 * columns + 30, 78), np.float32)
-    return HeardWindow(frames, np.ones(5, np.float32), round(end_s * SECOND), 1)
+    return SpeechWindow(frames, np.ones(5, np.float32), round(end_s * SECOND), 1)
 
 
 def taken(inbox: Inbox) -> list[float]:

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.soak import parts, report
 from benchmarks.soak.checks import Check, rows
 from benchmarks.soak.listener import Inbox, Listener, Tally
-from benchmarks.soak.sluggards import Slow
+from benchmarks.soak.slow_clients import Slow
 
 pytestmark = pytest.mark.alone
 

@@ -11,7 +11,7 @@ import pytest
 
 from ser_stream.client import AccessError, ProtocolError, UnreachableError, subscription
 from ser_stream.client.aio import Stream, connect
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers import socket_server as hub_server
 from tests.helpers.scripted_server import HELLO, says, scripted_server, until_left
 
@@ -45,42 +45,42 @@ async def types(stream: Stream, count: int) -> list[str]:
     return [(await anext(stream))["type"] for _ in range(count)]
 
 
-async def ended(hub: Hub) -> None:
+async def ended(server: SocketServer) -> None:
     """Close a hub in the meantime: it waits for its subscribers to read that."""
-    await asyncio.to_thread(hub.close)
+    await asyncio.to_thread(server.close)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @in_a_loop
 async def test_hello_snapshot_and_the_events_asked_for(folder: Path, kind: str) -> None:
-    with hub_server.serving(uri(folder, kind)) as hub:
-        async with connect(str(hub.addresses[0]), only="emotion") as stream:
+    with hub_server.serving(uri(folder, kind)) as server:
+        async with connect(str(server.addresses[0]), only="emotion") as stream:
             assert stream.labels == tuple(hub_server.LABELS)
-            hub.send(hub_server.prediction(1))
-            hub.send(hub_server.emotion(2))
-            got, _ = await asyncio.gather(types(stream, 4), ended(hub))
+            server.send(hub_server.prediction(1))
+            server.send(hub_server.emotion(2))
+            got, _ = await asyncio.gather(types(stream, 4), ended(server))
     assert got == ["hello", "snapshot", "emotion", "bye"]
 
 
 @in_a_loop
 async def test_without_a_context_it_connects_when_it_is_iterated(folder: Path) -> None:
     got = []
-    with hub_server.serving(uri(folder, "unix")) as hub:
+    with hub_server.serving(uri(folder, "unix")) as server:
         async for message in connect(uri(folder, "unix"), reconnect=False):
             got.append(message["type"])
             if message["type"] == "snapshot":
-                hub.close()
+                server.close()
     assert got == ["hello", "snapshot", "bye"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @in_a_loop
 async def test_a_daemon_that_is_started_again_is_found(folder: Path, kind: str) -> None:
-    with hub_server.serving(uri(folder, kind)) as hub:
-        address = str(hub.addresses[0])
+    with hub_server.serving(uri(folder, kind)) as server:
+        address = str(server.addresses[0])
         stream = connect(address)
         assert await types(stream, 2) == ["hello", "snapshot"]
-        got, _ = await asyncio.gather(types(stream, 1), ended(hub))
+        got, _ = await asyncio.gather(types(stream, 1), ended(server))
     assert got == ["bye"]
     with hub_server.serving(address):
         assert await types(stream, 2) == ["hello", "snapshot"]
@@ -92,13 +92,13 @@ async def test_a_daemon_that_is_started_again_is_found(folder: Path, kind: str) 
 async def test_waiting_for_a_message_can_be_given_up_without_losing_one(
     folder: Path,
 ) -> None:
-    with hub_server.serving(uri(folder, "unix")) as hub:
+    with hub_server.serving(uri(folder, "unix")) as server:
         async with connect(uri(folder, "unix")) as stream:
             await types(stream, 2)
             for seq in range(1, 4):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(anext(stream), 0.05)
-                hub.send(hub_server.status(seq))
+                server.send(hub_server.status(seq))
                 message = await anext(stream)
                 assert message["type"] == "status"
                 assert message["seq"] == seq
@@ -107,8 +107,8 @@ async def test_waiting_for_a_message_can_be_given_up_without_losing_one(
 @pytest.mark.parametrize("kind", ["tcp", "ws"])
 @in_a_loop
 async def test_a_wrong_token_is_an_error_at_once(folder: Path, kind: str) -> None:
-    with hub_server.serving(uri(folder, kind), token=TOKEN) as hub:
-        address = str(hub.addresses[0])
+    with hub_server.serving(uri(folder, kind), token=TOKEN) as server:
+        address = str(server.addresses[0])
         async with connect(address, token=TOKEN) as stream:
             assert await types(stream, 2) == ["hello", "snapshot"]
         with pytest.raises(AccessError, match="token"):

@@ -32,7 +32,7 @@ from ser_stream.client.stream import Stream
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
 from ser_stream.protocol.address import parse
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers import socket_server as hub_server
 from tests.helpers.scripted_server import HELLO, says, scripted_server, until_left
 from tests.helpers.socket_server import emotion, prediction, serving, status
@@ -68,26 +68,29 @@ def types(messages: Iterator[Message], count: int) -> list[str]:
 
 
 @contextlib.contextmanager
-def ending(hub: Hub) -> Iterator[None]:
+def ending(server: SocketServer) -> Iterator[None]:
     """Close a hub in the meantime: it waits for its subscribers to read that."""
-    thread = threading.Thread(target=hub.close)
+    thread = threading.Thread(target=server.close)
     thread.start()
     yield
     thread.join()
 
 
-def is_known(hub: Hub) -> Callable[[], bool]:
+def is_known(server: SocketServer) -> Callable[[], bool]:
     """Whether the hub has heard of its subscriber, and so of what it wants."""
-    return lambda: sum(hub.subscribers.values()) == 1
+    return lambda: sum(server.subscribers.values()) == 1
 
 
 def test_the_type_of_a_message_tells_a_type_checker_its_fields(
     uris: dict[str, str],
 ) -> None:
     began: list[str] = []
-    with serving(uris["unix"]) as hub, connect(uris["unix"], reconnect=False) as stream:
-        hub.send(emotion(1, "start", "sad"))
-        hub.close()
+    with (
+        serving(uris["unix"]) as server,
+        connect(uris["unix"], reconnect=False) as stream,
+    ):
+        server.send(emotion(1, "start", "sad"))
+        server.close()
         for message in stream:
             if message["type"] == "emotion":
                 if message["phase"] == "start":
@@ -106,11 +109,11 @@ def test_the_type_of_a_message_tells_a_type_checker_its_fields(
 def test_hello_and_snapshot_come_first_and_then_every_event(
     uris: dict[str, str], kind: str
 ) -> None:
-    with serving(uris[kind]) as hub, connect(str(hub.addresses[0])) as stream:
+    with serving(uris[kind]) as server, connect(str(server.addresses[0])) as stream:
         assert stream.hello["model"]["name"] == "test"
         assert stream.labels == tuple(hub_server.LABELS)
         for seq in range(1, 4):
-            hub.send(prediction(seq))
+            server.send(prediction(seq))
         first, second, *events = list(islice(stream, 5))
         assert first == stream.hello
         assert second["type"] == "snapshot"
@@ -121,21 +124,24 @@ def test_hello_and_snapshot_come_first_and_then_every_event(
 def test_only_what_was_asked_for_comes_from_the_first_message_on(
     uris: dict[str, str], kind: str
 ) -> None:
-    with serving(uris[kind]) as hub:
-        stream = connect(str(hub.addresses[0]), only=["emotion", "status"])
+    with serving(uris[kind]) as server:
+        stream = connect(str(server.addresses[0]), only=["emotion", "status"])
         with stream:
             for seq in range(1, 50, 5):
-                hub.send(prediction(seq))
-                hub.send(emotion(seq + 1))
-                hub.send(status(seq + 2))
+                server.send(prediction(seq))
+                server.send(emotion(seq + 1))
+                server.send(status(seq + 2))
             got = types(stream, 22)
     assert got == ["hello", "snapshot", *["emotion", "status"] * 10]
 
 
 def test_one_name_is_enough_and_a_wrong_one_is_told(uris: dict[str, str]) -> None:
-    with serving(uris["unix"]) as hub, connect(uris["unix"], only="status") as stream:
-        hub.send(emotion(1))
-        hub.send(status(2))
+    with (
+        serving(uris["unix"]) as server,
+        connect(uris["unix"], only="status") as stream,
+    ):
+        server.send(emotion(1))
+        server.send(status(2))
         assert types(stream, 3)[-1] == "status"
     with pytest.raises(ConfigError, match=r"no events emotions; allowed: prediction"):
         connect(uris["unix"], only=["emotions"])
@@ -145,9 +151,9 @@ def test_one_name_is_enough_and_a_wrong_one_is_told(uris: dict[str, str]) -> Non
 def test_after_bye_it_ends_unless_it_is_to_connect_again(
     uris: dict[str, str], kind: str
 ) -> None:
-    with serving(uris[kind]) as hub:
-        stream = connect(str(hub.addresses[0]), reconnect=False)
-        with ending(hub):
+    with serving(uris[kind]) as server:
+        stream = connect(str(server.addresses[0]), reconnect=False)
+        with ending(server):
             assert types(stream, 9) == ["hello", "snapshot", "bye"]
         assert list(stream) == []
 
@@ -156,14 +162,14 @@ def test_after_bye_it_ends_unless_it_is_to_connect_again(
 def test_a_daemon_that_is_started_again_is_found_and_says_hello_again(
     uris: dict[str, str], kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with serving(uris[kind]) as hub:
-        address = str(hub.addresses[0])
+    with serving(uris[kind]) as server:
+        address = str(server.addresses[0])
         stream = connect(address)
-        with ending(hub):
+        with ending(server):
             assert types(stream, 3) == ["hello", "snapshot", "bye"]
-    with serving(address) as hub, stream:
+    with serving(address) as server, stream:
         assert types(stream, 2) == ["hello", "snapshot"]
-        hub.send(prediction(1))
+        server.send(prediction(1))
         assert next(stream)["type"] == "prediction"
     said = [r.message for r in caplog.records if r.name == "ser_stream.client"]
     assert said == [
@@ -197,8 +203,8 @@ def test_it_waits_for_a_daemon_that_is_not_there_yet(
 def test_where_nobody_listens_it_says_so_if_it_is_not_to_wait(
     uris: dict[str, str], kind: str
 ) -> None:
-    with serving(uris[kind]) as hub:
-        address = str(hub.addresses[0])
+    with serving(uris[kind]) as server:
+        address = str(server.addresses[0])
     with pytest.raises(UnreachableError, match=address) as caught:
         connect(address, reconnect=False)
     assert caught.value.exit_status == 5
@@ -216,8 +222,8 @@ def test_a_token_opens_and_a_wrong_one_is_an_error_at_once(
     uris: dict[str, str], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SER_STREAM_TOKEN", raising=False)
-    with serving(uris[kind], token=TOKEN) as hub:
-        address = str(hub.addresses[0])
+    with serving(uris[kind], token=TOKEN) as server:
+        address = str(server.addresses[0])
         with connect(address, token=TOKEN, only="emotion") as stream:
             assert types(stream, 2) == ["hello", "snapshot"]
         # Also where it would connect again: no time brings the right one.
@@ -234,10 +240,10 @@ def test_no_token_is_told_to_a_unix_socket_and_none_does_no_harm(
     uris: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SER_STREAM_TOKEN", TOKEN)
-    with serving(uris["unix"], uris["tcp"]) as hub:
-        for address in hub.addresses:
+    with serving(uris["unix"], uris["tcp"]) as server:
+        for address in server.addresses:
             with connect(str(address)) as stream:
-                hub.send(status(1))
+                server.send(status(1))
                 assert types(stream, 3) == ["hello", "snapshot", "status"]
     heard: list[bytes] = []
 
@@ -253,15 +259,15 @@ def test_no_token_is_told_to_a_unix_socket_and_none_does_no_harm(
 
 
 def test_one_subscriber_too_many_waits_for_a_place(uris: dict[str, str]) -> None:
-    with serving(uris["tcp"], max_subscribers=1) as hub:
-        uri = str(hub.addresses[0])
+    with serving(uris["tcp"], max_subscribers=1) as server:
+        uri = str(server.addresses[0])
         first = connect(uri)
         with pytest.raises(UnreachableError, match="there are 1 subscribers already"):
             connect(uri, reconnect=False)
         threading.Timer(0.2, first.close).start()
         with connect(uri) as second:
             assert types(second, 2) == ["hello", "snapshot"]
-        hub_server.wait_until(lambda: not sum(hub.subscribers.values()))
+        hub_server.wait_until(lambda: not sum(server.subscribers.values()))
 
 
 @pytest.mark.usefixtures("impatient")
@@ -269,10 +275,10 @@ def test_one_subscriber_too_many_waits_for_a_place(uris: dict[str, str]) -> None
 def test_a_daemon_that_is_only_quiet_is_asked_and_kept(
     uris: dict[str, str], kind: str
 ) -> None:
-    with serving(uris[kind]) as hub:
-        stream = connect(str(hub.addresses[0]), only="emotion", reconnect=False)
+    with serving(uris[kind]) as server:
+        stream = connect(str(server.addresses[0]), only="emotion", reconnect=False)
         with stream:
-            threading.Timer(0.7, hub.send, [emotion(1)]).start()
+            threading.Timer(0.7, server.send, [emotion(1)]).start()
             assert types(stream, 3) == ["hello", "snapshot", "emotion"]
 
 
@@ -423,8 +429,8 @@ def test_a_connection_that_breaks_is_an_error_if_it_is_not_to_connect_again() ->
 def test_another_thread_may_close_it_and_the_iteration_ends(
     uris: dict[str, str],
 ) -> None:
-    with serving(uris["unix"], uris["tcp"]) as hub:
-        for address in hub.addresses:
+    with serving(uris["unix"], uris["tcp"]) as server:
+        for address in server.addresses:
             stream = connect(str(address))
             threading.Timer(0.1, stream.close).start()
             assert types(stream, 9) == ["hello", "snapshot"]
@@ -462,8 +468,8 @@ def test_without_an_address_the_users_daemon_is_found_then_the_systems(
         with connect(reconnect=False) as stream:
             assert stream.labels
         own.parent.mkdir()
-        with serving(f"unix://{own}") as hub, connect() as stream:
-            hub_server.wait_until(is_known(hub))
+        with serving(f"unix://{own}") as server, connect() as stream:
+            hub_server.wait_until(is_known(server))
 
 
 @pytest.mark.parametrize("folder_name", [None, "", "relative"])

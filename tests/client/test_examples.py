@@ -35,7 +35,7 @@ def require(*programs: str) -> None:
 def lines_of(command: list[str], socket: Path, count: int) -> list[str]:
     """What an example prints of a few events before it is ended."""
     with (
-        hub_server.serving(f"unix://{socket}") as hub,
+        hub_server.serving(f"unix://{socket}") as server,
         subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -45,12 +45,12 @@ def lines_of(command: list[str], socket: Path, count: int) -> list[str]:
             process_group=0,
         ) as process,
     ):
-        hub_server.wait_until(lambda: sum(hub.subscribers.values()))
-        hub.send(hub_server.prediction(1))
-        hub.send(hub_server.emotion(2, "start", "sad"))
-        hub.send(hub_server.emotion(3, "end", "sad"))
-        hub.send(hub_server.status(4, "lost"))
-        hub.send(hub_server.emotion(5, "start", "happy"))
+        hub_server.wait_until(lambda: sum(server.subscribers.values()))
+        server.send(hub_server.prediction(1))
+        server.send(hub_server.emotion(2, "start", "sad"))
+        server.send(hub_server.emotion(3, "end", "sad"))
+        server.send(hub_server.status(4, "lost"))
+        server.send(hub_server.emotion(5, "start", "happy"))
         assert process.stdout is not None
         lines = [process.stdout.readline().rstrip("\n") for _ in range(count)]
         # All programs of a pipe. Not SIGINT, which is ignored by what a shell starts in

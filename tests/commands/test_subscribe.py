@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers import socket_server as hub_server
 from tests.helpers.program import COMMAND, ENVIRONMENT, error_line, messages, run, start
 from tests.helpers.protocol_schema import validate
@@ -32,9 +32,9 @@ def uri(folder: Path) -> str:
     return f"unix://{folder}/s"
 
 
-def subscribed(hub: Hub) -> None:
+def subscribed(server: SocketServer) -> None:
     """Wait until somebody has come."""
-    hub_server.wait_until(lambda: sum(hub.subscribers.values()) == 1)
+    hub_server.wait_until(lambda: sum(server.subscribers.values()) == 1)
 
 
 @contextlib.contextmanager
@@ -49,11 +49,11 @@ def subscribing(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 def test_a_pipe_gets_the_lines_of_the_daemon(uri: str) -> None:
     sent = [prediction(1), emotion(2, "start"), hub_server.status(3)]
-    with serving(uri) as hub, subscribing(uri, "--no-reconnect") as process:
-        subscribed(hub)
+    with serving(uri) as server, subscribing(uri, "--no-reconnect") as process:
+        subscribed(server)
         for message in sent:
-            hub.send(message)
-        hub.close()
+            server.send(message)
+        server.close()
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
@@ -66,12 +66,12 @@ def test_a_pipe_gets_the_lines_of_the_daemon(uri: str) -> None:
 
 def test_only_and_count_choose_events(uri: str) -> None:
     arguments = ("--only", "emotion,status", "--only", "adaptation", "--count", "3")
-    with serving(uri) as hub, subscribing(uri, *arguments) as process:
-        subscribed(hub)
+    with serving(uri) as server, subscribing(uri, *arguments) as process:
+        subscribed(server)
         for seq in range(1, 30, 3):
-            hub.send(prediction(seq))
-            hub.send(emotion(seq + 1))
-            hub.send(hub_server.status(seq + 2))
+            server.send(prediction(seq))
+            server.send(emotion(seq + 1))
+            server.send(hub_server.status(seq + 2))
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
@@ -81,14 +81,14 @@ def test_only_and_count_choose_events(uri: str) -> None:
 
 def test_text_is_for_people(uri: str) -> None:
     with (
-        serving(uri) as hub,
+        serving(uri) as server,
         subscribing(uri, "--format", "text", "--no-reconnect") as process,
     ):
-        subscribed(hub)
-        hub.send(prediction(1))
-        hub.send(emotion(2, "start"))
-        hub.send(hub_server.status(3, "recovering"))
-        hub.close()
+        subscribed(server)
+        server.send(prediction(1))
+        server.send(emotion(2, "start"))
+        server.send(hub_server.status(3, "recovering"))
+        server.close()
         output, _ = process.communicate(timeout=10)
     assert output.decode().splitlines() == [
         "hearing test.wav with model test (angry, fear, happy, neutral, sad)",
@@ -98,12 +98,12 @@ def test_text_is_for_people(uri: str) -> None:
 
 
 def test_who_joins_late_is_shown_how_things_stand(uri: str) -> None:
-    with serving(uri) as hub:
-        hub.send(emotion(1, "start"))
-        hub.send(prediction(2))
+    with serving(uri) as server:
+        server.send(emotion(1, "start"))
+        server.send(prediction(2))
         with subscribing(uri, "--format", "text", "--count", "1") as process:
-            subscribed(hub)
-            hub.send(hub_server.status(3))
+            subscribed(server)
+            server.send(hub_server.status(3))
             output, _ = process.communicate(timeout=10)
     assert output.decode().splitlines()[1:] == [
         "  0:00.9  angry      since 0:00.1",
@@ -114,7 +114,7 @@ def test_who_joins_late_is_shown_how_things_stand(uri: str) -> None:
 def test_on_a_terminal_it_is_rewritten_and_ends_on_a_clean_line(uri: str) -> None:
     main, side = pty.openpty()
     with (
-        serving(uri) as hub,
+        serving(uri) as server,
         subprocess.Popen(
             [*COMMAND, "subscribe", uri],
             stdout=side,
@@ -123,9 +123,9 @@ def test_on_a_terminal_it_is_rewritten_and_ends_on_a_clean_line(uri: str) -> Non
         ) as process,
     ):
         os.close(side)
-        subscribed(hub)
-        hub.send(prediction(1))
-        hub.close()
+        subscribed(server)
+        server.send(prediction(1))
+        server.close()
         shown = b""
         while b"trying again" not in shown:
             shown += os.read(main, 4096)
@@ -145,13 +145,13 @@ def test_the_terminal_is_not_steered_by_names_from_elsewhere() -> None:
 
 
 def test_a_daemon_that_comes_back_is_found_again_and_that_is_said(uri: str) -> None:
-    with serving(uri) as hub:
+    with serving(uri) as server:
         process = start("subscribe", uri, "--count", "1")
-        subscribed(hub)
+        subscribed(server)
     try:
-        with serving(uri) as hub:
-            subscribed(hub)
-            hub.send(emotion(1))
+        with serving(uri) as server:
+            subscribed(server)
+            server.send(emotion(1))
             output, errors = process.communicate(timeout=10)
     finally:
         process.kill()
@@ -168,7 +168,7 @@ def test_a_daemon_that_comes_back_is_found_again_and_that_is_said(uri: str) -> N
 def test_a_signal_ends_it_in_order(
     uri: str, number: signal.Signals, there: bool
 ) -> None:
-    with serving(*[uri] if there else []) as hub, subscribing(uri) as process:
+    with serving(*[uri] if there else []) as server, subscribing(uri) as process:
         if there:
             assert process.stdout is not None
             assert process.stdout.readline().startswith(b'{"type":"hello"')
@@ -179,14 +179,14 @@ def test_a_signal_ends_it_in_order(
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert errors == b""
-    assert hub.dropped == 0
+    assert server.dropped == 0
 
 
 def test_it_leaves_with_its_reader_though_nothing_is_said(uri: str) -> None:
-    with serving(uri) as hub, subscribing(uri) as process:
+    with serving(uri) as server, subscribing(uri) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b'{"type":"hello"')
-        subscribed(hub)
+        subscribed(server)
         process.stdout.close()
         process.stdout = None
         _, errors = process.communicate(timeout=10)
@@ -223,8 +223,8 @@ def test_the_token_comes_from_a_file_or_the_environment(
 ) -> None:
     path = folder / "token"
     path.write_text(TOKEN + "\n")
-    with serving(f"{kind}://127.0.0.1:0", token=TOKEN) as hub:
-        uri = str(hub.addresses[0])
+    with serving(f"{kind}://127.0.0.1:0", token=TOKEN) as server:
+        uri = str(server.addresses[0])
         right = {**ENVIRONMENT, "SER_STREAM_TOKEN": TOKEN}
         wrong = {**ENVIRONMENT, "SER_STREAM_TOKEN": "nothing"}
         for environment, more in [(right, []), (wrong, ["--token-file", str(path)])]:
@@ -233,11 +233,11 @@ def test_the_token_comes_from_a_file_or_the_environment(
                 stdout=subprocess.PIPE,
                 env=environment,
             ) as process:
-                subscribed(hub)
-                hub.send(emotion(1))
+                subscribed(server)
+                server.send(emotion(1))
                 output, _ = process.communicate(timeout=10)
             assert messages(output)[-1]["type"] == "emotion"
-            hub_server.wait_until(lambda: not sum(hub.subscribers.values()))
+            hub_server.wait_until(lambda: not sum(server.subscribers.values()))
         refused = run("subscribe", uri, environment=wrong)
     assert refused.returncode == 5
     assert "token" in error_line(refused)
@@ -245,12 +245,12 @@ def test_the_token_comes_from_a_file_or_the_environment(
 
 def test_it_waits_in_silence_for_a_stream_that_has_not_begun(uri: str) -> None:
     with (
-        serving(uri, begun=False) as hub,
+        serving(uri, begun=False) as server,
         subscribing(uri, "--count", "1") as process,
     ):
-        subscribed(hub)
-        hub_server.begin(hub)
-        hub.send(emotion(1))
+        subscribed(server)
+        hub_server.begin(server)
+        server.send(emotion(1))
         output, errors = process.communicate(timeout=10)
     assert [m["type"] for m in messages(output)] == ["hello", "snapshot", "emotion"]
     assert errors == b""
@@ -264,7 +264,7 @@ def test_nothing_that_hears_is_loaded_by_subscribe(uri: str) -> None:
         "print([m for m in heavy if m in sys.modules], status, file=sys.stderr)\n"
     )
     with (
-        serving(uri) as hub,
+        serving(uri) as server,
         subprocess.Popen(
             [sys.executable, "-c", code, uri],
             stdout=subprocess.PIPE,
@@ -272,7 +272,7 @@ def test_nothing_that_hears_is_loaded_by_subscribe(uri: str) -> None:
             env=ENVIRONMENT,
         ) as process,
     ):
-        subscribed(hub)
-        hub.send(emotion(1))
+        subscribed(server)
+        server.send(emotion(1))
         _, errors = process.communicate(timeout=10)
     assert errors.decode() == "[] 0\n"

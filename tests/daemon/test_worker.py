@@ -20,7 +20,7 @@ from ser_stream.pipeline.values import (
     Chunk,
     Condition,
     FloatArray,
-    HeardWindow,
+    SpeechWindow,
 )
 from ser_stream.protocol.messages import Message
 from ser_stream.sources import Device
@@ -193,10 +193,10 @@ def test_a_recording_waits_for_its_listener_and_does_what_is_submitted_meanwhile
     clips: dict[str, FloatArray],
 ) -> None:
     speech = np.concatenate([clips["03a01Wa"]] * 3)
-    heard_windows: list[HeardWindow] = []
+    heard_windows: list[SpeechWindow] = []
     done: list[str] = []
 
-    def hold(_timeout: float) -> bool:
+    def must_wait(_timeout: float) -> bool:
         # As online adaptation does: each window brings something for the worker to do.
         if len(done) == len(heard_windows):
             return False
@@ -209,7 +209,7 @@ def test_a_recording_waits_for_its_listener_and_does_what_is_submitted_meanwhile
         PipelineConfig(),
         [Collected()],
         listener=heard_windows.append,
-        hold=hold,
+        must_wait=must_wait,
     )
     worker.run()
     assert len(done) == len(heard_windows) > 2

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ser_stream.client import control
 from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level
-from ser_stream.doctor.hearing import Hearing, hear
+from ser_stream.doctor.microphone_test import MicrophoneTest, hear
 from tests.helpers.paths import MINUTE
 from tests.helpers.program import ENVIRONMENT, run
 from tests.helpers.running_daemon import running_daemon
@@ -194,8 +194,8 @@ def test_a_sound_card_that_this_user_may_not_open_is_a_matter_of_groups(
 
 
 def test_what_a_daemon_holds_is_not_said_to_be_broken() -> None:
-    hearing = Hearing(failed="open", error="busy", device="USB PnP (hw:1,0)")
-    *_, found = microphone.check(hearing, "mic", "the daemon at /run/x")
+    test = MicrophoneTest(failed="open", error="busy", device="USB PnP (hw:1,0)")
+    *_, found = microphone.check(test, "mic", "the daemon at /run/x")
     assert found == Finding(
         "microphone", Level.OK, "USB PnP (hw:1,0) is in use, by the daemon at /run/x"
     )
@@ -303,7 +303,7 @@ def test_a_sound_system_that_crashes_or_hangs_is_a_finding(
     crash = "import os; os.abort()\n"
     hang = "import time; time.sleep(60)\n"
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("ser_stream.doctor.hearing.PATIENCE_S", 1.0)
+    monkeypatch.setattr("ser_stream.doctor.microphone_test.PATIENCE_S", 1.0)
     for code, said in ((crash, "status -6"), (hang, "no answer within 1 s")):
         (tmp_path / "sounddevice.py").write_text(code)
         (found,) = microphone.check(hear("", 0.0), "mic", None)

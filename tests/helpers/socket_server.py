@@ -13,7 +13,7 @@ from typing import Any, Self
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.messages import Message, snapshot
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 
 LABELS = ["angry", "fear", "happy", "neutral", "sad"]
 T0 = "2026-01-01T00:00:00.000Z"
@@ -94,23 +94,23 @@ def status(seq: int, state: str = "lost") -> Message:
     )
 
 
-def begin(hub: Hub) -> None:
+def begin(server: SocketServer) -> None:
     """What the daemon says first; before it, subscribers wait."""
-    hub.send(hello())
-    hub.send(snapshot(0, "no_speech", None, AudioState.HEALTHY))
+    server.send(hello())
+    server.send(snapshot(0, "no_speech", None, AudioState.HEALTHY))
 
 
 @contextlib.contextmanager
-def serving(*uris: str, begun: bool = True, **options: Any) -> Iterator[Hub]:
+def serving(*uris: str, begun: bool = True, **options: Any) -> Iterator[SocketServer]:
     """A hub that listens on `uris` and has said hello."""
-    hub = Hub(**options)
+    server = SocketServer(**options)
     try:
-        hub.open([parse(uri) for uri in uris])
+        server.open([parse(uri) for uri in uris])
         if begun:
-            begin(hub)
-        yield hub
+            begin(server)
+        yield server
     finally:
-        hub.close()
+        server.close()
 
 
 @contextlib.contextmanager

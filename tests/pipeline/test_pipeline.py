@@ -15,7 +15,7 @@ from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.vad import Gate
+from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import (
     Block,
     Chunk,
@@ -25,7 +25,7 @@ from ser_stream.pipeline.values import (
     Gap,
     Phase,
     Prediction,
-    State,
+    SpeechState,
     StreamEvent,
 )
 from ser_stream.pipeline.window import COLD_FRAMES, WARM_FRAMES
@@ -146,7 +146,7 @@ def test_any_chunking_gives_identical_events_bit_for_bit(
     chunks = [Chunk(start + a, talk[a:b]) for a, b in pairwise(edges)]
     whole = run(pipeline(), Chunk(start, talk))
     assert bits(run(pipeline(), *chunks)) == bits(whole)
-    assert any(p.state is State.SPEECH for p in predictions(whole))
+    assert any(p.state is SpeechState.SPEECH for p in predictions(whole))
 
 
 @settings(max_examples=8)
@@ -182,7 +182,7 @@ def test_with_the_packaged_model_any_chunking_gives_identical_events(
     chunks = [Chunk(a, talk[a:b]) for a, b in pairwise(edges)]
     whole = hear([Chunk(0, talk)])
     assert bits(hear(chunks)) == bits(whole)
-    assert any(p.state is State.SPEECH for p in predictions(whole))
+    assert any(p.state is SpeechState.SPEECH for p in predictions(whole))
 
 
 def test_the_recognizer_sees_each_frame_of_a_whole_signal_as_it_is(
@@ -191,7 +191,7 @@ def test_the_recognizer_sees_each_frame_of_a_whole_signal_as_it_is(
     recognizer = MeanRecognizer()
     samples = np.concatenate([clip, clip])
     events = predictions(run(pipeline(recognizer), Chunk(0, samples)))
-    start = next(p.start for p in events if p.state is State.SPEECH) // 1600 * 8
+    start = next(p.start for p in events if p.state is SpeechState.SPEECH) // 1600 * 8
     frames = frames_of(samples, FRONT_END)
     for encoded in recognizer.encoded:
         assert np.array_equal(encoded, frames[start : start + len(encoded)])
@@ -203,7 +203,7 @@ def test_silence_is_no_speech_and_costs_no_recognition() -> None:
     events = run(pipeline(recognizer), Chunk(0, zeros(5.0)))
     assert len(events) == 1 + (5 * SECOND - 8200) // 3200
     for event in predictions(events):
-        assert event.state is State.NO_SPEECH
+        assert event.state is SpeechState.NO_SPEECH
         assert event.label is None
         assert event.scores is None
         assert event.confidence is None
@@ -219,7 +219,7 @@ def test_noise_is_no_speech(dbfs: float, rng: np.random.Generator) -> None:
     samples = np.clip(noise, -1.0, 1.0).astype(np.float32)
     recognizer = MeanRecognizer()
     events = predictions(run(pipeline(recognizer), Chunk(0, samples)))
-    assert {event.state for event in events} == {State.NO_SPEECH}
+    assert {event.state for event in events} == {SpeechState.NO_SPEECH}
     assert recognizer.encoded == []
     assert [e.level_dbfs for e in events[1:]] == pytest.approx(
         [dbfs] * (len(events) - 1), abs=0.5
@@ -245,7 +245,7 @@ def test_the_window_starts_at_most_0_3_s_before_speech_and_grows_to_25(
     spoken = [
         p
         for p in predictions(run(pipeline(), Chunk(0, talk)))
-        if p.state is State.SPEECH
+        if p.state is SpeechState.SPEECH
     ]
     # The clip begins at 16 000, and its first word about 2200 samples later.
     began = 18_000
@@ -260,11 +260,11 @@ def test_a_window_takes_in_0_3_s_before_the_gate_says_speech_began(
 ) -> None:
     for clip in clips.values():
         samples = np.concatenate([zeros(2.0), clip])
-        gate = Gate()
+        gate = SpeechGate()
         blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
         began = next(r.began for r in map(gate.feed, blocks) if r.began is not None)
         events = predictions(run(pipeline(), Chunk(0, samples)))
-        start = next(p.start for p in events if p.state is State.SPEECH)
+        start = next(p.start for p in events if p.state is SpeechState.SPEECH)
         # The first column that begins no earlier than 0.3 s before.
         assert start % 1600 == 0
         assert 0 <= start - (began - 4800) < 1600
@@ -275,21 +275,21 @@ def test_a_pause_of_more_than_0_6_s_clears_the_window_and_a_shorter_one_stays(
 ) -> None:
     a, b = clips["03a01Wa"], clips["08a04Ff"]
 
-    def states(pause: float) -> tuple[set[int], list[State]]:
+    def states(pause: float) -> tuple[set[int], list[SpeechState]]:
         samples = np.concatenate([a, zeros(pause), b])
         events = predictions(run(pipeline(step_s=0.1), Chunk(0, samples)))
-        first = next(i for i, p in enumerate(events) if p.state is State.SPEECH)
-        spoken = [p for p in events[first:] if p.state is State.SPEECH]
+        first = next(i for i, p in enumerate(events) if p.state is SpeechState.SPEECH)
+        spoken = [p for p in events[first:] if p.state is SpeechState.SPEECH]
         # Where the windows that have not slid yet began.
         starts = {p.start for p in spoken if p.columns < 25}
         return starts, [p.state for p in events[first:]]
 
     starts, seen = states(0.2)
     assert len(starts) == 1
-    assert set(seen) == {State.SPEECH}
+    assert set(seen) == {SpeechState.SPEECH}
     starts, seen = states(1.0)
     assert len(starts) == 2
-    assert State.NO_SPEECH in seen
+    assert SpeechState.NO_SPEECH in seen
     # The second window holds nothing of the first clip.
     assert max(starts) > len(a)
 
@@ -319,7 +319,7 @@ def test_a_gap_is_reported_ends_the_emotion_and_resets_every_stage(
 ) -> None:
     heart = pipeline(SureRecognizer())
     before = heart.feed(Chunk(0, clip))
-    assert predictions(before)[-1].state is State.SPEECH
+    assert predictions(before)[-1].state is SpeechState.SPEECH
     after = heart.feed(Chunk(100_001, clip))
     end, gap = after[0], after[1]
     assert isinstance(end, EmotionEvent)
@@ -355,7 +355,7 @@ def test_a_step_that_is_not_sure_is_labelled_uncertain(clip: FloatArray) -> None
             return np.array([0.33, 0.34, 0.33], np.float32)
 
     events = run(pipeline(Unsure()), Chunk(0, clip))
-    spoken = [p for p in predictions(events) if p.state is State.SPEECH]
+    spoken = [p for p in predictions(events) if p.state is SpeechState.SPEECH]
     assert {p.label for p in spoken} == {"uncertain"}
     assert spoken[0].confidence == pytest.approx(0.34)
     assert emotions(events) == []

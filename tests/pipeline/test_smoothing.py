@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
-from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, State
+from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechState
 
 LABELS = ("angry", "happy", "sad")
 STEP = 3200
@@ -34,13 +34,13 @@ def step(
     """Step n of the default 0.2 s; with no scores, silence."""
     end = 8200 + STEP * n
     if not scores:
-        return Prediction(end - STEP, end, State.NO_SPEECH, -90.0)
+        return Prediction(end - STEP, end, SpeechState.NO_SPEECH, -90.0)
     array = np.array(scores, np.float32)
     if label is None:
         best = int(array.argmax())
         label = LABELS[best] if array[best] >= 0.4 else UNCERTAIN
     start = max(0, end - 46_600)
-    return Prediction(start, end, State.SPEECH, -20.0, label, array, columns)
+    return Prediction(start, end, SpeechState.SPEECH, -20.0, label, array, columns)
 
 
 def run(smoother: Smoother, *predictions: Prediction) -> list[EmotionEvent]:

@@ -14,7 +14,13 @@ from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
 from ser_stream.pipeline.normalise import NormaliseConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, FloatArray, HeardWindow, Prediction, State
+from ser_stream.pipeline.values import (
+    Chunk,
+    FloatArray,
+    Prediction,
+    SpeechState,
+    SpeechWindow,
+)
 from ser_stream.pipeline.window import columns_in, window_length
 from tests.helpers.paths import DATA, MINUTE
 
@@ -43,7 +49,7 @@ def speech() -> FloatArray:
 @pytest.fixture(scope="module")
 def heard(
     bundle: Bundle, recognizer: OnnxRecognizer, speech: FloatArray
-) -> list[HeardWindow]:
+) -> list[SpeechWindow]:
     return hear(recognizer, bundle.front_end, [Chunk(0, speech)])
 
 
@@ -52,8 +58,8 @@ def hear(
     front_end: FrontEndConfig,
     chunks: Sequence[Chunk],
     config: PipelineConfig | None = None,
-) -> list[HeardWindow]:
-    windows: list[HeardWindow] = []
+) -> list[SpeechWindow]:
+    windows: list[SpeechWindow] = []
     pipeline = Pipeline(recognizer, front_end, config, windows.append)
     for chunk in chunks:
         pipeline.feed(chunk)
@@ -61,13 +67,13 @@ def hear(
     return windows
 
 
-def same_time(frames: FloatArray, window: HeardWindow) -> FloatArray:
+def same_time(frames: FloatArray, window: SpeechWindow) -> FloatArray:
     """The frames of the whole signal that the window is of."""
     end = 8 * ((window.end - 8200) // 1600 + 1) + 30
     return frames[end - len(window.frames) : end]
 
 
-def assert_same(one: Sequence[HeardWindow], other: Sequence[HeardWindow]) -> None:
+def assert_same(one: Sequence[SpeechWindow], other: Sequence[SpeechWindow]) -> None:
     assert [(w.end, w.turn) for w in one] == [(w.end, w.turn) for w in other]
     for a, b in zip(one, other, strict=True):
         assert np.array_equal(a.frames, b.frames)
@@ -99,7 +105,7 @@ def test_frames_are_normalised_as_those_of_a_clip(
 
 
 def test_the_network_says_the_same_again_of_what_was_handed_out(
-    recognizer: OnnxRecognizer, heard: list[HeardWindow]
+    recognizer: OnnxRecognizer, heard: list[SpeechWindow]
 ) -> None:
     for window in heard:
         assert window.frames.shape == (8 * columns_in(window.frames) + 30, 78)
@@ -110,7 +116,7 @@ def test_the_network_says_the_same_again_of_what_was_handed_out(
 
 
 def test_half_precision_is_enough_for_the_network(
-    recognizer: OnnxRecognizer, heard: list[HeardWindow]
+    recognizer: OnnxRecognizer, heard: list[SpeechWindow]
 ) -> None:
     for window in heard:
         half = window.frames.astype(np.float16).astype(np.float32)
@@ -122,12 +128,12 @@ def test_half_precision_is_enough_for_the_network(
 def test_scores_are_those_of_the_prediction_of_that_moment(
     bundle: Bundle, recognizer: OnnxRecognizer, speech: FloatArray
 ) -> None:
-    windows: list[HeardWindow] = []
+    windows: list[SpeechWindow] = []
     pipeline = Pipeline(recognizer, bundle.front_end, listener=windows.append)
     said = {
         event.end: event
         for event in pipeline.feed(Chunk(0, speech))
-        if isinstance(event, Prediction) and event.state is State.SPEECH
+        if isinstance(event, Prediction) and event.state is SpeechState.SPEECH
     }
     for window in windows:
         prediction = said[window.end]
@@ -137,7 +143,7 @@ def test_scores_are_those_of_the_prediction_of_that_moment(
 
 
 def test_each_utterance_is_a_turn_and_pauses_hand_out_nothing(
-    heard: list[HeardWindow],
+    heard: list[SpeechWindow],
 ) -> None:
     with (DATA / "emodb_minute.csv").open(newline="") as file:
         rows = [
@@ -173,7 +179,7 @@ def test_windows_do_not_depend_on_how_the_audio_was_cut(
     bundle: Bundle,
     recognizer: OnnxRecognizer,
     speech: FloatArray,
-    heard: list[HeardWindow],
+    heard: list[SpeechWindow],
     size: int,
 ) -> None:
     chunks = [
@@ -188,16 +194,16 @@ def test_a_swap_of_the_model_neither_loses_nor_repeats_a_window(
     bundle: Bundle,
     recognizer: OnnxRecognizer,
     speech: FloatArray,
-    heard: list[HeardWindow],
+    heard: list[SpeechWindow],
     cut: int,
 ) -> None:
-    windows: list[HeardWindow] = []
+    windows: list[SpeechWindow] = []
     first, second = (
         Pipeline(recognizer, bundle.front_end, listener=windows.append)
         for _ in range(2)
     )
     first.feed(Chunk(0, speech[:cut]))
-    second.succeed(first)
+    second.take_over_from(first)
     second.feed(Chunk(cut, speech[cut:]))
     assert_same(windows, heard)
 

@@ -65,7 +65,7 @@ def test_the_same_model_again_changes_nothing_at_whatever_moment(
     expected: list[object] = [*whole.feed(Chunk(0, speech)), *whole.flush()]
     first, second = new(), new()
     events: list[object] = list(first.feed(Chunk(0, speech[:cut])))
-    events += second.succeed(first)
+    events += second.take_over_from(first)
     events += second.feed(Chunk(cut, speech[cut:]))
     events += second.flush()
     for a, b in zip(predictions(events), predictions(expected), strict=True):
@@ -97,7 +97,7 @@ def test_other_labels_end_the_emotion_and_numbers_go_on(
         before += first.feed(Chunk(cut, speech[cut : cut + 1600]))
         cut += 1600
     second = Pipeline(Named(recognizer), bundle.front_end, config(bundle))
-    ended: list[object] = list(second.succeed(first))
+    ended: list[object] = list(second.take_over_from(first))
     assert [e.phase for e in emotions(ended)] == [Phase.END]
     after: list[object] = [*second.feed(Chunk(cut, speech[cut:])), *second.flush()]
     starts = [e for e in emotions(after) if e.phase is Phase.START]
@@ -120,7 +120,7 @@ def test_another_front_end_hears_what_was_said_before_it_came(
     first = Pipeline(recognizer, bundle.front_end, config(bundle))
     second = Pipeline(recognizer, other, config(bundle))
     before: list[object] = list(first.feed(Chunk(0, speech[:cut])))
-    assert second.succeed(first) == []
+    assert second.take_over_from(first) == []
     steps = predictions([*before, *second.feed(Chunk(cut, speech[cut:]))])
     assert [s.end for s in steps] == [s.end for s in expected]
     for a, b in zip(steps, expected, strict=True):
@@ -136,6 +136,6 @@ def test_a_longer_step_takes_effect_at_once(
     first = Pipeline(recognizer, bundle.front_end, config(bundle))
     second = Pipeline(recognizer, bundle.front_end, config(bundle, step_s=0.5))
     first.feed(Chunk(0, speech[:64_000]))
-    second.succeed(first)
+    second.take_over_from(first)
     steps = predictions(list(second.feed(Chunk(64_000, speech[64_000:]))))
     assert {b.end - a.end for a, b in pairwise(steps)} == {8000}

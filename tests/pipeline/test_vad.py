@@ -12,7 +12,13 @@ import ser_stream.pipeline.vad
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.bundle import file_hash
-from ser_stream.pipeline.vad import SILERO_SHA256, Gate, GateConfig, GateReading, Silero
+from ser_stream.pipeline.vad import (
+    SILERO_SHA256,
+    GateReading,
+    Silero,
+    SpeechGate,
+    SpeechGateConfig,
+)
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
 
 SECOND = 16_000
@@ -24,7 +30,7 @@ def zeros(seconds: float) -> FloatArray:
 
 def readings(*chunks: Chunk) -> list[tuple[int, GateReading]]:
     """What a fresh gate says at the end of each block."""
-    blocker, gate = Blocker(), Gate()
+    blocker, gate = Blocker(), SpeechGate()
     return [
         (block.end, gate.feed(block))
         for chunk in chunks
@@ -178,7 +184,7 @@ def test_the_gate_counts_speech_with_its_short_pauses_only(clip: FloatArray) -> 
 
     def counted(pause: float) -> float:
         parts = [zeros(0.5), speech, zeros(pause), speech, zeros(2.0)]
-        blocker, gate = Blocker(), Gate()
+        blocker, gate = Blocker(), SpeechGate()
         for block in blocker.feed(Chunk(0, np.concatenate(parts))):
             assert isinstance(block, Block)
             gate.feed(block)
@@ -190,7 +196,7 @@ def test_the_gate_counts_speech_with_its_short_pauses_only(clip: FloatArray) -> 
 
 
 def test_a_gap_does_not_forget_the_speech_that_was_counted(clip: FloatArray) -> None:
-    blocker, gate = Blocker(), Gate()
+    blocker, gate = Blocker(), SpeechGate()
     counts = []
     for chunk in (Chunk(0, clip), Chunk(40_000, clip)):
         for block in blocker.feed(chunk):
@@ -238,4 +244,4 @@ def test_settings_that_make_no_sense_are_refused(
     settings: dict[str, float], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        GateConfig(**settings)
+        SpeechGateConfig(**settings)

@@ -15,11 +15,17 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.values import AudioInfo, EmotionEvent, Phase, Prediction, State
+from ser_stream.pipeline.values import (
+    AudioInfo,
+    EmotionEvent,
+    Phase,
+    Prediction,
+    SpeechState,
+)
 from ser_stream.protocol.messages import (
     MAX_LINE,
     Message,
-    Protocol,
+    MessageBuilder,
     bye,
     dropped,
     milliseconds,
@@ -32,8 +38,8 @@ from ser_stream.protocol.wall_clock import WallClock
 LABELS = ("angry", "fear", "happy", "neutral", "sad")
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SCORES = np.array([0.712345, 0.1, 0.1, 0.05, 0.037655], np.float32)
-SPEECH = Prediction(41_600, 88_200, State.SPEECH, -23.14, "angry", SCORES, 25)
-SILENCE = Prediction(88_200, 91_400, State.NO_SPEECH, -61.0)
+SPEECH = Prediction(41_600, 88_200, SpeechState.SPEECH, -23.14, "angry", SCORES, 25)
+SILENCE = Prediction(88_200, 91_400, SpeechState.NO_SPEECH, -61.0)
 EMOTION = EmotionEvent(Phase.START, 7, "angry", 80_000, 88_200, 0.74321)
 BUNDLE = Bundle(
     folder=Path("open"),
@@ -131,11 +137,11 @@ def check_shape(value: Any, shape: Any) -> None:
 
 
 @pytest.fixture
-def protocol() -> Protocol:
-    return Protocol(WallClock(T0))
+def protocol() -> MessageBuilder:
+    return MessageBuilder(WallClock(T0))
 
 
-def test_each_line_has_the_shape_that_was_promised(protocol: Protocol) -> None:
+def test_each_line_has_the_shape_that_was_promised(protocol: MessageBuilder) -> None:
     status = protocol.status("audio", "overflow", "160 samples were lost", 16_000)
     for message, shape in [
         (protocol.hello(BUNDLE, AUDIO, PipelineConfig()), HELLO),
@@ -150,7 +156,7 @@ def test_each_line_has_the_shape_that_was_promised(protocol: Protocol) -> None:
         assert parse(message)["type"] == message.type
 
 
-def test_hello_says_who_speaks_and_how_often(protocol: Protocol) -> None:
+def test_hello_says_who_speaks_and_how_often(protocol: MessageBuilder) -> None:
     hello = parse(protocol.hello(BUNDLE, AUDIO, PipelineConfig()))
     assert hello["protocol"] == 1
     assert hello["version"] == __version__
@@ -171,10 +177,10 @@ def test_hello_says_who_speaks_and_how_often(protocol: Protocol) -> None:
 
 
 def test_two_streams_have_different_names() -> None:
-    assert Protocol().stream != Protocol().stream
+    assert MessageBuilder().stream != MessageBuilder().stream
 
 
-def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: Protocol) -> None:
+def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: MessageBuilder) -> None:
     assert parse(protocol.prediction(SPEECH, LABELS, 3.94)) == {
         "type": "prediction",
         "seq": 1,
@@ -196,7 +202,7 @@ def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: Protocol) -> Non
     }
 
 
-def test_silence_has_no_label_confidence_or_scores(protocol: Protocol) -> None:
+def test_silence_has_no_label_confidence_or_scores(protocol: MessageBuilder) -> None:
     line = parse(protocol.prediction(SILENCE, LABELS, 0.44))
     assert (line["start_ms"], line["end_ms"]) == (5512.5, 5712.5)
     assert line["state"] == "no_speech"
@@ -204,7 +210,9 @@ def test_silence_has_no_label_confidence_or_scores(protocol: Protocol) -> None:
 
 
 @pytest.mark.parametrize("phase", ["start", "update", "end"])
-def test_an_emotion_is_told_with_its_phase(protocol: Protocol, phase: str) -> None:
+def test_an_emotion_is_told_with_its_phase(
+    protocol: MessageBuilder, phase: str
+) -> None:
     event = EmotionEvent(Phase(phase), 7, "angry", 80_000, 88_200, 0.74321)
     assert parse(protocol.emotion(event)) == {
         "type": "emotion",
@@ -219,7 +227,7 @@ def test_an_emotion_is_told_with_its_phase(protocol: Protocol, phase: str) -> No
     }
 
 
-def test_seq_counts_published_events_and_nothing_else(protocol: Protocol) -> None:
+def test_seq_counts_published_events_and_nothing_else(protocol: MessageBuilder) -> None:
     numbered = [
         protocol.prediction(SPEECH, LABELS, 1.0),
         protocol.emotion(EMOTION),
@@ -262,34 +270,40 @@ def test_times_are_utc_whatever_the_clock_shows() -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_what_is_no_number_never_becomes_a_line(protocol: Protocol, bad: float) -> None:
+def test_what_is_no_number_never_becomes_a_line(
+    protocol: MessageBuilder, bad: float
+) -> None:
     scores = SCORES.copy()
     scores[2] = bad
     for message in (
         protocol.prediction(
-            Prediction(0, 8200, State.SPEECH, -20.0, "angry", scores), LABELS, 1.0
+            Prediction(0, 8200, SpeechState.SPEECH, -20.0, "angry", scores), LABELS, 1.0
         ),
-        protocol.prediction(Prediction(0, 8200, State.NO_SPEECH, bad), LABELS, 1.0),
+        protocol.prediction(
+            Prediction(0, 8200, SpeechState.NO_SPEECH, bad), LABELS, 1.0
+        ),
         protocol.emotion(EmotionEvent(Phase.START, 1, "sad", 0, 8200, bad)),
     ):
         with pytest.raises(ValueError, match="not JSON compliant"):
             _ = message.line
 
 
-def test_scores_and_labels_must_agree_in_number(protocol: Protocol) -> None:
+def test_scores_and_labels_must_agree_in_number(protocol: MessageBuilder) -> None:
     with pytest.raises(ValueError, match="argument 2 is longer"):
         protocol.prediction(SPEECH, LABELS[:4], 1.0)
 
 
 def test_lines_are_utf_8_and_a_line_break_in_a_text_stays_one_line(
-    protocol: Protocol,
+    protocol: MessageBuilder,
 ) -> None:
     message = protocol.status("audio", "lost", "Gerät\nweg  \u2028!", 0)
     assert "Gerät".encode() in message.line
     assert parse(message)["detail"] == "Gerät\nweg  \u2028!"
 
 
-def test_a_file_name_that_is_no_utf_8_can_still_be_told(protocol: Protocol) -> None:
+def test_a_file_name_that_is_no_utf_8_can_still_be_told(
+    protocol: MessageBuilder,
+) -> None:
     device = b"M\xfcller.wav".decode("utf-8", "surrogateescape")
     hello = protocol.hello(BUNDLE, AudioInfo("file", device, 16_000), PipelineConfig())
     assert parse(hello)["audio"]["device"].endswith("ller.wav")
@@ -306,7 +320,7 @@ def test_a_line_is_at_most_16_kib() -> None:
 
 @pytest.mark.parametrize("letter", ["x", "\0", "\N{GRINNING FACE}"])
 def test_a_text_for_people_is_never_too_long_for_a_line(
-    protocol: Protocol, letter: str
+    protocol: MessageBuilder, letter: str
 ) -> None:
     for count, last in ((1000, letter), (1001, "\u2026"), (20_000, "\u2026")):
         text = letter * count

@@ -15,7 +15,7 @@ from ser_stream.pipeline.values import AudioState, EmotionEvent, Phase
 from ser_stream.protocol.messages import (
     MAX_LINE,
     Message,
-    Protocol,
+    MessageBuilder,
     bye,
     dropped,
     pong,
@@ -43,7 +43,7 @@ ADAPTATION = {
 
 def every_other_message() -> Iterator[Message]:
     """What a recording at fast pace does not bring about."""
-    protocol = Protocol()
+    protocol = MessageBuilder()
     for audio in AudioState:
         yield snapshot(81_250, "speech", EMOTION, audio)
         yield snapshot(512.5, "no_speech", None, audio)

@@ -15,7 +15,7 @@ import pytest
 from ser_stream.client import RefusedError, control
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import EmotionEvent, Phase
-from ser_stream.protocol.messages import Message, Protocol
+from ser_stream.protocol.messages import Message, MessageBuilder
 from ser_stream.protocol.wall_clock import WallClock
 from ser_stream.sinks import command as module
 from ser_stream.sinks.command import CommandSink
@@ -23,7 +23,7 @@ from tests.helpers.paths import DATA
 from tests.helpers.program import error_line, messages, run
 from tests.helpers.running_daemon import running_daemon
 
-PROTOCOL = Protocol(WallClock())
+PROTOCOL = MessageBuilder(WallClock())
 
 
 def emotion(id: int, phase: Phase = Phase.START) -> Message:

@@ -1,7 +1,7 @@
 """A slow reader loses the oldest predictions, is told so, and never grows memory."""
 
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks.thread_queue import Outbox
+from ser_stream.sinks.thread_queue import ThreadQueue
 
 
 def prediction(seq: int) -> Message:
@@ -12,7 +12,7 @@ def emotion(seq: int) -> Message:
     return Message({"type": "emotion", "seq": seq})
 
 
-def drain(outbox: Outbox) -> list[Message]:
+def drain(outbox: ThreadQueue) -> list[Message]:
     outbox.close()
     taken = []
     while (message := outbox.get()) is not None:
@@ -21,7 +21,7 @@ def drain(outbox: Outbox) -> list[Message]:
 
 
 def test_the_oldest_predictions_go_first_and_are_counted() -> None:
-    outbox = Outbox(4)
+    outbox = ThreadQueue(4)
     for seq in range(1, 8):
         outbox.put(emotion(seq) if seq == 2 else prediction(seq))
     first, *rest = drain(outbox)
@@ -36,7 +36,7 @@ def test_the_oldest_predictions_go_first_and_are_counted() -> None:
 
 
 def test_full_of_emotions_it_gives_up_and_says_bye() -> None:
-    outbox = Outbox(3)
+    outbox = ThreadQueue(3)
     for seq in range(1, 100):
         outbox.put(emotion(seq))
     assert outbox.given_up
@@ -46,7 +46,7 @@ def test_full_of_emotions_it_gives_up_and_says_bye() -> None:
 
 
 def test_in_time_nothing_is_lost() -> None:
-    outbox = Outbox(4)
+    outbox = ThreadQueue(4)
     for seq in range(1, 5):
         outbox.put(prediction(seq))
     assert [m.fields["seq"] for m in drain(outbox)] == [1, 2, 3, 4]

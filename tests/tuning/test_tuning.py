@@ -16,10 +16,10 @@ from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
-from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, State
+from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechState
 from ser_stream.tuning import figures as tuning_figures
 from ser_stream.tuning.figures import Tally, count, delay, flips, last_of, tally
-from ser_stream.tuning.replay import Settings, replay
+from ser_stream.tuning.replay import SettingsGrid, replay
 from ser_stream.tuning.search import Grid, Rule, choose, measure, search
 from ser_stream.tuning.streams import Segment, Stream
 
@@ -38,7 +38,7 @@ PLAIN = SmoothingConfig(
 
 def silence(n: int) -> Prediction:
     end = 8200 + STEP * n
-    return Prediction(end - STEP, end, State.NO_SPEECH, -90.0)
+    return Prediction(end - STEP, end, SpeechState.NO_SPEECH, -90.0)
 
 
 def step(n: int, scores: tuple[float, ...], columns: int = 25) -> Prediction:
@@ -46,7 +46,7 @@ def step(n: int, scores: tuple[float, ...], columns: int = 25) -> Prediction:
     end = 8200 + STEP * n
     array = np.array(scores, np.float32)
     return Prediction(
-        max(0, end - 46_600), end, State.SPEECH, -20.0, "nonsense", array, columns
+        max(0, end - 46_600), end, SpeechState.SPEECH, -20.0, "nonsense", array, columns
     )
 
 
@@ -114,13 +114,13 @@ def test_a_replay_is_what_the_smoother_says_whatever_the_settings(
         columns = 0 if quiet else min(25, columns + 2)
         found = tuple((scores / scores.sum()).tolist())
         predictions.append(silence(n) if quiet else step(n, found, columns))
-    active = replay(predictions, Settings(many))
+    active = replay(predictions, SettingsGrid(many))
     for i, config in enumerate(many):
         assert active[:, i].tolist() == by_smoother(predictions, LABELS, config)
 
 
 def test_settings_that_believe_alike_share_a_track() -> None:
-    settings = Settings(Grid().settings(SmoothingConfig()))
+    settings = SettingsGrid(Grid().settings(SmoothingConfig()))
     assert len(settings.tracks) == 5 * 3 * 3
     for i in (0, 1, 77, 5000):
         config = settings.configs[i]
@@ -132,7 +132,7 @@ def test_settings_that_believe_alike_share_a_track() -> None:
 
 
 def test_a_stream_of_silence_has_no_emotion() -> None:
-    active = replay(says("..."), Settings([PLAIN, SmoothingConfig()]))
+    active = replay(says("..."), SettingsGrid([PLAIN, SmoothingConfig()]))
     assert active.tolist() == [[-1, -1]] * 3
 
 
@@ -167,7 +167,9 @@ def test_a_replay_of_real_speech_starts_what_the_pipeline_started(
 ) -> None:
     stream, emotions = minute
     bundle = load_bundle("open")
-    active = replay(stream.predictions, Settings([bundle.thresholds]))[:, 0].tolist()
+    active = replay(stream.predictions, SettingsGrid([bundle.thresholds]))[
+        :, 0
+    ].tolist()
     before = [-1, *active]
     started = [
         (bundle.labels[now], end)
@@ -183,13 +185,13 @@ def test_where_the_window_shrank_speech_had_ended_in_between() -> None:
     angry, unsure = (0.8, 0.1, 0.1), (0.36, 0.34, 0.3)
     keeping = replace(PLAIN, change_per_s=0.0, uncertain=0.4)
     grown = [step(0, angry, 9), step(1, angry, 11), step(2, unsure, 13)]
-    assert replay(grown, Settings([keeping]))[:, 0].tolist() == [0, 0, 0]
+    assert replay(grown, SettingsGrid([keeping]))[:, 0].tolist() == [0, 0, 0]
     # What goes on by belief alone does not begin by it: the step is uncertain.
     shrunk = [*grown[:2], step(2, unsure, 1)]
-    assert replay(shrunk, Settings([keeping]))[:, 0].tolist() == [0, 0, -1]
+    assert replay(shrunk, SettingsGrid([keeping]))[:, 0].tolist() == [0, 0, -1]
     # The belief outlasts that pause.
     again = [*shrunk, step(3, (0.45, 0.45, 0.1), 3)]
-    assert replay(again, Settings([keeping]))[:, 0].tolist() == [0, 0, -1, 0]
+    assert replay(again, SettingsGrid([keeping]))[:, 0].tolist() == [0, 0, -1, 0]
 
 
 def test_a_step_holds_from_when_it_falls_due() -> None:
@@ -344,7 +346,7 @@ def test_a_long_stream_is_counted_in_blocks_with_the_same_outcome(
 ) -> None:
     stream, _ = minute
     labels = load_bundle("open").labels
-    settings = Settings(Grid().settings(SmoothingConfig())[:50])
+    settings = SettingsGrid(Grid().settings(SmoothingConfig())[:50])
     whole = tally(stream, labels, settings)
     monkeypatch.setattr(tuning_figures, "_BLOCK_BYTES", 7 * len(stream.predictions))
     blocks = tally(stream, labels, settings)
@@ -466,7 +468,7 @@ def test_held_out_figures_use_settings_chosen_without_the_group() -> None:
         rest = [s for s in many if s.group != str(group)]
         own = [s for s in many if s.group == str(group)]
         best = search(rest, LABELS, PLAIN).best
-        parts += [tally(s, LABELS, Settings([best])) for s in own]
+        parts += [tally(s, LABELS, SettingsGrid([best])) for s in own]
     assert found.held_out == Tally.sum(parts).figures()
     assert search(streams(3), LABELS, PLAIN).held_out is None
 

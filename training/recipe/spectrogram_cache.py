@@ -27,7 +27,7 @@ from ser_stream.pipeline.mfcc import (
 )
 from ser_stream.pipeline.normalise import C0_PER_DB
 from ser_stream.pipeline.pitch import PitchConfig, pitchogram
-from ser_stream.pipeline.vad import Gate
+from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 from ser_stream.pipeline.window import COLUMN_LENGTH
 from training.corpora import Utterance
@@ -91,7 +91,7 @@ def speech_span(samples: FloatArray) -> tuple[int, int]:
 
     The whole clip where the gate hears nothing; the level is set to what it hears best.
     """
-    gate, began = Gate(), None
+    gate, began = SpeechGate(), None
     # At -26 dBFS; a little silence so that the last block comes out.
     loud = samples * np.float32(0.05 / (np.sqrt(np.mean(np.square(samples))) + 1e-9))
     padded = np.pad(loud, (0, SAMPLE_RATE // 5)).astype(np.float32)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from training.paper.reproduce.constants import JOINT, JOINT_OWN, READINGS, YARDSTICKS
+from training.paper.reproduce.constants import BASELINES, JOINT, JOINT_OWN, READINGS
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cell, Cells
 from training.report.published import EMOBOX, Published
 from training.report.wording import effort, in_order, number, shown, system_name, table
 
-_ALWAYS = (*READINGS, *YARDSTICKS)
+_ALWAYS = (*READINGS, *BASELINES)
 
 
 def emobox(cells: Cells, published: Published) -> tuple[list[str], list[Cell]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.paper.reproduce.constants import READINGS, YARDSTICKS
+from training.paper.reproduce.constants import BASELINES, READINGS
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cell, Cells
 from training.report.load import SELECTIONS
@@ -136,7 +136,7 @@ def _systems(
         for method in published.methods(spec.name)
         for system in OF_METHOD.get(method, ())
     ]
-    extra = [s for s in YARDSTICKS if spec.yardsticks]
+    extra = [s for s in BASELINES if spec.yardsticks]
     return found + [
         ("", s) for s in extra if cells.select(spec.protocol, s, place, spec.part)
     ]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ser_stream.adaptation.child.evidence import (
-    Heard,
+    WindowScores,
     canary_evidence,
     hear,
     network_scores,
@@ -43,11 +43,11 @@ class Canary:
         """Unweighted average recall of a network that has no graphs yet, 0 to 1."""
         return unweighted_recall(self._scores(network), self._labelled)
 
-    def heard_by(self, bundle: Bundle) -> Heard:
+    def heard_by(self, bundle: Bundle) -> WindowScores:
         """What the graphs of a bundle make of them."""
         return hear(OnnxRecognizer(bundle), self.windows)
 
-    def evidence(self, before: Heard, after: Heard) -> dict[str, Any]:
+    def evidence(self, before: WindowScores, after: WindowScores) -> dict[str, Any]:
         """See `canary_evidence`."""
         return canary_evidence(self._base, before.scores, after.scores, self._labelled)
 

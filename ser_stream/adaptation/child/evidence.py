@@ -22,7 +22,7 @@ N_PARITY = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class WindowScores:
     """What a version makes of windows: (N, n_classes) each."""
 
     logits: FloatArray
@@ -30,14 +30,14 @@ class Heard:
     """Calibrated, sum 1."""
 
 
-def hear(recognizer: OnnxRecognizer, windows: Sequence[FloatArray]) -> Heard:
+def hear(recognizer: OnnxRecognizer, windows: Sequence[FloatArray]) -> WindowScores:
     """Run both graphs on windows of frames, (8 n_i + 30, n_features), one by one."""
     logits, scores = [], []
     for frames in windows:
         columns = encode_window(recognizer, frames)
         logits.append(recognizer.logits(columns))
         scores.append(recognizer.scores(columns))
-    return Heard(np.array(logits), np.array(scores))
+    return WindowScores(np.array(logits), np.array(scores))
 
 
 @torch.no_grad()
@@ -145,7 +145,7 @@ def reservoir_evidence(
 
 
 @torch.no_grad()
-def parity(model: Cpac, heard: Heard, windows: Sequence[FloatArray]) -> float:
+def parity(model: Cpac, heard: WindowScores, windows: Sequence[FloatArray]) -> float:
     """Largest difference of logits between graphs and network on some windows."""
     model.eval()
     rows = np.linspace(0, len(windows) - 1, min(N_PARITY, len(windows))).astype(int)

@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 Install = Callable[[Bundle, str, str], None]
 """Has the worker go on with another version, between two steps, and publish the phase
 and its reason; waits for that. SerStreamError if it cannot be: nothing has changed."""
-Tell = Callable[[str, str, str], None]
+Publish = Callable[[str, str, str], None]
 """Publishes a phase, its reason and the SHA-256 of the version in force, when the
 worker comes to it; waits for nothing."""
 
@@ -33,7 +33,7 @@ class VersionInForce:
         self,
         store: Store,
         install: Install,
-        tell: Tell,
+        publish: Publish,
         watch_limits: WatchLimits | None = None,
     ) -> None:
         """Begin with what the store has; the worker is taken to have it too.
@@ -41,12 +41,12 @@ class VersionInForce:
         Args:
             store: of the model that the daemon was started with.
             install: see `Install`.
-            tell: see `Tell`.
+            publish: see `Publish`.
             watch_limits: the default ones unless given.
         """
         self.store = store
         self._install = install
-        self._tell = tell
+        self._publish = publish
         self._watch_limits = watch_limits
         self.bundle = store.current or store.base
         self.number = 0
@@ -114,7 +114,7 @@ class VersionInForce:
         self._follow(reason)
         return entry
 
-    def retreat(self, reason: str) -> None:
+    def revert(self, reason: str) -> None:
         """Go back since the version in force does harm, whether that can be kept.
 
         Raises:
@@ -163,7 +163,7 @@ class VersionInForce:
     def say(self, phase: str, reason: str) -> None:
         """Tell subscribers and the log what leaves everything as it is."""
         self._log(phase, reason)
-        self._tell(phase, reason, self.bundle.sha256)
+        self._publish(phase, reason, self.bundle.sha256)
 
     def _log(self, phase: str, reason: str) -> None:
         _LOGGER.info("adaptation %s: %s", phase.replace("_", " "), reason)

@@ -1,6 +1,6 @@
 """What adaptation remembers: the versions it keeps, and what became of every round.
 
-One immutable `State`, as it lies in `state.json`. A step makes a new one; whoever
+One immutable `StoreState`, as it lies in `state.json`. A step makes a new one; whoever
 stores it replaces the file whole, so that no half of a step can ever be read.
 """
 
@@ -78,7 +78,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class StoreState:
     """All of it: what is in force, what came before, and the history."""
 
     base: str
@@ -109,7 +109,7 @@ class State:
         bundle: str | None,
         evidence: Mapping[str, Any] | None = None,
         versions: tuple[Version, ...] | None = None,
-    ) -> "State":
+    ) -> "StoreState":
         """The state that an entry leads to; `versions` stay where none are given."""
         entry = Entry(
             number=self.next_number,
@@ -130,7 +130,7 @@ class State:
         )
         return replace(self, versions=versions, history=old + history[-KEPT_ENTRIES:])
 
-    def forgetting(self) -> "State":
+    def forgetting(self) -> "StoreState":
         """The same without what the entries tell of the speech that was heard."""
         return replace(
             self,
@@ -158,7 +158,7 @@ class State:
         }
 
     @classmethod
-    def from_dict(cls, values: object) -> "State":
+    def from_dict(cls, values: object) -> "StoreState":
         """The inverse of `to_dict`.
 
         Raises:

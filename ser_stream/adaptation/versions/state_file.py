@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from ser_stream.adaptation.versions.bundles import found_versions
-from ser_stream.adaptation.versions.state import VERSION, State
+from ser_stream.adaptation.versions.state import VERSION, StoreState
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.whole_file import replace_file
@@ -54,7 +54,7 @@ def claim(folder: Path) -> int:
     return lock
 
 
-def read_state(path: Path) -> State | None:
+def read_state(path: Path) -> StoreState | None:
     """What a state file says; None if there is none.
 
     Raises:
@@ -79,10 +79,10 @@ def read_state(path: Path) -> State | None:
         )
     if version != VERSION:
         raise ValueError("it says no version")
-    return State.from_dict(values)
+    return StoreState.from_dict(values)
 
 
-def read_or_set_aside(folder: Path, base: Bundle) -> tuple[State, list[str]]:
+def read_or_set_aside(folder: Path, base: Bundle) -> tuple[StoreState, list[str]]:
     """The state, and what was wrong with the file if it had to be set aside.
 
     Then the history is lost, but not the versions, whose manifests say what they grew
@@ -93,7 +93,7 @@ def read_or_set_aside(folder: Path, base: Bundle) -> tuple[State, list[str]]:
     """
     path = folder / STATE
     try:
-        return read_state(path) or State(base.sha256), []
+        return read_state(path) or StoreState(base.sha256), []
     except ValueError as error:
         problems = [f"{path} was damaged ({error}); it is kept as {DAMAGED}"]
     try:
@@ -109,10 +109,12 @@ def read_or_set_aside(folder: Path, base: Bundle) -> tuple[State, list[str]]:
             "--off` ends that"
         )
     frozen = said != {b"false"}
-    return State(base.sha256, frozen, found_versions(folder / BUNDLES, base)), problems
+    return StoreState(
+        base.sha256, frozen, found_versions(folder / BUNDLES, base)
+    ), problems
 
 
-def write_state(folder: Path, state: State) -> None:
+def write_state(folder: Path, state: StoreState) -> None:
     """Replace the file whole: from then on that is the state.
 
     Raises:

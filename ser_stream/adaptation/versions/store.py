@@ -29,7 +29,7 @@ from ser_stream.adaptation.versions.bundles import (
     remove,
     sync_names,
 )
-from ser_stream.adaptation.versions.state import Entry, State, Version
+from ser_stream.adaptation.versions.state import Entry, StoreState, Version
 from ser_stream.adaptation.versions.state_file import (
     BUNDLES,
     DAMAGED,
@@ -60,7 +60,7 @@ def adaptation_folder(base: Bundle, given: Path | None = None) -> Path:
     return parent / f"{name}-{base.sha256[:12]}"
 
 
-def read_store(folder: Path) -> State | None:
+def read_store(folder: Path) -> StoreState | None:
     """What is stored, read without disturbing a daemon; None if nothing is.
 
     Raises:
@@ -82,7 +82,9 @@ class Store:
     disk, say), and then nothing has changed on disk, nor, but for `reject`, here.
     """
 
-    def __init__(self, folder: Path, base: Bundle, lock: int, state: State) -> None:
+    def __init__(
+        self, folder: Path, base: Bundle, lock: int, state: StoreState
+    ) -> None:
         """Only for `open`: with the lock held, and the state as it was read."""
         self.folder = folder
         self.base = base
@@ -138,7 +140,7 @@ class Store:
                 self._lock = -1
 
     @property
-    def state(self) -> State:
+    def state(self) -> StoreState:
         """All that is stored, as of now."""
         return self._state
 
@@ -307,14 +309,14 @@ class Store:
         )
         return self._commit(state, bundle)
 
-    def _commit(self, state: State, current: Bundle | None) -> Entry:
+    def _commit(self, state: StoreState, current: Bundle | None) -> Entry:
         """The step that `state` tells of is done once this has returned."""
         self._write(state)
         self._current = current
         clear(self._bundles, {version.folder for version in state.versions})
         return state.history[-1]
 
-    def _write(self, state: State) -> None:
+    def _write(self, state: StoreState) -> None:
         write_state(self.folder, state)
         self._state = state
         sync_names(self.folder)

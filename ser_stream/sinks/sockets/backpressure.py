@@ -27,7 +27,7 @@ class Reader(Protocol):
         """Say `bye`."""
 
 
-class Patience:
+class Backpressure:
     """Lets messages pass or wait: `enter` in one thread, the rest in the loop's."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Patience:
         self._timers: dict[Reader, asyncio.TimerHandle] = {}
         self.waits = True
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """Wait for nobody from now on; safe from a signal handler."""
         self.waits = False
 

@@ -12,7 +12,7 @@ CAPACITY = 1000
 """Messages; over three minutes of predictions at the default step."""
 
 
-class Backlog:
+class DropQueue:
     """Drops the oldest predictions when full, and says so; keeps everything else.
 
     Full of other messages it gives up, and its last message is `bye`.

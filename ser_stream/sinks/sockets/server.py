@@ -11,13 +11,17 @@ from typing import Protocol
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks.sockets.backpressure import Patience
+from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.listeners import Listener, open_listeners
 from ser_stream.sinks.sockets.loop_thread import LoopThread, raise_file_limit
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
-from ser_stream.sinks.sockets.stream_transport import StreamWire
-from ser_stream.sinks.sockets.subscribers import MAX_SUBSCRIBERS, MORE_BY_UNIX, Audience
+from ser_stream.sinks.sockets.stream_transport import StreamTransport
+from ser_stream.sinks.sockets.subscribers import (
+    MAX_SUBSCRIBERS,
+    MORE_BY_UNIX,
+    Subscribers,
+)
 
 _LOGGER = logging.getLogger(__name__)
 SPARE_FILES = 48 + MORE_BY_UNIX
@@ -34,7 +38,7 @@ class Server(Protocol):
         """Wait until nobody is connected."""
 
 
-class Hub:
+class SocketServer:
     """Serves subscribers on any number of addresses.
 
     `send` hands a message to the loop; there it is written to whoever takes it, and
@@ -60,12 +64,12 @@ class Hub:
             origins: pages besides our own that may open a WebSocket, `https://HOST`.
             max_subscribers: further ones are refused, but for some on Unix sockets.
         """
-        self._patience = None if live else Patience()
-        self._audience = Audience(
+        self._backpressure = None if live else Backpressure()
+        self._subscribers = Subscribers(
             control,
             token=token,
             max_subscribers=max_subscribers,
-            patience=self._patience,
+            backpressure=self._backpressure,
         )
         self._origins = tuple(origins)
         self._loop = LoopThread("sockets")
@@ -84,12 +88,12 @@ class Hub:
     def subscribers(self) -> dict[str, int]:
         """How many there are, by kind of connection."""
         kinds = {listener.address.kind for listener in self._listeners}
-        return {kind: self._audience.counts[kind] for kind in sorted(kinds)}
+        return {kind: self._subscribers.counts[kind] for kind in sorted(kinds)}
 
     @property
     def dropped(self) -> int:
         """Predictions that slow subscribers did not get, since the start."""
-        return self._audience.dropped
+        return self._subscribers.dropped
 
     @property
     def addresses(self) -> list[Address]:
@@ -113,16 +117,16 @@ class Hub:
         """
         if any(address.kind == "ws" for address in addresses):
             load_websocket()
-        wanted = self._audience.max_subscribers
-        self._audience.limit_files(raise_file_limit() - SPARE_FILES)
-        if self._audience.max_subscribers < wanted:
+        wanted = self._subscribers.max_subscribers
+        self._subscribers.limit_files(raise_file_limit() - SPARE_FILES)
+        if self._subscribers.max_subscribers < wanted:
             _LOGGER.warning(
                 "at most %d subscribers: the system allows no more open files "
                 "(ulimit -n, LimitNOFILE=)",
-                self._audience.max_subscribers,
+                self._subscribers.max_subscribers,
             )
         self._listeners = open_listeners(
-            addresses, inherited, guarded=self._audience.token is not None
+            addresses, inherited, guarded=self._subscribers.token is not None
         )
         self._loop.start()
         self._loop.run(self._serve())
@@ -132,20 +136,20 @@ class Hub:
         if self._closed or not self._loop.started:
             return
         message.line  # noqa: B018  encoded here, once for all
-        if self._patience is not None:
-            self._patience.enter()
+        if self._backpressure is not None:
+            self._backpressure.enter()
         self._loop.call(self._deliver, message)
 
-    def hurry(self) -> None:
+    def stop_waiting(self) -> None:
         """A stop was asked for: wait for nobody; safe from a signal handler."""
-        if self._patience is not None:
-            self._patience.hurry()
+        if self._backpressure is not None:
+            self._backpressure.stop_waiting()
 
     def close(self) -> None:
         """Say `bye` where that was not said, and give subscribers 2 s to take it.
 
         If the audio is not live, whoever still takes something is waited for, until
-        `hurry`.
+        `stop_waiting`.
         """
         if self._closed:
             return
@@ -159,9 +163,9 @@ class Hub:
     # In the loop's thread.
 
     def _deliver(self, message: Message) -> None:
-        if self._patience is not None:
-            self._patience.passed()
-        self._audience.deliver(message)
+        if self._backpressure is not None:
+            self._backpressure.passed()
+        self._subscribers.deliver(message)
 
     async def _serve(self) -> None:
         for listener in self._listeners:
@@ -173,12 +177,12 @@ class Hub:
     async def _server(self, address: Address, listening: socket.socket) -> Server:
         if address.kind == "ws":
             server: Server = await load_websocket().serve(
-                listening, address, self._audience, self._origins
+                listening, address, self._subscribers, self._origins
             )
             return server
-        wire = partial(StreamWire, self._audience, address.kind)
+        transport = partial(StreamTransport, self._subscribers, address.kind)
         return await asyncio.get_running_loop().create_server(
-            wire, sock=listening, backlog=ACCEPT_AT_ONCE
+            transport, sock=listening, backlog=ACCEPT_AT_ONCE
         )
 
     async def _part(self) -> None:
@@ -190,7 +194,7 @@ class Hub:
         await settle()
         for server in self._servers:
             server.close()
-        await self._audience.part("shutdown")
+        await self._subscribers.part("shutdown")
         for server in self._servers:
             await server.wait_closed()
         # Last: until then we are the daemon that listens there.

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from ser_stream.pipeline.values import AudioState, State
+from ser_stream.pipeline.values import AudioState, SpeechState
 from ser_stream.protocol.messages import Message, snapshot
 
 
-class Present:
+class Snapshot:
     """Follows the messages, so that it is right at the place where it is asked."""
 
     def __init__(self) -> None:
         self._hello: Message | None = None
         self._end_ms: float = 0
-        self._state = State.NO_SPEECH.value
+        self._state = SpeechState.NO_SPEECH.value
         self._emotion: dict[str, Any] | None = None
         self._audio = AudioState.RECOVERING
 
@@ -36,7 +36,7 @@ class Present:
         if state in list(AudioState):
             self._audio = AudioState(state)
         if self._audio is not AudioState.HEALTHY:
-            self._state = State.NO_SPEECH.value
+            self._state = SpeechState.NO_SPEECH.value
 
     def greeting(self) -> list[Message]:
         """`hello` and `snapshot`; nothing before the stream has begun."""

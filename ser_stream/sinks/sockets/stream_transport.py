@@ -6,18 +6,18 @@ from typing import cast
 from ser_stream.protocol.requests import LineReader, LineTooLongError
 from ser_stream.sinks.sockets.socket_options import set_options, unsent_bytes
 from ser_stream.sinks.sockets.subscriber import Subscriber
-from ser_stream.sinks.sockets.subscribers import Audience
+from ser_stream.sinks.sockets.subscribers import Subscribers
 
 # Shared by all: it is emptied before the loop turns to anybody else. Small, so that
 # one who pours lines in takes his turn like everybody.
 _BUFFER = memoryview(bytearray(4096))
 
 
-class StreamWire(asyncio.BufferedProtocol):
+class StreamTransport(asyncio.BufferedProtocol):
     """One connection."""
 
-    def __init__(self, audience: Audience, kind: str) -> None:
-        self._audience = audience
+    def __init__(self, subscribers: Subscribers, kind: str) -> None:
+        self._subscribers = subscribers
         self._reader = LineReader()
         self.kind = kind
         self.blocked = False
@@ -29,7 +29,7 @@ class StreamWire(asyncio.BufferedProtocol):
         # What the system does not take at once stays with us, and can be dropped.
         self._transport.set_write_buffer_limits(high=0)
         set_options(self._transport)
-        self._subscriber = Subscriber(self, self._audience)
+        self._subscriber = Subscriber(self, self._subscribers)
         self._subscriber.begin()
 
     def get_buffer(self, _sizehint: int) -> memoryview:
@@ -44,7 +44,7 @@ class StreamWire(asyncio.BufferedProtocol):
         return False
 
     def connection_lost(self, _exc: Exception | None) -> None:
-        self._subscriber.gone()
+        self._subscriber.on_disconnect()
 
     def pause_writing(self) -> None:
         self.blocked = True

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
 from ser_stream.sinks.sockets.control_request import answer_control
-from ser_stream.sinks.sockets.drop_queue import Backlog
-from ser_stream.sinks.sockets.transport import Wire
+from ser_stream.sinks.sockets.drop_queue import DropQueue
+from ser_stream.sinks.sockets.transport import Transport
 
 if TYPE_CHECKING:
-    from ser_stream.sinks.sockets.subscribers import Audience
+    from ser_stream.sinks.sockets.subscribers import Subscribers
 
 AUTH_WAIT = 5.0
 """Seconds for the token to come."""
@@ -28,23 +28,29 @@ class Subscriber:
     """Is told messages in order, as far as it takes them; answers requests."""
 
     def __init__(
-        self, wire: Wire, audience: "Audience", *, authorized: bool = False
+        self,
+        transport: Transport,
+        subscribers: "Subscribers",
+        *,
+        authorized: bool = False,
     ) -> None:
-        self._wire = wire
-        self._audience = audience
-        self._backlog = Backlog()
+        self._transport = transport
+        self._subscribers = subscribers
+        self._queue = DropQueue()
         self._only: frozenset[str] | None = None
         self._greeted = False
         self._bad_lines = 0
         self._written = 0
         self._timer: asyncio.TimerHandle | None = None
         self._linger = False
-        self.kind = wire.kind
+        self.kind = transport.kind
         self.ending = False
         """True when the last line is written or queued; nothing is heard any more."""
         self.busy = False
         """True while a request is carried out; the next must wait."""
-        self._authorized = authorized or audience.token is None or wire.kind == "unix"
+        self._authorized = (
+            authorized or subscribers.token is None or transport.kind == "unix"
+        )
 
     # Coming and going.
 
@@ -53,12 +59,12 @@ class Subscriber:
         if self._authorized:
             self._join(None)
         else:
-            self._audience.meet(self)
+            self._subscribers.await_auth(self)
             self._timer = _later(AUTH_WAIT, self._no_token)
 
     def _join(self, id: object) -> None:
-        if not self._audience.join(self):
-            most = self._audience.max_subscribers
+        if not self._subscribers.join(self):
+            most = self._subscribers.max_subscribers
             self._refuse(id, "too_many", f"there are {most} subscribers already")
             self.finish("protocol")
             return
@@ -66,20 +72,20 @@ class Subscriber:
             self._tell(reply(id, {}))
         self._greet()
 
-    def gone(self) -> None:
+    def on_disconnect(self) -> None:
         """The connection is no more."""
         self.ending = True
-        self._backlog = Backlog()
+        self._queue = DropQueue()
         self._cancel_timer()
-        self._audience.leave(self)
+        self._subscribers.leave(self)
 
     def finish(self, reason: str) -> None:
         """Say `bye`, and close when it was taken, or soon anyway."""
         if self.ending:
             return
         self._linger = reason == "protocol"
-        if self._backlog or self._wire.blocked:
-            self._backlog.close(bye(reason))
+        if self._queue or self._transport.blocked:
+            self._queue.close(bye(reason))
         else:
             self._write(bye(reason))
         self._end()
@@ -90,18 +96,18 @@ class Subscriber:
         self._refuse(None, "too_many", text)
         self._tell(bye("protocol"))
         self.ending = True
-        self._wire.abort()
+        self._transport.abort()
 
     def _end(self) -> None:
         self.ending = True
         self._wait_for_the_last(None)
-        if not self._backlog:
-            self._wire.end(linger=self._linger)
+        if not self._queue:
+            self._transport.end(linger=self._linger)
 
     def _wait_for_the_last(self, before: tuple[int, int] | None) -> None:
         now = self.progress()
-        if now == before or (before and not self._audience.patient):
-            self._wire.abort()
+        if now == before or (before and not self._subscribers.patient):
+            self._transport.abort()
         else:
             self._cancel_timer()
             self._timer = _later(GRACE, partial(self._wait_for_the_last, now))
@@ -111,7 +117,7 @@ class Subscriber:
             self._timer.cancel()
 
     def _greet(self) -> None:
-        greeting = self._audience.greeting()
+        greeting = self._subscribers.greeting()
         self._greeted = bool(greeting)
         for message in greeting:
             self._tell(message)
@@ -135,37 +141,37 @@ class Subscriber:
     def _tell(self, message: Message) -> None:
         if self.ending:
             return
-        if not self._backlog and not self._wire.blocked:
+        if not self._queue and not self._transport.blocked:
             self._write(message)
             return
-        self._audience.dropped += self._backlog.put(message)
-        self._audience.watch(self)
-        if self._backlog.given_up:
+        self._subscribers.dropped += self._queue.put(message)
+        self._subscribers.watch(self)
+        if self._queue.given_up:
             self._end()
 
     def _write(self, message: Message) -> None:
         self._written += 1
-        self._wire.write(message.line)
+        self._transport.write(message.line)
 
     def resume(self) -> None:
         """The other side takes lines again."""
-        while not self._wire.blocked:
-            message = self._backlog.get()
+        while not self._transport.blocked:
+            message = self._queue.get()
             if message is None:
                 break
             self._write(message)
-        self._audience.watch(self)
-        if self.ending and not self._backlog:
-            self._wire.end(linger=self._linger)
+        self._subscribers.watch(self)
+        if self.ending and not self._queue:
+            self._transport.end(linger=self._linger)
 
     @property
     def behind(self) -> int:
         """How many messages wait for it."""
-        return 0 if self.ending else len(self._backlog)
+        return 0 if self.ending else len(self._queue)
 
     def progress(self) -> tuple[int, int]:
         """Changes when the other side takes something."""
-        return self._written, self._wire.unsent()
+        return self._written, self._transport.unsent()
 
     # What it asks.
 
@@ -209,7 +215,9 @@ class Subscriber:
             request = parse_request(line)
         except RequestError as error:
             request = Request("", error.id)
-        if request.type != "auth" or not self._audience.admits(request.fields["token"]):
+        if request.type != "auth" or not self._subscribers.admits(
+            request.fields["token"]
+        ):
             text = "the first line must be auth with the right token"
             self._refuse(request.id, "wrong_token", text)
             self.finish("protocol")
@@ -226,20 +234,20 @@ class Subscriber:
     # Control: only where the permissions of a file decide who may.
 
     def _begin_control(self, request: Request) -> None:
-        if self.kind != "unix" or self._audience.control is None:
+        if self.kind != "unix" or self._subscribers.control is None:
             text = "control is taken on the unix socket only"
             raise RequestError("forbidden", text, request.id)
         self.busy = True
-        self._audience.start(self._control(request))
+        self._subscribers.start(self._control(request))
 
     async def _control(self, request: Request) -> None:
-        assert self._audience.control is not None
+        assert self._subscribers.control is not None
         try:
-            self._tell(await answer_control(self._audience.control, request))
+            self._tell(await answer_control(self._subscribers.control, request))
         finally:
             self.busy = False
             if not self.ending:
-                self._wire.more()
+                self._transport.more()
 
 
 def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:

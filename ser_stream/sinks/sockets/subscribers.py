@@ -10,9 +10,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks.sockets.backpressure import Patience
+from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
-from ser_stream.sinks.sockets.snapshot import Present
+from ser_stream.sinks.sockets.snapshot import Snapshot
 from ser_stream.sinks.sockets.subscriber import Subscriber
 
 MAX_SUBSCRIBERS = 2000
@@ -22,7 +22,7 @@ MAX_STRANGERS = 200
 """Connections whose token has not come yet."""
 
 
-class Audience:
+class Subscribers:
     """Who listens, what they may do, and what a newcomer is told."""
 
     def __init__(
@@ -31,7 +31,7 @@ class Audience:
         *,
         token: str | None = None,
         max_subscribers: int = MAX_SUBSCRIBERS,
-        patience: Patience | None = None,
+        backpressure: Backpressure | None = None,
     ) -> None:
         self.control = control
         self.token = token
@@ -39,8 +39,8 @@ class Audience:
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         """Predictions that slow subscribers did not get, since the start."""
-        self._patience = patience
-        self._present = Present()
+        self._backpressure = backpressure
+        self._snapshot = Snapshot()
         self._begun = False
         self._members: set[Subscriber] = set()
         self._strangers: dict[Subscriber, None] = {}
@@ -54,7 +54,7 @@ class Audience:
     @property
     def patient(self) -> bool:
         """Whether the end may wait for subscribers that still read."""
-        return self._patience is not None and self._patience.waits
+        return self._backpressure is not None and self._backpressure.waits
 
     def limit_files(self, files: int) -> None:
         """Have no more connections than so many open files allow."""
@@ -63,7 +63,7 @@ class Audience:
             files -= self.max_strangers
         self.max_subscribers = max(1, min(self.max_subscribers, files))
 
-    def meet(self, stranger: Subscriber) -> None:
+    def await_auth(self, stranger: Subscriber) -> None:
         """Somebody has come and has yet to show the token."""
         self._empty.clear()
         if len(self._strangers) >= self.max_strangers:
@@ -105,19 +105,19 @@ class Audience:
 
     def greeting(self) -> list[Message]:
         """How things stand after what was delivered last; empty before the start."""
-        return self._present.greeting() if self._begun else []
+        return self._snapshot.greeting() if self._begun else []
 
     def deliver(self, message: Message) -> None:
         """Tell everybody."""
-        self._present.follow(message)
+        self._snapshot.follow(message)
         self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
 
     def watch(self, subscriber: Subscriber) -> None:
         """How far somebody is behind has changed."""
-        if self._patience is not None:
-            self._patience.watch(subscriber)
+        if self._backpressure is not None:
+            self._backpressure.watch(subscriber)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Carry out a request while others go on."""

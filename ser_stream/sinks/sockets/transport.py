@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """Carries lines to one subscriber; nothing here waits."""
 
     @property

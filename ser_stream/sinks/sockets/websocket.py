@@ -17,8 +17,8 @@ from ser_stream.protocol.address import Address, bracketed
 from ser_stream.protocol.messages import MAX_LINE
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE, set_options
 from ser_stream.sinks.sockets.subscriber import GRACE
-from ser_stream.sinks.sockets.subscribers import Audience
-from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketWire
+from ser_stream.sinks.sockets.subscribers import Subscribers
+from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketTransport
 
 _HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
 # It logs every stranger that sends nonsense, with a traceback.
@@ -42,9 +42,9 @@ class WebSocketServer:
     """Accepts WebSockets on a socket that listens; serves the page to browsers."""
 
     def __init__(
-        self, address: Address, audience: Audience, origins: Sequence[str]
+        self, address: Address, subscribers: Subscribers, origins: Sequence[str]
     ) -> None:
-        self._audience = audience
+        self._subscribers = subscribers
         self._port = address.port
         self._origins = {*origins, *self._pages(address.host)}
         if address.loopback:
@@ -96,7 +96,7 @@ class WebSocketServer:
     async def _handle(self, connection: library.ServerConnection) -> None:
         assert isinstance(connection, Connection)
         set_options(connection.transport)
-        await WebSocketWire(connection, self._audience).run()
+        await WebSocketTransport(connection, self._subscribers).run()
 
     def _answer(
         self, connection: library.ServerConnection, request: Request
@@ -122,9 +122,11 @@ class WebSocketServer:
     ) -> Response | None:
         for value in request.headers.get_all("Authorization"):
             scheme, _, token = value.partition(" ")
-            if self._audience.token is None:
+            if self._subscribers.token is None:
                 break
-            if scheme.lower() != "bearer" or not self._audience.admits(token.strip()):
+            if scheme.lower() != "bearer" or not self._subscribers.admits(
+                token.strip()
+            ):
                 text = "wrong_token: Authorization must be Bearer and the right token\n"
                 return connection.respond(http.HTTPStatus.UNAUTHORIZED, text)
             assert isinstance(connection, Connection)
@@ -135,7 +137,7 @@ class WebSocketServer:
 async def serve(
     listening: socket.socket,
     address: Address,
-    audience: Audience,
+    subscribers: Subscribers,
     origins: Sequence[str],
 ) -> WebSocketServer:
     """Accept WebSockets on a socket that listens.
@@ -143,9 +145,9 @@ async def serve(
     Args:
         listening: bound, of TCP.
         address: how others write it; our own page has it as its origin.
-        audience: takes them in.
+        subscribers: takes them in.
         origins: further pages that may.
     """
-    server = WebSocketServer(address, audience, origins)
+    server = WebSocketServer(address, subscribers, origins)
     await server.start(listening)
     return server

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from ser_stream.protocol.messages import MAX_LINE
 from ser_stream.sinks.sockets.socket_options import unsent_bytes
 from ser_stream.sinks.sockets.subscriber import Subscriber
-from ser_stream.sinks.sockets.subscribers import Audience
+from ser_stream.sinks.sockets.subscribers import Subscribers
 
 
 class Connection(library.ServerConnection):
@@ -42,14 +42,16 @@ class Connection(library.ServerConnection):
             self.on_resume()
 
 
-class WebSocketWire:
+class WebSocketTransport:
     """One connection, as its subscriber sees it."""
 
     kind = "ws"
 
-    def __init__(self, connection: Connection, audience: Audience) -> None:
+    def __init__(self, connection: Connection, subscribers: Subscribers) -> None:
         self._connection = connection
-        self._subscriber = Subscriber(self, audience, authorized=connection.authorized)
+        self._subscriber = Subscriber(
+            self, subscribers, authorized=connection.authorized
+        )
         self._closing: asyncio.Task[None] | None = None
         connection.on_resume = self._subscriber.resume
 
@@ -66,7 +68,7 @@ class WebSocketWire:
                         self._subscriber.hear_too_much()
         finally:
             self._connection.on_resume = None
-            self._subscriber.gone()
+            self._subscriber.on_disconnect()
             if self._closing is not None:
                 await self._closing
 

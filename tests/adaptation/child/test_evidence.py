@@ -11,7 +11,7 @@ pytest.importorskip("safetensors")
 import torch
 
 from ser_stream.adaptation.child.evidence import (
-    Heard,
+    WindowScores,
     canary_evidence,
     network_scores,
     parameter_change,
@@ -145,8 +145,8 @@ def test_logits_that_are_no_numbers_are_no_parity() -> None:
     scores = network_scores(model, windows, (1.0, 1.0, 2.0))
     expected = torch.softmax(torch.from_numpy(logits) / 2.0, 1).numpy()
     assert scores == pytest.approx(expected, abs=1e-5)
-    assert parity(model, Heard(logits, scores), windows) < 1e-4
+    assert parity(model, WindowScores(logits, scores), windows) < 1e-4
     for row in range(3):
         broken = logits.copy()
         broken[row, 1] = np.nan
-        assert np.isnan(parity(model, Heard(broken, scores), windows))
+        assert np.isnan(parity(model, WindowScores(broken, scores), windows))

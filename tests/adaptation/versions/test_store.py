@@ -19,7 +19,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_stream.adaptation.versions.state import KEPT_ENTRIES, Entry, State, Version
+from ser_stream.adaptation.versions.state import (
+    KEPT_ENTRIES,
+    Entry,
+    StoreState,
+    Version,
+)
 from ser_stream.adaptation.versions.state_file import need_room
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.errors import ConfigError, ModelError
@@ -85,7 +90,7 @@ def phases(store: Store) -> list[str]:
 def test_what_was_accepted_is_in_force_and_after_a_restart_too(folder: Path) -> None:
     base = load_bundle(str(OPEN))
     with Store.open(folder, base) as store:
-        assert store.state == State(base.sha256)
+        assert store.state == StoreState(base.sha256)
         staged = stage(store)
         entry = store.accept(staged, "better", {"canary_uar_after": 0.61})
         assert store.current is not None
@@ -343,13 +348,15 @@ def test_after_a_reset_nothing_tells_what_was_felt(folder: Path, base: Bundle) -
 
 
 def test_the_history_is_bounded_and_keeps_why_the_version_is_in_force() -> None:
-    state = State("base").after("accepted", "old", "a", versions=(Version("1", "a"),))
+    state = StoreState("base").after(
+        "accepted", "old", "a", versions=(Version("1", "a"),)
+    )
     for number in range(KEPT_ENTRIES + 50):
         state = state.after("rejected", f"round {number}", None)
     assert len(state.history) == KEPT_ENTRIES + 1
     assert state.history[0].bundle == state.in_force == "a"
     assert state.history[-1].number == KEPT_ENTRIES + 51
-    assert State.from_dict(json.loads(json.dumps(state.to_dict()))) == state
+    assert StoreState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
     assert len(state.after("reset", "", "base", versions=()).history) == KEPT_ENTRIES
 
 
@@ -480,7 +487,7 @@ def test_a_folder_that_is_read_only_is_told_and_can_still_be_read(
     assert read_store(small_disk) == state
 
 
-def after_a_kill(folder: Path, base: Bundle) -> State:
+def after_a_kill(folder: Path, base: Bundle) -> StoreState:
     """Open what a killed process left, see that all is well, and take a step."""
     read_store(folder)  # no half a file
     with Store.open(folder, base) as store:

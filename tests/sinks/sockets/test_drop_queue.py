@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_stream.protocol.messages import Message, bye, dropped
-from ser_stream.sinks.sockets.drop_queue import Backlog
+from ser_stream.sinks.sockets.drop_queue import DropQueue
 from tests.helpers.socket_server import emotion, prediction
 
 
@@ -48,22 +48,22 @@ class SimplestQueue:
 def test_a_backlog_does_what_the_simplest_queue_does(
     capacity: int, steps: list[str]
 ) -> None:
-    backlog, simplest = Backlog(capacity), SimplestQueue(capacity)
+    queue, simplest = DropQueue(capacity), SimplestQueue(capacity)
     for seq, step in enumerate([*steps, *["get"] * 10]):
         if step == "get":
-            assert backlog.get() == simplest.get()
+            assert queue.get() == simplest.get()
         else:
             message = prediction(seq) if step == "prediction" else emotion(seq)
-            assert backlog.put(message) is simplest.put(message)
-        assert backlog.given_up is simplest.given_up
-        assert len(backlog) == len(simplest)
+            assert queue.put(message) is simplest.put(message)
+        assert queue.given_up is simplest.given_up
+        assert len(queue) == len(simplest)
 
 
 def test_what_is_closed_takes_its_last_message_and_no_other() -> None:
-    backlog = Backlog()
+    queue = DropQueue()
     messages = [emotion(seq) for seq in range(4)]
-    backlog.put(messages[0])
-    backlog.close(messages[1])
-    backlog.close(messages[2])
-    assert not backlog.put(messages[3])
-    assert [backlog.get() for _ in range(3)] == [*messages[:2], None]
+    queue.put(messages[0])
+    queue.close(messages[1])
+    queue.close(messages[2])
+    assert not queue.put(messages[3])
+    assert [queue.get() for _ in range(3)] == [*messages[:2], None]

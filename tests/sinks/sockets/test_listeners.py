@@ -15,7 +15,7 @@ import pytest
 
 from ser_stream.errors import SinkError
 from ser_stream.protocol.address import parse
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.socket_server import Listener, begin, serving, socket_folder
 
 HOLDER = """
@@ -95,15 +95,15 @@ def test_a_stale_socket_is_replaced(folder: Path) -> None:
         assert daemon.stdout.readline() == "listening\n"
         daemon.kill()
     assert path.is_socket()
-    with serving(f"unix://{path}") as hub, Listener(hub.addresses[0]) as listener:
+    with serving(f"unix://{path}") as server, Listener(server.addresses[0]) as listener:
         listener.greeted()
 
 
 def test_a_living_daemon_is_left_alone(folder: Path) -> None:
-    with serving(f"unix://{folder}/s") as hub:
+    with serving(f"unix://{folder}/s") as server:
         said = refused(f"unix://{folder}/s")
         assert said.startswith(f"another daemon listens on {folder}/s; stop it, or")
-        with Listener(hub.addresses[0]) as listener:
+        with Listener(server.addresses[0]) as listener:
             listener.greeted()
 
 
@@ -141,13 +141,13 @@ def test_the_lock_is_never_held_twice_while_others_come_and_go(folder: Path) -> 
 
     def come_and_go(_number: int) -> None:
         for _ in range(40):
-            hub = Hub()
+            server = SocketServer()
             with contextlib.suppress(SinkError):
-                hub.open([parse(f"unix://{folder}/s")])
-                holding.append(hub)
+                server.open([parse(f"unix://{folder}/s")])
+                holding.append(server)
                 most.append(len(holding))
-                holding.remove(hub)
-            hub.close()
+                holding.remove(server)
+            server.close()
 
     with ThreadPoolExecutor(4) as pool:
         assert len(list(pool.map(come_and_go, range(4)))) == 4
@@ -204,8 +204,8 @@ def test_localhost_is_heard_by_both_families() -> None:
     with contextlib.suppress(OSError):
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
         hosts.append("::1")
-    with serving("tcp://localhost:0") as hub:
-        port = hub.addresses[0].port
+    with serving("tcp://localhost:0") as server:
+        port = server.addresses[0].port
         assert port
         for host in hosts:
             with socket.create_connection((host, port), 5) as connection:
@@ -213,18 +213,18 @@ def test_localhost_is_heard_by_both_families() -> None:
 
 
 def test_a_port_in_use_is_said() -> None:
-    with serving("tcp://127.0.0.1:0") as hub:
-        port = hub.addresses[0].port
+    with serving("tcp://127.0.0.1:0") as server:
+        port = server.addresses[0].port
         said = refused(f"tcp://127.0.0.1:{port}")
     assert said.startswith(f"tcp://127.0.0.1:{port}: port {port} is in use; choose")
 
 
 def test_a_port_can_be_used_again_at_once() -> None:
-    with serving("tcp://127.0.0.1:0") as hub:
-        address = hub.addresses[0]
+    with serving("tcp://127.0.0.1:0") as server:
+        address = server.addresses[0]
         with Listener(address) as listener:
             listener.greeted()
-            hub.close()
+            server.close()
     with serving(str(address)):
         pass
 
@@ -250,8 +250,8 @@ def test_what_others_reach_needs_a_token(uri: str) -> None:
 
 
 def test_nothing_is_open_when_one_address_cannot_be(folder: Path) -> None:
-    with serving("tcp://127.0.0.1:0") as hub:
-        refused(f"unix://{folder}/s", str(hub.addresses[0]))
+    with serving("tcp://127.0.0.1:0") as server:
+        refused(f"unix://{folder}/s", str(server.addresses[0]))
     assert list(folder.iterdir()) == []
 
 
@@ -269,17 +269,17 @@ def test_inherited_sockets_serve_their_addresses_and_stay(folder: Path) -> None:
         sockets[0].bind(str(path))
         sockets[0].listen()
         tcp, ws = (inherited.getsockname()[1] for inherited in sockets[1:])
-        hub = Hub()
-        stack.callback(hub.close)
+        server = SocketServer()
+        stack.callback(server.close)
         # The TCP one is served though nobody names it.
-        hub.open([parse(f"ws://localhost:{ws}"), parse(f"unix://{path}")], sockets)
-        begin(hub)
-        assert set(map(str, hub.addresses)) == {
+        server.open([parse(f"ws://localhost:{ws}"), parse(f"unix://{path}")], sockets)
+        begin(server)
+        assert set(map(str, server.addresses)) == {
             f"ws://localhost:{ws}",
             f"unix://{path}",
             f"tcp://127.0.0.1:{tcp}",
         }
-        for address in hub.addresses:
+        for address in server.addresses:
             if address.kind != "ws":
                 with Listener(address) as listener:
                     listener.greeted()
@@ -288,17 +288,17 @@ def test_inherited_sockets_serve_their_addresses_and_stay(folder: Path) -> None:
 
 
 def test_an_inherited_socket_that_others_reach_needs_a_token() -> None:
-    hub = Hub()
+    server = SocketServer()
     with pytest.raises(SinkError, match="can be reached from other machines"):
-        hub.open([], [socket.create_server(("0.0.0.0", 0))])
-    hub.close()
+        server.open([], [socket.create_server(("0.0.0.0", 0))])
+    server.close()
 
 
 def test_an_inherited_socket_without_a_file_is_refused() -> None:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"\0ser-stream-test-{os.getpid()}")
     listening.listen()
-    hub = Hub()
+    server = SocketServer()
     with pytest.raises(SinkError, match=r"@ser-stream-test-.* ListenStream= needs"):
-        hub.open([parse("unix:///run/never")], [listening])
-    hub.close()
+        server.open([parse("unix:///run/never")], [listening])
+    server.close()

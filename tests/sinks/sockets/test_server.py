@@ -16,10 +16,10 @@ import pytest
 
 from ser_stream.errors import ConfigError
 from ser_stream.protocol.messages import bye
-from ser_stream.sinks.sockets import backpressure as patience
+from ser_stream.sinks.sockets import backpressure as backpressure
 from ser_stream.sinks.sockets import subscriber
-from ser_stream.sinks.sockets import subscribers as audience
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets import subscribers as subscribers
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.socket_server import (
     Listener,
     begin,
@@ -43,22 +43,24 @@ def uris() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def hub(uris: tuple[str, str]) -> Iterator[Hub]:
-    with serving(*uris) as hub:
-        yield hub
+def server(uris: tuple[str, str]) -> Iterator[SocketServer]:
+    with serving(*uris) as server:
+        yield server
 
 
 @pytest.fixture(params=KINDS)
-def listener(hub: Hub, request: pytest.FixtureRequest) -> Iterator[Listener]:
-    with Listener(hub.addresses[KINDS.index(request.param)]) as listener:
+def listener(
+    server: SocketServer, request: pytest.FixtureRequest
+) -> Iterator[Listener]:
+    with Listener(server.addresses[KINDS.index(request.param)]) as listener:
         yield listener
 
 
-def publish(hub: Hub, count: int, first: int = 1) -> list[int]:
+def publish(server: SocketServer, count: int, first: int = 1) -> list[int]:
     """Send predictions with an emotion after every third; their numbers."""
     numbers = list(range(first, first + count))
     for seq in numbers:
-        hub.send(emotion(seq) if seq % 4 == 0 else prediction(seq))
+        server.send(emotion(seq) if seq % 4 == 0 else prediction(seq))
     return numbers
 
 
@@ -69,40 +71,47 @@ def numbers(messages: list[dict[str, Any]]) -> list[int]:
 # What everybody gets.
 
 
-def test_everybody_gets_hello_snapshot_and_all_events_in_order(hub: Hub) -> None:
+def test_everybody_gets_hello_snapshot_and_all_events_in_order(
+    server: SocketServer,
+) -> None:
     with contextlib.ExitStack() as stack:
         listeners = [
             stack.enter_context(Listener(address)).greeted()
-            for address in hub.addresses * 3
+            for address in server.addresses * 3
         ]
-        assert hub.subscribers == {"tcp": 3, "unix": 3}
-        sent = publish(hub, 200)
+        assert server.subscribers == {"tcp": 3, "unix": 3}
+        sent = publish(server, 200)
         for listener in listeners:
             assert numbers(listener.read_many(200)) == sent
-        hub.close()
+        server.close()
         for listener in listeners:
             assert listener.rest() == [{"type": "bye", "reason": "shutdown"}]
-    assert hub.dropped == 0
-    assert hub.closed
+    assert server.dropped == 0
+    assert server.closed
 
 
 def test_who_comes_before_the_stream_has_begun_is_greeted_when_it_begins(
     uris: tuple[str, str],
 ) -> None:
-    with serving(*uris, begun=False) as hub, Listener(hub.addresses[0]) as listener:
+    with (
+        serving(*uris, begun=False) as server,
+        Listener(server.addresses[0]) as listener,
+    ):
         listener.say({"type": "ping", "id": 1})
         assert listener.read() == {"type": "pong", "id": 1}
-        begin(hub)
+        begin(server)
         greeting = listener.read_many(2)
         assert greeting[0]["model"]["name"] == "test"
         assert greeting[1]["audio"] == "healthy"
 
 
-def test_a_newcomer_is_told_how_things_stand(hub: Hub, listener: Listener) -> None:
+def test_a_newcomer_is_told_how_things_stand(
+    server: SocketServer, listener: Listener
+) -> None:
     listener.greeted()
-    hub.send(emotion(1, "start"))
-    hub.send(prediction(2))
-    hub.send(status(3, "lost"))
+    server.send(emotion(1, "start"))
+    server.send(prediction(2))
+    server.send(status(3, "lost"))
     listener.read_many(3)
     with Listener(listener.address) as newcomer:
         _, snapshot = newcomer.read_many(2)
@@ -116,20 +125,22 @@ def test_a_newcomer_is_told_how_things_stand(hub: Hub, listener: Listener) -> No
     }
 
 
-def test_between_snapshot_and_events_nothing_is_lost_or_told_twice(hub: Hub) -> None:
+def test_between_snapshot_and_events_nothing_is_lost_or_told_twice(
+    server: SocketServer,
+) -> None:
     stop = threading.Event()
 
     def keep_publishing() -> None:
         seq = 0
         while not stop.is_set():
             seq += 1
-            hub.send(prediction(seq))
+            server.send(prediction(seq))
             time.sleep(0.0005)
 
     publisher = threading.Thread(target=keep_publishing)
     publisher.start()
     try:
-        for address in hub.addresses * 20:
+        for address in server.addresses * 20:
             with Listener(address) as newcomer:
                 _, snapshot = newcomer.read_many(2)
                 heard = newcomer.read_many(3)
@@ -141,12 +152,14 @@ def test_between_snapshot_and_events_nothing_is_lost_or_told_twice(hub: Hub) -> 
         publisher.join()
 
 
-def test_a_new_model_is_told_by_a_new_hello(hub: Hub, listener: Listener) -> None:
+def test_a_new_model_is_told_by_a_new_hello(
+    server: SocketServer, listener: Listener
+) -> None:
     listener.greeted()
     listener.say({"type": "subscribe", "only": []}, {"type": "ping", "id": 1})
     assert listener.read()["type"] == "pong"
-    hub.send(prediction(1))
-    hub.send(hello())
+    server.send(prediction(1))
+    server.send(hello())
     assert listener.read()["type"] == "hello"
 
 
@@ -155,9 +168,11 @@ def test_who_comes_at_the_very_end_is_told_bye_or_nothing(
 ) -> None:
     for _ in range(100):
         with contextlib.ExitStack() as stack:
-            hub = stack.enter_context(serving(uris[0]))
-            late = [stack.enter_context(Listener(hub.addresses[0])) for _ in range(5)]
-            hub.close()
+            server = stack.enter_context(serving(uris[0]))
+            late = [
+                stack.enter_context(Listener(server.addresses[0])) for _ in range(5)
+            ]
+            server.close()
             for listener in late:
                 with contextlib.suppress(ConnectionResetError):
                     heard = listener.rest()
@@ -168,22 +183,22 @@ def test_who_comes_at_the_very_end_is_told_bye_or_nothing(
 
 
 def test_a_filter_chooses_events_and_can_be_taken_back(
-    hub: Hub, listener: Listener
+    server: SocketServer, listener: Listener
 ) -> None:
     listener.greeted()
     listener.say({"type": "subscribe", "only": ["emotion", "status"], "id": "a"})
     assert listener.read() == {"type": "reply", "id": "a", "ok": True, "result": {}}
-    publish(hub, 8)
-    hub.send(status(9))
+    publish(server, 8)
+    server.send(status(9))
     assert numbers(listener.read_many(3)) == [4, 8, 9]
     listener.say({"type": "subscribe"}, {"type": "ping", "id": 2})
     assert listener.read() == {"type": "pong", "id": 2}
-    publish(hub, 2, 10)
+    publish(server, 2, 10)
     assert numbers(listener.read_many(2)) == [10, 11]
 
 
 def test_a_bad_request_is_answered_and_the_connection_goes_on(
-    hub: Hub, listener: Listener
+    server: SocketServer, listener: Listener
 ) -> None:
     listener.greeted()
     for line, code, id in [
@@ -195,7 +210,7 @@ def test_a_bad_request_is_answered_and_the_connection_goes_on(
         answer = listener.read()
         assert (answer["ok"], answer["error"]["code"]) == (False, code)
         assert answer["id"] == id
-    publish(hub, 3)
+    publish(server, 3)
     assert numbers(listener.read_many(3)) == [1, 2, 3]
 
 
@@ -221,7 +236,10 @@ def test_who_has_asked_all_he_wants_gets_his_answers(uris: tuple[str, str]) -> N
         await asyncio.sleep(0.05)
         return {"did": do}
 
-    with serving(*uris, control=slowly) as hub, Listener(hub.addresses[0]) as listener:
+    with (
+        serving(*uris, control=slowly) as server,
+        Listener(server.addresses[0]) as listener,
+    ):
         for id in range(3):
             listener.say({"type": "control", "id": id, "do": "status"})
         listener.connection.shutdown(socket.SHUT_WR)
@@ -255,7 +273,10 @@ async def control(do: str) -> Mapping[str, Any]:
 def test_a_command_that_cannot_be_is_refused(
     uris: tuple[str, str], do: str, code: str, says: str
 ) -> None:
-    with serving(*uris, control=control) as hub, Listener(hub.addresses[0]) as listener:
+    with (
+        serving(*uris, control=control) as server,
+        Listener(server.addresses[0]) as listener,
+    ):
         listener.greeted().say(
             {"type": "control", "id": 1, "do": do},
             {"type": "control", "id": 2, "do": "status"},
@@ -267,7 +288,10 @@ def test_a_command_that_cannot_be_is_refused(
 
 
 def test_control_is_for_unix_sockets_only(uris: tuple[str, str]) -> None:
-    with serving(*uris, control=control) as hub, Listener(hub.addresses[1]) as listener:
+    with (
+        serving(*uris, control=control) as server,
+        Listener(server.addresses[1]) as listener,
+    ):
         listener.greeted().say({"type": "control", "id": 1, "do": "status"})
         assert listener.read()["error"]["code"] == "forbidden"
 
@@ -279,15 +303,18 @@ def test_a_slow_command_keeps_nobody_waiting(uris: tuple[str, str]) -> None:
         await release.wait()
         return {}
 
-    with serving(*uris, control=slowly) as hub, Listener(hub.addresses[0]) as listener:
+    with (
+        serving(*uris, control=slowly) as server,
+        Listener(server.addresses[0]) as listener,
+    ):
         listener.greeted().say({"type": "control", "id": 1, "do": "reload"})
-        publish(hub, 3)
+        publish(server, 3)
         # Also who asked goes on to be told.
         assert numbers(listener.read_many(3)) == [1, 2, 3]
-        with Listener(hub.addresses[0]) as other:
+        with Listener(server.addresses[0]) as other:
             other.greeted().say({"type": "ping", "id": 2})
             assert other.read()["type"] == "pong"
-        hub._loop.call(release.set)
+        server._loop.call(release.set)
         assert listener.read() == {"type": "reply", "id": 1, "ok": True, "result": {}}
 
 
@@ -295,24 +322,24 @@ def test_a_slow_command_keeps_nobody_waiting(uris: tuple[str, str]) -> None:
 
 
 def test_a_slow_subscriber_loses_predictions_only_and_is_told(
-    hub: Hub, listener: Listener
+    server: SocketServer, listener: Listener
 ) -> None:
-    with Listener(hub.addresses[0]) as healthy:
+    with Listener(server.addresses[0]) as healthy:
         healthy.greeted()
         listener.greeted()
         for first in range(1, 3001, 100):
-            sent = publish(hub, 100, first)
+            sent = publish(server, 100, first)
             assert numbers(healthy.read_many(100)) == sent
-        wait_until(lambda: hub.dropped)
-        count = hub.dropped
-        publish(hub, 1, 3001)
+        wait_until(lambda: server.dropped)
+        count = server.dropped
+        publish(server, 1, 3001)
         heard: list[dict[str, Any]] = []
         while not heard or heard[-1].get("seq") != 3001:
             heard.append(listener.read())
     told = [message for message in heard if message["type"] == "dropped"]
-    assert sum(message["count"] for message in told) == hub.dropped >= count
+    assert sum(message["count"] for message in told) == server.dropped >= count
     missing = {*range(1, 3002)} - {m["seq"] for m in heard if "seq" in m}
-    assert len(missing) == hub.dropped
+    assert len(missing) == server.dropped
     assert all(seq % 4 for seq in missing)
     assert told[0]["from_seq"] == min(missing)
     assert numbers([m for m in heard if "seq" in m]) == sorted(
@@ -321,96 +348,96 @@ def test_a_slow_subscriber_loses_predictions_only_and_is_told(
 
 
 def test_who_never_reads_is_told_bye_and_nobody_else_notices(
-    hub: Hub, listener: Listener
+    server: SocketServer, listener: Listener
 ) -> None:
-    with Listener(hub.addresses[1]) as healthy:
+    with Listener(server.addresses[1]) as healthy:
         healthy.greeted()
         for first in range(1, 3001, 100):
             for seq in range(first, first + 100):
-                hub.send(emotion(seq))
+                server.send(emotion(seq))
             assert len(healthy.read_many(100)) == 100
         # What was kept for it, and then the end.
         *heard, last = listener.greeted().rest()
         assert last == {"type": "bye", "reason": "slow_subscriber"}
         assert numbers(heard) == list(range(1, len(heard) + 1))
-        wait_until(lambda: sum(hub.subscribers.values()) == 1)
-        hub.send(emotion(3001))
+        wait_until(lambda: sum(server.subscribers.values()) == 1)
+        server.send(emotion(3001))
         assert healthy.read()["seq"] == 3001
 
 
 def test_who_does_not_even_read_the_bye_is_cut_off(
-    hub: Hub, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    server: SocketServer, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "GRACE", 0.1)
     listener.greeted()
     for seq in range(1, 3001):
-        hub.send(emotion(seq))
-    wait_until(lambda: not sum(hub.subscribers.values()))
+        server.send(emotion(seq))
+    wait_until(lambda: not sum(server.subscribers.values()))
 
 
 def test_who_asks_and_never_reads_is_not_listened_to(
-    hub: Hub, listener: Listener
+    server: SocketServer, listener: Listener
 ) -> None:
     listener.connection.settimeout(0.3)
     # Otherwise answers would pile up in the daemon.
     with pytest.raises(TimeoutError):
         listener.say(*[b'{"type":"ping","id":1}\n' * 1000] * 1000)
-    assert sum(hub.subscribers.values()) == 1
+    assert sum(server.subscribers.values()) == 1
 
 
-def test_a_subscriber_killed_mid_line_disturbs_nobody(hub: Hub) -> None:
-    with Listener(hub.addresses[0]) as healthy:
+def test_a_subscriber_killed_mid_line_disturbs_nobody(server: SocketServer) -> None:
+    with Listener(server.addresses[0]) as healthy:
         healthy.greeted()
-        for first, address in enumerate(hub.addresses * 10):
+        for first, address in enumerate(server.addresses * 10):
             victim = Listener(address).greeted()
             victim.say(b'{"type":"pi')
-            publish(hub, 10, 10 * first)
+            publish(server, 10, 10 * first)
             victim.connection.recv(100)
             # What is unread is thrown away: the daemon's next write fails.
             linger = struct.pack("ii", 1, 0)
             victim.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             victim.close()
-        publish(hub, 1, 200)
+        publish(server, 1, 200)
         assert numbers(healthy.read_many(201)) == list(range(201))
-        wait_until(lambda: sum(hub.subscribers.values()) == 1)
+        wait_until(lambda: sum(server.subscribers.values()) == 1)
 
 
 def test_too_many_are_refused_and_who_is_there_stays(uris: tuple[str, str]) -> None:
     with (
-        serving(*uris, max_subscribers=2) as hub,
-        Listener(hub.addresses[0]) as first,
-        Listener(hub.addresses[1]) as second,
+        serving(*uris, max_subscribers=2) as server,
+        Listener(server.addresses[0]) as first,
+        Listener(server.addresses[1]) as second,
     ):
         first.greeted()
         second.greeted()
-        with Listener(hub.addresses[1]) as third:
+        with Listener(server.addresses[1]) as third:
             refusal, last = third.rest()
             assert refusal["error"]["code"] == "too_many"
             assert "2 subscribers" in refusal["error"]["text"]
             assert last == {"type": "bye", "reason": "protocol"}
         second.close()
-        wait_until(lambda: hub.subscribers["tcp"] == 0)
-        with Listener(hub.addresses[1]) as third:
+        wait_until(lambda: server.subscribers["tcp"] == 0)
+        with Listener(server.addresses[1]) as third:
             third.greeted()
-        publish(hub, 1)
+        publish(server, 1)
         assert first.read()["seq"] == 1
 
 
 def test_when_all_is_full_some_more_may_ask_on_the_unix_socket(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "MORE_BY_UNIX", 2)
+    monkeypatch.setattr(subscribers, "MORE_BY_UNIX", 2)
     with (
-        serving(*uris, max_subscribers=1, control=control) as hub,
+        serving(*uris, max_subscribers=1, control=control) as server,
         contextlib.ExitStack() as stack,
     ):
-        unix, tcp = hub.addresses
+        unix, tcp = server.addresses
         stack.enter_context(Listener(tcp)).greeted()
         for _ in range(2):
             operator = stack.enter_context(Listener(unix)).greeted()
             operator.say({"type": "control", "id": 1, "do": "status"})
             assert operator.read()["ok"]
-        for address in hub.addresses:
+        for address in server.addresses:
             with Listener(address) as refused:
                 assert refused.read()["error"]["code"] == "too_many"
 
@@ -447,20 +474,20 @@ def test_out_of_files_it_neither_dies_nor_spins(uris: tuple[str, str]) -> None:
         assert daemon.stdout is not None
         assert daemon.stderr is not None
         daemon.stdout.readline()
-        crowd = []
+        load_generator = []
         for _ in range(60):
             connection = stack.enter_context(socket.socket(socket.AF_UNIX))
             connection.settimeout(10)
             connection.connect(path)
-            crowd.append(connection)
-        crowd[0].recv(4)
+            load_generator.append(connection)
+        load_generator[0].recv(4)
         daemon.stdin.write("\n")
         daemon.stdin.flush()
         assert float(daemon.stdout.readline()) < 0.25
         # Those who wait are served when others have left.
-        for connection in crowd[:40]:
+        for connection in load_generator[:40]:
             connection.close()
-        for connection in crowd[40:]:
+        for connection in load_generator[40:]:
             assert connection.recv(8) == b'{"type":'
         daemon.stdin.write("\n\n")
         daemon.stdin.flush()
@@ -474,14 +501,14 @@ def test_out_of_files_it_neither_dies_nor_spins(uris: tuple[str, str]) -> None:
 
 def test_with_the_token_all_is_as_without(uris: tuple[str, str]) -> None:
     with (
-        serving(*uris, token="geheim\u00e4") as hub,
-        Listener(hub.addresses[1]) as listener,
+        serving(*uris, token="geheim\u00e4") as server,
+        Listener(server.addresses[1]) as listener,
     ):
-        hub.send(prediction(1))
+        server.send(prediction(1))
         listener.say({"type": "auth", "token": "geheim\u00e4", "id": 1})
         assert listener.read()["ok"] is True
         listener.greeted()
-        hub.send(prediction(2))
+        server.send(prediction(2))
         assert listener.read()["seq"] == 2
 
 
@@ -499,10 +526,10 @@ def test_with_the_token_all_is_as_without(uris: tuple[str, str]) -> None:
 )
 def test_without_the_token_nothing_is_told(uris: tuple[str, str], line: bytes) -> None:
     with (
-        serving(*uris, token="secret") as hub,
-        Listener(hub.addresses[1]) as listener,
+        serving(*uris, token="secret") as server,
+        Listener(server.addresses[1]) as listener,
     ):
-        hub.send(prediction(1))
+        server.send(prediction(1))
         listener.say(line + b'{"type":"auth","token":"secret"}\n')
         refusal, last = listener.rest()
     assert refusal["error"]["code"] == "wrong_token"
@@ -513,7 +540,10 @@ def test_who_sends_no_token_is_not_waited_for(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "AUTH_WAIT", 0.1)
-    with serving(*uris, token="secret") as hub, Listener(hub.addresses[1]) as listener:
+    with (
+        serving(*uris, token="secret") as server,
+        Listener(server.addresses[1]) as listener,
+    ):
         refusal, last = listener.rest()
     assert refusal["error"]["code"] == "wrong_token"
     assert last["reason"] == "protocol"
@@ -522,21 +552,23 @@ def test_who_sends_no_token_is_not_waited_for(
 def test_who_has_shown_no_token_takes_no_subscribers_place(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "MAX_STRANGERS", 3)
+    monkeypatch.setattr(subscribers, "MAX_STRANGERS", 3)
     monkeypatch.setattr(subscriber, "GRACE", 0.2)
     auth = {"type": "auth", "token": "secret", "id": 1}
     with (
-        serving(*uris, token="secret", max_subscribers=1) as hub,
+        serving(*uris, token="secret", max_subscribers=1) as server,
         contextlib.ExitStack() as stack,
     ):
-        strangers = [stack.enter_context(Listener(hub.addresses[1])) for _ in range(5)]
+        strangers = [
+            stack.enter_context(Listener(server.addresses[1])) for _ in range(5)
+        ]
         # The oldest make room.
         for stranger in strangers[:2]:
             refusal, last = stranger.rest()
             assert refusal["error"]["code"] == "too_many"
             assert "send auth as soon" in refusal["error"]["text"]
             assert last == {"type": "bye", "reason": "protocol"}
-        assert hub.subscribers["tcp"] == 0
+        assert server.subscribers["tcp"] == 0
         strangers[2].say(auth)
         assert strangers[2].read()["ok"] is True
         strangers[2].greeted()
@@ -544,8 +576,8 @@ def test_who_has_shown_no_token_takes_no_subscribers_place(
         strangers[3].say(auth)
         refusal, _ = strangers[3].rest()
         assert (refusal["id"], refusal["error"]["code"]) == (1, "too_many")
-        assert hub.subscribers["tcp"] == 1
-        hub.close()
+        assert server.subscribers["tcp"] == 1
+        server.close()
         assert strangers[4].rest() == [{"type": "bye", "reason": "shutdown"}]
 
 
@@ -556,13 +588,16 @@ def test_with_few_files_there_is_room_for_subscribers_and_for_strangers() -> Non
         ("secret", 9000, (2000, 200)),
         ("secret", -5, (1, 1)),
     ):
-        crowd = audience.Audience(token=token)
-        crowd.limit_files(files)
-        assert (crowd.max_subscribers, crowd.max_strangers) == limits
+        load_generator = subscribers.Subscribers(token=token)
+        load_generator.limit_files(files)
+        assert (load_generator.max_subscribers, load_generator.max_strangers) == limits
 
 
 def test_a_unix_socket_needs_no_token_and_takes_one(uris: tuple[str, str]) -> None:
-    with serving(*uris, token="secret") as hub, Listener(hub.addresses[0]) as listener:
+    with (
+        serving(*uris, token="secret") as server,
+        Listener(server.addresses[0]) as listener,
+    ):
         listener.greeted().say({"type": "auth", "token": "secret", "id": 5})
         assert listener.read() == {"type": "reply", "id": 5, "ok": True, "result": {}}
 
@@ -588,16 +623,16 @@ HOSTILE = [
 ]
 
 
-def test_hostile_lines_disturb_no_honest_subscriber(hub: Hub) -> None:
+def test_hostile_lines_disturb_no_honest_subscriber(server: SocketServer) -> None:
     with contextlib.ExitStack() as stack:
         honest = [
             stack.enter_context(Listener(address)).greeted()
-            for address in hub.addresses
+            for address in server.addresses
         ]
         seq = 0
         hostile: list[Listener] = []
         for i in range(210):
-            attacker = Listener(hub.addresses[i % 2])
+            attacker = Listener(server.addresses[i % 2])
             hostile.append(attacker)
             attacker.connection.settimeout(0.05)
             with contextlib.suppress(OSError):
@@ -605,14 +640,14 @@ def test_hostile_lines_disturb_no_honest_subscriber(hub: Hub) -> None:
             if i % 7 == 0:
                 attacker.close()
             seq += 1
-            hub.send(prediction(seq))
+            server.send(prediction(seq))
         for listener in honest:
             assert numbers(listener.read_many(seq)) == list(range(1, seq + 1))
             listener.say({"type": "ping", "id": 1})
             assert listener.read()["type"] == "pong"
         for attacker in hostile:
             attacker.close()
-        wait_until(lambda: sum(hub.subscribers.values()) == len(honest))
+        wait_until(lambda: sum(server.subscribers.values()) == len(honest))
 
 
 # At fast pace.
@@ -621,12 +656,12 @@ def test_hostile_lines_disturb_no_honest_subscriber(hub: Hub) -> None:
 def test_at_fast_pace_the_pipeline_waits_and_nothing_is_dropped(
     uris: tuple[str, str],
 ) -> None:
-    with serving(*uris, live=False) as hub, contextlib.ExitStack() as stack:
+    with serving(*uris, live=False) as server, contextlib.ExitStack() as stack:
         listeners = [
             stack.enter_context(Listener(address)).greeted()
-            for address in hub.addresses
+            for address in server.addresses
         ]
-        publisher = threading.Thread(target=publish, args=(hub, 5000))
+        publisher = threading.Thread(target=publish, args=(server, 5000))
         publisher.start()
         for first in range(1, 5001, 100):
             for listener in listeners:
@@ -635,37 +670,37 @@ def test_at_fast_pace_the_pipeline_waits_and_nothing_is_dropped(
             # Slower than the pipeline could be.
             time.sleep(0.005)
         publisher.join()
-    assert hub.dropped == 0
+    assert server.dropped == 0
 
 
 def test_at_fast_pace_who_takes_nothing_is_not_waited_for_long(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "LONGEST", 0.3)
+    monkeypatch.setattr(backpressure, "LONGEST", 0.3)
     monkeypatch.setattr(subscriber, "GRACE", 0.3)
     with (
-        serving(*uris, live=False) as hub,
-        Listener(hub.addresses[0]) as dead,
-        Listener(hub.addresses[1]) as healthy,
+        serving(*uris, live=False) as server,
+        Listener(server.addresses[0]) as dead,
+        Listener(server.addresses[1]) as healthy,
     ):
         dead.greeted()
         healthy.greeted()
-        publisher = threading.Thread(target=publish, args=(hub, 3000))
+        publisher = threading.Thread(target=publish, args=(server, 3000))
         publisher.start()
         assert numbers(healthy.read_many(3000)) == list(range(1, 3001))
         publisher.join()
-        wait_until(lambda: hub.subscribers == {"tcp": 1, "unix": 0})
-        hub.send(bye("shutdown"))
+        wait_until(lambda: server.subscribers == {"tcp": 1, "unix": 0})
+        server.send(bye("shutdown"))
         assert healthy.rest() == [{"type": "bye", "reason": "shutdown"}]
-    assert hub.dropped == 0
+    assert server.dropped == 0
 
 
 def test_at_fast_pace_a_stop_waits_for_nobody(uris: tuple[str, str]) -> None:
-    with serving(*uris, live=False) as hub, Listener(hub.addresses[0]) as dead:
+    with serving(*uris, live=False) as server, Listener(server.addresses[0]) as dead:
         dead.greeted()
-        publisher = threading.Thread(target=publish, args=(hub, 800))
+        publisher = threading.Thread(target=publish, args=(server, 800))
         publisher.start()
-        hub.hurry()
+        server.stop_waiting()
         publisher.join(4)
         assert not publisher.is_alive()
 
@@ -674,10 +709,10 @@ def test_the_end_of_a_recording_reaches_a_slow_reader(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "GRACE", 0.2)
-    with serving(*uris, live=False) as hub, Listener(hub.addresses[0]) as slow:
+    with serving(*uris, live=False) as server, Listener(server.addresses[0]) as slow:
         slow.greeted()
-        publish(hub, 250)
-        closing = threading.Thread(target=hub.close)
+        publish(server, 250)
+        closing = threading.Thread(target=server.close)
         closing.start()
         heard = []
         for _ in range(10):
@@ -692,7 +727,7 @@ def test_the_end_of_a_recording_reaches_a_slow_reader(
 
 
 def test_a_hub_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
-    hub = Hub()
-    hub.close()
-    hub.close()
-    assert hub.closed
+    server = SocketServer()
+    server.close()
+    server.close()
+    assert server.closed

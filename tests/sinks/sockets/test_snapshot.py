@@ -5,19 +5,19 @@ from typing import Any
 
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.messages import Message, snapshot
-from ser_stream.sinks.sockets.snapshot import Present
+from ser_stream.sinks.sockets.snapshot import Snapshot
 
 HELLO = Message({"type": "hello", "t0": datetime(2026, 1, 1, tzinfo=UTC).isoformat()})
 
 
-def told(present: Present) -> dict[str, Any]:
+def told(present: Snapshot) -> dict[str, Any]:
     hello, now = present.greeting()
     assert hello is HELLO
     return dict(now.fields)
 
 
 def after(*messages: dict[str, Any]) -> dict[str, Any]:
-    present = Present()
+    present = Snapshot()
     for message in (HELLO, snapshot(0, "no_speech", None, AudioState.HEALTHY)):
         present.follow(message)
     for fields in messages:
@@ -42,7 +42,7 @@ def audio(state: str) -> dict[str, Any]:
 
 
 def test_before_the_stream_has_begun_there_is_nothing_to_tell() -> None:
-    assert Present().greeting() == []
+    assert Snapshot().greeting() == []
 
 
 def test_an_emotion_that_goes_on_is_told_and_one_that_ended_is_not() -> None:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from ser_stream.sinks.sockets import subscriber
-from ser_stream.sinks.sockets.server import Hub
+from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.socket_server import (
     Listener,
     emotion,
@@ -25,15 +25,15 @@ from tests.helpers.socket_server import (
 
 
 @pytest.fixture
-def hub() -> Iterator[Hub]:
-    with serving("ws://localhost:0", "tcp://127.0.0.1:0") as hub:
-        yield hub
+def server() -> Iterator[SocketServer]:
+    with serving("ws://localhost:0", "tcp://127.0.0.1:0") as server:
+        yield server
 
 
 @contextlib.contextmanager
-def listening(hub: Hub, **options: Any) -> Iterator[ClientConnection]:
+def listening(server: SocketServer, **options: Any) -> Iterator[ClientConnection]:
     """A WebSocket that has read hello and snapshot."""
-    with connect(str(hub.addresses[0]), **options) as connection:
+    with connect(str(server.addresses[0]), **options) as connection:
         assert [m["type"] for m in read_many(connection, 2)] == ["hello", "snapshot"]
         yield connection
 
@@ -52,63 +52,63 @@ def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int | None
         return messages, None if end.rcvd is None else end.rcvd.code
 
 
-def refusal(hub: Hub, **options: Any) -> int:
+def refusal(server: SocketServer, **options: Any) -> int:
     """The status with which a handshake is refused."""
-    with pytest.raises(InvalidStatus) as caught, listening(hub, **options):
+    with pytest.raises(InvalidStatus) as caught, listening(server, **options):
         pass
     if caught.value.response.status_code == 403:
         assert b"--allow-origin" in caught.value.response.body
     return caught.value.response.status_code
 
 
-def test_a_websocket_gets_all_events_in_order_and_can_ask(hub: Hub) -> None:
-    with listening(hub) as connection:
-        assert hub.subscribers == {"tcp": 0, "ws": 1}
+def test_a_websocket_gets_all_events_in_order_and_can_ask(server: SocketServer) -> None:
+    with listening(server) as connection:
+        assert server.subscribers == {"tcp": 0, "ws": 1}
         for seq in range(1, 301):
-            hub.send(prediction(seq))
+            server.send(prediction(seq))
         heard = read_many(connection, 300)
         assert [message["seq"] for message in heard] == list(range(1, 301))
         connection.send('{"type":"subscribe","only":["emotion"]}')
         connection.send(b'{"type":"ping","id":1}')
         assert read_many(connection, 1) == [{"type": "pong", "id": 1}]
-        hub.send(prediction(301))
-        hub.send(emotion(302))
+        server.send(prediction(301))
+        server.send(emotion(302))
         assert read_many(connection, 1)[0]["seq"] == 302
         connection.send('{"type":"control","id":2,"do":"pause"}')
         assert read_many(connection, 1)[0]["error"]["code"] == "forbidden"
-        hub.close()
+        server.close()
         assert rest(connection) == ([{"type": "bye", "reason": "shutdown"}], 1000)
 
 
 @contextlib.contextmanager
-def never_reading(hub: Hub) -> Iterator[Listener]:
+def never_reading(server: SocketServer) -> Iterator[Listener]:
     """A WebSocket by hand; no library reads behind our back."""
-    with Listener(hub.addresses[0]) as listener:
+    with Listener(server.addresses[0]) as listener:
         listener.say(
             b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
             b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
-        wait_until(lambda: hub.subscribers["ws"])
+        wait_until(lambda: server.subscribers["ws"])
         yield listener
 
 
 def test_one_that_never_reads_is_cut_off_and_nobody_else_notices(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    server: SocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "GRACE", 0.3)
-    with Listener(hub.addresses[1]) as healthy, never_reading(hub):
+    with Listener(server.addresses[1]) as healthy, never_reading(server):
         healthy.greeted()
         for first in range(1, 5001, 100):
             for seq in range(first, first + 100):
-                hub.send(emotion(seq) if seq < 2000 else prediction(seq))
+                server.send(emotion(seq) if seq < 2000 else prediction(seq))
             heard = healthy.read_many(100)
             assert [m["seq"] for m in heard] == list(range(first, first + 100))
-        wait_until(lambda: hub.subscribers == {"tcp": 1, "ws": 0})
+        wait_until(lambda: server.subscribers == {"tcp": 1, "ws": 0})
 
 
-def test_pings_of_one_that_never_reads_do_not_pile_up(hub: Hub) -> None:
-    with never_reading(hub) as attacker:
+def test_pings_of_one_that_never_reads_do_not_pile_up(server: SocketServer) -> None:
+    with never_reading(server) as attacker:
         ping = b"\x89\xfd\0\0\0\0" + b"x" * 125
         attacker.connection.settimeout(0.5)
         # It is not listened to any more, before 64 MB.
@@ -117,19 +117,21 @@ def test_pings_of_one_that_never_reads_do_not_pile_up(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(("size", "code"), [(20_000, 1000), (100_000, 1009)])
-def test_a_message_too_long_is_the_last(hub: Hub, size: int, code: int) -> None:
-    with listening(hub) as connection, listening(hub) as honest:
+def test_a_message_too_long_is_the_last(
+    server: SocketServer, size: int, code: int
+) -> None:
+    with listening(server) as connection, listening(server) as honest:
         connection.send("x" * size)
         messages, closed = rest(connection)
         # Far too long a message ends the WebSocket itself.
         last = [{"type": "bye", "reason": "protocol"}] if code == 1000 else []
         assert (messages[-1:], closed) == (last, code)
-        hub.send(prediction(1))
+        server.send(prediction(1))
         assert read_many(honest, 1)[0]["seq"] == 1
 
 
 def test_what_is_no_websocket_disturbs_nobody(
-    hub: Hub, capfd: pytest.CaptureFixture[str]
+    server: SocketServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hostile = [
         b"",
@@ -139,15 +141,15 @@ def test_what_is_no_websocket_disturbs_nobody(
         b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 1000 + b"\r\n",
     ]
-    with listening(hub) as honest, contextlib.ExitStack() as stack:
+    with listening(server) as honest, contextlib.ExitStack() as stack:
         for data in hostile * 5:
-            attacker = stack.enter_context(Listener(hub.addresses[0]))
+            attacker = stack.enter_context(Listener(server.addresses[0]))
             with contextlib.suppress(OSError):
                 attacker.say(data)
-        hub.send(prediction(1))
+        server.send(prediction(1))
         assert read_many(honest, 1)[0]["seq"] == 1
         # Also those who never said what they want keep nobody from ending.
-        hub.close()
+        server.close()
     assert capfd.readouterr().err == ""
 
 
@@ -174,44 +176,44 @@ def test_what_is_no_websocket_disturbs_nobody(
 def test_only_our_own_page_and_those_allowed_may_listen(
     origin: str | None, status: int
 ) -> None:
-    with serving("ws://localhost:0", origins=["https://dash.example.org"]) as hub:
+    with serving("ws://localhost:0", origins=["https://dash.example.org"]) as server:
         headers = {}
         if origin is not None:
-            port = str(hub.addresses[0].port)
+            port = str(server.addresses[0].port)
             headers["Origin"] = origin.replace("PORT", port)
         if status == 101:
-            with listening(hub, additional_headers=headers):
+            with listening(server, additional_headers=headers):
                 pass
         else:
-            assert refusal(hub, additional_headers=headers) == status
+            assert refusal(server, additional_headers=headers) == status
 
 
 def test_the_page_of_an_address_that_others_reach_may_listen() -> None:
-    with serving("ws://0.0.0.0:0", token="secret") as hub:
-        port = hub.addresses[0].port
+    with serving("ws://0.0.0.0:0", token="secret") as server:
+        port = server.addresses[0].port
         own = {"Origin": f"http://127.0.0.1:{port}", "Authorization": "Bearer secret"}
-        with listening(hub, additional_headers=own):
+        with listening(server, additional_headers=own):
             pass
         # A name can be made to mean any machine.
         own["Origin"] = f"http://localhost:{port}"
-        assert refusal(hub, additional_headers=own) == 403
+        assert refusal(server, additional_headers=own) == 403
 
 
 def test_a_token_may_come_as_header_or_as_first_message() -> None:
-    with serving("ws://127.0.0.1:0", token="secret") as hub:
-        with listening(hub, additional_headers={"Authorization": "Bearer secret"}):
+    with serving("ws://127.0.0.1:0", token="secret") as server:
+        with listening(server, additional_headers={"Authorization": "Bearer secret"}):
             pass
         for header in ("Bearer wrong", "Basic secret", "Bearer"):
             headers = {"Authorization": header}
-            assert refusal(hub, additional_headers=headers) == 401
+            assert refusal(server, additional_headers=headers) == 401
         for token, last in (("secret", "snapshot"), ("wrong", "bye")):
-            with connect(str(hub.addresses[0])) as connection:
+            with connect(str(server.addresses[0])) as connection:
                 connection.send(json.dumps({"type": "auth", "token": token}))
                 assert read_many(connection, 2)[1]["type"] == last
 
 
-def test_the_page_is_at_the_root_and_nothing_elsewhere(hub: Hub) -> None:
-    root = str(hub.addresses[0]).replace("ws:", "http:")
+def test_the_page_is_at_the_root_and_nothing_elsewhere(server: SocketServer) -> None:
+    root = str(server.addresses[0]).replace("ws:", "http:")
     for path in ("/", "/?uri=ws://localhost:1"):
         with urllib.request.urlopen(root + path, timeout=10) as page:
             assert page.headers["Content-Type"] == "text/html; charset=utf-8"
@@ -222,7 +224,7 @@ def test_the_page_is_at_the_root_and_nothing_elsewhere(hub: Hub) -> None:
     caught.value.close()
     with (
         pytest.raises(InvalidStatus, match="404"),
-        connect(str(hub.addresses[0]) + "/events"),
+        connect(str(server.addresses[0]) + "/events"),
     ):
         pass
 

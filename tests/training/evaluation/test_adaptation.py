@@ -34,7 +34,7 @@ from training.evaluation.adaptation.result_file import Result, finished, keep, r
 from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import NONE, balanced, compared, predictions
-from training.evaluation.adaptation.settings import PAIRS, Settings
+from training.evaluation.adaptation.settings import PAIRS, AdaptEvalConfig
 from training.evaluation.adaptation.source_recipe import split_source
 from training.evaluation.adaptation.summary import summarise
 from training.protocols.names import PAPER_CLASSES
@@ -293,10 +293,10 @@ class Toy:
     def __init__(self, name: str, error: Exception | None = None) -> None:
         self.name, self._error, self.times = name, error, 0
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         return {"name": self.name, **settings.protocol}
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         self.times += 1
         if self._error is not None:
             raise self._error
@@ -304,7 +304,7 @@ class Toy:
 
 
 def test_what_is_finished_is_not_computed_again(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, results=tmp_path, jobs=1)
+    settings = AdaptEvalConfig(tmp_path, results=tmp_path, jobs=1)
     bad = Toy("gains/b", SourceError("no such clip"))
     cells = [Toy("gains/a"), bad, Toy("gains/c")]
     said: list[str] = []
@@ -318,7 +318,7 @@ def test_what_is_finished_is_not_computed_again(tmp_path: Path) -> None:
 
 
 def test_results_of_another_protocol_are_never_mixed_in(tmp_path: Path) -> None:
-    settings = Settings(tmp_path, results=tmp_path, jobs=1)
+    settings = AdaptEvalConfig(tmp_path, results=tmp_path, jobs=1)
     one = Toy("gains/a")
     compute([one], settings, lambda text: None)
     other = replace(settings, every_s=60.0, scope="whole")
@@ -331,13 +331,13 @@ def test_results_of_another_protocol_are_never_mixed_in(tmp_path: Path) -> None:
 
 
 def test_the_cells_are_all_pairs_seeds_and_halves(tmp_path: Path) -> None:
-    cells = all_gains(Settings(tmp_path))
+    cells = all_gains(AdaptEvalConfig(tmp_path))
     assert len({cell.name for cell in cells}) == len(cells) == 24
     assert len(PAIRS) == 6
     with pytest.raises(ConfigError, match="no pair 'emodb-emodb'; allowed: casia-em"):
-        Settings(tmp_path, pairs=("emodb-emodb",))
+        AdaptEvalConfig(tmp_path, pairs=("emodb-emodb",))
     with pytest.raises(ConfigError, match="no part 'luck'; allowed: gains, attacks"):
-        Settings(tmp_path, only=("luck",))
+        AdaptEvalConfig(tmp_path, only=("luck",))
 
 
 def test_harm_is_an_accepted_version_surely_worse_somewhere() -> None:

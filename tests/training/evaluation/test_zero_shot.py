@@ -16,10 +16,10 @@ from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from tests.helpers.paths import CHECKPOINT
 from training.corpora import Utterance
-from training.evaluation.zero_shot import opensmile_baseline as yardstick
+from training.evaluation.zero_shot import opensmile_baseline as opensmile_svm
 from training.evaluation.zero_shot import run, table
 from training.evaluation.zero_shot.opensmile_baseline import training_clips
-from training.evaluation.zero_shot.scored_model import Judge, load_judge
+from training.evaluation.zero_shot.scored_model import ScoredModel, load_scored_model
 
 EMOTIONS = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
 
@@ -41,13 +41,15 @@ def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Judge:
+def model() -> ScoredModel:
     """The bundle of the package."""
-    return load_judge("open")
+    return load_scored_model("open")
 
 
-def test_a_clip_is_heard_as_recognize_hears_it(corpora: Path, judge: Judge) -> None:
-    result, curves = run(judge, corpora, ["far"])
+def test_a_clip_is_heard_as_recognize_hears_it(
+    corpora: Path, model: ScoredModel
+) -> None:
+    result, curves = run(model, corpora, ["far"])
     found = result["corpora"]["far"]
     bundle = load_bundle("open")
     recognizer = OnnxRecognizer(bundle)
@@ -72,38 +74,40 @@ def test_a_clip_is_heard_as_recognize_hears_it(corpora: Path, judge: Judge) -> N
     assert text.count("\n") > 20
 
 
-def test_a_checkpoint_says_the_same_as_its_bundle(corpora: Path, judge: Judge) -> None:
-    checkpoint = load_judge(str(CHECKPOINT))
-    assert checkpoint.speakers == judge.speakers
-    assert checkpoint.corpora == judge.corpora
+def test_a_checkpoint_says_the_same_as_its_bundle(
+    corpora: Path, model: ScoredModel
+) -> None:
+    checkpoint = load_scored_model(str(CHECKPOINT))
+    assert checkpoint.speakers == model.speakers
+    assert checkpoint.corpora == model.corpora
     assert checkpoint.calibration.temperatures == (1.0,) * 25
-    ours, theirs = (run(j, corpora, ["far"])[0] for j in (judge, checkpoint))
+    ours, theirs = (run(j, corpora, ["far"])[0] for j in (model, checkpoint))
     for key in ("n", "recall", "confusion_matrix"):
         assert ours["corpora"]["far"][key] == theirs["corpora"]["far"][key]
 
 
 def test_what_the_model_was_trained_on_is_not_unseen(
-    corpora: Path, judge: Judge, tmp_path: Path
+    corpora: Path, model: ScoredModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="emodb: the model was trained on it"):
-        run(judge, corpora, ["far", "emodb"])
+        run(model, corpora, ["far", "emodb"])
     with pytest.raises(ConfigError, match="a bundle is calibrated"):
-        load_judge("open", tmp_path / "crossval.json")
+        load_scored_model("open", tmp_path / "crossval.json")
     (tmp_path / "crossval.json").write_text("{}")
     with pytest.raises(ConfigError, match="no cross-validation result: 'config'"):
-        load_judge(str(CHECKPOINT), tmp_path / "crossval.json")
+        load_scored_model(str(CHECKPOINT), tmp_path / "crossval.json")
     with pytest.raises(ModelError, match="there is no model"):
-        load_judge("gone")
+        load_scored_model("gone")
 
 
 def test_the_svm_learns_from_the_clips_of_the_model(
-    corpora: Path, judge: Judge
+    corpora: Path, model: ScoredModel
 ) -> None:
-    clips = training_clips(judge, corpora)
+    clips = training_clips(model, corpora)
     # Boredom is none of its classes, and these speakers are none of CREMA-D's.
     assert len(clips) == 5
     assert {c.corpus for c in clips} == {"emodb"}
-    assert len(judge.speakers) == 10 + 63
+    assert len(model.speakers) == 10 + 63
 
 
 def utterances(corpus: str, emotions: Sequence[str]) -> list[Utterance]:
@@ -134,9 +138,9 @@ def test_each_scaling_is_what_it_is_called(
             ]
         )
 
-    monkeypatch.setattr(yardstick, "functionals", features)
+    monkeypatch.setattr(opensmile_svm, "functionals", features)
     ours = [0, 1] * 4 + [0, 0] * 4
-    found = yardstick.yardstick(train, test, ours, labels, tmp_path)
+    found = opensmile_svm.opensmile_svm(train, test, ours, labels, tmp_path)
     assert found["source-scale"]["UAR"] == 50.0
     assert found["source-scale"]["recall"] == {"angry": 0.0, "happy": 100.0}
     assert found["own-scale"]["UAR"] == 100.0

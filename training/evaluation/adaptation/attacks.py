@@ -40,7 +40,7 @@ from training.evaluation.adaptation.score import (
     sheet,
     window_predictions,
 )
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.streaming.noises import load_noises
 from training.evaluation.streaming.nonspeech import pieces, voices
 
@@ -53,16 +53,16 @@ LANGUAGE_TURN_S = 300.0
 TARGETS = ("casia", "savee")
 """Their speakers of half 1 may be heard in an attack, those of half 2 are scored."""
 
-Make = Callable[[Settings, Bundle], Iterator[FloatArray]]
+Make = Callable[[AdaptEvalConfig, Bundle], Iterator[FloatArray]]
 
 
-def silence(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def silence(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """A room without anybody."""
     del bundle
     return minutes(stillness, _seconds(settings), SEED)
 
 
-def noise(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Recordings, alone and two at a time, coloured noise and faults, at all levels.
 
     A sixth of it are recordings in which a voice is heard, such as a crying baby.
@@ -77,7 +77,7 @@ def noise(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
     return (piece.make() for piece in every)
 
 
-def one_emotion(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def one_emotion(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Nobody is anything but angry."""
     del bundle
     clips = _attacking(settings, "casia") + _attacking(settings, "emodb")
@@ -85,13 +85,13 @@ def one_emotion(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
     return looped(talk(angry, SEED), _seconds(settings))
 
 
-def songs(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def songs(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Music, half of it a lead that sings vowels without any words."""
     del bundle
     return minutes(music, _seconds(settings), SEED)
 
 
-def languages(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def languages(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Mandarin and English, back and forth every five minutes."""
     del bundle
     said = [
@@ -103,7 +103,7 @@ def languages(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
         yield from _for_seconds(said[i % 2], LANGUAGE_TURN_S)
 
 
-def hostile(settings: Settings, bundle: Bundle) -> Iterator[FloatArray]:
+def hostile(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """One speaker, who says over and over what the model is surely wrong about.
 
     Who attacks knows the labels: this is the one place where target labels choose.
@@ -133,7 +133,7 @@ class Attack:
         """See `Cell`."""
         return f"attacks/{self.kind}"
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         """See `Cell`."""
         return {
             "attack": self.kind,
@@ -145,7 +145,7 @@ class Attack:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         """See `Cell`."""
         bundle = load_bundle(DEFAULT_MODEL)
         pack = load_pack(find_pack(bundle), bundle)
@@ -200,7 +200,7 @@ class Jury:
     canary_before: list[int]
 
     @classmethod
-    def of(cls, settings: Settings, bundle: Bundle, pack: Pack) -> "Jury":
+    def of(cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack) -> "Jury":
         """Let it hear the unadapted model."""
         found: list[Utterance] = []
         for corpus, n in N_SCORED.items():
@@ -272,12 +272,12 @@ def _clips_of(corpora: Path, corpus: str) -> tuple[Utterance, ...]:
     return tuple(load_corpora(corpora, [corpus]))
 
 
-def _attacking(settings: Settings, corpus: str) -> list[Utterance]:
+def _attacking(settings: AdaptEvalConfig, corpus: str) -> list[Utterance]:
     clips = _clips_of(settings.corpora, corpus)
     return limited(halves(clips, corpus, 1)[0], settings.limit)
 
 
-def _seconds(settings: Settings) -> float:
+def _seconds(settings: AdaptEvalConfig) -> float:
     return settings.hours * 3600
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ser_stream.errors import SerStreamError
 from training.evaluation.adaptation.result_file import Result, finished, keep
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Say = Callable[[str], None]
@@ -27,10 +27,10 @@ class Cell(Protocol):
     def name(self) -> str:
         """Of the file, without suffix: `gains/casia-emodb-seed-98-half-1`."""
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         """What the result would be of; a file of another protocol is never mixed in."""
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         """The rest of the result."""
 
 
@@ -42,13 +42,17 @@ class Failure:
     reason: str
 
 
-def path_of(cell: Cell, settings: Settings) -> Path:
+def path_of(cell: Cell, settings: AdaptEvalConfig) -> Path:
     """The cell's file."""
     return settings.folder / f"{cell.name}.json"
 
 
 def compute(
-    cells: Sequence[Cell], settings: Settings, say: Say, *, jobs: int | None = None
+    cells: Sequence[Cell],
+    settings: AdaptEvalConfig,
+    say: Say,
+    *,
+    jobs: int | None = None,
 ) -> list[Failure]:
     """Compute the cells that are not there yet; the others are left as they are.
 
@@ -93,7 +97,7 @@ def compute(
 
 def _in_processes(
     todo: Sequence[Cell],
-    settings: Settings,
+    settings: AdaptEvalConfig,
     jobs: int,
     over: Callable[[Cell, str | None], None],
 ) -> None:
@@ -113,7 +117,9 @@ def _in_processes(
                 os.environ[name] = value
 
 
-def _one(cell: Cell, settings: Settings, say: Say = lambda text: None) -> str | None:
+def _one(
+    cell: Cell, settings: AdaptEvalConfig, say: Say = lambda text: None
+) -> str | None:
     """Compute one cell and keep it; why not, if it fails."""
     torch.set_num_threads(1)
     try:

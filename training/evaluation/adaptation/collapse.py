@@ -22,13 +22,13 @@ from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, FloatArray, HeardWindow
+from ser_stream.pipeline.values import Chunk, FloatArray, SpeechWindow
 from training.corpora import Utterance, load_corpora
 from training.evaluation.adaptation.cells import Say
 from training.evaluation.adaptation.conversation import looped, talk
 from training.evaluation.adaptation.gains import halves
 from training.evaluation.adaptation.result_file import Result
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.record import runtime_config
 
 CORPUS = "savee"
@@ -50,7 +50,7 @@ class Collapse:
         """See `Cell`."""
         return "attacks/collapse"
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         """See `Cell`."""
         del settings
         return {
@@ -61,7 +61,7 @@ class Collapse:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         """See `Cell`."""
         clips = halves(load_corpora(settings.corpora, [CORPUS]), CORPUS, 1)[0]
         folder = settings.out / self.name
@@ -134,7 +134,7 @@ class _Room:
             store,
             load_pack(find_pack(store.base), store.base),
             install=self._install,
-            tell=self._tell,
+            publish=self._publish,
             live=False,
             runner=runner,
         )
@@ -147,7 +147,7 @@ class _Room:
         for samples in pieces:
             self._pipeline.feed(Chunk(start, samples))
             start += len(samples)
-            while self._adapter.hold(0.02):
+            while self._adapter.must_wait(0.02):
                 self._swap()
             if self.phase == until:
                 return
@@ -160,7 +160,7 @@ class _Room:
             OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), self._take
         )
 
-    def _take(self, window: HeardWindow) -> None:
+    def _take(self, window: SpeechWindow) -> None:
         self.windows_since += 1
         self._adapter.hear(window)
 
@@ -168,7 +168,7 @@ class _Room:
         while not self._asked.empty():
             bundle, done = self._asked.get()
             following = self._made(bundle)
-            following.succeed(self._pipeline)
+            following.take_over_from(self._pipeline)
             self._pipeline = following
             done.set()
 
@@ -177,9 +177,9 @@ class _Room:
         self._asked.put((bundle, done))
         if not done.wait(30):
             raise SerStreamError("the pipeline does not come to it")
-        self._tell(phase, reason, bundle.sha256)
+        self._publish(phase, reason, bundle.sha256)
 
-    def _tell(self, phase: str, reason: str, sha256: str) -> None:
+    def _publish(self, phase: str, reason: str, sha256: str) -> None:
         del reason, sha256
         self.phase = phase
         if phase in ("started", "accepted"):

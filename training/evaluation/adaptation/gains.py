@@ -28,7 +28,7 @@ from training.evaluation.adaptation.score import (
     predictions,
     sheet,
 )
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.adaptation.source_bundle import Prepared, prepare
 from training.evaluation.crossval import speaker_folds
 from training.protocols.names import PAPER_CLASSES
@@ -51,7 +51,7 @@ class Gain:
         """See `Cell`."""
         return f"gains/{self.source}-{self.target}-seed-{self.seed}-half-{self.half}"
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         """See `Cell`."""
         return {
             "source": self.source,
@@ -66,7 +66,7 @@ class Gain:
             **settings.protocol,
         }
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         """Adapt in all ways, and score each on people whom none has heard."""
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
         clips = load_corpora(settings.corpora, [self.target])
@@ -100,7 +100,7 @@ def adapted_and_scored(
     scored: Sequence[Utterance],
     source: Sequence[Utterance],
     cell: Gain,
-    settings: Settings,
+    settings: AdaptEvalConfig,
     say: Say,
 ) -> Result:
     """The result of a cell.
@@ -187,7 +187,7 @@ def _of_version(
     return predictions(version, clips)
 
 
-def all_gains(settings: Settings) -> list[Gain]:
+def all_gains(settings: AdaptEvalConfig) -> list[Gain]:
     """The cells of the pairs and seeds asked for."""
     return [
         Gain(source, target, seed, half)

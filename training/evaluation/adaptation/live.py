@@ -10,8 +10,8 @@ from training.evaluation.adaptation.attacks import SEED
 from training.evaluation.adaptation.cells import Say
 from training.evaluation.adaptation.conversation import looped, talk, write_recording
 from training.evaluation.adaptation.result_file import Result
-from training.evaluation.adaptation.run_daemon import Heard, hear
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.run_daemon import DaemonRun, hear
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.protocols.names import PAPER_CLASSES
 
 EVERY_S = 60.0
@@ -30,7 +30,7 @@ class Live:
         """See `Cell`."""
         return f"cost/live-{'with' if self.adapt else 'without'}-adapt"
 
-    def protocol(self, settings: Settings) -> Result:
+    def protocol(self, settings: AdaptEvalConfig) -> Result:
         """See `Cell`."""
         return {
             "model": DEFAULT_MODEL,
@@ -45,7 +45,7 @@ class Live:
             ),
         }
 
-    def compute(self, settings: Settings, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
         """See `Cell`."""
         clips = load_corpora(settings.corpora, [CORPUS])
         spoken = talk([u for u in clips if u.emotion in PAPER_CLASSES], SEED)
@@ -71,7 +71,7 @@ class Live:
         }
 
 
-def latency(heard: Heard, seconds: float, step_s: float = 0.2) -> Result:
+def latency(heard: DaemonRun, seconds: float, step_s: float = 0.2) -> Result:
     """Percentiles, milliseconds, and steps that never came."""
     times = np.array([milliseconds for _, milliseconds in heard.latencies_ms])
     # The first step falls due at sample 8200, the others each step after it.

@@ -22,19 +22,19 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, HeardWindow
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, SpeechWindow
 from training.evaluation.adaptation.source_bundle import Prepared
 from training.evaluation.record import runtime_config
 
 OFFLINE = RoundConfig(steps=300)
 """As a round of the daemon, with three times its steps."""
-Method = Callable[[Prepared, Sequence[HeardWindow], int], tuple[Cpac, dict[str, Any]]]
+Method = Callable[[Prepared, Sequence[SpeechWindow], int], tuple[Cpac, dict[str, Any]]]
 """Source network, windows, seed -> network, and what to say of how it came about."""
 
 
-def heard_windows(recording: Path, bundle: Bundle) -> list[HeardWindow]:
+def heard_windows(recording: Path, bundle: Bundle) -> list[SpeechWindow]:
     """All windows that a listener of the unadapted pipeline is handed."""
-    found: list[HeardWindow] = []
+    found: list[SpeechWindow] = []
     pipeline = Pipeline(
         OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), found.append
     )
@@ -56,7 +56,7 @@ def written(network: Cpac, begun: Prepared, folder: Path, method: str) -> Bundle
 
 
 def adabn(
-    begun: Prepared, windows: Sequence[HeardWindow], seed: int
+    begun: Prepared, windows: Sequence[SpeechWindow], seed: int
 ) -> tuple[Cpac, dict[str, Any]]:
     """Only the statistics of batch normalisation, of the target instead of the source.
 
@@ -68,7 +68,7 @@ def adabn(
 
 
 def caam(
-    begun: Prepared, windows: Sequence[HeardWindow], seed: int
+    begun: Prepared, windows: Sequence[SpeechWindow], seed: int
 ) -> tuple[Cpac, dict[str, Any]]:
     """A round of many steps on all windows; what learns is what `OFFLINE` says."""
     torch.set_num_threads(1)

@@ -12,14 +12,14 @@ from training.evaluation.adaptation.collapse import Collapse
 from training.evaluation.adaptation.gains import all_gains
 from training.evaluation.adaptation.live import all_live
 from training.evaluation.adaptation.result_file import Result
-from training.evaluation.adaptation.settings import Settings
+from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.adaptation.source_bundle import prepare
 from training.evaluation.adaptation.summary import summarise
 
 SUMMARY = "summary.json"
 
 
-def run(settings: Settings, say: Say) -> tuple[Result, list[Failure]]:
+def run(settings: AdaptEvalConfig, say: Say) -> tuple[Result, list[Failure]]:
     """Compute what is asked for, then the summary of all that is there.
 
     Returns:

@@ -36,7 +36,7 @@ class DaemonFailedError(SerStreamError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class DaemonRun:
     """What the daemon made of one recording."""
 
     events: list[Event]
@@ -69,7 +69,7 @@ def hear(
     pace: str = "fast",
     adapt: bool = True,
     say: Callable[[str], None] = lambda text: None,
-) -> Heard:
+) -> DaemonRun:
     """Run `ser-stream listen --adapt` on a recording until its end.
 
     Args:
@@ -132,7 +132,7 @@ def hear(
         final = load_bundle(str(watch.copied(final.sha256, final.folder)))
     # What is needed of it was copied.
     shutil.rmtree(folder / STATE, ignore_errors=True)
-    return Heard(
+    return DaemonRun(
         watch.events,
         [] if state is None else [entry.to_dict() for entry in state.history],
         [load_bundle(str(path)) for path in watch.versions],

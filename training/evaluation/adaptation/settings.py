@@ -17,7 +17,7 @@ PARTS = ("gains", "attacks", "cost")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AdaptEvalConfig:
     """Checked; every process that works on cells gets a copy."""
 
     corpora: Path

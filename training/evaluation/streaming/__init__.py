@@ -5,6 +5,6 @@ noise, early, changes, calibration, false_alarms -> one question each, asked of 
 recorded; run -> all of it, into one JSON file; plots, summary -> for people.
 """
 
-from training.evaluation.streaming.run import SECTIONS, Settings, run
+from training.evaluation.streaming.run import SECTIONS, StreamEvalConfig, run
 
-__all__ = ["SECTIONS", "Settings", "run"]
+__all__ = ["SECTIONS", "StreamEvalConfig", "run"]

@@ -12,10 +12,10 @@ from training.evaluation.calibration import (
     expected_calibration_error,
     perfect_ece,
 )
-from training.evaluation.streaming.clips import Heard
+from training.evaluation.streaming.clips import ClipResult
 
 
-def calibration(clips: Sequence[Heard]) -> dict[str, Any]:
+def calibration(clips: Sequence[ClipResult]) -> dict[str, Any]:
     """Calibration of all steps, and of whole clips; clips without speech have none."""
     wholes = [(clip.whole, clip) for clip in clips]
     heard = [(whole, clip) for whole, clip in wholes if whole is not None]

@@ -16,7 +16,7 @@ NONE = -1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class ClipResult:
     """The speech steps of one clip."""
 
     name: str
@@ -67,7 +67,9 @@ def speech_steps(
     return scores, seconds, [n for _, _, n in kept]
 
 
-def counts(clips: Sequence[Heard], predicted: Sequence[int], n_classes: int) -> Counts:
+def counts(
+    clips: Sequence[ClipResult], predicted: Sequence[int], n_classes: int
+) -> Counts:
     """Right and total by speaker and class, of one prediction for each clip."""
     truth = [clip.truth for clip in clips]
     return Counts.of(truth, predicted, [clip.speaker for clip in clips], n_classes)

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from ser_stream.pipeline.values import FloatArray
-from training.evaluation.streaming.clips import Heard, counts, lost, uar
+from training.evaluation.streaming.clips import ClipResult, counts, lost, uar
 from training.evaluation.streaming.noises import Noise
 from training.evaluation.streaming.synthetic_noise import COLOURED, OTHER, Signal
 from training.evaluation.streaming.voice_activity import voiced_level
@@ -98,7 +98,7 @@ def noisy(family: Family, seed: int) -> dict[str, Change]:
 
 
 def compare(
-    clean: Sequence[Heard], now: dict[str, Sequence[Heard]], n_classes: int
+    clean: Sequence[ClipResult], now: dict[str, Sequence[ClipResult]], n_classes: int
 ) -> dict[str, Any]:
     """What each condition costs against the clean clips, which come in one order."""
     before = counts(clean, [clip.predicted for clip in clean], n_classes)
@@ -114,5 +114,5 @@ def compare(
     }
 
 
-def _silent(clips: Sequence[Heard]) -> int:
+def _silent(clips: Sequence[ClipResult]) -> int:
     return sum(not len(clip.steps) for clip in clips)

@@ -14,7 +14,7 @@ from training.corpora.utterance import read_samples
 from training.evaluation.record import record, runtime_config
 from training.evaluation.streaming.calibration import calibration
 from training.evaluation.streaming.changes import Counted, count, summarize
-from training.evaluation.streaming.clips import Heard, speech_steps
+from training.evaluation.streaming.clips import ClipResult, speech_steps
 from training.evaluation.streaming.conditions import (
     Change,
     compare,
@@ -56,7 +56,7 @@ class Benched:
         return make[name]()
 
     @cached_property
-    def clean(self) -> list[Heard]:
+    def clean(self) -> list[ClipResult]:
         """Every clip as it is, heard once for all sections."""
         return self._hear("clean", lambda samples, _: samples)
 
@@ -64,7 +64,7 @@ class Benched:
     def _n_classes(self) -> int:
         return len(self.bundle.labels)
 
-    def _hear(self, what: str, change: Change) -> list[Heard]:
+    def _hear(self, what: str, change: Change) -> list[ClipResult]:
         config, result = runtime_config(self.bundle), []
         for clip in self._bar(self.utterances, what, "clip"):
             judge = self.group.judge(clip)
@@ -73,7 +73,7 @@ class Benched:
             steps, heard_s, columns = speech_steps(recording, self._n_classes)
             truth = self.bundle.labels.index(clip.emotion)
             result.append(
-                Heard(
+                ClipResult(
                     clip.name,
                     clip.speaker,
                     truth,
@@ -86,7 +86,7 @@ class Benched:
         return result
 
     def _conditions(self, changes: dict[str, Change], what: str) -> dict[str, Any]:
-        now: dict[str, Sequence[Heard]] = {
+        now: dict[str, Sequence[ClipResult]] = {
             name: self._hear(f"{what} {name}", change)
             for name, change in changes.items()
         }

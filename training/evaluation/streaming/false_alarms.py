@@ -9,7 +9,7 @@ import numpy as np
 
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import SAMPLE_RATE, Phase, State
+from ser_stream.pipeline.values import SAMPLE_RATE, Phase, SpeechState
 from training.evaluation.record import Recording, record, runtime_config
 from training.evaluation.streaming.intervals import poisson_interval, poisson_upper
 from training.evaluation.streaming.noises import Noise
@@ -53,7 +53,7 @@ def alarms(piece: Piece, recording: Recording) -> Alarms:
     scores = [p.scores for p in recording.predictions if p.scores is not None]
     steps = [p.end for p in recording.predictions[:2]]
     step_s = (steps[1] - steps[0]) / SAMPLE_RATE if len(steps) == 2 else 0.0
-    open_ = sum(p.state is State.SPEECH for p in recording.predictions)
+    open_ = sum(p.state is SpeechState.SPEECH for p in recording.predictions)
     return Alarms(
         piece.family,
         piece.name,

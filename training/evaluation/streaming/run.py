@@ -38,7 +38,7 @@ RESULT = "stream-eval.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class StreamEvalConfig:
     """What `stream-eval` was asked to do."""
 
     model: str
@@ -69,7 +69,9 @@ class Settings:
             raise ConfigError(f"limit is {self.limit}; allowed: 1 or more")
 
 
-def run(settings: Settings, *, progress: bool = True) -> tuple[dict[str, Any], Path]:
+def run(
+    settings: StreamEvalConfig, *, progress: bool = True
+) -> tuple[dict[str, Any], Path]:
     """Measure what is missing of the sections that are asked for.
 
     Returns:
@@ -122,7 +124,7 @@ def run(settings: Settings, *, progress: bool = True) -> tuple[dict[str, Any], P
     return result, out
 
 
-def _groups(settings: Settings, bundle: Bundle) -> list[Group]:
+def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
     groups = []
     if settings.crossval is not None:
         groups += unseen_speakers(settings.crossval, bundle, settings.corpora)
@@ -144,7 +146,7 @@ def _groups(settings: Settings, bundle: Bundle) -> list[Group]:
 
 
 def _alarms(
-    settings: Settings,
+    settings: StreamEvalConfig,
     bundle: Bundle,
     noises: Sequence[Noise],
     out: Path,
@@ -175,7 +177,7 @@ def _alarms(
     return summarize(found[:n], found[n:], plain)
 
 
-def _protocol(settings: Settings, bundle: Bundle) -> dict[str, Any]:
+def _protocol(settings: StreamEvalConfig, bundle: Bundle) -> dict[str, Any]:
     config = runtime_config(bundle)
     crossval = settings.crossval
     return {

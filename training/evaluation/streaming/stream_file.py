@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.pipeline.smoothing import UNCERTAIN
-from ser_stream.pipeline.values import Prediction, State
+from ser_stream.pipeline.values import Prediction, SpeechState
 from ser_stream.tuning.streams import Segment, Stream
 from training.engine.atomic_file import replacing
 from training.evaluation.record import Recording
@@ -74,8 +74,8 @@ def read_streams(path: Path, labels: Sequence[str], uncertain: float) -> list[St
 def _prediction(row: list[Any], labels: Sequence[str], uncertain: float) -> Prediction:
     start, end, level, columns, given = row
     if given is None:
-        return Prediction(start, end, State.NO_SPEECH, level)
+        return Prediction(start, end, SpeechState.NO_SPEECH, level)
     scores = np.array(given, np.float32)
     best = int(scores.argmax())
     label = labels[best] if scores[best] >= uncertain else UNCERTAIN
-    return Prediction(start, end, State.SPEECH, level, label, scores, columns)
+    return Prediction(start, end, SpeechState.SPEECH, level, label, scores, columns)

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from training.evaluation.bootstrap import of_draws
-from training.evaluation.streaming.clips import NONE, Heard, bounds, counts, uar
+from training.evaluation.streaming.clips import NONE, ClipResult, bounds, counts, uar
 
 EARLY_S, LATE_S = 1.0, 3.0
 CURVE_S = tuple(round(0.2 * i, 1) for i in range(1, 21))
 """Seconds of speech heard at which the curve is read."""
 
 
-def early(clips: Sequence[Heard], n_classes: int) -> dict[str, Any]:
+def early(clips: Sequence[ClipResult], n_classes: int) -> dict[str, Any]:
     """UAR at 1 s over UAR at 3 s of speech heard, each above chance; and the curve.
 
     All clips count at every time: one that is over keeps its last prediction, one that
@@ -28,7 +28,7 @@ def early(clips: Sequence[Heard], n_classes: int) -> dict[str, Any]:
     }
 
 
-def _ratio(clips: Sequence[Heard], n_classes: int) -> dict[str, Any]:
+def _ratio(clips: Sequence[ClipResult], n_classes: int) -> dict[str, Any]:
     chance = 100 / n_classes
     at = {
         seconds: counts(clips, [c.predicted_at(seconds) for c in clips], n_classes)
@@ -48,7 +48,9 @@ def _ratio(clips: Sequence[Heard], n_classes: int) -> dict[str, Any]:
     }
 
 
-def _point(clips: Sequence[Heard], n_classes: int, seconds: float) -> dict[str, Any]:
+def _point(
+    clips: Sequence[ClipResult], n_classes: int, seconds: float
+) -> dict[str, Any]:
     predicted = [clip.predicted_at(seconds) for clip in clips]
     said = sum(label != NONE for label in predicted) / len(clips)
     of = counts(clips, predicted, n_classes)

@@ -38,7 +38,7 @@ class CalibratedRecognizer(TorchRecognizer):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judge:
+class CalibratedNetwork:
     """Who says what a clip sounds like."""
 
     recognizer: Recognizer
@@ -53,7 +53,7 @@ class Group:
     name: str
     judged_by: str
     utterances: list[Utterance]
-    judge: Callable[[Utterance], Judge]
+    judge: Callable[[Utterance], CalibratedNetwork]
     """Whose scores count for this clip; the same for all clips of a speaker."""
 
 
@@ -65,7 +65,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
         SourceError: if one is not there.
     """
     trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
-    judge = Judge(OnnxRecognizer(bundle), bundle.clip_temperature)
+    judge = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
     groups = []
     for name in names:
         if name in trained:
@@ -91,7 +91,7 @@ class Fold:
     """Of its training, as `corpus/speaker`."""
     corpora: tuple[str, ...]
     """Those whose speakers folds hold out."""
-    judge: Judge
+    judge: CalibratedNetwork
 
 
 def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
@@ -108,7 +108,7 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     folds = _folds(run, bundle)
     groups = []
     for corpus in folds[0].corpora:
-        judges: dict[str, Judge] = {}
+        judges: dict[str, CalibratedNetwork] = {}
         clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
         for speaker in {clip.speaker for clip in clips}:
             for fold in folds:
@@ -173,7 +173,7 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
             )
         others = [c for j, clips in enumerate(steps) if j != i for c in clips]
         calibration = fit_calibration(others)
-        judge = Judge(
+        judge = CalibratedNetwork(
             CalibratedRecognizer(model, config.labels, calibration),
             calibration.clip_temperature,
         )

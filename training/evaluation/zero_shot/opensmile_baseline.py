@@ -12,7 +12,7 @@ from training.baselines.functionals import functionals
 from training.baselines.svm import GRID, Features, Ints, choose_c, fit_predict
 from training.corpora import Utterance, load_corpora
 from training.evaluation.bootstrap import Counts
-from training.evaluation.zero_shot.scored_model import Judge
+from training.evaluation.zero_shot.scored_model import ScoredModel
 
 SCALINGS = {
     "source-scale": "features standardised by the training clips",
@@ -24,7 +24,7 @@ SCALINGS = {
 """How features of one corpus are made comparable with another's."""
 
 
-def training_clips(judge: Judge, folder: Path) -> list[Utterance]:
+def training_clips(model: ScoredModel, folder: Path) -> list[Utterance]:
     """The clips that the model was trained on: its corpora, speakers and classes.
 
     Raises:
@@ -32,13 +32,13 @@ def training_clips(judge: Judge, folder: Path) -> list[Utterance]:
     """
     return [
         u
-        for u in load_corpora(folder, list(judge.corpora))
-        if f"{u.corpus}/{u.speaker}" in judge.speakers
-        and u.emotion in (judge.corpora[u.corpus] or judge.labels)
+        for u in load_corpora(folder, list(model.corpora))
+        if f"{u.corpus}/{u.speaker}" in model.speakers
+        and u.emotion in (model.corpora[u.corpus] or model.labels)
     ]
 
 
-def yardstick(
+def opensmile_svm(
     train: Sequence[Utterance],
     test: Sequence[Utterance],
     ours: Sequence[int],

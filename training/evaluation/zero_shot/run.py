@@ -13,16 +13,16 @@ from training.evaluation.metrics import ScoredClip, by, outcomes, report
 from training.evaluation.risk_coverage import Curve, curve
 from training.evaluation.zero_shot.opensmile_baseline import (
     SCALINGS,
+    opensmile_svm,
     training_clips,
-    yardstick,
 )
-from training.evaluation.zero_shot.scored_model import Judge
+from training.evaluation.zero_shot.scored_model import ScoredModel
 
 PER_SPEAKER = ("n", "n_without_speech", "UAR", "WAR", "recall")
 
 
 def run(
-    judge: Judge,
+    model: ScoredModel,
     folder: Path,
     names: Sequence[str],
     *,
@@ -32,7 +32,7 @@ def run(
     """Score a model on whole corpora, clip by clip, through the streaming pipeline.
 
     Args:
-        judge: the model.
+        model: the model.
         folder: where the corpora are.
         names: corpora that it was not trained on.
         svm_cache: folder of functionals, to train openSMILE and an SVM beside it;
@@ -48,7 +48,7 @@ def run(
         SourceError: if a corpus is not there, or a recording cannot be read.
         MissingLibraryError: with `svm_cache`, if the extra `baselines` is missing.
     """
-    heard = sorted(set(names) & set(judge.corpora))
+    heard = sorted(set(names) & set(model.corpora))
     if heard:
         raise ConfigError(
             f"{', '.join(heard)}: the model was trained on it; unseen corpora are "
@@ -58,37 +58,37 @@ def run(
     for name in names:
         say(f"{name}: listening")
         utterances = load_corpora(folder, [name])
-        kept = [u for u in utterances if u.emotion in judge.labels]
+        kept = [u for u in utterances if u.emotion in model.labels]
         if not kept:
             raise ConfigError(
-                f"no clip of {name} has one of the labels {', '.join(judge.labels)}"
+                f"no clip of {name} has one of the labels {', '.join(model.labels)}"
             )
         scored = [
-            ScoredClip.of(clip, judge.calibration, judge.uncertain)
-            for clip in run_clips(judge.recognizer, judge.front_end, kept)
+            ScoredClip.of(clip, model.calibration, model.uncertain)
+            for clip in run_clips(model.recognizer, model.front_end, kept)
         ]
-        found[name] = _of_corpus(scored, utterances, judge)
+        found[name] = _of_corpus(scored, utterances, model)
         if any(len(one.steps) for one in scored):
             curves[name] = curve(*outcomes(scored))
         if svm_cache is not None:
             say(f"{name}: openSMILE and an SVM")
-            predicted = [one.predicted(len(judge.labels)) for one in scored]
-            train = training_clips(judge, folder)
-            found[name]["svm"] = yardstick(
-                train, kept, predicted, judge.labels, svm_cache
+            predicted = [one.predicted(len(model.labels)) for one in scored]
+            train = training_clips(model, folder)
+            found[name]["svm"] = opensmile_svm(
+                train, kept, predicted, model.labels, svm_cache
             )
     result = {
-        "model": judge.identity,
+        "model": model.identity,
         "trained_on": {
-            corpus: list(only or judge.labels) for corpus, only in judge.corpora.items()
+            corpus: list(only or model.labels) for corpus, only in model.corpora.items()
         },
-        "speakers": len(judge.speakers),
-        "labels": list(judge.labels),
+        "speakers": len(model.speakers),
+        "labels": list(model.labels),
         "protocol": (
             "corpora never heard, but looked at in development (SAVEE, CASIA, "
             "RAVDESS); whole clips through the streaming pipeline, gate and all (a "
             "clip without speech is wrong); clips "
-            f"of other classes than {', '.join(judge.labels)} dropped, calm too; "
+            f"of other classes than {', '.join(model.labels)} dropped, calm too; "
             "intervals by bootstrap over speakers"
         ),
         "revision": git_revision(),
@@ -104,17 +104,17 @@ def run(
 
 
 def _of_corpus(
-    scored: Sequence[ScoredClip], utterances: Sequence[Utterance], judge: Judge
+    scored: Sequence[ScoredClip], utterances: Sequence[Utterance], model: ScoredModel
 ) -> dict[str, Any]:
-    metrics = report(scored, judge.labels, judge.uncertain)
+    metrics = report(scored, model.labels, model.uncertain)
     del metrics["corpora"]
     speakers: Mapping[str, dict[str, Any]] = by(
-        scored, judge.labels, lambda clip: clip.speaker
+        scored, model.labels, lambda clip: clip.speaker
     )
     metrics["speakers"] = {
         name: {key: of_one[key] for key in PER_SPEAKER}
         for name, of_one in speakers.items()
     }
-    others = Counter(u.emotion for u in utterances if u.emotion not in judge.labels)
+    others = Counter(u.emotion for u in utterances if u.emotion not in model.labels)
     metrics["dropped"] = dict(sorted(others.items()))
     return metrics

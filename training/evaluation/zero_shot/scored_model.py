@@ -19,7 +19,7 @@ from training.recipe.model import build_model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judge:
+class ScoredModel:
     """What is measured."""
 
     recognizer: TorchRecognizer | OnnxRecorder
@@ -40,7 +40,7 @@ class Judge:
         return self.recognizer.labels
 
 
-def load_judge(model: str, crossval: Path | None = None) -> Judge:
+def load_scored_model(model: str, crossval: Path | None = None) -> ScoredModel:
     """Load a bundle, by name or folder, or a checkpoint, by its `.pt` file.
 
     Args:
@@ -59,7 +59,7 @@ def load_judge(model: str, crossval: Path | None = None) -> Judge:
     return _of_bundle(model)
 
 
-def _of_bundle(model: str) -> Judge:
+def _of_bundle(model: str) -> ScoredModel:
     bundle = load_bundle(model)
     try:
         training = bundle.manifest["training"]
@@ -69,7 +69,7 @@ def _of_bundle(model: str) -> Judge:
         raise ModelError(
             f"the manifest of {bundle.folder} does not say what it was trained on"
         ) from None
-    return Judge(
+    return ScoredModel(
         OnnxRecorder(bundle),
         bundle.front_end,
         Calibration(bundle.temperatures, bundle.clip_temperature),
@@ -89,7 +89,7 @@ def _of_bundle(model: str) -> Judge:
     )
 
 
-def _of_checkpoint(path: Path, crossval: Path | None) -> Judge:
+def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
     saved = load_checkpoint(path)
     model, config = build_model(saved)
     found = _read_crossval(crossval, config) if crossval is not None else {}
@@ -101,7 +101,7 @@ def _of_checkpoint(path: Path, crossval: Path | None) -> Judge:
     uncertain = found.get("thresholds", {}).get(
         "uncertain", SmoothingConfig().uncertain
     )
-    return Judge(
+    return ScoredModel(
         TorchRecognizer(model, config.labels),
         config.front_end,
         calibration,

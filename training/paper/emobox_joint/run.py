@@ -39,7 +39,7 @@ from training.recipe.train import train
 
 
 @dataclass(frozen=True)
-class Place:
+class JointRun:
     """Where one command reads and writes, and what it computes."""
 
     config: TrainConfig
@@ -112,7 +112,7 @@ def run(
     """
     folds = joint_folds(utterances, config)
     known = classes(utterances, config)
-    place = Place(config, known, out, results, device, own_epochs)
+    place = JointRun(config, known, out, results, device, own_epochs)
     if only is not None and not 1 <= only <= len(folds):
         raise ConfigError(f"only is {only}; allowed: 1 to {len(folds)}")
     wanted = [fold for fold in folds if only in (None, fold.number)]
@@ -174,7 +174,7 @@ def own_config(config: TrainConfig, corpus: str, epochs: int) -> TrainConfig:
     )
 
 
-def described(fold: JointFold, place: Place, corpus: str) -> dict[str, Any]:
+def described(fold: JointFold, place: JointRun, corpus: str) -> dict[str, Any]:
     """What decides a result, as its file holds it."""
     config = place.config
     whole = sorted({u.corpus for u in fold.train} - set(fold.test))
@@ -194,7 +194,7 @@ def described(fold: JointFold, place: Place, corpus: str) -> dict[str, Any]:
 
 
 def _scored(
-    place: Place, fold: JointFold, corpus: str, model: Cpac, seconds: float
+    place: JointRun, fold: JointFold, corpus: str, model: Cpac, seconds: float
 ) -> dict[str, Any]:
     started = time.monotonic()
     config, names, test = place.config, place.classes[corpus], fold.test[corpus]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ser_stream.errors import ConfigError
 from training.paper.reproduce.constants import (
+    BASELINES,
     N_EMOBOX_FOLDS,
     N_PAPER_FOLDS,
     PROTOCOLS,
     READINGS,
     SPEAKERS,
-    YARDSTICKS,
 )
 from training.protocols.cross import CORPORA, PAIRS
 
@@ -70,7 +70,7 @@ class Row:
             return [Cell(p, s, at, f"speaker-{name}", seed) for name in SPEAKERS[at]]
         n = N_PAPER_FOLDS if p == "paper-10fold" else N_EMOBOX_FOLDS[at]
         cells = [Cell(p, s, at, f"fold-{k}", seed) for k in range(1, n + 1)]
-        if p == "paper-10fold" and s not in YARDSTICKS:
+        if p == "paper-10fold" and s not in BASELINES:
             inner = [Cell(p, s, at, c.fold, seed, inner=True) for c in cells]
             cells = inner + cells
         return cells
@@ -98,8 +98,8 @@ TABLES: dict[str, list[Row]] = {
     "S3": _cross(("caam", "dann", "cdan"), RAVDESS_PAIRS),
     "S4": _cross(("algorithm-4", "caam"), RAVDESS_PAIRS),
     "S5": _cross(SUPERVISED, FIRST_PAIRS + OTHER_PAIRS),
-    "emobox": _single("emobox", ("cpac-streaming", *YARDSTICKS), BY_SIZE),
-    "loso": _single("loso", ("cpac-streaming", *YARDSTICKS), BY_SIZE),
+    "emobox": _single("emobox", ("cpac-streaming", *BASELINES), BY_SIZE),
+    "loso": _single("loso", ("cpac-streaming", *BASELINES), BY_SIZE),
     "yardstick": _cross(("compare-svm",), PAIRS),
 }
 """The paper's tables by their numbers, and the outside comparisons."""
@@ -107,7 +107,7 @@ TABLES: dict[str, list[Row]] = {
 MOST_TELLING: list[Row] = [
     *_cross(("caam", "algorithm-4"), FIRST_PAIRS),
     *_single("paper-10fold", CPAC, ("emodb",)),
-    *_single("emobox", YARDSTICKS, BY_SIZE),
+    *_single("emobox", BASELINES, BY_SIZE),
     *_single("emobox", ("cpac-streaming",), BY_SIZE),
     *_cross(("compare-svm", "nmftsl"), FIRST_PAIRS),
     *_cross(SUPERVISED, FIRST_PAIRS),

@@ -7,7 +7,7 @@ JOINT = "cpac-joint"
 """One network for all corpora of EmoBox's folds: `python -m training emobox-joint`."""
 JOINT_OWN = "cpac-joint-own"
 """The same, gone on with for some epochs on the scored corpus alone."""
-YARDSTICKS = ("compare-svm", "egemaps-svm")
+BASELINES = ("compare-svm", "egemaps-svm")
 """openSMILE with an SVM; no part of the paper."""
 N_PAPER_FOLDS = 10
 N_EMOBOX_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}

@@ -9,7 +9,7 @@ import torch
 
 from training.engine.fit import pick_device
 from training.paper.reproduce.cells import SUPERVISED, Cell
-from training.paper.reproduce.constants import YARDSTICKS
+from training.paper.reproduce.constants import BASELINES
 from training.paper.reproduce.progress import Tell
 from training.paper.reproduce.result_file import (
     SCHEMA,
@@ -21,7 +21,7 @@ from training.paper.reproduce.result_file import (
 from training.paper.reproduce.systems import cell_config
 from training.paper.reproduce.workspace import Workspace, locked
 
-CLASSICAL = (*YARDSTICKS, "nmftsl")
+CLASSICAL = (*BASELINES, "nmftsl")
 
 
 def is_done(cell: Cell, space: Workspace) -> bool:

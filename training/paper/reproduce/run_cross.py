@@ -18,7 +18,7 @@ from training.paper.reproduce.cells import Cell
 from training.paper.reproduce.progress import Tell
 from training.paper.reproduce.selection import Scored, Selection
 from training.paper.reproduce.systems import transfer_config
-from training.paper.reproduce.workspace import Place, Workspace, locked
+from training.paper.reproduce.workspace import CorpusData, Workspace, locked
 from training.paper.transfer_task import (
     TransferConfig,
     TransferNetwork,
@@ -49,7 +49,7 @@ class Domains:
     test_truth: list[int]
 
 
-def domains(place: Place, fold: Fold, config: TransferConfig) -> Domains:
+def domains(place: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
     """The clips of a fold; levelled corpus by corpus where the configuration says so.
 
     The target's level is that of the clips it is adapted to, so that inductive scoring

@@ -21,7 +21,7 @@ from training.protocols.single import emobox_folds, paper_folds, speaker_folds
 
 
 @dataclass
-class Place:
+class CorpusData:
     """The clips of a corpus or a pair, with their frames."""
 
     utterances: list[Utterance]
@@ -45,9 +45,9 @@ class Workspace:
     """Instead of each system's own."""
     revision: str = field(default_factory=git_revision)
     """Of the code, when the command began."""
-    _places: dict[str, Place] = field(default_factory=dict)
+    _places: dict[str, CorpusData] = field(default_factory=dict)
 
-    def place(self, cell: Cell) -> Place:
+    def place(self, cell: Cell) -> CorpusData:
         """The clips that a cell is about; read once."""
         key = f"{cell.protocol == 'cross'} {cell.place}"
         if key not in self._places:
@@ -55,7 +55,7 @@ class Workspace:
             if cell.protocol == "cross":
                 utterances = five_classes(utterances)
             labels = sorted({utterance.emotion for utterance in utterances})
-            self._places[key] = Place(
+            self._places[key] = CorpusData(
                 utterances,
                 clip_frames(utterances, self.runs / "mfcc", progress=False),
                 labels,

@@ -12,7 +12,7 @@ from ser_stream.pipeline.values import (
     FloatArray,
     Phase,
     Prediction,
-    State,
+    SpeechState,
 )
 from ser_stream.tuning.streams import Segment
 from training.evaluation.record import Recording, Told, active_labels
@@ -50,9 +50,9 @@ def stream(seconds: float, told: list[Told], silent: tuple[float, float]) -> Rec
     for end_ in range(STEP, round(seconds * SECOND) + 1, STEP):
         quiet = silent[0] * SECOND < end_ <= silent[1] * SECOND
         predictions.append(
-            Prediction(0, end_, State.NO_SPEECH, -60.0)
+            Prediction(0, end_, SpeechState.NO_SPEECH, -60.0)
             if quiet
-            else Prediction(0, end_, State.SPEECH, -20.0, "sad", scores, 5)
+            else Prediction(0, end_, SpeechState.SPEECH, -20.0, "sad", scores, 5)
         )
     n = len(predictions)
     return Recording(round(seconds * SECOND), predictions, [0.0] * n, told)

@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 from ser_stream.pipeline.values import FloatArray
 from training.evaluation.streaming.calibration import calibration, errors
-from training.evaluation.streaming.clips import NONE, Heard
+from training.evaluation.streaming.clips import NONE, ClipResult
 from training.evaluation.streaming.conditions import (
     compare,
     families,
@@ -24,12 +24,12 @@ from training.evaluation.streaming.voice_activity import voiced_level
 
 def heard(
     truth: int, steps: list[int], seconds: list[float], speaker: str = "03"
-) -> Heard:
+) -> ClipResult:
     """A clip whose steps say these classes of three, each with a score of 0.8."""
     scores = np.full((len(steps), 3), 0.1)
     scores[range(len(steps)), steps] = 0.8
     columns = [1] * len(seconds)
-    return Heard(
+    return ClipResult(
         f"{speaker}{truth}", speaker, truth, scores, np.array(seconds), columns
     )
 

@@ -24,7 +24,7 @@ from tests.helpers.paths import ROOT
 from training.__main__ import main
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.record import active_labels, record, runtime_config
-from training.evaluation.streaming import SECTIONS, Settings, run
+from training.evaluation.streaming import SECTIONS, StreamEvalConfig, run
 from training.evaluation.streaming.stream_file import read_streams
 
 CHECKPOINT = ROOT / "training/recipe/checkpoints/open.pt"
@@ -98,9 +98,9 @@ def crossval(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(
     corpora: Path, crossval: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, Any], Path, Settings]:
+) -> tuple[dict[str, Any], Path, StreamEvalConfig]:
     """All sections, once for this module."""
-    settings = Settings(
+    settings = StreamEvalConfig(
         model=DEFAULT_MODEL,
         corpora=corpora,
         crossval=crossval,
@@ -113,7 +113,7 @@ def whole(
 
 
 def test_every_section_is_there_for_every_group(
-    whole: tuple[dict[str, Any], Path, Settings],
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     result, out, _ = whole
     assert list(result["groups"]) == ["unseen speakers of emodb", "street"]
@@ -134,7 +134,7 @@ def test_every_section_is_there_for_every_group(
 
 
 def test_the_model_knows_the_clips_that_it_was_trained_on(
-    whole: tuple[dict[str, Any], Path, Settings],
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     # No figure of merit: EmoDB is what `open` learned from. It shows that truth and
     # prediction meet, for the ONNX graphs and for the networks of the folds.
@@ -144,7 +144,8 @@ def test_the_model_knows_the_clips_that_it_was_trained_on(
 
 
 def test_what_is_there_is_not_measured_again(
-    whole: tuple[dict[str, Any], Path, Settings], monkeypatch: pytest.MonkeyPatch
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     result, _, settings = whole
 
@@ -157,14 +158,14 @@ def test_what_is_there_is_not_measured_again(
 
 
 def test_figures_of_other_settings_are_never_mixed(
-    whole: tuple[dict[str, Any], Path, Settings],
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     with pytest.raises(ConfigError, match="differ in seed; give another --out"):
         run(replace(whole[2], seed=1), progress=False)
 
 
 def test_a_bundle_with_another_card_goes_on_with_its_figures(
-    whole: tuple[dict[str, Any], Path, Settings], tmp_path: Path
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig], tmp_path: Path
 ) -> None:
     # The figures themselves go into card and manifest, whose hash is the bundle's.
     result, out, settings = whole
@@ -185,7 +186,7 @@ def test_a_bundle_with_another_card_goes_on_with_its_figures(
 
 
 def test_kept_streams_give_the_same_figures_to_a_search_of_thresholds(
-    whole: tuple[dict[str, Any], Path, Settings],
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     result, out, _ = whole
     bundle = load_bundle(DEFAULT_MODEL)
@@ -256,7 +257,7 @@ def test_what_is_not_there_is_named(
     error: type[SerStreamError],
     message: str,
 ) -> None:
-    settings = Settings(
+    settings = StreamEvalConfig(
         DEFAULT_MODEL, corpora, unseen=("street",), out=tmp_path / "out"
     )
     with pytest.raises(error, match=message):
@@ -276,7 +277,7 @@ def test_settings_that_make_no_sense_are_refused(
     changed: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        Settings(**{"model": DEFAULT_MODEL, "corpora": Path(), **changed})
+        StreamEvalConfig(**{"model": DEFAULT_MODEL, "corpora": Path(), **changed})
 
 
 def test_networks_of_other_labels_or_another_front_end_judge_nobody(
@@ -295,7 +296,7 @@ def test_networks_of_other_labels_or_another_front_end_judge_nobody(
             save_checkpoint(path, {**saved, "config": config, "speakers": []})
             steps = (crossval / f"fold-{k}/steps.json").read_text()
             (path.parent / "steps.json").write_text(steps)
-        settings = Settings(
+        settings = StreamEvalConfig(
             DEFAULT_MODEL, corpora, crossval=folder, out=folder, only=("early",)
         )
         with pytest.raises(ConfigError, match=f"{message}.*own cross-validation"):
@@ -308,13 +309,15 @@ def test_a_fold_that_is_not_finished_is_named(
     for k in (1, 2):
         path = tmp_path / f"fold-{k}/checkpoint.pt"
         save_checkpoint(path, load_checkpoint(crossval / f"fold-{k}/checkpoint.pt"))
-    settings = Settings(DEFAULT_MODEL, corpora, crossval=tmp_path, out=tmp_path / "out")
+    settings = StreamEvalConfig(
+        DEFAULT_MODEL, corpora, crossval=tmp_path, out=tmp_path / "out"
+    )
     with pytest.raises(ModelError, match=r"steps\.json.*is this fold finished"):
         run(settings, progress=False)
 
 
 def test_the_command_prints_a_summary_or_json_and_one_line_of_what_is_wrong(
-    whole: tuple[dict[str, Any], Path, Settings],
+    whole: tuple[dict[str, Any], Path, StreamEvalConfig],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -30,7 +30,7 @@ class Line(NamedTuple):
     message: dict[str, Any]
 
 
-class Heard:
+class ListenRun:
     """Reads all lines in a thread of its own; a context manager that ends the program.
 
     Its clock is judged by where predictions end: sample and moment have to agree.

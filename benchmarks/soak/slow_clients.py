@@ -35,7 +35,7 @@ def connect(address: str, buffer: int | None = None) -> socket.socket:
     return sock
 
 
-class Deaf:
+class NonReadingClient:
     """Connects and never reads; comes back when it was thrown out."""
 
     def __init__(self, address: str) -> None:

@@ -9,13 +9,13 @@ from itertools import pairwise
 from typing import Any, Self
 
 from benchmarks.soak.listener import STEP_MS
-from benchmarks.soak.sluggards import connect
+from benchmarks.soak.slow_clients import connect
 
 Message = dict[str, Any]
 WAIT_S = 20.0
 
 
-class Witness:
+class RecordingClient:
     """Reads in a thread of its own; a context manager that leaves."""
 
     def __init__(self, address: str) -> None:

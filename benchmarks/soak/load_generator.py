@@ -10,7 +10,7 @@ READY_S = 120.0
 """Seconds for all to have come."""
 
 
-class Crowd:
+class LoadGenerator:
     """Subscribers of several kinds; a context manager that sends them away."""
 
     def __init__(
@@ -20,7 +20,7 @@ class Crowd:
         healthy: int = 0,
         deaf: int = 0,
         slow: int = 0,
-        fickle: int = 0,
+        reconnecting: int = 0,
         stay_s: float = 1.0,
         timed: bool = False,
         seed: int = 0,
@@ -32,7 +32,7 @@ class Crowd:
             healthy: subscribers that read and check all.
             deaf: that never read.
             slow: that read a line a second.
-            fickle: that come, stay for a random time, and go again, for ever.
+            reconnecting: that come, stay for a random time, and go again, for ever.
             stay_s: how long on average, seconds.
             timed: whether to take the times of lines; only where audio is paced.
             seed: of that chance.
@@ -42,12 +42,12 @@ class Crowd:
             "healthy": healthy,
             "deaf": deaf,
             "slow": slow,
-            "fickle": fickle,
+            "fickle": reconnecting,
             "stay_s": stay_s,
             "timed": timed,
             "seed": seed,
         }
-        command = [sys.executable, "-m", "benchmarks.soak.crowd_process"]
+        command = [sys.executable, "-m", "benchmarks.soak.load_process"]
         self._process = subprocess.Popen(
             [*command, json.dumps(spec)],
             stdin=subprocess.PIPE,

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.soak.crowd_process SPEC`: many subscribers in one process.
+"""`python -m benchmarks.soak.load_process SPEC`: many subscribers in one process.
 
-SPEC is JSON, see `benchmarks.soak.crowd`. A line on standard output says when all are
-there, another at the end what they found; a line on standard input ends it.
+SPEC is JSON, see `load_generator`. A line on standard output says when all are there,
+another at the end what they found; a line on standard input ends it.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.soak.listener import Inbox, Listener, Tally
-from benchmarks.soak.sluggards import Deaf, Slow, connect
+from benchmarks.soak.slow_clients import NonReadingClient, Slow, connect
 
 AT_ONCE = 50
 """Connections that are made before the first of them must have been answered."""
@@ -22,7 +22,7 @@ CATCH_UP_S = 10.0
 """Seconds in which the last event must have come to all."""
 
 
-class Crowd:
+class LoadGenerator:
     """All of them."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ class Crowd:
         self._healthy = Tally()
         self._visits = Tally()
         self._listeners: list[Listener] = []
-        self._sluggards: list[Deaf | Slow] = []
+        self._slow_clients: list[NonReadingClient | Slow] = []
         self._refused = 0
 
     def _address(self, number: int) -> str:
@@ -72,11 +72,14 @@ class Crowd:
                 await listener.answered
         for listener in self._listeners:
             await listener.answered
-        kinds: dict[str, Callable[[str], Deaf | Slow]] = {"deaf": Deaf, "slow": Slow}
+        kinds: dict[str, Callable[[str], NonReadingClient | Slow]] = {
+            "deaf": NonReadingClient,
+            "slow": Slow,
+        }
         for name, kind in kinds.items():
             for number in range(self._spec[name]):
                 one = await loop.run_in_executor(None, kind, self._address(number))
-                self._sluggards.append(one)
+                self._slow_clients.append(one)
 
     async def _listen(self, number: int, tally: Tally) -> Listener:
         loop = asyncio.get_running_loop()
@@ -106,7 +109,7 @@ class Crowd:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1)
-            for one in self._sluggards:
+            for one in self._slow_clients:
                 with contextlib.suppress(OSError):
                     one.tick()
                 await asyncio.sleep(0)
@@ -119,7 +122,7 @@ class Crowd:
         while self._behind(last) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         loop = asyncio.get_running_loop()
-        slow = [one for one in self._sluggards if isinstance(one, Slow)]
+        slow = [one for one in self._slow_clients if isinstance(one, Slow)]
         for one in slow:
             await loop.run_in_executor(None, one.drain, last, CATCH_UP_S)
         return last
@@ -129,7 +132,7 @@ class Crowd:
         return sum(one.last < last and not one.gone for one in self._listeners)
 
     def _result(self, last: int) -> dict[str, Any]:
-        slow = [one for one in self._sluggards if isinstance(one, Slow)]
+        slow = [one for one in self._slow_clients if isinstance(one, Slow)]
         ones = self._listeners
         return {
             "healthy": self._healthy.counts()
@@ -148,7 +151,9 @@ class Crowd:
             },
             "deaf": {
                 "thrown_out": sum(
-                    one.thrown_out for one in self._sluggards if isinstance(one, Deaf)
+                    one.thrown_out
+                    for one in self._slow_clients
+                    if isinstance(one, NonReadingClient)
                 )
             },
             "different_lines": self._inbox.original.different,
@@ -168,7 +173,7 @@ class Crowd:
     async def _go(self) -> None:
         for listener in self._listeners:
             listener.leave()
-        for one in self._sluggards:
+        for one in self._slow_clients:
             one.close()
         await asyncio.sleep(0.1)
 
@@ -183,4 +188,4 @@ def _say(what: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _say(asyncio.run(Crowd(json.loads(sys.argv[1])).run()))
+    _say(asyncio.run(LoadGenerator(json.loads(sys.argv[1])).run()))

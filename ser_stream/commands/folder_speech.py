@@ -29,7 +29,7 @@ BETWEEN = SAMPLE_RATE
 
 
 @dataclass
-class Heard:
+class FolderSpeech:
     """The speech of the recordings."""
 
     reservoir: Reservoir
@@ -56,13 +56,13 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> Heard:
+def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderSpeech:
     """Hear recordings one after the other; one that cannot be read is logged.
 
     Raises:
         SourceError: if there is too little speech in them to learn from.
     """
-    heard = Heard(Reservoir(len(bundle.labels), config.adapt.capacity))
+    heard = FolderSpeech(Reservoir(len(bundle.labels), config.adapt.capacity))
     # A long step would hand out fewer windows.
     config = replace(config, step_s=min(config.step_s, MAX_STEP_S))
     pipeline = Pipeline(
@@ -101,7 +101,7 @@ def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> Heard:
     return heard
 
 
-def _durations(files: Sequence[Path], heard: Heard) -> dict[Path, float]:
+def _durations(files: Sequence[Path], heard: FolderSpeech) -> dict[Path, float]:
     """Seconds of each that can be opened."""
     found = {}
     for path in files:

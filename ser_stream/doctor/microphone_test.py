@@ -1,7 +1,7 @@
 """Records for a moment, and measures what came; nothing of it is kept.
 
-It runs in a process of its own, `python -m ser_stream.doctor.hearing NAME SECONDS`,
-which prints one JSON object: PortAudio and what lies below can hang or crash.
+It runs in a process of its own, `python -m ser_stream.doctor.microphone_test NAME
+SECONDS`, which prints one JSON object: PortAudio and what lies below can hang or crash.
 """
 
 import json
@@ -27,7 +27,7 @@ CLIPPED = 0.999
 
 
 @dataclass
-class Hearing:
+class MicrophoneTest:
     """What became of the attempt."""
 
     portaudio: str = ""
@@ -53,14 +53,20 @@ class Hearing:
     """Share of samples at full scale."""
 
 
-def hear(name: str, seconds: float) -> Hearing:
+def hear(name: str, seconds: float) -> MicrophoneTest:
     """Listen in a process of its own; whatever happens there, this answers.
 
     Args:
         name: as after `mic:`; "" for the default device.
         seconds: how long.
     """
-    command = [sys.executable, "-m", "ser_stream.doctor.hearing", name, str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "ser_stream.doctor.microphone_test",
+        name,
+        str(seconds),
+    ]
     # However this process found its modules, that one finds them too.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     try:
@@ -72,25 +78,25 @@ def hear(name: str, seconds: float) -> Hearing:
             timeout=seconds + PATIENCE_S,
             check=False,
         )
-        return Hearing(**json.loads(done.stdout))
+        return MicrophoneTest(**json.loads(done.stdout))
     except subprocess.TimeoutExpired:
-        return Hearing(
+        return MicrophoneTest(
             failed="hang", error=f"no answer within {seconds + PATIENCE_S:g} s"
         )
     except (ValueError, TypeError):
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-        return Hearing(
+        return MicrophoneTest(
             failed="crash", error=" ".join([f"status {done.returncode}", *last])
         )
 
 
-def _listen(name: str, seconds: float) -> Hearing:
+def _listen(name: str, seconds: float) -> MicrophoneTest:
     # Here, because the process that only asks should not start PortAudio.
     from ser_stream.sources import portaudio
     from ser_stream.sources.devices import choose, list_devices
     from ser_stream.sources.microphone import Microphone
 
-    result = Hearing(failed="load")
+    result = MicrophoneTest(failed="load")
     try:
         result.portaudio = portaudio.load().get_portaudio_version()[1].split(",")[0]
         result.failed = "list"
@@ -115,7 +121,7 @@ def _listen(name: str, seconds: float) -> Hearing:
     return result
 
 
-def _measure(result: Hearing, chunks: list[FloatArray], seconds: float) -> None:
+def _measure(result: MicrophoneTest, chunks: list[FloatArray], seconds: float) -> None:
     samples = np.concatenate([np.zeros(0, np.float32), *chunks])
     expected = (SETTLING_S + seconds) * SAMPLE_RATE
     result.seconds = len(samples) / SAMPLE_RATE
