@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that whoever reads it sees the old one or the new one, whole.
+    """Write a file so that a reader sees the old one or the new one, whole.
 
     Args:
         path: of the file; where it is a link, what it points to is replaced.
