@@ -1,4 +1,4 @@
-"""What may be asked of a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
+"""Control requests to a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
 
 import json
 from collections.abc import Callable

@@ -423,7 +423,7 @@ def test_speech_outlasts_a_restart_only_if_asked_for(
     store.reservoir_path.write_bytes(b"torn")
     torn = make(tiny_rounds(), keep_speech=True)
     assert torn.status()["reservoir"]["windows"] == 0
-    assert "adaptation begins with nothing heard" in caplog.text
+    assert "adaptation begins with no stored windows" in caplog.text
     torn.close()
     make(tiny_rounds())
     assert not store.reservoir_path.exists()

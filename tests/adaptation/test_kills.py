@@ -245,7 +245,7 @@ def check_said(run: Run, state: StoreState) -> int:
     log = (run.home / "log").read_text()
     assert "Traceback" not in log, log
     assert "adaptation has stopped" not in log, log
-    assert "begins with nothing heard" not in log, log
+    assert "begins with no stored windows" not in log, log
     said = messages(run.said)
     hellos = [m["model"] for m in said if m["type"] == "hello"]
     if hellos:

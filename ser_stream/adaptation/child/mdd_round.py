@@ -1,4 +1,4 @@
-"""One round of CAAM: margin disparity discrepancy from the weights in force.
+"""One round of CAAM: margin disparity discrepancy from the active version's weights.
 
 Eq. 5 to 7 of CTL-MTNet (Wen et al., IJCAI 2022), see `ser_stream.nn.mdd`. Labelled
 windows of the pack are the source domain, windows of the reservoir the target. Each
@@ -69,12 +69,12 @@ def adapt(
 
     Args:
         base: the network that everything began with; its statistics are the source's.
-        current: the network in force, to begin from; neither is changed.
+        current: the active network, to begin from; neither is changed.
         source: labelled windows.
         target: frames of windows, (8 n_i + 30, n_features).
         config: how far to go.
         seed: of all that is drawn.
-        on_step: is told the number of each step that is done, from 1.
+        on_step: called with the number of each step that is done, from 1.
 
     Returns:
         The adapted network, in evaluation mode.
@@ -133,7 +133,7 @@ def adapt(
 
 
 def _with_weights(base: Cpac, current: Cpac) -> Cpac:
-    """The weights in force on the statistics that everything began with."""
+    """The active weights on the statistics that everything began with."""
     model = copy.deepcopy(current)
     for mine, first in zip(_norms(model.encoder), _norms(base.encoder), strict=True):
         mine.load_state_dict({**mine.state_dict(), **_statistics(first)})
@@ -166,7 +166,7 @@ def _parts(size: int, at_once: int | None) -> Iterator[slice]:
 
 
 class Domains:
-    """Batches of capsule columns, (2 B, n, 6, 64): source first, then target."""
+    """Batches of encoder frames, (2 B, n, 6, 64): source first, then target."""
 
     at_once: int | None = None
     """Windows of either domain that there is memory for; None: any number."""

@@ -155,7 +155,7 @@ def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
         windows, _ = unpack(stdin.read(), len(bundle.labels))
     except ValueError as error:
-        raise RefusedError(f"what was heard cannot be read: {error}", "heard") from None
+        raise RefusedError(f"the windows cannot be read: {error}", "heard") from None
     if len(windows) < LEAST_WINDOWS:
         raise RefusedError(
             f"only {len(windows)} windows of speech were heard; "
