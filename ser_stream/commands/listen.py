@@ -11,7 +11,7 @@ from ser_stream.sinks.stdout import Renderer, json_line
 
 
 def listen(settings: Settings) -> None:
-    """Hear until the input ends, a signal comes, or nobody reads any more.
+    """Run until the input ends, a signal comes, or the reader leaves.
 
     Raises:
         SerStreamError: for everything that the user can mend.
