@@ -130,7 +130,7 @@ def test_a_class_does_not_take_over_bit_by_bit(base: float, most: float) -> None
     assert most - 0.02 < end[0] <= most + 1e-9
 
 
-def test_a_canary_that_training_has_heard_may_be_forgotten_a_little() -> None:
+def test_a_canary_that_is_in_training_may_be_forgotten_a_little() -> None:
     lost = {"canary_uar_base": 0.84}
     assert judged(**lost, canary_heard=True) is None
     assert "was 84.0 % before any adaptation; allowed: 2.0 points" in (
