@@ -104,7 +104,6 @@ class Adapter:
         return Reservoir(n, capacity)
 
     def start(self) -> None:
-        """Begin to adapt."""
         self._thread.start()
 
     def close(self) -> None:
@@ -185,7 +184,6 @@ class Adapter:
                     self._reservoir.mark()
 
     def _look_ahead(self) -> None:
-        """Is it time for a round?"""
         if self._new_s < self._next_s or len(self._reservoir) < LEAST_WINDOWS:
             return
         with self._rounds.changing:

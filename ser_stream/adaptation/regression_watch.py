@@ -106,7 +106,6 @@ class Watch:
         return None
 
     def status(self) -> dict[str, float]:
-        """How they compare, in plain numbers."""
         figures = self._figures() if self._pairs else {}
         return {
             "windows": self._seen,

@@ -36,11 +36,9 @@ class Round:
     thread: threading.Thread | None = None
 
     def report(self, progress: float) -> None:
-        """Say how far it is."""
         self.progress = progress
 
     def status(self) -> dict[str, Any]:
-        """How it stands."""
         return {
             "number": self.number,
             "progress": round(self.progress, 3),

@@ -76,7 +76,6 @@ class Inbox:
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Drop what waits."""
         with self._changed:
             self._waiting.clear()
             self._changed.notify_all()

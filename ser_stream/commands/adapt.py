@@ -40,7 +40,6 @@ class Whose:
 
     @property
     def stored(self) -> Stored:
-        """What is on disk."""
         return Stored.find(self.config, self.model)
 
 

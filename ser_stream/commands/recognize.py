@@ -58,7 +58,6 @@ class Summary:
         return clip_scores(np.array(self.scores), self.columns, temperature)
 
     def add(self, events: Sequence[StreamEvent]) -> None:
-        """Take in what the pipeline returned."""
         for event in events:
             if isinstance(event, Prediction) and event.scores is not None:
                 self.scores.append(event.scores)

@@ -78,7 +78,6 @@ class PipelineConfig:
 
     @property
     def step_blocks(self) -> int:
-        """Blocks of 0.1 s between predictions."""
         return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
 
     @property

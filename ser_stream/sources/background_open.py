@@ -35,7 +35,6 @@ class Opener:
         self._begin(lambda: self._open(scan))
 
     def close(self) -> None:
-        """Begin to close."""
         self._begin(lambda: None)
 
     def wait(self, timeout: float) -> bool:

@@ -140,6 +140,5 @@ class Ring:
         return skipped
 
     def statistics(self) -> RingStatistics:
-        """What was lost so far."""
         with self._changed:
             return RingStatistics(self._overwritten, self._overflows)

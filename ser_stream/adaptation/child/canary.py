@@ -48,7 +48,6 @@ class Canary:
         return hear(OnnxRecognizer(bundle), self.windows)
 
     def evidence(self, before: WindowScores, after: WindowScores) -> dict[str, Any]:
-        """See `canary_evidence`."""
         return canary_evidence(self._base, before.scores, after.scores, self._labelled)
 
     def _scores(self, network: Cpac) -> FloatArray:

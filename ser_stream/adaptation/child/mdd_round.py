@@ -199,7 +199,6 @@ class EncodedDomains(Domains):
     def columns(
         self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
     ) -> Tensor:
-        """See `Domains.columns`."""
         return torch.cat(
             [
                 cropped_columns([self._source[i] for i in rows], n, rng),
@@ -229,7 +228,6 @@ class FrameDomains(Domains):
     def columns(
         self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
     ) -> Tensor:
-        """See `Domains.columns`."""
         here, there = self._encoders
         return torch.cat(
             [

@@ -39,7 +39,6 @@ class Entry:
     evidence: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored."""
         return asdict(self)
 
     @classmethod
@@ -148,7 +147,6 @@ class StoreState:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored."""
         return {
             "version": VERSION,
             "base": self.base,

@@ -142,7 +142,6 @@ class Store:
 
     @property
     def state(self) -> StoreState:
-        """All that is stored, as of now."""
         return self._state
 
     @property

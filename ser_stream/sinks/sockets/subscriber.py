@@ -55,7 +55,6 @@ class Subscriber:
     # Coming and going.
 
     def begin(self) -> None:
-        """The connection is there."""
         if self._authorized:
             self._join(None)
         else:
@@ -73,7 +72,6 @@ class Subscriber:
         self._greet()
 
     def on_disconnect(self) -> None:
-        """The connection is no more."""
         self.ending = True
         self._queue = DropQueue()
         self._cancel_timer()

@@ -87,7 +87,6 @@ class Subscribers:
         return True
 
     def leave(self, subscriber: Subscriber) -> None:
-        """A subscriber has disconnected."""
         self._strangers.pop(subscriber, None)
         self._refused.discard(subscriber)
         if subscriber in self._members:
@@ -108,7 +107,6 @@ class Subscribers:
         return self._snapshot.greeting() if self._begun else []
 
     def deliver(self, message: Message) -> None:
-        """Send to all."""
         self._snapshot.follow(message)
         self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
