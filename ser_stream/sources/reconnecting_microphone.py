@@ -155,7 +155,7 @@ class RecoveringMicrophone:
 
     def _recovered(self) -> None:
         seconds = time.monotonic() - self._since
-        what = "it is heard again" if self._dead else "it is there"
+        what = "it delivers sound again" if self._dead else "it is there"
         detail = f"{self.info.device}: {what}, after {seconds:.1f} s"
         self._say(AudioState.HEALTHY, detail)
         self._dead = False

@@ -123,7 +123,7 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
 def test_with_too_little_speech_there_is_no_round(job: RoundJob) -> None:
     error = failure(job, reservoir(39))
     assert error.kind == "too_little"
-    assert str(error) == "only 39 windows of speech were heard; needed: 40"
+    assert str(error) == "only 39 windows of speech; needed: 40"
     assert list(job.out.iterdir()) == []
 
 

@@ -27,7 +27,7 @@ def step_back() -> None:
 def end_with(parent: int) -> None:
     """Have the system kill this process when its parent ends, however that happens.
 
-    Where it does not know that wish, the round ends when nobody reads what it says.
+    Where the system cannot do that, the round ends when its output has no reader.
 
     Args:
         parent: process that is expected to be the parent.
