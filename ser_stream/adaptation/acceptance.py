@@ -235,7 +235,7 @@ _CHECKS: tuple[Callable[[Evidence, Limits, Sequence[Evidence]], str | None], ...
     _parity,
 )
 ROUNDING = 1e-6
-"""What a mean of numbers up to 1 may be above 1."""
+"""Error by which a mean of numbers up to 1 may exceed 1."""
 
 
 def _value(evidence: Evidence, name: str) -> Any:
@@ -257,7 +257,7 @@ def _number(evidence: Evidence, name: str, most: float = math.inf) -> float:
 
 
 def _of_versions(e: Evidence, name: str, most: float) -> tuple[float, float, float]:
-    """Of the active version, of the candidate, and of the base."""
+    """The values of the active version, of the candidate, and of the base."""
     return (
         _number(e, f"{name}_before", most),
         _number(e, f"{name}_after", most),
@@ -276,7 +276,7 @@ def _interval(e: Evidence, name: str) -> tuple[float, float]:
 
 
 def _numbers(earlier: Sequence[Evidence], name: str) -> list[float]:
-    """Of those that have it: a round that was stopped has no evidence."""
+    """The values that there are: a round that was stopped has no evidence."""
     values = [one.get(name) for one in earlier]
     return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
 

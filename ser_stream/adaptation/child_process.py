@@ -25,7 +25,7 @@ from ser_stream.pipeline.bundle import Bundle
 CHILD = (sys.executable, "-P", "-m", "ser_stream.adaptation.child")
 """`-P`: what happens to lie in the present folder is no module of ours."""
 VERSION = 1
-"""Of the job's line."""
+"""Version of the job's line."""
 LIMIT_S = 1800.0
 """Longest round. It has the processor only when no other process wants it."""
 POLL_S = 0.1
@@ -94,7 +94,7 @@ class RoundJob:
 
     @property
     def line(self) -> bytes:
-        """As the child reads it, before the windows."""
+        """The line of JSON that the child reads before the windows."""
         fields = {
             "version": VERSION,
             "bundle": str(self.bundle),

@@ -7,7 +7,7 @@ from typing import Any
 from ser_stream.adaptation.adapter import Adapter
 
 MOST_BYTES = 15 * 1024
-"""Of an answer's history: a line of the protocol holds 16 KiB."""
+"""Bytes of an answer's history: a line of the protocol holds 16 KiB."""
 Answer = dict[str, Any]
 
 

@@ -25,14 +25,14 @@ class Round:
     """A round that runs."""
 
     number: int
-    """Of the entry that its verdict will be in the history."""
+    """Number of the history's entry for its verdict."""
     staged: Path
-    """Where its candidate comes to lie."""
+    """Folder of its candidate."""
     began: float = field(default_factory=time.monotonic)
     progress: float = 0.0
     """The share that is done, 0 to 1."""
     stopped: str = ""
-    """Why it is to end before its time."""
+    """Why it is to stop early."""
     thread: threading.Thread | None = None
 
     def report(self, progress: float) -> None:
@@ -173,7 +173,7 @@ class Rounds:
                 self._wake()
 
     def _learn(self, this: Round) -> tuple[dict[str, Any], str | None]:
-        """What the child found, and what speaks against it."""
+        """The child's evidence, and the reason to reject its candidate."""
         job = RoundJob.of(
             self._in_force.bundle,
             self._pack,

@@ -33,7 +33,7 @@ class Whose:
     """Whose adaptation is meant."""
 
     socket: str | None = None
-    """Of the daemon; if given, only that daemon is asked."""
+    """The daemon's control socket; if given, only that daemon is asked."""
     config: Path | None = None
     model: str | None = None
     """None for any that a daemon adapts, or else the one that is configured."""

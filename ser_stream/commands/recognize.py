@@ -39,9 +39,9 @@ class Summary:
     """What the pipeline said about one recording."""
 
     scores: list[FloatArray] = field(default_factory=list)
-    """Of the steps with speech."""
+    """Scores of the steps with speech."""
     columns: list[int] = field(default_factory=list)
-    """Of the windows of these steps."""
+    """Lengths of the windows of these steps."""
     segments: list[EmotionEvent] = field(default_factory=list)
     """The ends of the steady emotions."""
     speech_s: float = 0.0

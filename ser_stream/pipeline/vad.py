@@ -17,7 +17,7 @@ from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
 
 SILERO_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""Of the model file carried in `silero/`."""
+"""SHA-256 of the model file in `silero/`."""
 SILERO = "silero_vad_16k_sequence.onnx"
 VAD_LENGTH = 512
 """Samples the detector takes at a time."""

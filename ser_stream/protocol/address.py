@@ -22,7 +22,7 @@ class Address:
 
     kind: Literal["stdout", "unix", "tcp", "ws"]
     path: str = ""
-    """Of a Unix socket; absolute."""
+    """File of a Unix socket; absolute."""
     host: str = ""
     """Name or number, IPv6 without brackets."""
     port: int = 0

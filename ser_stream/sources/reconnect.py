@@ -85,7 +85,7 @@ class Search:
             raise
 
     def found(self) -> None:
-        """It delivers audio: no more signs are needed."""
+        """Stop looking for signs: the device delivers audio."""
         self._signs.close()
 
     def drop(self) -> None:

@@ -12,7 +12,7 @@ import torch
 from ser_stream.nn.cpac import Cpac
 
 SHARES = (1.0, 0.5, 0.25)
-"""Of the step, tried in turn."""
+"""Shares of the step, tried in turn."""
 
 
 def backed_off(

@@ -42,11 +42,11 @@ class RoundConfig:
     batch_size: int = 32
     """Windows of either domain in a step."""
     learning_rate: float = 3e-4
-    """Of the network, at the beginning; it falls to 0 along a half cosine."""
+    """Learning rate of the network at first; it falls to 0 along a half cosine."""
     encoder_rate: float = 0.1
-    """The encoder's learning rate, as a part of it."""
+    """The encoder's learning rate, as a part of that."""
     adversarial_rate: float = 1e-2
-    """Of f', which begins from nothing."""
+    """Learning rate of f', which begins untrained."""
     gamma: float = 1.5
     eta: float = 1.0
     statistics_share: float = 0.8
@@ -178,7 +178,7 @@ class Domains:
         n: int,
         rng: np.random.Generator,
     ) -> Tensor:
-        """Of `n` columns of windows of the source and of the target."""
+        """Batches of `n` encoder frames of windows of the source and of the target."""
         raise NotImplementedError
 
 

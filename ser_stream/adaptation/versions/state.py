@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast, get_args
 
 VERSION = 1
-"""Of the file; raised when an older reader would misunderstand it."""
+"""Version of the file; raised when an older reader would misunderstand it."""
 KEPT_VERSIONS = 3
 """The active one and its two predecessors."""
 KEPT_ENTRIES = 200
@@ -71,7 +71,7 @@ class Version:
 
     @property
     def number(self) -> int:
-        """Of the entry that accepted it."""
+        """Number of the entry that accepted it."""
         digits = self.folder.partition("-")[0]
         return int(digits) if digits.isdecimal() else 0
 
@@ -95,7 +95,7 @@ class StoreState:
 
     @property
     def next_number(self) -> int:
-        """Of the entry to come."""
+        """Number of the entry to come."""
         # Of a history that was lost, the versions' names still have the numbers.
         known = [version.number for version in self.versions]
         known += [entry.number for entry in self.history[-1:]]

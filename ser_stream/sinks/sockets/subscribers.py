@@ -64,7 +64,7 @@ class Subscribers:
         self.max_subscribers = max(1, min(self.max_subscribers, files))
 
     def await_auth(self, stranger: Subscriber) -> None:
-        """A connection has been made and has yet to show the token."""
+        """Note a connection that has yet to show the token."""
         self._empty.clear()
         if len(self._strangers) >= self.max_strangers:
             # The oldest: a client that knows the token does not take long.
@@ -113,7 +113,7 @@ class Subscribers:
             subscriber.deliver(message)
 
     def watch(self, subscriber: Subscriber) -> None:
-        """How far a subscriber is behind has changed."""
+        """Note that a subscriber is further behind, or less."""
         if self._backpressure is not None:
             self._backpressure.watch(subscriber)
 
