@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from ser_stream.errors import SourceError
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
@@ -17,6 +19,8 @@ from ser_stream.pipeline.values import (
     Chunk,
     EmotionEvent,
     FloatArray,
+    Gap,
+    Prediction,
     SpeechWindow,
     StreamEvent,
     named,
@@ -26,6 +30,8 @@ from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
 from ser_stream.sources.file import read_pieces
 
+Event = Prediction | EmotionEvent
+"""What a stream gives; `type` tells them apart."""
 MAX_STEP_S = 0.2
 """Seconds between two predictions of a recording: with long steps a short one might
 end before the second of them."""
@@ -143,6 +149,8 @@ class Model:
         else:
             source = ArrayInput()
             pieces = [source.feed(recording, rate), source.finish()]
+            if not np.size(recording):
+                raise SourceError("there are no samples in the array")
         config = replace(self.config, step_s=min(self.config.step_s, MAX_STEP_S))
         heard = record(pieces, self.recognizer, self.bundle.front_end, config)
         scores = heard.scores(self.bundle.clip_temperature)
@@ -185,7 +193,7 @@ class Stream:
         self._model = model
         self.reset()
 
-    def feed(self, samples: ArrayLike, rate: int = SAMPLE_RATE) -> list[StreamEvent]:
+    def feed(self, samples: ArrayLike, rate: int = SAMPLE_RATE) -> list[Event]:
         """Take the next samples; return what they cause, in order of time.
 
         Args:
@@ -199,9 +207,10 @@ class Stream:
         """
         return self._hear(self._input.feed(samples, rate))
 
-    def flush(self) -> list[StreamEvent]:
+    def flush(self) -> list[Event]:
         """The end of the audio: the last events. What is fed then is a new stream."""
-        events = [*self._hear(self._input.finish()), *self._pipeline.flush()]
+        events = self._hear(self._input.finish())
+        events += _without_gaps(self._pipeline.flush())
         self.reset()
         return events
 
@@ -211,7 +220,12 @@ class Stream:
         self._pipeline = self._model.pipeline()
         self._next = 0
 
-    def _hear(self, samples: FloatArray) -> list[StreamEvent]:
+    def _hear(self, samples: FloatArray) -> list[Event]:
         chunk = Chunk(self._next, samples)
         self._next = chunk.end
-        return self._pipeline.feed(chunk)
+        return _without_gaps(self._pipeline.feed(chunk))
+
+
+def _without_gaps(events: Iterable[StreamEvent]) -> list[Event]:
+    # There are none: every chunk begins where the last one ended.
+    return [event for event in events if not isinstance(event, Gap)]

@@ -52,22 +52,24 @@ class ArrayInput:
 
 
 def _frames(samples: ArrayLike) -> FloatArray:
-    given = np.asarray(samples)
+    try:
+        given = np.asarray(samples)
+    except ValueError as error:
+        raise SourceError(f"samples are no array: {error}") from None
     frames = given[:, None] if given.ndim == 1 else given
     if frames.ndim != 2 or not 1 <= frames.shape[1] <= MAX_CHANNELS:
         raise SourceError(
             f"samples have shape {given.shape}; allowed: (n,), or (n, channels) of 1 "
             f"to {MAX_CHANNELS} channels"
         )
-    # A copy: what waits for its step must not change with the caller's buffer.
-    result: FloatArray = frames.astype(np.float32)
-    if given.dtype == np.int16:
-        return result / np.float32(32768)
-    if not np.issubdtype(given.dtype, np.floating):
+    is_int16 = given.dtype == np.int16
+    if not is_int16 and not np.issubdtype(given.dtype, np.floating):
         raise SourceError(
             f"samples are {given.dtype}; allowed: floats from -1 to 1, or int16"
         )
-    return result
+    # A copy: what waits for its step must not change with the caller's buffer.
+    result: FloatArray = frames.astype(np.float32)
+    return result / np.float32(32768) if is_int16 else result
 
 
 def _said(kind: tuple[int, int]) -> str:

@@ -1,7 +1,6 @@
 """The adaptation pack: what is in it is what was heard, and no other one is taken."""
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -458,18 +457,3 @@ def test_a_bundle_is_exported_without_naming_the_command(
         monkeypatch.setattr(sys, "argv", ["export", *words])
         assert main() == ModelError.exit_status
         assert "there is no checkpoint none.pt" in capsys.readouterr().err
-
-
-def test_a_pack_is_verified_without_the_libraries_that_read_it() -> None:
-    code = (
-        "import sys\n"
-        "from ser_stream.adaptation.pack import find_pack, load_pack\n"
-        "from ser_stream.pipeline.bundle import load_bundle\n"
-        "bundle = load_bundle('open')\n"
-        "load_pack(find_pack(bundle), bundle)\n"
-        "print([m for m in ('torch', 'onnx', 'safetensors') if m in sys.modules])"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert found.stdout == "[]\n"
