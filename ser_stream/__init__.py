@@ -1,4 +1,4 @@
-"""ser-stream: a daemon that hears how people sound, and a library that does.
+"""ser-stream: live speech emotion recognition, as a daemon and as a library.
 
     model = ser_stream.load("open")
     model.recognize("talk.wav").label
