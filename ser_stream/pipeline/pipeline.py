@@ -275,6 +275,7 @@ class Pipeline:
             label=self._recognizer.labels[best] if certain else UNCERTAIN,
             scores=scores,
             columns=len(columns),
+            labels=self._recognizer.labels,
         )
 
     def _hand_out(

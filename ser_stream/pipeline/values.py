@@ -8,8 +8,10 @@ Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
           -> EmotionEvent
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,11 @@ EncoderState = tuple[FloatArray, ...]
 
 SAMPLE_RATE = 16_000
 """Hertz; everything after the sources runs at this rate."""
+
+
+def named(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
+    """Scores by label."""
+    return dict(zip(labels, map(float, scores), strict=True))
 
 
 class SpeechState(StrEnum):
@@ -111,10 +118,29 @@ class Block:
         return 200 + 1600 * self.index
 
 
+class _Span:
+    """Seconds beside sample indices, for who does not count samples."""
+
+    __slots__ = ()
+    start: int
+    end: int
+
+    @property
+    def start_s(self) -> float:
+        """`start` in seconds."""
+        return self.start / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        """`end` in seconds."""
+        return self.end / SAMPLE_RATE
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
+class Prediction(_Span):
     """The result of one step, raw."""
 
+    type: ClassVar[Literal["prediction"]] = "prediction"
     start: int
     """Sample index at which the evidence begins."""
     end: int
@@ -136,9 +162,10 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class EmotionEvent:
+class EmotionEvent(_Span):
     """A change of the steady emotion."""
 
+    type: ClassVar[Literal["emotion"]] = "emotion"
     phase: Phase
     id: int
     """Numbers the emotions of this stream from 1."""
@@ -169,9 +196,10 @@ class SpeechWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(_Span):
     """Samples that were lost, reported before what comes after them."""
 
+    type: ClassVar[Literal["gap"]] = "gap"
     start: int
     end: int
     reason: str = "overflow"

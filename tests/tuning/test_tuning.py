@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser_stream.commands.recognize import read_chunks
 from ser_stream.errors import ConfigError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechState
+from ser_stream.sources.file import read_pieces
 from ser_stream.tuning import figures as tuning_figures
 from ser_stream.tuning.figures import Tally, count, delay, flips, last_of, tally
 from ser_stream.tuning.replay import SettingsGrid, replay
@@ -140,14 +139,7 @@ def test_a_stream_of_silence_has_no_emotion() -> None:
 def minute(data: Path) -> tuple[Stream, list[EmotionEvent]]:
     """The bundled minute through the pipeline: what it recorded, what it said."""
     bundle = load_bundle("open")
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
-    events = [
-        event
-        for chunk in read_chunks(data / "emodb_minute.flac")
-        for event in pipeline.feed(chunk)
-    ]
-    events += pipeline.flush()
+    recording = Model(bundle).record(read_pieces(data / "emodb_minute.flac"))
     with (data / "emodb_minute.csv").open() as file:
         segments = [
             Segment(
@@ -157,9 +149,8 @@ def minute(data: Path) -> tuple[Stream, list[EmotionEvent]]:
             )
             for row in csv.DictReader(file)
         ]
-    predictions = [e for e in events if isinstance(e, Prediction)]
-    emotions = [e for e in events if isinstance(e, EmotionEvent)]
-    return Stream(predictions, segments), emotions
+    emotions = [told.event for told in recording.told]
+    return Stream(recording.predictions, segments), emotions
 
 
 def test_a_replay_of_real_speech_starts_what_the_pipeline_started(

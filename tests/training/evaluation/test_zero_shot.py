@@ -9,11 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ser_stream.commands.recognize import read_chunks, summarize
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from tests.helpers.paths import CHECKPOINT
 from training.corpora import Utterance
 from training.evaluation.zero_shot import opensmile_baseline as opensmile_svm
@@ -50,14 +48,11 @@ def test_a_clip_is_scored_as_recognize_does(corpora: Path, model: ScoredModel) -
     result, curves = run(model, corpora, ["far"])
     found = result["corpora"]["far"]
     bundle = load_bundle("open")
-    recognizer = OnnxRecognizer(bundle)
+    loaded = Model(bundle)
     right = []
     for path in sorted((corpora / "far").glob("*.flac")):
         if path.stem[5] in EMOTIONS:
-            summary = summarize(read_chunks(path), recognizer, bundle, PipelineConfig())
-            scores = summary.whole_scores(bundle.clip_temperature)
-            assert scores is not None
-            said = bundle.labels[int(scores.argmax())]
+            said = loaded.recognize(path).label
             right.append(said == EMOTIONS[path.stem[5]])
     assert (found["n"], found["dropped"]) == (5, {"boredom": 1})
     assert found["WAR"] == pytest.approx(100 * np.mean(right))

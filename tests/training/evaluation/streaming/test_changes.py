@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from ser_stream.pipeline.recording import Recording, Told
 from ser_stream.pipeline.values import (
     EmotionEvent,
     FloatArray,
@@ -15,9 +16,9 @@ from ser_stream.pipeline.values import (
     SpeechState,
 )
 from ser_stream.tuning.streams import Segment
-from training.evaluation.record import Recording, Told, active_labels
 from training.evaluation.streaming.changes import (
     Delay,
+    active_labels,
     count,
     delays,
     quantile,
