@@ -41,7 +41,7 @@ def control(
         AccessError: if the socket belongs to another user.
         ConfigError: if the address is not that of a Unix socket.
         UnreachableError: if it does not answer in time.
-        ProtocolError: if whoever listens there is no ser-stream.
+        ProtocolError: if the program that listens there is no ser-stream.
     """
     command = COMMANDS.get(do)
     if timeout is None:
