@@ -15,6 +15,7 @@ from ser_stream.cli.options import (
     Window,
     table_flags,
 )
+from ser_stream.sinks import forms
 
 
 class Pace(StrEnum):
@@ -78,8 +79,8 @@ def listen(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where events go, any number of times: stdout:, unix:///PATH, "
-            "tcp://HOST:PORT, ws://HOST:PORT. [default: stdout:]",
+            help=f"Where events go, any number of times: {', '.join(forms().values())}."
+            " [default: stdout:]",
             metavar="URI",
         ),
     ] = None,

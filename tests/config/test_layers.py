@@ -317,25 +317,20 @@ def test_what_turns_out_to_be_wrong_later_is_named_too(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "notify", "wait", "waits"),
+    ("to", "systemd", "wait", "waits"),
     [
-        (["stdout:"], "", None, False),
-        (["stdout:", "unix:///a"], "", None, True),
-        (["stdout:"], "/run/notify", None, True),
-        (["unix:///a"], "/run/notify", False, False),
-        (["stdout:"], "", True, True),
+        (["stdout:"], False, None, False),
+        (["stdout:", "unix:///a"], False, None, True),
+        (["stdout:"], True, None, True),
+        (["unix:///a"], True, False, False),
+        (["stdout:"], False, True, True),
     ],
 )
 def test_a_service_waits_for_its_microphone_and_a_terminal_does_not(
-    file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    to: list[str],
-    notify: str,
-    wait: bool | None,
-    waits: bool,
+    file: Path, to: list[str], systemd: bool, wait: bool | None, waits: bool
 ) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", notify)
-    assert settings(file, to=to, wait=wait).config.waits is waits
+    config = settings(file, to=to, wait=wait).config
+    assert config.waits(service=config.serves or systemd) is waits
 
 
 @pytest.mark.parametrize(
