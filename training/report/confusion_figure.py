@@ -37,7 +37,7 @@ def draw_confusion(cells: Cells, path: Path) -> str | None:
                 continue
             _matrix(axis, cell, f"{name}, {selection}: WAR {cell.mean('WAR'):.1f}")
             if not cell.complete:
-                run = f"{len(cell.scored)} of {cell.n_expected} folds"
+                run = f"{len(cell.scores)} of {cell.n_expected} folds"
                 notes.append(f"{name}, {selection}: {run}")
     save(figure, path)
     return (

@@ -11,7 +11,6 @@ from training.paper.reproduce.constants import READINGS
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cells
 from training.report.load import Run
-from training.report.tables import by_selection
 from training.report.wording import system_name
 
 _PAIRS = ("casia-emodb", "emodb-casia")
@@ -67,7 +66,7 @@ def _draw(axis: Axes, cells: Cells, one: Wanted) -> None:
     runs = cells.select(protocol, system, place, part)
     epochs, values, n_runs = mean_curve(runs, metric)
     axis.plot(epochs, values, color="#444444", lw=1)
-    for selection, cell in by_selection(cells, protocol, system, place, part).items():
+    for selection, cell in cells.by_selection(protocol, system, place, part).items():
         if cell is not None:
             mean, ink = cell.mean(metric), SELECTION_COLOURS[selection]
             label = f"{selection} {mean:.1f}"

@@ -11,7 +11,6 @@ from training.report.curve_figure import draw_curves
 from training.report.interval_figure import draw_intervals
 from training.report.published import Published
 from training.report.tsne_figures import TSNE, draw_tsne
-from training.report.wording import NOT_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +22,6 @@ class Drawn:
     file: Path | None
     """None: not run."""
     caption: str
-
-    def markdown(self, folder: str) -> list[str]:
-        """Heading, picture, caption."""
-        lines = [f"### {self.name}: {self.title}", ""]
-        if self.file is None:
-            return [*lines, NOT_RUN, ""]
-        picture = f"![{self.name}: {self.title}]({folder}/{self.file.name})"
-        return [*lines, picture, "", self.caption, ""]
 
 
 def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:

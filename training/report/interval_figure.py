@@ -10,7 +10,6 @@ from training.paper.reproduce.constants import READINGS
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cell, Cells
 from training.report.published import RERUN, Published
-from training.report.tables import by_selection
 from training.report.wording import system_name
 
 _STEP = 0.15
@@ -56,7 +55,7 @@ def _of_cpac(cells: Cells, published: Published) -> list[Line]:
             f"{name}\n{system_name(system).removeprefix('CPAC, ')}",
             published.value("1", "CPAC", place, "WAR"),
             published.value(RERUN, "CPAC", place, "WAR"),
-            by_selection(cells, "paper-10fold", system, place),
+            cells.by_selection("paper-10fold", system, place),
         )
         for place, name in CORPORA.items()
         for system in READINGS
@@ -70,7 +69,7 @@ def _of_caam(cells: Cells, published: Published) -> list[Line]:
             place_name(place),
             published.value(table, "CAAM", place, "UAR"),
             None,
-            by_selection(cells, "cross", "caam", place, "transductive"),
+            cells.by_selection("cross", "caam", place, "transductive"),
         )
         for table in ("2", "S3")
         for place in published.places(table)
@@ -91,7 +90,7 @@ def _draw(axis: Axes, lines: list[Line], metric: str) -> None:
             if cell is None:
                 continue
             height, ink = y + step * _STEP, SELECTION_COLOURS[selection]
-            found = cell.intervals[metric]
+            found = cell.estimate(metric).interval
             if found is not None:
                 axis.plot([found.low, found.high], [height] * 2, color=ink, lw=1.5)
             label = _once(axis, f"ours: {selection}")
