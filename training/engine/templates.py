@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-def fill(template: Path, *functions: Callable[..., str], **values: Any) -> str:
+def fill(template: Path, *functions: Callable[..., Any], **values: Any) -> str:
     """The text of a template, with one newline at its end.
 
     Args:

@@ -70,7 +70,7 @@ def mutual_mean(cells: Cells, system: str, selection: str) -> Estimate | None:
     """Transductive UAR itself, mean over CASIA to EMODB and back."""
     both = [cells.cell("cross", system, p, selection, "transductive") for p in PAIRS]
     return mean_estimate(
-        [cell and cell.estimate("UAR", seed=i) for i, cell in enumerate(both)]
+        [cell.estimate("UAR", seed=i) if cell else None for i, cell in enumerate(both)]
     )
 
 

@@ -54,7 +54,7 @@ def estimate(found: Estimate | None, sign: str = "") -> str:
 
 def shown(cell: Cell | None, metric: str) -> str:
     """Mean, interval, and how much of the cell was run."""
-    return estimate(cell and cell.estimate(metric))
+    return NOT_RUN if cell is None else estimate(cell.estimate(metric))
 
 
 def _bounds(found: Interval | None, sign: str) -> str:
