@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import FloatArray, SpeechWindow
-from ser_stream.whole_file import replace_file
 
 LEAST_WINDOWS = 40
 """Fewer are too little to learn from."""

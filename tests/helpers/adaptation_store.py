@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.versions.store import Store
+from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.bundle import (
     CARD,
     ENCODER,
@@ -31,7 +32,6 @@ from ser_stream.pipeline.bundle import (
     load_bundle,
     manifest_hash,
 )
-from ser_stream.whole_file import replace_file
 from tests.helpers.paths import OPEN
 
 

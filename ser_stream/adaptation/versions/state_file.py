@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ser_stream.adaptation.versions.bundles import found_versions
 from ser_stream.adaptation.versions.state import VERSION, StoreState
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.whole_file import replace_file
 
 STATE = "state.json"
 DAMAGED = "state.json.damaged"

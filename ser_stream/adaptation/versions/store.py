@@ -41,6 +41,7 @@ from ser_stream.adaptation.versions.state_file import (
     unwritable,
     write_state,
 )
+from ser_stream.atomic_file import PART
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -296,7 +297,7 @@ class Store:
             self._go_back(versions, damage + problems)
         clear(self._bundles, {version.folder for version in versions})
         clear(self.folder / _STAGING)
-        for part in self.folder.glob(".part-*"):  # of a file that was being replaced
+        for part in self.folder.glob(f"{PART}*"):  # of a file that was being replaced
             remove(part)
 
     def _go_back(self, versions: tuple[Version, ...], reasons: list[str]) -> Entry:

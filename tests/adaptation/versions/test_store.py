@@ -27,10 +27,10 @@ from ser_stream.adaptation.versions.state import (
 )
 from ser_stream.adaptation.versions.state_file import need_room
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.whole_file import replace_file
 from tests.helpers.adaptation_store import (
     save_reservoir,
     stage,
