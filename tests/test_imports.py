@@ -47,6 +47,7 @@ def loaded(program: str, *arguments: str) -> set[str]:
         ("ser_stream.sinks", ("numpy", "ser_stream.sources", "onnxruntime")),
         ("ser_stream.pipeline", ("numpy", "ser_stream.sources", *INSIDE)),
         ("ser_stream.protocol.messages", ("ser_stream.client", *INSIDE, *AUDIO)),
+        ("ser_stream.metrics", INSIDE),
         ("ser_stream.config", ("ser_stream.client", *INSIDE, *AUDIO)),
         ("ser_stream.model", ("ser_stream.client", "ser_stream.config", *INSIDE[:-1])),
     ],
