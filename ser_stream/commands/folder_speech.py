@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 )
-"""Of the files that are taken for recordings."""
+"""Endings of the files that are taken for recordings."""
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 

@@ -4,7 +4,7 @@ Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning 
 stream. A gap (samples that were lost) is a jump of that index and is never hidden.
 Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
 
-    Chunk -> Block -> frames (n, 39 or 78) -> capsule columns (n, 6, 64) -> Prediction
+    Chunk -> Block -> frames (n, 39 or 78) -> encoder frames (n, 6, 64) -> Prediction
           -> EmotionEvent
 """
 
@@ -54,9 +54,9 @@ class AudioState(StrEnum):
     RECOVERING = "recovering"
     """It is looked for, or opened again."""
     FAILED = "failed"
-    """Looked for in vain for long; that goes on, but somebody should look."""
+    """Looked for in vain for long; that goes on, but the operator should look."""
     PAUSED = "paused"
-    """Released because somebody asked for that."""
+    """Released on request."""
     RESUMED = "resumed"
     """Asked for again; `healthy` follows when it is there."""
 
@@ -96,7 +96,7 @@ class Condition:
 
     state: AudioState
     detail: str
-    """One line for people: why, and what happens next."""
+    """One readable line: why, and what happens next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +138,7 @@ class _Span:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction(_Span):
-    """What one step heard: raw, one for each step."""
+    """The result of one step, raw."""
 
     type: ClassVar[Literal["prediction"]] = "prediction"
     start: int
@@ -153,7 +153,7 @@ class Prediction(_Span):
     scores: FloatArray | None = None
     """Calibrated probabilities in the order of the model's labels, sum 1."""
     columns: int = 0
-    """How many capsule columns the window held, 1 to 25."""
+    """How many encoder frames the window held, 1 to 25."""
     labels: tuple[str, ...] = ()
     """The model's, in the order of the scores; empty without speech."""
 
@@ -180,14 +180,14 @@ class EmotionEvent(_Span):
     start: int
     """Sample index at which this emotion was first the candidate."""
     end: int
-    """Sample index up to which it has been heard."""
+    """Sample index up to which it lasts so far."""
     confidence: float
     """Smoothed probability of the label, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechWindow:
-    """Features of speech that was just heard, and what was made of them.
+    """Features of a window of speech, and its scores.
 
     What online adaptation learns from; `Pipeline` hands it out.
     """
@@ -195,7 +195,7 @@ class SpeechWindow:
     frames: FloatArray
     """Normalised, (8 n + 30, n_features), of a window of n columns."""
     scores: FloatArray
-    """What the model in force said of the window, (n_classes,), sum 1."""
+    """Scores of the active model for the window, (n_classes,), sum 1."""
     end: int
     """Sample index at which the window ends."""
     turn: int

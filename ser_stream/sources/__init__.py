@@ -98,7 +98,6 @@ class InputConfig:
 
     @property
     def is_microphone(self) -> bool:
-        """Whether the input is a device."""
         return self.input == "mic" or self.input.startswith("mic:")
 
 

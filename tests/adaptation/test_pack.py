@@ -1,4 +1,4 @@
-"""The adaptation pack: what is in it is what was heard, and no other one is taken."""
+"""The adaptation pack: its windows are the pipeline's, and no other pack is taken."""
 
 import shutil
 import sys
@@ -172,7 +172,7 @@ def test_a_damaged_file_of_windows_is_refused(
         read_windows(path)
 
 
-def test_the_manifest_says_what_was_heard(made: Pack, bundle: Bundle) -> None:
+def test_the_manifest_says_what_was_trained_on(made: Pack, bundle: Bundle) -> None:
     manifest = made.manifest
     assert manifest["source"]["speakers"] == ["emodb/03", "emodb/08", "emodb/10"]
     assert manifest["canary"]["speakers"] == ["emodb/11", "emodb/15"]
@@ -299,7 +299,7 @@ def test_a_pack_that_is_not_there_says_how_to_make_one(
     assert find_pack(bundle, tmp_path) == tmp_path
 
 
-def test_nothing_is_written_where_a_speaker_would_judge_himself(
+def test_nothing_is_written_where_a_canary_speaker_is_a_source_speaker(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     with pytest.raises(SourceError, match="emodb/03 would be in the source and"):
@@ -344,7 +344,7 @@ def test_a_foreign_folder_is_left_alone_and_a_pack_replaced(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full", "pack"]
 
 
-def test_the_canary_is_balanced_and_asks_nobody_what_he_may_not_say(
+def test_the_canary_is_balanced_and_has_only_the_classes_of_its_corpus(
     bundle: Bundle, tmp_path: Path
 ) -> None:
     # One speaker says nearly everything; the two others are drawn as often all the
@@ -384,7 +384,7 @@ def test_the_canary_is_balanced_and_asks_nobody_what_he_may_not_say(
             assert allowed.all()
 
 
-def test_the_canary_takes_who_was_not_trained_on_or_an_eighth() -> None:
+def test_the_canary_takes_speakers_not_trained_on_or_an_eighth() -> None:
     people = [
         replace(clip("03a01Wa"), speaker=f"{i:02}", sex=("female", "male")[i % 2])
         for i in range(10)

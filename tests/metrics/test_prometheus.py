@@ -1,4 +1,4 @@
-"""`--metrics`: figures that Prometheus can read, and nobody but this machine."""
+"""`--metrics`: figures that Prometheus can read, on this machine only."""
 
 import re
 import socket
@@ -143,7 +143,7 @@ def test_localhost_is_reached_by_the_address_of_ipv4(health: Health) -> None:
         metrics.close()
 
 
-def test_clients_that_say_nothing_hold_nobody_up(metrics: Metrics) -> None:
+def test_clients_that_say_nothing_do_not_hold_up_others(metrics: Metrics) -> None:
     with socket.create_connection(("127.0.0.1", metrics.port)):
         assert scrape(metrics.port)
         # Nor the end, which the fixture brings.
@@ -200,7 +200,7 @@ def free_port() -> int:
     return port
 
 
-def test_listen_serves_the_figures_of_what_it_hears() -> None:
+def test_listen_serves_its_figures() -> None:
     port = free_port()
     address = f"127.0.0.1:{port}"
     process = start("listen", "--input", MINUTE, "--metrics", address)

@@ -1,4 +1,4 @@
-"""Addresses are read as people write them, and what is wrong with one is said."""
+"""Addresses are read as users write them, and what is wrong with one is said."""
 
 import pytest
 
@@ -83,5 +83,5 @@ def test_a_path_too_long_for_a_socket_is_told_the_limit() -> None:
         ("tcp://localhost.example.org:1", False),
     ],
 )
-def test_it_is_known_who_reaches_an_address(uri: str, loopback: bool) -> None:
+def test_it_is_known_from_where_an_address_is_reached(uri: str, loopback: bool) -> None:
     assert parse(uri).loopback is loopback

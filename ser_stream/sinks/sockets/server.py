@@ -11,6 +11,7 @@ from typing import Protocol
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
+from ser_stream.sinks import Server, SinkOptions
 from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.listeners import Listener, open_listeners
@@ -28,7 +29,7 @@ SPARE_FILES = 48 + MORE_BY_UNIX
 """Descriptors that are kept for the microphone, a reload, the log and the rest."""
 
 
-class Server(Protocol):
+class Acceptor(Protocol):
     """What accepts connections."""
 
     def close(self) -> None:
@@ -38,7 +39,31 @@ class Server(Protocol):
         """Wait until no connection is left."""
 
 
-class SocketServer:
+def open_sink(addresses: Sequence[Address], options: SinkOptions) -> "SocketServer":
+    """Serve subscribers on all addresses, and on sockets that were inherited.
+
+    Raises:
+        SinkError: if one cannot be used; the message names what to do.
+        ConfigError: if the token cannot be read.
+        MissingLibraryError: if one is a WebSocket, and the library is not there.
+    """
+    server = SocketServer(
+        options.control,
+        live=options.live,
+        token=options.token(),
+        origins=options.origins,
+        max_subscribers=options.max_subscribers,
+    )
+    try:
+        server.open(addresses, options.inherited)
+    except BaseException:
+        server.close()
+        raise
+    _LOGGER.info("listening on %s", ", ".join(map(str, server.addresses)))
+    return server
+
+
+class SocketServer(Server):
     """Serves subscribers on any number of addresses.
 
     `send` hands a message to the loop; there it is written to each subscriber that
@@ -74,7 +99,7 @@ class SocketServer:
         self._origins = tuple(origins)
         self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
-        self._servers: list[Server] = []
+        self._servers: list[Acceptor] = []
         self._closed = False
 
     # From any thread.
@@ -146,7 +171,7 @@ class SocketServer:
             self._backpressure.stop_waiting()
 
     def close(self) -> None:
-        """Say `bye` where that was not said, and give subscribers 2 s to take it.
+        """Send `bye` where that was not sent, and give subscribers 2 s to take it.
 
         If the audio is not live, it waits for subscribers that still take something,
         until `stop_waiting`.
@@ -174,9 +199,9 @@ class SocketServer:
                 # The system may keep more waiting than we accept at once.
                 listening.listen(socket.SOMAXCONN)
 
-    async def _server(self, address: Address, listening: socket.socket) -> Server:
+    async def _server(self, address: Address, listening: socket.socket) -> Acceptor:
         if address.kind == "ws":
-            server: Server = await load_websocket().serve(
+            server: Acceptor = await load_websocket().serve(
                 listening, address, self._subscribers, self._origins
             )
             return server

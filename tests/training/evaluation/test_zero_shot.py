@@ -1,4 +1,4 @@
-"""Corpora that a model never heard, and openSMILE with an SVM beside it."""
+"""Corpora that are not in a model's training, and openSMILE with an SVM beside it."""
 
 import csv
 from collections.abc import Sequence
@@ -44,9 +44,7 @@ def model() -> ScoredModel:
     return load_scored_model("open")
 
 
-def test_a_clip_is_heard_as_recognize_hears_it(
-    corpora: Path, model: ScoredModel
-) -> None:
+def test_a_clip_is_scored_as_recognize_does(corpora: Path, model: ScoredModel) -> None:
     result, curves = run(model, corpora, ["far"])
     found = result["corpora"]["far"]
     bundle = load_bundle("open")
@@ -81,7 +79,7 @@ def test_a_checkpoint_says_the_same_as_its_bundle(
         assert ours["corpora"]["far"][key] == theirs["corpora"]["far"][key]
 
 
-def test_what_the_model_was_trained_on_is_not_unseen(
+def test_what_the_model_was_trained_on_is_not_zero_shot(
     corpora: Path, model: ScoredModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="emodb: the model was trained on it"):

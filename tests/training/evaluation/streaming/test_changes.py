@@ -78,7 +78,7 @@ def test_a_change_is_missed_where_the_event_comes_after_the_next_change() -> Non
     assert [d.seconds for d in delays(told, SEGMENTS)] == [math.inf, math.inf]
 
 
-def test_an_emotion_that_was_wrong_until_the_change_tells_nobody_of_it() -> None:
+def test_an_emotion_that_was_wrong_until_the_change_does_not_tell_it() -> None:
     told = [start(2.0, "sad")]
     assert delays(told, SEGMENTS[:2]) == [Delay("sad", math.inf)]
     # Unless it begins anew, as after a pause.

@@ -73,7 +73,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crossval(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cross-validation of two folds, both with the packaged model's weights.
 
-    The first says that it heard nobody, so it judges everybody.
+    The first says that it has no training speakers, so it scores all.
     """
     folder = tmp_path_factory.mktemp("crossval")
     saved = load_checkpoint(CHECKPOINT)
@@ -185,7 +185,7 @@ def test_a_bundle_with_another_card_goes_on_with_its_figures(
     assert json.loads((out / "stream-eval.json").read_text()) == result
 
 
-def test_kept_streams_give_the_same_figures_to_a_search_of_thresholds(
+def test_stored_streams_give_the_same_figures_to_a_search_of_thresholds(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     result, out, _ = whole
@@ -278,7 +278,7 @@ def test_settings_that_make_no_sense_are_refused(
         StreamEvalConfig(**{"model": DEFAULT_MODEL, "corpora": Path(), **changed})
 
 
-def test_networks_of_other_labels_or_another_front_end_judge_nobody(
+def test_networks_of_other_labels_or_another_front_end_are_refused(
     corpora: Path, crossval: Path, tmp_path: Path
 ) -> None:
     saved = load_checkpoint(CHECKPOINT)
