@@ -15,7 +15,7 @@ from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import Chunk
 from training.corpora import Utterance
 from training.evaluation.adaptation.conversation import Room, with_pause
-from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws
+from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws, rounded
 from training.evaluation.calibration import Calibration
 from training.evaluation.clip_steps import ClipSteps, OnnxRecorder
 from training.evaluation.record import runtime_config
@@ -120,9 +120,7 @@ def compared(
         "UAR_before": round(was.value("UAR"), 2),
         "UAR_after": round(now.value("UAR"), 2),
         "gain": round(now.value("UAR") - was.value("UAR"), 2),
-        "gain_interval": (
-            None if found is None else [round(found.low, 2), round(found.high, 2)]
-        ),
+        "gain_interval": rounded(found),
     }
 
 
