@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
-from training.engine.atomic_file import replacing
 from training.engine.templates import fill
 from training.evaluation.adaptation.plots import draw_gains, draw_rounds
 from training.evaluation.adaptation.result_file import Result, read_all
@@ -80,8 +80,7 @@ def write_page(folder: Path, page: Path) -> list[str]:
         drawn=[path.name for path in drawn],
         pictures=PICTURES,
     )
-    with replacing(page) as part:
-        part.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    replace_file(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
     return [f"{path}" for path in (page, *drawn)]
 
 
