@@ -64,18 +64,14 @@ def write_page(folder: Path, page: Path) -> list[str]:
     if "pairs" in summary:
         drawn.append(draw_gains(summary, pictures / "gains.png"))
         drawn += draw_rounds(cells, pictures / "rounds.png")
-    methods = [method for method in METHODS if method in summary]
     text = fill(
         Path(__file__).with_name("page.md.j2"),
         *(place_name, _gain, _verdicts),
-        **summary,
-        methods=methods,
-        heads=[f"{METHODS[method]}: gain" for method in methods],
-        means={method: summary[method] for method in methods},
+        summary=summary,
+        methods={m: name for m, name in METHODS.items() if m in summary},
         rounds=verdicts(entry for cell in cells for entry in cell["rounds"]),
         attacked=read_all(folder / "attacks"),
         live=read_all(folder / "cost"),
-        names=METHODS,
         few=FEW_SPEAKERS,
         drawn=[path.name for path in drawn],
         pictures=PICTURES,
