@@ -1,3 +1,3 @@
-"""ser-stream: a daemon that hears how people sound."""
+"""ser-stream: a daemon for live speech emotion recognition."""
 
 __version__ = "0.1.0"

@@ -29,7 +29,7 @@ class Connection:
             within: seconds.
 
         Raises:
-            UnreachableError: if nobody listens there.
+            UnreachableError: if nothing listens there.
             AccessError: if that is not permitted.
         """
         address = self._address

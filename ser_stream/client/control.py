@@ -39,7 +39,7 @@ def control(
         AccessError: if the socket belongs to another user.
         ConfigError: if the address is not that of a Unix socket.
         UnreachableError: if it does not answer in time.
-        ProtocolError: if whoever listens there is no ser-stream.
+        ProtocolError: if the program that listens there is no ser-stream.
     """
     deadline = time.monotonic() + timeout
     with _connect(do, _where(socket), timeout) as connection:

@@ -1,4 +1,4 @@
-"""Where messages go, as people write it: `unix:///PATH`, `tcp://HOST:PORT`, ..."""
+"""Where messages go, as users write it: `unix:///PATH`, `tcp://HOST:PORT`, ..."""
 
 import ipaddress
 import os

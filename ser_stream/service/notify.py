@@ -24,7 +24,7 @@ class Notifier:
 
         Args:
             address: path of a datagram socket, or `@` and a name in the abstract
-                namespace; None where there is nobody to tell.
+                namespace; None where there is no systemd.
             watchdog_s: seconds without `watchdog` after which systemd takes us for
                 hung; None if it does not watch.
         """
@@ -45,7 +45,7 @@ class Notifier:
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody is told: true under systemd with Type=notify."""
+        """Whether notifications are sent: true under systemd with Type=notify."""
         return self._address is not None
 
     @property

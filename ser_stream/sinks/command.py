@@ -49,7 +49,7 @@ class CommandSink:
     """Runs one command at a time, in a thread of its own.
 
     Not oftener than asked: of emotions that begin in between, the newest waits and the
-    others are skipped. What the command does, or fails to do, disturbs nobody else.
+    others are skipped. What the command does, or fails to do, disturbs nothing else.
     """
 
     def __init__(self, argv: Sequence[str] | None, every_s: float = 1.0) -> None:

@@ -1,6 +1,6 @@
-"""Standard output: JSON lines, or text for people.
+"""Standard output: JSON lines, or readable text.
 
-Live audio must not wait for whoever reads stdout: a thread writes from a bounded queue
+Live audio must not wait for the reader of stdout: a thread writes from a bounded queue
 (`thread_queue`). At fast pace the pipeline simply waits for the reader.
 """
 
@@ -49,7 +49,7 @@ class StdoutSink:
 
         Args:
             render: what is written for a message.
-            live: whether nobody may be waited for; then a thread writes.
+            live: whether nothing may wait for the reader; then a thread writes.
             alone: False where the program goes on without it; then the log says why
                 nothing is written any more.
             fd: the descriptor.
@@ -59,7 +59,7 @@ class StdoutSink:
         self._fd = fd
         self._broken = False
         self.error: OSError | None = None
-        """Why writing stopped, where that was not a reader who left."""
+        """Why writing stopped, where that was not a reader that left."""
         self._deadline = math.inf
         self._queue = ThreadQueue() if live else None
         self._thread: threading.Thread | None = None

@@ -19,7 +19,7 @@ class Source(Protocol):
 
     @property
     def info(self) -> AudioInfo:
-        """What is being heard."""
+        """Which input this is."""
 
     @property
     def live(self) -> bool:
@@ -43,16 +43,16 @@ class Source(Protocol):
 
 @runtime_checkable
 class Device(Source, Protocol):
-    """A source that can be let go and taken again, and that waits for nobody."""
+    """A source that can be released and taken again, and that never waits."""
 
     def pause(self) -> None:
-        """Release the device; `read` tells so, and then gives nothing."""
+        """Release the device; `read` returns that, and then nothing."""
 
     def resume(self) -> None:
-        """Take it again; `read` tells when that worked."""
+        """Take it again; `read` returns when that worked."""
 
     def skip_to_newest(self) -> int:
-        """Throw away what nobody has read yet; return how many samples."""
+        """Throw away what was not read yet; return how many samples."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Opens and closes a microphone beside the thread that reads it.
 
-When a sound server hangs, so does every call of PortAudio, for as long. Whoever reads
-has to go on: to answer, to be paused, to end.
+When a sound server hangs, so does every call of PortAudio, for as long. The reading
+thread has to go on: to answer, to be paused, to end.
 """
 
 import threading
@@ -89,7 +89,7 @@ def _load() -> None:
 
 
 class _Attempt(threading.Thread):
-    """A thread that nobody waits for when the process ends."""
+    """A thread that the process does not wait for at its end."""
 
     def __init__(
         self, call: "Callable[[], Microphone | None]", before: "_Attempt | None"
@@ -110,7 +110,7 @@ class _Attempt(threading.Thread):
                     self._before.microphone.close()
                 self._before = None
             self.microphone = self._call()
-        except Exception as error:  # noqa: BLE001  whoever asked shall have it
+        except Exception as error:  # noqa: BLE001  `take` raises it
             self.error = error
         finally:
             self.done.set()

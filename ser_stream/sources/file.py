@@ -106,7 +106,7 @@ class FileSource:
                         f"{self._name} is damaged or cut short after "
                         f"{self._seconds(self._taken)} s: {_reason(error)}"
                     ) from None
-                # Damage ahead: what lies before it is heard first, in small pieces.
+                # Damage ahead: what lies before it is read first, in small pieces.
                 self._rewind()
             else:
                 self._read += len(samples)

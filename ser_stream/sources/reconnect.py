@@ -87,7 +87,7 @@ class Search:
             raise
 
     def found(self) -> None:
-        """It is heard: no more signs are needed."""
+        """It delivers audio: no more signs are needed."""
         self._signs.close()
 
     def drop(self) -> None:

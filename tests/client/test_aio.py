@@ -152,5 +152,5 @@ async def test_errors_are_those_of_the_other_client(
 
 @in_a_loop
 async def test_where_nobody_listens_it_says_so(folder: Path) -> None:
-    with pytest.raises(UnreachableError, match="nobody listens on unix"):
+    with pytest.raises(UnreachableError, match="nothing listens on unix"):
         await connect(uri(folder, "unix"), reconnect=False).__aenter__()

@@ -192,7 +192,7 @@ def test_it_waits_for_a_daemon_that_is_not_there_yet(
     thread = threading.Thread(target=listen)
     thread.start()
     hub_server.wait_until(lambda: caplog.records)
-    assert "nobody listens on unix://" in caplog.text
+    assert "nothing listens on unix://" in caplog.text
     assert caplog.records[0].levelno == logging.WARNING
     with serving(uris["unix"]):
         thread.join(10)
@@ -462,7 +462,7 @@ def test_without_an_address_the_users_daemon_is_found_then_the_systems(
     own, system = folder / "ser-stream" / "ser-stream.sock", folder / "system"
     assert default_socket() == own
     monkeypatch.setattr(where, "SYSTEM_SOCKET", system)
-    with pytest.raises(UnreachableError, match=f"nobody listens on unix://{own}"):
+    with pytest.raises(UnreachableError, match=f"nothing listens on unix://{own}"):
         connect(reconnect=False)
     with serving(f"unix://{system}"):
         with connect(reconnect=False) as stream:

@@ -174,7 +174,7 @@ def test_a_signal_ends_it_in_order(
             assert process.stdout.readline().startswith(b'{"type":"hello"')
         else:
             assert process.stderr is not None
-            assert b"nobody listens" in process.stderr.readline()
+            assert b"nothing listens" in process.stderr.readline()
         process.send_signal(number)
         _, errors = process.communicate(timeout=10)
     assert process.returncode == 0
@@ -197,7 +197,7 @@ def test_it_leaves_with_its_reader_though_nothing_is_said(uri: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (["unix:///nowhere/s", "--no-reconnect"], 5, "nobody listens on unix:///no"),
+        (["unix:///nowhere/s", "--no-reconnect"], 5, "nothing listens on unix:///no"),
         (["tcp://127.0.0.1:1", "--no-reconnect"], 5, "cannot connect to tcp://127"),
         (["http://localhost:1"], 2, "unknown address 'http://localhost:1'"),
         (["unix:relative"], 2, "a Unix socket is unix:// and an absolute path"),

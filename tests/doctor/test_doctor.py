@@ -77,7 +77,7 @@ def test_a_microphone_that_hears_speech_is_in_order(
     with playing(server, tone(0.1)):
         found = judged(server, monkeypatch)
     assert found.level is Level.OK
-    assert found.text == "USB PnP hears: the loudest 0.1 s was -23 dBFS"
+    assert found.text == "USB PnP picks up sound: the loudest 0.1 s was -23 dBFS"
 
 
 def test_one_that_whispers_is_to_be_turned_up(

@@ -180,8 +180,8 @@ def test_the_user_s_service_hears_through_the_sound_server_of_the_session(
     systemd.run(*systemctl, "enable", "--now", "ser-stream.socket")
     doctor = (*user, PROGRAM, "doctor", "--seconds", "0.5")
     said = systemd.run(*doctor, check=False).stdout
-    assert "systemd starts the daemon when somebody connects" in said
-    assert "it is inactive, and starts when somebody connects" in said
+    assert "systemd starts the daemon when a program connects" in said
+    assert "it is inactive, and starts when a program connects" in said
     woken = systemd.run(*user, PROGRAM, "status", "--json", check=False)
     assert json.loads(woken.stdout)["pid"] != heard["pid"]
 

@@ -35,14 +35,14 @@ class Server(Protocol):
         """Accept no more."""
 
     async def wait_closed(self) -> None:
-        """Wait until nobody is connected."""
+        """Wait until no connection is left."""
 
 
 class SocketServer:
     """Serves subscribers on any number of addresses.
 
-    `send` hands a message to the loop; there it is written to whoever takes it, and
-    waits in a bounded backlog for each of the others.
+    `send` hands a message to the loop; there it is written to each subscriber that
+    takes it, and waits in a bounded queue for each of the others.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SocketServer:
 
     @property
     def closed(self) -> bool:
-        """True after `close`; that nobody listens now is no reason to end."""
+        """True after `close`; without subscribers it goes on."""
         return self._closed
 
     @property
@@ -132,7 +132,7 @@ class SocketServer:
         self._loop.run(self._serve())
 
     def send(self, message: Message, /) -> None:
-        """Tell all subscribers; waits for them only if the audio is not live."""
+        """Send to all subscribers; waits for them only if the audio is not live."""
         if self._closed or not self._loop.started:
             return
         message.line  # noqa: B018  encoded here, once for all
@@ -141,15 +141,15 @@ class SocketServer:
         self._loop.call(self._deliver, message)
 
     def stop_waiting(self) -> None:
-        """A stop was asked for: wait for nobody; safe from a signal handler."""
+        """A stop was asked for: wait no longer; safe from a signal handler."""
         if self._backpressure is not None:
             self._backpressure.stop_waiting()
 
     def close(self) -> None:
         """Say `bye` where that was not said, and give subscribers 2 s to take it.
 
-        If the audio is not live, whoever still takes something is waited for, until
-        `stop_waiting`.
+        If the audio is not live, it waits for subscribers that still take something,
+        until `stop_waiting`.
         """
         if self._closed:
             return
@@ -186,8 +186,8 @@ class SocketServer:
         )
 
     async def _part(self) -> None:
-        # First nobody is accepted any more, and who just was becomes a subscriber. A
-        # server that is closed forgets him instead, and leaves him waiting.
+        # First accepting ends, and connections just accepted become subscribers. A
+        # server that is closed forgets these instead, and leaves them waiting.
         for listener in self._listeners:
             for listening in listener.sockets:
                 asyncio.get_running_loop().remove_reader(listening)

@@ -1,4 +1,4 @@
-"""What somebody is told who comes late: `hello`, and how things stand."""
+"""What a subscriber that joins is sent: `hello`, and the present state."""
 
 from typing import Any
 

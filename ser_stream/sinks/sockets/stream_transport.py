@@ -8,8 +8,8 @@ from ser_stream.sinks.sockets.socket_options import set_options, unsent_bytes
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 
-# Shared by all: it is emptied before the loop turns to anybody else. Small, so that
-# one who pours lines in takes his turn like everybody.
+# Shared by all: it is emptied before the loop turns to another connection. Small, so
+# that a subscriber that pours lines in takes its turn like the others.
 _BUFFER = memoryview(bytearray(4096))
 
 
@@ -66,7 +66,7 @@ class StreamTransport(asyncio.BufferedProtocol):
         self._listen()
 
     def _listen(self) -> None:
-        # Who does not read is not listened to: answers would only pile up.
+        # A subscriber that does not read may not ask: answers would pile up.
         if self.blocked or self._subscriber.busy:
             self._transport.pause_reading()
         else:

@@ -1,6 +1,6 @@
 """One subscriber, whatever it is connected by: what it is told, and what it may ask.
 
-Everything here runs in the thread of the hub's loop.
+Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class Subscriber:
         self._linger = False
         self.kind = transport.kind
         self.ending = False
-        """True when the last line is written or queued; nothing is heard any more."""
+        """True when the last line is written or queued; requests are ignored then."""
         self.busy = False
         """True while a request is carried out; the next must wait."""
         self._authorized = (
@@ -231,7 +231,7 @@ class Subscriber:
         self._refuse(None, "wrong_token", text)
         self.finish("protocol")
 
-    # Control: only where the permissions of a file decide who may.
+    # Control: only where the permissions of a file decide who may connect.
 
     def _begin_control(self, request: Request) -> None:
         if self.kind != "unix" or self._subscribers.control is None:

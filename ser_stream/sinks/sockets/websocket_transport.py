@@ -20,8 +20,8 @@ from ser_stream.sinks.sockets.subscribers import Subscribers
 class Connection(library.ServerConnection):
     """A connection that says when it is blocked.
 
-    And one that does not listen to whoever does not read: answers, also the library's
-    own to pings, would pile up without end.
+    And one that takes nothing from a client that does not read: answers, also the
+    library's own to pings, would pile up without end.
     """
 
     authorized = False
