@@ -10,7 +10,7 @@ from typing import Any
 
 COMMAND = [sys.executable, "-m", "ser_stream"]
 ENVIRONMENT = {
-    **os.environ,
+    **{k: v for k, v in os.environ.items() if not k.startswith("SER_STREAM_")},
     "XDG_CONFIG_HOME": "/nonexistent",
     "XDG_DATA_HOME": "/nonexistent",
 }
