@@ -1,4 +1,4 @@
-"""What may be asked of a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
+"""Control requests to a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from ser_stream.adaptation.adapter import Adapter
 
 MOST_BYTES = 15 * 1024
-"""Of an answer's history: a line of the protocol holds 16 KiB."""
+"""Bytes of an answer's history: a line of the protocol holds 16 KiB."""
 Answer = dict[str, Any]
 
 

@@ -114,7 +114,7 @@ def listen(
         bool | None,
         typer.Option(
             "--adapt/--no-adapt",
-            help="Fit the model to the voices and the microphone while it hears, "
+            help="Fit the model to the voices and the microphone while it listens, "
             "without labels; see `adapt --help`. Needs the extra adapt. [default: "
             "no-adapt]",
         ),
@@ -135,7 +135,7 @@ def listen(
 ) -> None:
     """Tell live which emotion a voice carries, how sure that is, and when it changes.
 
-    Without arguments it hears the default microphone. Standard output gets one JSON
+    Without arguments it takes the default microphone. Standard output gets one JSON
     object a line (see docs/protocol.md), or text on a terminal; standard error gets
     the log. With --to it serves programs on sockets too, or instead. Ctrl-C ends it in
     order; SIGHUP reads the configuration file again.

@@ -25,14 +25,13 @@ class Whose:
     """Whose adaptation is meant."""
 
     socket: str | None = None
-    """Of the daemon; who names one wants to hear of that daemon alone."""
+    """The daemon's control socket; if given, only that daemon is asked."""
     config: Path | None = None
     model: str | None = None
     """None for any that a daemon adapts, or else the one that is configured."""
 
     @property
     def stored(self) -> Stored:
-        """What is on disk."""
         return Stored.find(self.config, self.model)
 
 

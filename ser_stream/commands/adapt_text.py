@@ -1,4 +1,4 @@
-"""What `ser-stream adapt ...` prints for people."""
+"""The readable output of `ser-stream adapt ...`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -6,7 +6,7 @@ from ser_stream.service.systemd import Systemd
 
 
 def listen(settings: Settings) -> None:
-    """Hear until the input ends, a signal comes, or nobody reads any more.
+    """Run until the input ends, a signal comes, or the reader leaves.
 
     Raises:
         SerStreamError: for everything that the user can mend.

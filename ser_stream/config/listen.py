@@ -46,7 +46,7 @@ class ListenConfig:
     to: tuple[str, ...] = (STDOUT,)
     """Addresses of the outputs."""
     format: Format = "auto"
-    """Of standard output."""
+    """Form of standard output."""
     token_file: str | None = None
     """File that holds the token subscribers over a network must know."""
     allow_origin: tuple[str, ...] = ()

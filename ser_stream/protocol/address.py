@@ -30,7 +30,7 @@ class Address:
     kind: str
     """`stdout`, `unix`, `tcp`, `ws`, ..."""
     path: str = ""
-    """Of a Unix socket; absolute."""
+    """File of a Unix socket; absolute."""
     host: str = ""
     """Name or number, IPv6 without brackets."""
     port: int = 0

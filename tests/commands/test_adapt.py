@@ -46,7 +46,7 @@ ALONE = Whose(config=NO_CONFIG)
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No daemon of anybody's, and a folder for state of our own."""
+    """No other daemon, and a folder for state of our own."""
     monkeypatch.setattr(where, "SYSTEM_SOCKET", tmp_path / "none.sock")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -99,7 +99,7 @@ def test_what_a_daemon_has_left_is_told_without_one(
     assert said["frozen"] is True
     assert said["rounds"] == {"accepted": 0, "rejected": 1, "rolled_back": 0}
     assert said["last"]["reason"] == "canary recall falls"
-    # Who names a socket wants to know of that daemon.
+    # A named socket means that daemon alone.
     with pytest.raises(NotRunningError, match=r"none\.sock"):
         command("adapt.status", Whose("/nonexistent/none.sock"), False)
 
@@ -112,7 +112,7 @@ def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
     with Store.open(folder, base) as store:
         store.accept(stage(store), "better", {})
         store.reservoir_path.write_bytes(b"what was heard")
-        # While it is held, only who holds it can do that.
+        # While it is held, only the daemon that holds it can do that.
         for do in ("adapt.freeze", "adapt.rollback", "adapt.reset"):
             with pytest.raises(NotRunningError, match="has no control socket here"):
                 command(do, ALONE, False)

@@ -359,7 +359,7 @@ def test_adaptation_has_a_flag_beside_its_keys(file: Path) -> None:
     assert off["adapt.enabled"].origin == "--no-adapt"
     on = resolve(file, {"adapt.enabled": True}, environment={})
     assert on["adapt.enabled"].origin == "--adapt"
-    # Without either, nothing of the model or of what is heard is touched.
+    # Without either, nothing of the model or of the input is touched.
     assert not settings(file).config.adapt.enabled
     assert off.changes(settings(file, text))[0].live is False
 

@@ -86,7 +86,7 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert kinds.index(("emotion", "end")) < kinds.index(("status", "lost"))
     audio = [m["state"] for m in sink.of("status")]
     assert audio == ["lost", "recovering", "healthy"]
-    # Whoever subscribes is told of the other device.
+    # Subscribers are told of the other device.
     assert [m["audio"]["device"] for m in sink.of("hello")] == ["Scripted", "Other"]
     assert worker.health.overflows == 0
     assert worker.health.gaps == 1

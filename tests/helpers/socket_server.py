@@ -1,4 +1,4 @@
-"""A real hub on real sockets, and simple subscribers that read it line by line."""
+"""A real server on real sockets, and simple subscribers that read it line by line."""
 
 import contextlib
 import json
@@ -105,7 +105,7 @@ def begin(server: SocketServer) -> None:
 def serving(
     *uris: str, begun: bool = True, token: str | None = None, **options: Any
 ) -> Iterator[SocketServer]:
-    """A hub that listens on `uris` and has said hello."""
+    """A server that listens on `uris` and has sent hello."""
     server = SocketServer(SinkOptions(token=lambda: token, **options))
     try:
         server.open([parse(uri) for uri in uris])

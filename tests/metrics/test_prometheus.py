@@ -1,4 +1,4 @@
-"""`--metrics`: figures that Prometheus can read, and nobody but this machine."""
+"""`--metrics`: figures that Prometheus can read, on this machine only."""
 
 import re
 import socket
@@ -144,7 +144,7 @@ def test_localhost_is_reached_by_the_address_of_ipv4(health: Health) -> None:
         metrics.close()
 
 
-def test_clients_that_say_nothing_hold_nobody_up(metrics: Metrics) -> None:
+def test_clients_that_say_nothing_do_not_hold_up_others(metrics: Metrics) -> None:
     with socket.create_connection(("127.0.0.1", metrics.port)):
         assert scrape(metrics.port)
         # Nor the end, which the fixture brings.
@@ -194,7 +194,7 @@ def test_without_the_library_its_extra_is_named(
         Metrics.start("127.0.0.1:0", health, dict, lambda: 0)
 
 
-def test_nothing_is_loaded_where_nobody_asked_for_it() -> None:
+def test_nothing_is_loaded_without_the_flag() -> None:
     program = (
         "import ser_stream.config, ser_stream.metrics, sys; "
         "print([m for m in ('prometheus_client', 'http.server') if m in sys.modules])"
@@ -215,7 +215,7 @@ def free_port() -> int:
     return port
 
 
-def test_listen_serves_the_figures_of_what_it_hears() -> None:
+def test_listen_serves_its_figures() -> None:
     port = free_port()
     address = f"127.0.0.1:{port}"
     process = start("listen", "--input", MINUTE, "--metrics", address)

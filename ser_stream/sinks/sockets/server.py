@@ -150,7 +150,7 @@ class SocketServer(Server):
             self._backpressure.stop_waiting()
 
     def close(self) -> None:
-        """Say `bye` where that was not said, and give subscribers 2 s to take it.
+        """Send `bye` where that was not sent, and give subscribers 2 s to take it.
 
         If the audio is not live, it waits for subscribers that still take something,
         until `stop_waiting`.
