@@ -1,27 +1,19 @@
 """`ser-stream adapt ...`: what online adaptation does, and what it has learnt."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.control import Json, Socket
-from ser_stream.cli.options import Config, Model
+from ser_stream.cli.control import Socket
+from ser_stream.cli.options import Config, Json, Model
 from ser_stream.protocol.commands import COMMANDS
 
 adapt_app = group(
     "adapt", "Online adaptation: see it, steer it, or adapt a model to recordings."
 )
-
-
-class Scope(StrEnum):
-    """What a round may change."""
-
-    whole = "whole"
-    cheap = "cheap"
 
 
 EPILOG = (
@@ -127,7 +119,7 @@ def adapt_folder(
         ),
     ] = None,
     scope: Annotated[
-        Scope | None,
+        Literal["whole", "cheap"] | None,
         typer.Option(
             help="Change the whole network, or a cheap subset of it. [default: "
             "adapt.scope of the configuration, else cheap]"
@@ -159,7 +151,7 @@ def adapt_folder(
     flags = {
         "model": model,
         "adapt.pack": None if pack is None else str(pack),
-        "adapt.scope": scope.value if scope else None,
+        "adapt.scope": scope,
     }
     if not adapt(folder, out, build_config(config, flags), rounds, as_json):
         raise typer.Exit(1)
