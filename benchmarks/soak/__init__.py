@@ -1,9 +1,9 @@
 """The daemon under load, under faults and over hours; `docs/soak.md` is made by it.
 
 parts                      the parts, and their stored results
-load, microphone           M1 and M2: subscribers of all kinds; a device that comes and goes
-hostile, faults            M3 and M4: hostile_lines, attack; fault_limits, fault_reloads
-long, service              M5: a day of audio; M6 and M7: what needs systemd and a browser
+load, microphone           M1, M2: all kinds of subscribers; a device that vanishes
+hostile, faults            M3, M4: hostile_lines, attack; fault_limits, fault_reloads
+long, service              M5: a day of audio; M6, M7: what needs systemd and a browser
 daemon, listen_run         a `ser-stream listen` on sockets; one on a microphone
 load_generator             many subscribers in a process of their own, load_process:
 listener, slow_clients     those that read and check; those that do not

@@ -59,7 +59,7 @@ _ROWS = (
     ),
     Command(
         "adapt.status",
-        """Show how far it is: the version in force, the speech so far, the last verdict.
+        """Show how far it is: the version in force, seconds of speech, last verdict.
 
         Where no daemon answers, what it has left on disk.
 
