@@ -133,9 +133,9 @@ def adapt_folder(
 ) -> None:
     """Adapt a model to recordings, without labels, and write it as a bundle.
 
-    Hears them as `listen` would, then learns from the speech in them as `listen
-    --adapt` does, under the same guard: what makes the model worse is refused, with the
-    reason and exit status 1, and nothing is written. Needs the extra adapt.
+    Finds the speech in them as `listen` would, then learns from it as `listen --adapt`
+    does, under the same guard: what makes the model worse is rejected, with the reason
+    and exit status 1, and nothing is written. Needs the extra adapt.
 
     A bundle that was made so can be adapted again, with the pack of the model it grew
     from.
