@@ -1,1 +1,1 @@
-"""The paper's tables as cells: each a system on a fold, each a file in results/."""
+"""The paper's tables as experiments: each a system on a fold, a file in results."""
