@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -12,7 +13,7 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
-from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, FloatArray
 from ser_stream.sources import MAX_RATE, MIN_RATE
 from ser_stream.sources.pacing import Pacer
 from ser_stream.sources.resample import MonoResampler
@@ -106,7 +107,7 @@ class FileSource:
                         f"{self._name} is damaged or cut short after "
                         f"{self._seconds(self._taken)} s: {_reason(error)}"
                     ) from None
-                # Damage ahead: what lies before it is heard first, in small pieces.
+                # Damage ahead: what lies before it is read first, in small pieces.
                 self._rewind()
             else:
                 self._read += len(samples)
@@ -125,6 +126,19 @@ class FileSource:
 
     def __exit__(self, *exception: object) -> None:
         self._file.close()
+
+
+def read_pieces(path: Path) -> Iterator[FloatArray]:
+    """All samples of a file, mono at 16 kHz, in pieces of 0.2 s, (n,).
+
+    Raises:
+        SourceError: if it cannot be read, wherever in it that shows.
+    """
+    with FileSource(path, realtime=False) as source:
+        while not source.ended:
+            chunk = source.read(1.0)
+            if chunk is not None:
+                yield chunk.samples
 
 
 def check_readable(path: Path) -> None:

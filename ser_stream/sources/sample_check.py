@@ -32,7 +32,7 @@ class SampleCheck:
             bad = np.nonzero(~np.isfinite(samples).all(axis=1))[0][0]
             raise SourceError(
                 f"{self._name}: sample {position + int(bad)} is not a number "
-                "(NaN or infinite); the file is damaged"
+                "(NaN or infinite); the audio is damaged"
             )
         if max(-low, high) <= 1.0:
             return samples

@@ -1,4 +1,4 @@
-"""What was heard is kept within bounds, in balance, and as features only."""
+"""Windows are stored within bounds, in balance, and as features only."""
 
 import io
 import pickle
@@ -29,7 +29,7 @@ N_FEATURES = 78
 
 @pytest.fixture(scope="module")
 def heard() -> list[SpeechWindow]:
-    """A minute of speech, as the pipeline hears it."""
+    """A minute of speech, as windows of the pipeline."""
     bundle = load_bundle("open")
     windows: list[SpeechWindow] = []
     pipeline = Pipeline(
@@ -69,7 +69,7 @@ def ends(reservoir: Reservoir) -> list[int]:
     return [kept.end for kept in reservoir.windows()]
 
 
-def test_it_keeps_what_was_heard_in_order_to_half_precision(
+def test_it_stores_windows_in_order_to_half_precision(
     heard: list[SpeechWindow],
 ) -> None:
     reservoir = Reservoir(N_CLASSES)

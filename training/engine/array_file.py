@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.engine.atomic_file import replacing
+from ser_stream.atomic_file import replace_file
 
 Arrays = dict[str, np.ndarray]
 
@@ -18,8 +18,7 @@ def write_arrays(path: Path, arrays: Arrays, *, compress: bool = True) -> None:
     # Whole in memory first: a full disk in the middle of an archive is untidy.
     archive = io.BytesIO()
     save(archive, allow_pickle=False, **arrays)
-    with replacing(path) as part:
-        part.write_bytes(archive.getbuffer())
+    replace_file(path, archive.getbuffer())
 
 
 def cached_arrays(path: Path, compute: Callable[[], Arrays]) -> Arrays:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError, SourceError
-from training.engine.atomic_file import replacing
 from training.engine.git_revision import git_revision
 
 Result = dict[str, Any]
@@ -50,8 +50,7 @@ class ResultStore:
             f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}"
             for k, v in content.items()
         ]
-        with replacing(self.path(name)) as part:
-            part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+        replace_file(self.path(name), "{\n" + ",\n".join(lines) + "\n}\n")
 
     def read(self, path: Path) -> Result:
         """Read one result.
@@ -132,8 +131,7 @@ def locked(folder: Path, *, wait: bool) -> Iterator[bool]:
 
 def write_json(path: Path, content: Result) -> None:
     """Write what is made of results, atomically."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    replace_file(path, json.dumps(content, indent=1) + "\n")
 
 
 def _flat(values: Result, prefix: str = "") -> Result:

@@ -31,7 +31,7 @@ class ScoredClip:
     steps: Scores
     """Of every step, (n_steps, n_classes)."""
     whole: Scores | None
-    """Of the clip, (n_classes,); None where the gate heard no speech."""
+    """Of the clip, (n_classes,); None where the speech gate found no speech."""
     uncertain: float
     """Threshold under which its steps are called `uncertain`."""
 
@@ -45,7 +45,7 @@ class ScoredClip:
         return cls(clip, steps, calibration.whole(clip), uncertain)
 
     def predicted(self, n_classes: int) -> int:
-        """The clip's class; `n_classes`, which is always wrong, where none is heard."""
+        """The clip's class; `n_classes`, which is always wrong, without speech."""
         return n_classes if self.whole is None else int(self.whole.argmax())
 
 
@@ -95,8 +95,8 @@ def by(
 def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, Any]:
     """Metrics of some clips, in percent; calibration errors from 0 to 1.
 
-    A class that none of them has counts for nothing; a clip in which the gate heard no
-    speech counts as wrong.
+    A class that none of them has counts for nothing; a clip in which the speech gate
+    found no speech counts as wrong.
     """
     truth = [one.clip.truth for one in scored]
     predicted = [one.predicted(len(labels)) for one in scored]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
-from training.engine.atomic_file import replacing
 from training.engine.result_store import Result
 from training.evaluation.adaptation.plots import draw_gains, draw_rounds
 from training.evaluation.adaptation.result_file import read_all
@@ -70,8 +70,7 @@ def write_page(folder: Path, page: Path) -> list[str]:
         drawn.append(draw_gains(summary, pictures / "gains.png"))
         drawn += draw_rounds(cells, pictures / "rounds.png")
     text = "\n".join(_sections(summary, cells, folder, [p.name for p in drawn]))
-    with replacing(page) as part:
-        part.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    replace_file(page, f"{before}{BEGIN}\n\n{text}\n{END}{after}")
     return [f"{path}" for path in (page, *drawn)]
 
 

@@ -9,11 +9,11 @@ import torch
 from tqdm import tqdm
 
 from ser_stream.errors import ConfigError
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, ResultStore, locked, write_json
-from training.evaluation.record import runtime_config
 from training.evaluation.streaming.evaluate_group import Benched
 from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
 from training.evaluation.streaming.noises import Noise, load_noises

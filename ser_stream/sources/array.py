@@ -1,0 +1,77 @@
+"""Arrays that a program holds -> mono at 16 kHz, piece by piece."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from ser_stream.sources.resample import MonoResampler
+from ser_stream.sources.sample_check import SampleCheck
+
+
+class ArrayInput:
+    """Takes one stream of samples; how it is cut does not matter."""
+
+    def __init__(self) -> None:
+        self._check = SampleCheck("array")
+        self._resampler: MonoResampler | None = None
+        self._position = 0
+
+    def feed(self, samples: ArrayLike, rate: int) -> FloatArray:
+        """The next samples, (n,) or (n, channels) -> mono at 16 kHz, (m,), a copy.
+
+        Raises:
+            SourceError: if rate, shape or type is none that is allowed or is not that
+                of the samples before, or a sample is NaN or infinite; nothing was
+                taken then.
+        """
+        frames = self._check(_frames(samples), self._position)
+        kind = (rate, frames.shape[1])
+        if self._resampler is None:
+            if not MIN_RATE <= rate <= MAX_RATE:
+                raise SourceError(
+                    f"rate is {rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
+                )
+            self._resampler = MonoResampler(*kind)
+        before = (self._resampler.rate, self._resampler.channels)
+        if kind != before:
+            raise SourceError(
+                f"this stream began with {_said(before)}, and now comes {_said(kind)}; "
+                "call reset() first, or give it a stream of its own"
+            )
+        self._position += len(frames)
+        return self._resampler.feed(frames)
+
+    def finish(self) -> FloatArray:
+        """What the resampler still holds at the end, (m,)."""
+        if self._resampler is None:
+            return np.zeros(0, np.float32)
+        nothing = np.zeros((0, self._resampler.channels), np.float32)
+        return self._resampler.feed(nothing, last=True)
+
+
+def _frames(samples: ArrayLike) -> FloatArray:
+    try:
+        given = np.asarray(samples)
+    except ValueError as error:
+        raise SourceError(f"samples are no array: {error}") from None
+    frames = given[:, None] if given.ndim == 1 else given
+    if frames.ndim != 2 or not 1 <= frames.shape[1] <= MAX_CHANNELS:
+        raise SourceError(
+            f"samples have shape {given.shape}; allowed: (n,), or (n, channels) of 1 "
+            f"to {MAX_CHANNELS} channels"
+        )
+    is_int16 = given.dtype == np.int16
+    if not is_int16 and not np.issubdtype(given.dtype, np.floating):
+        raise SourceError(
+            f"samples are {given.dtype}; allowed: floats from -1 to 1, or int16"
+        )
+    # A copy: what waits for its step must not change with the caller's buffer.
+    result: FloatArray = frames.astype(np.float32)
+    return result / np.float32(32768) if is_int16 else result
+
+
+def _said(kind: tuple[int, int]) -> str:
+    rate, channels = kind
+    return f"{rate} Hz in {channels} channel{'s' * (channels > 1)}"
