@@ -154,6 +154,13 @@ class Prediction(_Span):
     """Calibrated probabilities in the order of the model's labels, sum 1."""
     columns: int = 0
     """How many encoder frames the window held, 1 to 25."""
+    labels: tuple[str, ...] = ()
+    """The model's, in the order of the scores; empty without speech."""
+
+    @property
+    def by_label(self) -> dict[str, float] | None:
+        """The scores by label, or None without speech."""
+        return None if self.scores is None else named(self.scores, self.labels)
 
     @property
     def confidence(self) -> float | None:
