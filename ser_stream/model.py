@@ -98,10 +98,9 @@ class Recognition:
 
 
 class Model:
-    """A bundle, ready to hear; `ser_stream.load` makes one.
+    """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
-    It keeps nothing of what it hears: any number of streams may use it at once, also in
-    other threads.
+    It has no state: any number of streams may use it at once, also in other threads.
     """
 
     def __init__(self, bundle: Bundle, config: PipelineConfig | None = None) -> None:
@@ -133,7 +132,7 @@ class Model:
         recording: str | os.PathLike[str] | ArrayLike,
         rate: int = SAMPLE_RATE,
     ) -> Recognition:
-        """Hear a whole recording, as `ser-stream recognize` does.
+        """Recognise a whole recording, as `ser-stream recognize` does.
 
         Args:
             recording: path of a file that libsndfile reads, or samples as

@@ -394,7 +394,7 @@ def stream_eval(
 
     from training.evaluation.streaming import SECTIONS, StreamEvalConfig
     from training.evaluation.streaming import run as run_sections
-    from training.evaluation.streaming.summary import lines
+    from training.evaluation.streaming.summary import summary
 
     wanted = SECTIONS if only is None else tuple(x.strip() for x in only.split(","))
     settings = StreamEvalConfig(
@@ -412,8 +412,7 @@ def stream_eval(
     if as_json:
         _say(json.dumps(result))
         return
-    for text in lines(result):
-        _say(text)
+    _say(summary(result))
     _say(f"all of it, with pictures, in {folder}")
 
 

@@ -5,4 +5,5 @@ checkpoint     weights, the configuration that rebuilds them, and the epoch
 curves         figures of each epoch: CSV and PNG
 git_revision   which state of the code made a result
 plotting       colours and sizes of all figures
+templates      pages of results from jinja2
 """

@@ -1,5 +1,6 @@
 """`stream-eval.json` -> pictures; nothing is measured here."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from matplotlib.figure import Figure
 
 from training.engine.plotting import panels, save
 
-Groups = dict[str, dict[str, Any]]
-"""One section of the result, by group of people."""
+Result = dict[str, Any]
+Groups = Mapping[str, Any]
+"""What one section found, by the name of the group."""
 
 
-def draw(result: dict[str, Any], out: Path) -> list[Path]:
+def draw(result: Result, out: Path) -> list[Path]:
     """Draw what has been measured; return the files."""
     makers = {
         "levels": _levels,
@@ -22,22 +24,23 @@ def draw(result: dict[str, Any], out: Path) -> list[Path]:
         "calibration": _calibration,
     }
     drawn = []
+    # A group too small for a change has none to draw.
     for section, make in makers.items():
-        groups = {
+        found = {
             name: group[section]
             for name, group in result["groups"].items()
-            if section in group and group[section].get("changes", True)
+            if section in group and group[section].get("changes") != 0
         }
-        if groups:
+        if found:
             drawn.append(out / f"{section}.png")
-            save(make(groups), drawn[-1])
+            save(make(found), drawn[-1])
     return drawn
 
 
 def _levels(groups: Groups) -> Figure:
     figure, ((axes,),) = panels(1, 1, 5.5, 3.6)
     for name, found in groups.items():
-        _by_decibels(axes, found, "-o", name, {0: found["clean"]["UAR"]})
+        axes.plot(*_by_decibel(found, {0: found["clean"]}), marker="o", label=name)
     _finish(axes, "gain, dB (clipped at full scale)", "UAR, percent")
     return figure
 
@@ -48,7 +51,7 @@ def _noise(groups: Groups) -> Figure:
         for family, of in found.items():
             style = "-o" if of["seen_in_training"] else "--s"
             label = family + (" (in training)" if of["seen_in_training"] else "")
-            _by_decibels(axes, of, style, label, {})
+            axes.plot(*_by_decibel(of, {}), style, label=label)
             axes.axhline(of["clean"]["UAR"], color="black", linewidth=0.8)
         axes.set_title(name, fontsize=9)
         axes.invert_xaxis()
@@ -56,13 +59,11 @@ def _noise(groups: Groups) -> Figure:
     return figure
 
 
-def _by_decibels(
-    axes: Axes, found: dict[str, Any], style: str, label: str, more: dict[int, float]
-) -> None:
-    points = {int(k.split()[0]): c["UAR"] for k, c in found["conditions"].items()}
-    axes.plot(
-        *zip(*sorted({**points, **more}.items()), strict=True), style, label=label
-    )
+def _by_decibel(found: Result, more: Mapping[int, Result]) -> Any:
+    """Decibels and UAR, of conditions such as `10 dB`."""
+    conditions = {int(k.split()[0]): c for k, c in found["conditions"].items()}
+    points = sorted((db, c["UAR"]) for db, c in {**conditions, **more}.items())
+    return zip(*points, strict=True)
 
 
 def _early(groups: Groups) -> Figure:
