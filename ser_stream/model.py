@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,6 @@ from ser_stream.pipeline.values import (
 from ser_stream.pipeline.window import window_length
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
-from ser_stream.sources.file import read_pieces
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
@@ -143,6 +143,9 @@ class Model:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
         if isinstance(recording, str | os.PathLike):
+            # A stream needs no libsndfile.
+            from ser_stream.sources.file import read_pieces
+
             pieces: Iterable[FloatArray] = read_pieces(Path(recording))
         else:
             source = ArrayInput()
@@ -161,6 +164,12 @@ class Model:
             short=heard.short,
             emotions=heard.emotions,
         )
+
+    def configured(self, config: PipelineConfig) -> "Model":
+        """The same model under another configuration."""
+        other = copy(self)
+        other.config = config
+        return other
 
     def pipeline(
         self, listener: Callable[[SpeechWindow], None] | None = None
