@@ -16,7 +16,6 @@ from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.recording import Recording, record
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
-    Chunk,
     EmotionEvent,
     FloatArray,
     Gap,
@@ -99,10 +98,9 @@ class Recognition:
 
 
 class Model:
-    """A bundle, ready to hear; `ser_stream.load` makes one.
+    """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
-    It keeps nothing of what it hears: any number of streams may use it at once, also in
-    other threads.
+    It has no state: any number of streams may use it at once, also in other threads.
     """
 
     def __init__(self, bundle: Bundle, config: PipelineConfig | None = None) -> None:
@@ -134,7 +132,7 @@ class Model:
         recording: str | os.PathLike[str] | ArrayLike,
         rate: int = SAMPLE_RATE,
     ) -> Recognition:
-        """Hear a whole recording, as `ser-stream recognize` does.
+        """Recognise a whole recording, as `ser-stream recognize` does.
 
         Args:
             recording: path of a file that libsndfile reads, or samples as
@@ -148,7 +146,8 @@ class Model:
             pieces: Iterable[FloatArray] = read_pieces(Path(recording))
         else:
             source = ArrayInput()
-            pieces = [source.feed(recording, rate), source.finish()]
+            chunks = source.feed(recording, rate), source.finish()
+            pieces = [chunk.samples for chunk in chunks]
             if not np.size(recording):
                 raise SourceError("there are no samples in the array")
         config = replace(self.config, step_s=min(self.config.step_s, MAX_STEP_S))
@@ -205,27 +204,20 @@ class Stream:
             SourceError: if rate, shape or type is not allowed or has changed, or a
                 sample is NaN or infinite; the stream is as it was before.
         """
-        return self._hear(self._input.feed(samples, rate))
+        return self._events(self._pipeline.feed(self._input.feed(samples, rate)))
 
     def flush(self) -> list[Event]:
         """The end of the audio: the last events. What is fed then is a new stream."""
-        events = self._hear(self._input.finish())
-        events += _without_gaps(self._pipeline.flush())
+        events = [*self._pipeline.feed(self._input.finish()), *self._pipeline.flush()]
         self.reset()
-        return events
+        return self._events(events)
 
     def reset(self) -> None:
         """Forget everything, also what has begun and would still end."""
         self._input = ArrayInput()
         self._pipeline = self._model.pipeline()
-        self._next = 0
 
-    def _hear(self, samples: FloatArray) -> list[Event]:
-        chunk = Chunk(self._next, samples)
-        self._next = chunk.end
-        return _without_gaps(self._pipeline.feed(chunk))
-
-
-def _without_gaps(events: Iterable[StreamEvent]) -> list[Event]:
-    # There are none: every chunk begins where the last one ended.
-    return [event for event in events if not isinstance(event, Gap)]
+    @staticmethod
+    def _events(events: Iterable[StreamEvent]) -> list[Event]:
+        # There is no gap: every chunk begins where the last one ended.
+        return [event for event in events if not isinstance(event, Gap)]

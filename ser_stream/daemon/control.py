@@ -153,8 +153,7 @@ class Control:
     def reload(self) -> Answer:
         """Read the configuration again, load its model, and go on with both.
 
-        Of a model that is adapted, the version in force stays; another model would be
-        another matter to learn.
+        The active version of an adapted model stays; another model is refused.
 
         Raises:
             SerStreamError: if either is bad; the old ones stay.
@@ -174,7 +173,7 @@ class Control:
                     self._notifier.ready(status_text(self._worker.health))
 
     def reload_and_log(self) -> None:
-        """The same by a signal: nobody waits for an answer; the log has it."""
+        """The same by a signal: the answer goes to the log."""
         with contextlib.suppress(SerStreamError):
             self.reload()
 

@@ -99,11 +99,11 @@ class Daemon:
     def _open_sinks(self, config: ListenConfig) -> list[Sink]:
         uris = config.to
         if self._settings["to"].origin == DEFAULT and self._systemd.notifier.enabled:
-            # A service's standard output is the log, which nobody subscribes to.
+            # A service's standard output is the log: no place for events.
             uris = (f"unix://{default_socket()}",)
         options = SinkOptions(
             format=config.format,
-            # Audio that comes by the clock must not wait for whoever reads.
+            # Audio that comes by the clock must not wait for readers.
             live=config.source.paced,
             control=self._answer,
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
@@ -181,7 +181,7 @@ class Daemon:
         )
 
     def _remembered(self) -> PausedState | None:
-        """What a restart is to remember; None where nobody can ask for a pause."""
+        """What a restart is to remember; None where no control request can come."""
         paths = [
             address.path
             for server in self._servers
@@ -210,7 +210,7 @@ class Daemon:
         self._command.reconfigure(config.command, config.on_emotion_every_s)
 
     def run(self) -> None:
-        """Hear until the input ends, a signal comes, or nobody reads any more.
+        """Run until the input ends, a signal comes, or the reader leaves.
 
         Raises:
             SerStreamError: if the input or standard output fails.

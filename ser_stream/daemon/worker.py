@@ -33,7 +33,7 @@ MAX_LAG = 1.0
 
 
 class Listener(Protocol):
-    """Learns from what is heard, as `adaptation.adapter` does."""
+    """Learns from the speech, as `adaptation.adapter` does."""
 
     def hear(self, window: SpeechWindow, /) -> None:
         """Take a window of speech; see `Pipeline`."""
@@ -46,7 +46,7 @@ class Listener(Protocol):
 
 
 class Worker:
-    """Works until the source ends, a stop, or until nobody reads."""
+    """Works until the source ends, a stop, or until the reader leaves."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Worker:
         self._stop.set()
 
     def run(self) -> None:
-        """Work until the source ends, `stop` is called, or nobody reads.
+        """Work until the source ends, `stop` is called, or the reader leaves.
 
         Says `hello` first, and whatever happens ends with the last `emotion` end and
         `bye`.
@@ -114,7 +114,7 @@ class Worker:
 
     def _first_item(self) -> Chunk | Condition | None:
         # `hello` says when sample 0 was spoken, so it waits for the first samples; but
-        # not long: whoever starts this wants to know that it runs.
+        # not long: the user who starts this waits for it.
         deadline = time.monotonic() + HELLO_WAIT
         item: Chunk | Condition | None = None
         while item is None and not self._stop.is_set() and not self._source.ended:
@@ -147,8 +147,7 @@ class Worker:
     def _take(self, item: Chunk | Condition | None) -> None:
         if isinstance(item, Condition):
             if item.state in (AudioState.LOST, AudioState.PAUSED):
-                # Whoever spoke is not heard any more; what comes later is another
-                # matter.
+                # The speech has ended for us; what comes later is new speech.
                 self._flush()
             self.announcer.condition(item)
         elif item is not None and not self._is_too_late(item):
@@ -209,7 +208,7 @@ class Worker:
         self.announcer.use(bundle, config)
 
     def reconfigure(self, config: PipelineConfig) -> None:
-        """Go on with another configuration of the model in force."""
+        """Go on with another configuration of the active model."""
         self.install(self._bundle, self._recognizer, config)
 
     def adapt(

@@ -10,4 +10,5 @@ array_file     arrays that are computed once
 command_line   options that commands share
 git_revision   which state of the code made a result
 plotting       colours and sizes of all figures
+templates      pages of results from jinja2
 """

@@ -10,8 +10,9 @@ def fill(template: Path, *functions: Callable[..., Any], **values: Any) -> str:
 
     Args:
         template: its file.
-        functions: filters, each by its own name without a `_` before it.
-        values: names of the template; one that is missing is an error.
+        functions: filters, each by its own name without a `_` before it; `head` makes
+            the first two lines of a markdown table.
+        values: names of the template; printing one that is missing is an error.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -20,6 +21,9 @@ def fill(template: Path, *functions: Callable[..., Any], **values: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+    )
+    environment.filters["head"] = lambda names: (
+        f"| {' | '.join(names)} |\n|{' --- |' * len(names)}"
     )
     environment.filters |= {made.__name__.lstrip("_"): made for made in functions}
     return environment.get_template(template.name).render(values).rstrip() + "\n"

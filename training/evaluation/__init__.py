@@ -1,7 +1,6 @@
 """How good a model is.
 
 clip_steps      labelled clips through the runtime's pipeline, step by step
-record          samples -> all that the pipeline returned, and when
 crossval        leave-speakers-out cross-validation
 metrics         UAR, WAR and the rest of what manifest and card give
 calibration     temperatures, and the calibration error

@@ -153,7 +153,7 @@ def stream_eval(
     Sections that are finished are read, not computed again.
     """
     from training.evaluation.streaming import SECTIONS, StreamEvalConfig, run
-    from training.evaluation.streaming.summary import lines
+    from training.evaluation.streaming.summary import summary
 
     settings = StreamEvalConfig(
         model=bundle,
@@ -170,8 +170,7 @@ def stream_eval(
     if as_json:
         say(json.dumps(result))
         return
-    for text in lines(result):
-        say(text)
+    say(summary(result))
     say(f"all of it, with pictures, in {folder}")
 
 

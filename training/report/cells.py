@@ -24,7 +24,7 @@ N_FOLDS = {
 """Folds of a corpus: as EmoBox gives them; one for each speaker."""
 PARTS = {"transductive": 1, "inductive": 2, "supervised": 1}
 """Ways to score in `cross`, and their folds: the inductive one halves the speakers."""
-_KEY = ["protocol", "system", "place", "selection", "part"]
+_KEY = ["protocol", "system", "place", "part", "selection"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class Cell:
     protocol: str
     system: str
     place: str
-    selection: str
     part: str
     """`""`, or in `cross` one of `PARTS`."""
+    selection: str
     scores: pd.DataFrame
     """A row a fold: fold, seed, epochs, the metrics in percent, and its `Scored`."""
     n_expected: int
@@ -84,11 +84,7 @@ class Cell:
         """For `results.json`."""
         recall = pd.DataFrame([scored.recall for scored in self.folds]).mean()
         return {
-            "protocol": self.protocol,
-            "system": self.system,
-            "place": self.place,
-            **({"part": self.part} if self.part else {}),
-            "selection": self.selection,
+            **{key: getattr(self, key) for key in _KEY if getattr(self, key)},
             **self.extent(),
             "clips": sum(len(scored.clips) for scored in self.folds),
             "speakers": len(self.counts.speakers),
@@ -107,8 +103,8 @@ class Cells:
         rows = [
             {
                 **{key: getattr(run, key) for key in ("protocol", "system", "place")},
-                "selection": selection,
                 "part": _part(run),
+                "selection": selection,
                 "fold": run.fold,
                 "seed": run.seed,
                 "epochs": scored.epochs,
@@ -127,7 +123,7 @@ class Cells:
         self, protocol: str, system: str, place: str, selection: str, part: str = ""
     ) -> Cell | None:
         """None where nothing was run."""
-        return self._by_key.get((protocol, system, place, selection, part))
+        return self._by_key.get((protocol, system, place, part, selection))
 
     def by_selection(
         self, protocol: str, system: str, place: str, part: str = ""
@@ -157,12 +153,13 @@ class Cells:
 
 def _cell(key: tuple[str, ...], scores: pd.DataFrame) -> Cell:
     """A seed half run counts only where no other is whole."""
-    protocol, system, place, selection, part = key
+    protocol, system, place, part, selection = key
     n_folds = n_expected(protocol, place, part)
     whole = scores[scores.groupby("seed")["fold"].transform("size") >= n_folds]
     kept = scores if whole.empty else whole
-    n = n_folds * kept["seed"].nunique()
-    return Cell(protocol, system, place, selection, part, kept, n)
+    return Cell(
+        protocol, system, place, part, selection, kept, n_folds * kept["seed"].nunique()
+    )
 
 
 def n_expected(protocol: str, place: str, part: str = "") -> int:

@@ -124,14 +124,13 @@ def _read(path: Path, parts: Sequence[str]) -> Run:
         )
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
+            raise ValueError(f'it has no "schema": {SCHEMA}')
+        return _parse(path, parts, name, stored)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise _foreign(path, f"it is not JSON: {error}") from error
-    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
-        raise _foreign(path, f'it has no "schema": {SCHEMA}')
-    try:
-        return _parse(path, parts, name, stored)
     except KeyError as error:
         raise _foreign(path, f"it has no {error}") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:

@@ -1,7 +1,6 @@
 """All of `results/` -> `docs/results.md`, its figures beside it, and `results.json`."""
 
 import json
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,8 @@ _CONSTANTS = {
     "selections": SELECTIONS,
     "rerun": RERUN,
     "emobox": EMOBOX,
+    "adaptation": adaptation,
     "not_run": wording.NOT_RUN,
-    "none_published": wording.NONE_PUBLISHED,
-    "base": adaptation.BASE,
-    "adapted": adaptation.ADAPTED,
-    "parts": adaptation.PARTS,
-    "mutual": adaptation.PAIRS,
-    "paper_distances": adaptation.PAPER_DISTANCES,
 }
 
 
@@ -134,8 +128,7 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
     )
     return {
         "cells": cells,
-        "mutual_mean": partial(adaptation.mutual_mean, cells),
-        "quoted": partial(quoted, published),
+        "quoted": quoted,
         "published": published,
         "pairs": pairs,
         "paper": {spec: rows(spec, cells, published) for spec in PAPER_TABLES},

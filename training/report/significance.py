@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.bootstrap import SEED, Counts, Draws, Interval, of_draws
+from training.evaluation.bootstrap import (
+    SEED,
+    Counts,
+    Draws,
+    Interval,
+    of_draws,
+    rounded,
+)
 from training.report.load import Scored
 
 
@@ -37,8 +44,7 @@ class Estimate:
     @property
     def bounds(self) -> list[float] | None:
         """The interval, for JSON."""
-        found = self.interval
-        return [round(found.low, 2), round(found.high, 2)] if found else None
+        return rounded(self.interval)
 
 
 def gain(

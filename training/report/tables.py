@@ -111,7 +111,7 @@ def _systems(
 
 
 def quoted(
-    published: Published, spec: PaperTable
+    spec: PaperTable, published: Published
 ) -> list[tuple[str, str, float | None]]:
     """Place, method and WAR of others whom the paper only quotes."""
     return [

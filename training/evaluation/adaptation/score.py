@@ -16,7 +16,7 @@ from ser_stream.pipeline.recording import whole_scores
 from ser_stream.pipeline.values import Chunk
 from training.corpora import Utterance
 from training.evaluation.adaptation.conversation import Room, with_pause
-from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws
+from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws, rounded
 
 NONE = -1
 """The prediction where the gate hears no speech: always wrong."""
@@ -109,9 +109,7 @@ def compared(
         "UAR_before": round(was.value("UAR"), 2),
         "UAR_after": round(now.value("UAR"), 2),
         "gain": round(now.value("UAR") - was.value("UAR"), 2),
-        "gain_interval": (
-            None if found is None else [round(found.low, 2), round(found.high, 2)]
-        ),
+        "gain_interval": rounded(found),
     }
 
 
