@@ -25,7 +25,6 @@ from ser_stream.pipeline.values import (
     Prediction,
     StreamEvent,
 )
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from ser_stream.protocol.messages import milliseconds, named_scores
 from ser_stream.sources.file import FileSource
 
@@ -79,7 +78,7 @@ def summarize(
     for chunk in chunks:
         summary.add(pipeline.feed(chunk))
         summary.n_samples = chunk.end
-    missing = COLUMN_LENGTH - summary.n_samples
+    missing = bundle.geometry.first_step - summary.n_samples
     if missing > 0:
         # Shorter than one column: silence fills it, and the line says so.
         padding = np.zeros(missing, np.float32)

@@ -28,7 +28,6 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from ser_stream.protocol.messages import Message, MessageBuilder, bye, snapshot
 from ser_stream.sinks import Sink
 from ser_stream.sources import Device, Source
@@ -173,7 +172,7 @@ class Worker:
                 "the input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
                 self.health.end / SAMPLE_RATE,
-                COLUMN_LENGTH / SAMPLE_RATE,
+                self._bundle.geometry.first_step / SAMPLE_RATE,
             )
 
     def _first_item(self) -> Chunk | Condition | None:

@@ -4,8 +4,11 @@ Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning 
 stream. A gap (samples that were lost) is a jump of that index and is never hidden.
 Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
 
-    Chunk -> Block -> frames (n, 39 or 78) -> capsule columns (n, 6, 64) -> Prediction
+    Chunk -> Block -> frames (n, 39 or 78) -> columns (n, ...) -> Prediction
           -> EmotionEvent
+
+Columns are what the network's encoder makes of frames: encoder frames (CPAC: capsule
+columns, (n, 6, 64)). `ser_stream.pipeline.geometry` says which frames one sees.
 """
 
 from dataclasses import dataclass
@@ -127,7 +130,9 @@ class Prediction:
     scores: FloatArray | None = None
     """Calibrated probabilities in the order of the model's labels, sum 1."""
     columns: int = 0
-    """How many capsule columns the window held, 1 to 25."""
+    """How many columns the window held, 1 to `max_columns`."""
+    max_columns: int = 25
+    """In the longest window of the model; shorter ones are weaker evidence."""
 
     @property
     def confidence(self) -> float | None:
@@ -159,7 +164,7 @@ class SpeechWindow:
     """
 
     frames: FloatArray
-    """Normalised, (8 n + 30, n_features), of a window of n columns."""
+    """Normalised, of a window of whole columns; with CPAC (8 n + 30, n_features)."""
     scores: FloatArray
     """What the model in force said of the window, (n_classes,), sum 1."""
     end: int

@@ -12,7 +12,6 @@ from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer, softmax
 from ser_stream.pipeline.values import Chunk, EncoderState, FloatArray
-from ser_stream.pipeline.window import COLD_COLUMNS, COLUMN_LENGTH
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
@@ -35,6 +34,7 @@ class TorchRecognizer:
     def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
         self._model = model.eval()
         self._labels = labels
+        self.geometry = model.config.geometry
         self.steps: list[tuple[int, FloatArray]] = []
         """Number of columns and logits of every step since the list was emptied."""
 
@@ -54,7 +54,7 @@ class TorchRecognizer:
         else:
             kept = [torch.from_numpy(rows) for rows in state]
         columns, *keep = encoder.step(torch.from_numpy(frames.copy())[None], *kept)
-        first = COLD_COLUMNS if state is None else 0
+        first = self.geometry.cold_columns if state is None else 0
         return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
     @torch.no_grad()
@@ -119,8 +119,9 @@ def run_clips(
         if utterance.emotion not in labels:
             continue
         samples = read_samples(utterance.path)
-        if len(samples) < COLUMN_LENGTH:
-            samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+        missing = recognizer.geometry.first_step - len(samples)
+        if missing > 0:
+            samples = np.pad(samples, (0, missing))
         recognizer.steps = []
         Pipeline(recognizer, front_end, settings).feed(Chunk(0, samples))
         yield ClipSteps(

@@ -1,15 +1,15 @@
 """Samples -> everything that the runtime's own pipeline said about them, and when."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.values import (
-    SAMPLE_RATE,
     Chunk,
     EmotionEvent,
     FloatArray,
@@ -17,7 +17,6 @@ from ser_stream.pipeline.values import (
     Prediction,
     StreamEvent,
 )
-from ser_stream.pipeline.window import COLUMN_HOP, COLUMN_LENGTH, window_length
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,7 @@ class Recording:
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
     """The settings of `listen` without flags: the bundle's window and thresholds."""
-    longest = window_length(bundle.max_columns) / SAMPLE_RATE
-    default = PipelineConfig(smoothing=bundle.thresholds)
-    return replace(default, window_s=min(default.window_s, longest))
+    return PipelineConfig(smoothing=bundle.thresholds)
 
 
 def record(
@@ -64,8 +61,8 @@ def record(
         front_end: of the recogniser.
         config: thresholds of the gate and of the smoothing.
     """
-    if len(samples) < COLUMN_LENGTH:
-        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    first = recognizer.geometry.first_step
+    samples = np.pad(samples, (0, max(0, first - len(samples))))
     pipeline = Pipeline(recognizer, front_end, config)
     recording = Recording(len(samples), [], [], [])
 
@@ -79,9 +76,9 @@ def record(
 
     # However it is cut the pipeline says the same; cut where steps fall due, it also
     # shows what it knew at each of them.
-    step = COLUMN_HOP * config.step_blocks
+    step = BLOCK_LENGTH * config.step_blocks
     start = 0
-    for end in [*range(COLUMN_LENGTH, len(samples), step), len(samples)]:
+    for end in [*range(first, len(samples), step), len(samples)]:
         keep(pipeline.feed(Chunk(start, samples[start:end])), end)
         start = end
     keep(pipeline.flush(), len(samples))

@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
+from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.atomic_file import replacing
 from training.engine.git_revision import git_revision
@@ -189,7 +191,7 @@ def _protocol(settings: StreamEvalConfig, bundle: Bundle) -> dict[str, Any]:
         "clip_temperature": bundle.clip_temperature,
         "labels": list(bundle.labels),
         "step_s": config.step_s,
-        "window_s": config.window_s,
+        "window_s": bundle.geometry.window_length(bundle.max_columns) / SAMPLE_RATE,
         "thresholds": asdict(config.smoothing),
         "crossval_sha256": None if crossval is None else crossval_hashes(crossval),
         "hours": settings.hours,
@@ -209,7 +211,7 @@ def _begun(path: Path, protocol: dict[str, Any]) -> dict[str, Any]:
             raise TypeError
     except (ValueError, KeyError, TypeError):
         raise ConfigError(f"{path} is no result of `stream-eval`; delete it") from None
-    # What is measured goes into the card, which changes the hash of the whole bundle.
+    # Its parts are compared one by one; what has the figures may have another name.
     told = ("model", "bundle_sha256")
     other = [k for k in protocol if k not in told and before.get(k) != protocol[k]]
     if other:
@@ -227,7 +229,7 @@ def _keep(path: Path, result: dict[str, Any]) -> None:
 
 
 def _training(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = bundle.manifest.get("training", {}).get("config", {})
+    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
     return found
 
 
