@@ -6,6 +6,8 @@ network can be written into the same graphs.
 
 import logging
 import warnings
+from collections.abc import Sequence
+from inspect import Parameter, Signature
 from pathlib import Path
 
 import onnx
@@ -21,11 +23,15 @@ OPSET = 18
 class _EncoderStep(nn.Module):
     """`Encoder.step` as a forward pass, which is what the exporter takes."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, names: Sequence[str]) -> None:
         super().__init__()
         self.encoder = encoder
+        # The exporter wants each input by its name, and the network says how many.
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        signature = Signature([Parameter(name, kind) for name in ("self", *names)])
+        vars(_EncoderStep.forward)["__signature__"] = signature
 
-    def forward(self, frames: Tensor, kept: list[Tensor]) -> tuple[Tensor, ...]:
+    def forward(self, frames: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
         return self.encoder.step(frames, *kept)
 
 
@@ -44,16 +50,17 @@ def write_pair(model: Cpac, folder: Path) -> None:
     frames = torch.zeros(1, n_frames, len(model.encoder.mean))
     dynamic = geometry.frames_per_column * columns + geometry.kept_frames
     numbers = range(1, len(kept) + 1)
+    names = ["frames", *(f"kept_{i}" for i in numbers)]
     _write(
-        _EncoderStep(model.encoder),
-        (frames, kept),
-        ({1: dynamic}, [None for _ in kept]),
-        ["frames", *(f"kept_{i}" for i in numbers)],
+        _EncoderStep(model.encoder, names),
+        (frames, *kept),
+        ({1: dynamic}, *(None for _ in kept)),
+        names,
         ["columns", *(f"keep_{i}" for i in numbers)],
         folder / ENCODER,
     )
     with torch.no_grad():
-        example, *_ = model.encoder.step(frames, *kept)
+        example = torch.zeros(model.encoder.step(frames, *kept)[0].shape)
     _write(
         model.head, (example,), ({1: columns},), ["columns"], ["logits"], folder / HEAD
     )
@@ -61,7 +68,7 @@ def write_pair(model: Cpac, folder: Path) -> None:
 
 def _write(
     module: nn.Module,
-    example: tuple[Tensor | list[Tensor], ...],
+    example: tuple[Tensor, ...],
     dynamic: tuple[object, ...],
     inputs: list[str],
     outputs: list[str],
