@@ -3,8 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What `make listen` hears: a file, mic, mic:NAME or -. The bundled minute of speech by
-# default.
+# The input of `make listen`: a file, mic, mic:NAME or -. The bundled minute by default.
 INPUT ?= tests/data/emodb_minute.flac
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -16,7 +15,7 @@ MODELS ?= $(or $(XDG_DATA_HOME),$(HOME)/.local/share)/ser-stream/models
 help:                       ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 18
 
-listen: $(VENV)/.base       ## install the runtime, then hear INPUT (a file, or mic)
+listen: $(VENV)/.base       ## install the runtime, then listen to INPUT (a file, or mic)
 	$(BIN)/ser-stream listen --input "$(INPUT)"
 
 install: $(VENV)/.all       ## .venv with all extras and tools

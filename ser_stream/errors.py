@@ -9,7 +9,7 @@ SerStreamError              1
 ├── MissingLibraryError    69   a library or extra is not installed
 └── StoppedError          130   a signal came before what was asked for was done
 
-QuietEndError               0   no error at all: a signal, or nobody reads any more
+QuietEndError               0   no error at all: a signal, or the reader has left
 
 Each message says what was wrong, what is allowed, and what to do next; the command
 line prints it as one line on stderr.
@@ -25,10 +25,10 @@ class SerStreamError(Exception):
 
 
 class QuietEndError(BaseException):
-    """Nothing is wrong: a signal came, or whoever read the output has gone.
+    """Nothing is wrong: a signal came, or the reader of the output has left.
 
-    No `Exception`, as KeyboardInterrupt is none: it can come anywhere, and who handles
-    whatever a library raises must not take it for an error.
+    No `Exception`, as KeyboardInterrupt is none: it can come anywhere, and a handler of
+    all that a library raises must not take it for an error.
     """
 
 

@@ -1,7 +1,7 @@
 """The log, on standard error: text, JSON lines, or what journald understands.
 
 Nothing that happens to standard error may stop or slow the daemon: a full disk, a
-closed descriptor, a pipe that nobody reads. What cannot be written is left out,
+closed descriptor, a pipe without a reader. What cannot be written is left out,
 counted, and told when there is room again.
 """
 
@@ -20,12 +20,12 @@ STDERR = 2
 PATIENCE = 0.05
 """Seconds that the rest of a long message may wait for a slow reader."""
 PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
-"""Of syslog, which journald reads from `<6>` at the beginning of a line."""
+"""Priorities of syslog, which journald reads from `<6>` at the start of a line."""
 _ORDINARY = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 
 class TextFormatter(logging.Formatter):
-    """For people: `ser-stream: info: message`."""
+    """For terminals: `ser-stream: info: message`."""
 
     def format(self, record: logging.LogRecord) -> str:
         return f"ser-stream: {record.levelname.lower()}: {super().format(record)}"
@@ -80,7 +80,7 @@ class StderrHandler(logging.Handler):
             self._lost += 1
 
     def close(self) -> None:
-        """Close the descriptor, unless it is that of everybody."""
+        """Close the descriptor, unless it is the shared one."""
         if self._fd != STDERR:
             with contextlib.suppress(OSError):
                 os.close(self._fd)
@@ -132,7 +132,7 @@ def setup(level: str = "info", format: str = "auto") -> None:
 
 
 def report(message: str) -> None:
-    """Tell of an error that ends the program, in the format that was set up."""
+    """Log an error that ends the program, in the format that was set up."""
     root = logging.getLogger()
     if not any(isinstance(handler, StderrHandler) for handler in root.handlers):
         setup()

@@ -25,9 +25,9 @@ SYSTEM_SOCKET = Path("/run/ser-stream/ser-stream.sock")
 
 
 def default_socket() -> Path:
-    """Where a daemon listens that nobody gave an address, and clients look first.
+    """Where a daemon listens without an address, and clients look first.
 
-    The user's own place; the system's for who has none, as a service.
+    The user's own place; the system's for a user who has none, as a service.
     """
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
     # The specification: a relative path is to be ignored.

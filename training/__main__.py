@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import SerStreamError
-from training.engine.atomic_file import replacing
 
 if TYPE_CHECKING:
     from ser_stream.pipeline.values import FloatArray
@@ -223,8 +223,7 @@ def unseen(
     result, curves = run(judge, corpora, names, svm_cache=cache, say=_say)
     _say(table(result))
     if out is not None:
-        with replacing(out) as part:
-            part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        replace_file(out, json.dumps(result, indent=1) + "\n")
         plot_risk_coverage(curves, None, 1.0, out.with_suffix(".png"))
         _say(f"all of it in {out}")
 
@@ -343,8 +342,7 @@ def thresholds(
     question = Question(bundle, crossval, corpora, Rule(min_coverage, max_flips), seed)
     text = json.dumps(choose_thresholds(question), indent=1)
     if out is not None:
-        with replacing(out) as part:
-            part.write_text(text + "\n", encoding="utf-8")
+        replace_file(out, text + "\n")
     _say(text)
 
 
@@ -396,7 +394,7 @@ def stream_eval(
 
     from training.evaluation.streaming import SECTIONS, StreamEvalConfig
     from training.evaluation.streaming import run as run_sections
-    from training.evaluation.streaming.summary import lines
+    from training.evaluation.streaming.summary import summary
 
     wanted = SECTIONS if only is None else tuple(x.strip() for x in only.split(","))
     settings = StreamEvalConfig(
@@ -414,8 +412,7 @@ def stream_eval(
     if as_json:
         _say(json.dumps(result))
         return
-    for text in lines(result):
-        _say(text)
+    _say(summary(result))
     _say(f"all of it, with pictures, in {folder}")
 
 

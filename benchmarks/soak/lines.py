@@ -53,7 +53,7 @@ class Original:
     def __init__(self) -> None:
         self._lines: dict[int, bytes] = {}
         self.newest = 0
-        """The highest `seq` that anybody got."""
+        """The highest `seq` that any subscriber got."""
         self.different = 0
         """How many lines were not what another subscriber got."""
 

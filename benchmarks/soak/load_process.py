@@ -104,7 +104,7 @@ class LoadGenerator:
             finally:
                 listener.leave(rudely=chance.random() < 0.5)
             if listener.gone:
-                await asyncio.sleep(0.1)  # nobody is there any more
+                await asyncio.sleep(0.1)  # all have disconnected
 
     async def _tick(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.soak import host
 from benchmarks.soak.checks import Check, rows
+from ser_stream.atomic_file import replace_file
 
 Result = dict[str, Any]
 
@@ -75,12 +76,7 @@ def run(part: Part, scale: float, out: Path) -> Result:
         found, finished = {"checks": rows([check])}, False
     seconds = round(time.monotonic() - begin, 1)
     result = head | {"seconds": seconds, "finished": finished} | found
-    out.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: two parts may run at a time, and one be interrupted.
-    path = out / f"{part.name}.json"
-    draft = path.with_suffix(".part")
-    draft.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    draft.replace(path)
+    replace_file(out / f"{part.name}.json", json.dumps(result, indent=1) + "\n")
     return result
 
 

@@ -1,20 +1,19 @@
-"""The recogniser fits itself to who is in front of it, without labels, and is watched.
+"""Online adaptation: the model is fitted to its speakers without labels, and guarded.
 
 settings, libraries   what may be set, and what must be installed
-reservoir             speech that was heard: bounded, balanced, features only
-kept_windows          its windows, and how they travel as bytes
+reservoir             windows of recent speech: bounded, balanced, features only
+stored_windows        these windows as bytes: in a file, on their way to the child
 pack                  labelled windows of the source, and the weights, beside a bundle
-round_runner          one round of learning in a child process: fed, watched, ended
+child_process         one round of learning in a child process: fed, watched, ended
 child/                that process: the only part of the runtime that imports torch
-gate                  whether what a round made may take over
-entropy               how undecided scores are, for gate and watch
-watch                 whether what took over goes on being as good
-store                 what survives; history, state_file and versions are its parts
-rounds                begins rounds, judges what comes of them, stops them
-in_force              which version the daemon hears with, and how that changes
-inbox                 windows on their way out of the audio thread
+acceptance            whether a candidate may replace the active version
+entropy               how undecided scores are, for acceptance and regression_watch
+regression_watch      whether an accepted version stays as good as the one before
+versions/             the stored versions, which of them is active, and the history
+rounds                begins rounds, decides on their candidates, stops them
+window_queue          windows on their way out of the audio thread
 adapter               the thread that runs all this beside the daemon
-requests              what the daemon answers when it is asked about it
+requests              what the daemon answers to `ser-stream adapt`
 
 The audio thread hands windows over and swaps models; live, it waits for nothing here.
 Everything but `child/` needs no more than numpy and ONNX Runtime.

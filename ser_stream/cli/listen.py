@@ -15,10 +15,11 @@ from ser_stream.cli.options import (
     Window,
     table_flags,
 )
+from ser_stream.sinks import forms
 
 
 class Pace(StrEnum):
-    """How fast a recording is heard."""
+    """How fast a recording is read."""
 
     realtime = "realtime"
     fast = "fast"
@@ -78,8 +79,8 @@ def listen(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where events go, any number of times: stdout:, unix:///PATH, "
-            "tcp://HOST:PORT, ws://HOST:PORT. [default: stdout:]",
+            help=f"Where events go, any number of times: {', '.join(forms().values())}."
+            " [default: stdout:]",
             metavar="URI",
         ),
     ] = None,
@@ -136,7 +137,7 @@ def listen(
         bool | None,
         typer.Option(
             "--adapt/--no-adapt",
-            help="Fit the model to the voices and the microphone while it hears, "
+            help="Fit the model to the voices and the microphone while it listens, "
             "without labels; see `adapt --help`. Needs the extra adapt. [default: "
             "no-adapt]",
         ),
@@ -156,7 +157,7 @@ def listen(
 ) -> None:
     """Tell live which emotion a voice carries, how sure that is, and when it changes.
 
-    Without arguments it hears the default microphone. Standard output gets one JSON
+    Without arguments it takes the default microphone. Standard output gets one JSON
     object a line (see docs/protocol.md), or text on a terminal; standard error gets
     the log. With --to it serves programs on sockets too, or instead. Ctrl-C ends it in
     order; SIGHUP reads the configuration file again.

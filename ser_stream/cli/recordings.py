@@ -91,16 +91,16 @@ def tune(
 ) -> None:
     """Choose thresholds, smoothing and dwell by recordings that you have labelled.
 
-    Hears each recording once, then tries some five thousand settings on what it heard.
+    Runs the model on each recording once, then tries some five thousand settings.
     Of those that cover enough speech without flickering, the ones that follow a change
     of emotion soonest are printed beside the present ones, as lines for the
     configuration file; with --write they are put into it, and nothing else in it is
     changed.
 
-    Label what you want heard: some thirty stretches of 3 s or more, all emotions that
-    matter, in your room, with your microphone. What is not labelled is not judged. A
-    label that the model does not know is left out and counted. Files are named in the
-    CSV by name or path:
+    Label what you want recognised: some thirty stretches of 3 s or more, all emotions
+    that matter, in your room, with your microphone. What is not labelled does not
+    count. A label that the model does not know is left out and counted. Files are named
+    in the CSV by name or path:
 
       file,start_s,end_s,label
 

@@ -76,8 +76,8 @@ def doctor(
 ) -> None:
     """Find what is wrong, and say how to mend it: sound, model, settings, service.
 
-    Speak while it listens: it hears whether the microphone is muted, too quiet or
-    clipping. Nothing is changed, and nothing that it hears is kept.
+    Speak while it listens: it finds out whether the microphone is muted, too quiet or
+    clipping. Nothing is changed, and no audio is stored.
     """
     from ser_stream.commands.doctor import doctor as command
 

@@ -9,7 +9,7 @@ import typer
 from ser_stream.cli.app import app
 
 EPILOG = (
-    "Exit status: 0 done, also by Ctrl-C or when nobody reads any more; 2 usage; 5 the "
+    "Exit status: 0 done, also by Ctrl-C or when the reader leaves; 2 usage; 5 the "
     "address or the token does not open; 69 a library is missing."
 )
 
@@ -79,7 +79,7 @@ def subscribe(
 
       ser-stream subscribe ws://kitchen:8766 --token-file ~/.kitchen-token
 
-      ser-stream subscribe --only emotion --count 1 && notify-send "somebody spoke"
+      ser-stream subscribe --only emotion --count 1 && notify-send "speech"
     """
     from ser_stream.commands.subscribe import subscribe as command
 

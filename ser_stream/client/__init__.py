@@ -1,4 +1,4 @@
-"""Hear what a running daemon says, from Python.
+"""Subscribe to a running daemon, from Python.
 
     from ser_stream.client import connect
 
@@ -8,6 +8,14 @@
                 print(message["phase"], message["label"])
 
 `ser_stream.client.aio` is the same for asyncio. Neither loads numpy or ONNX Runtime.
+
+stream, aio                    subscriptions, blocking and asyncio
+subscription                   hello, snapshot, reconnecting: for both, without a socket
+connection, framing, lines     a socket; WebSocket frames; bytes -> messages
+retry                          when to connect again
+control                        one request, one answer
+messages, errors               the types
+where                          which address, if none is given
 """
 
 from ser_stream.client.control import control

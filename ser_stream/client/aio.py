@@ -29,7 +29,7 @@ class Connection:
             within: seconds.
 
         Raises:
-            UnreachableError: if nobody listens there.
+            UnreachableError: if nothing listens there.
             AccessError: if that is not permitted.
         """
         address = self._address
@@ -70,7 +70,6 @@ class Connection:
         return self._wire.lines.popleft()
 
     async def close(self) -> None:
-        """Leave."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
@@ -132,7 +131,6 @@ class Stream(Described):
             await connection.close()
 
     async def close(self) -> None:
-        """Leave the daemon."""
         self._closed = True
         self._waiting.clear()
         await self._disconnect()

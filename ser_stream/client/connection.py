@@ -10,7 +10,7 @@ from ser_stream.client.framing import LineConnection
 from ser_stream.protocol.address import Address
 
 READ_SIZE = 4096
-"""Bytes, of few lines: whoever uses what was read ahead looks asleep to the daemon."""
+"""Bytes, of few lines: while those read ahead are used, the daemon sees no progress."""
 
 
 def unreachable(address: Address, error: OSError) -> AccessError | UnreachableError:
@@ -23,7 +23,7 @@ def unreachable(address: Address, error: OSError) -> AccessError | UnreachableEr
         return UnreachableError(f"{address} does not answer")
     if address.kind == "unix" and error.errno in (errno.ENOENT, errno.ECONNREFUSED):
         return UnreachableError(
-            f"nobody listens on {address}; is `ser-stream listen --to {address}` "
+            f"nothing listens on {address}; is `ser-stream listen --to {address}` "
             "running?"
         )
     return UnreachableError(f"cannot connect to {address}: {error.strerror or error}")
@@ -45,7 +45,7 @@ class Connection:
             timeout: seconds for the attempt.
 
         Raises:
-            UnreachableError: if nobody listens there.
+            UnreachableError: if nothing listens there.
             AccessError: if that is not permitted.
             MissingLibraryError: if a WebSocket needs a library that is not there.
         """
@@ -89,7 +89,6 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Leave."""
         self._socket.close()
 
     def __enter__(self) -> Self:

@@ -5,8 +5,8 @@ SerStreamError
 │   └── AccessError      5   and always will: wrong token, no permission
 ├── NotRunningError      3   there is no daemon to control
 └── SinkError            5
-    ├── UnreachableError 5   nobody there, or not any more; another try may help
-    └── ProtocolError    5   somebody is there who does not speak protocol 1
+    ├── UnreachableError 5   nothing listens, or not any more; another try may help
+    └── ProtocolError    5   the program that listens does not speak protocol 1
 """
 
 from ser_stream.errors import SerStreamError, SinkError
@@ -34,8 +34,8 @@ class NotRunningError(SerStreamError):
 
 
 class UnreachableError(SinkError):
-    """Nobody listens there, or the connection was lost; another try may help."""
+    """Nothing listens there, or the connection was lost; another try may help."""
 
 
 class ProtocolError(SinkError):
-    """Whoever listens there does not speak protocol 1."""
+    """The program that listens there does not speak protocol 1."""

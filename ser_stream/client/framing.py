@@ -41,7 +41,6 @@ class LineFraming:
         self._outgoing = b""
 
     def send(self, line: bytes, /) -> None:
-        """Take a line, without its end, to be sent."""
         self._outgoing += line + b"\n"
 
     def receive(self, data: bytes, /) -> list[bytes]:
@@ -59,7 +58,6 @@ class LineFraming:
         return lines
 
     def outgoing(self) -> bytes:
-        """What must be written now."""
         data, self._outgoing = self._outgoing, b""
         return data
 

@@ -74,7 +74,7 @@ class Snapshot(TypedDict):
 
 @final
 class Prediction(TypedDict):
-    """What one step heard; without speech label, confidence and scores are None."""
+    """The result of one step; label, confidence and scores are None without speech."""
 
     type: Literal["prediction"]
     seq: int
@@ -118,7 +118,7 @@ class Status(TypedDict):
 
 @final
 class Adaptation(TypedDict):
-    """A step of online adaptation; `bundle` is the model in force from here on."""
+    """A step of online adaptation; `bundle` is the active model from here on."""
 
     type: Literal["adaptation"]
     seq: int

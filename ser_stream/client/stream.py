@@ -84,11 +84,11 @@ class Stream(Described):
     def close(self) -> None:
         """Leave the daemon; the iteration ends, in whatever thread it is."""
         self._closed.set()
-        # Whoever iterates may disconnect between two looks.
+        # The iterating thread may disconnect between two looks.
         connection = self._connection
         if connection is not None:
             connection.wake()
-        # Whoever iterates now disconnects.
+        # The iterating thread now disconnects.
         if self._iterating.acquire(blocking=False):
             self._waiting.clear()
             self._disconnect()
@@ -117,8 +117,8 @@ def connect(
                     print(message["label"])
 
     Every connection begins with `hello` and `snapshot`, also a later one: there the id
-    of the stream is another if the daemon was started again. While nobody is there, it
-    waits, at first too.
+    of the stream is another if the daemon was started again. While no daemon is there,
+    it waits, at first too.
 
     Args:
         uri: `unix:///PATH`, `tcp://HOST:PORT` or `ws://HOST:PORT`; None for the socket
@@ -134,8 +134,8 @@ def connect(
         ConfigError: if the address or `only` is wrong.
         AccessError: if the daemon refuses the token, or there is no permission.
         ProtocolError: if no daemon of protocol 1 listens there.
-        UnreachableError: without `reconnect`, if nobody listens there. While iterating,
-            if the connection is lost.
+        UnreachableError: without `reconnect`, if nothing listens there. While
+            iterating, if the connection is lost.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
     """
     return Stream(

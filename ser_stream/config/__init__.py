@@ -1,9 +1,10 @@
 """All settings of ser-stream: built in, in the model, a file, the environment, flags.
 
-- `keys`: which there are.
-- `listen`: what the program makes of them, `ListenConfig`; `for_model`: with a model.
-- `toml_file`: the file, with `locate` for its lines; `environment`: `SER_STREAM_*`.
-- `layers`: one over the other, `resolve` -> `Settings`.
+keys          which there are
+listen        `ListenConfig`, what the daemon takes; for_model: with a model's values
+toml_file     the file; toml_lines: in which line a key stands; edit: changes one key
+environment   `SER_STREAM_*`
+layers        one over the other: `resolve` -> `Settings`
 """
 
 from ser_stream.config.keys import KEYS, parse_assignment

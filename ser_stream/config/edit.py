@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.config.toml_file import parse, read_text
 from ser_stream.errors import ConfigError
-from ser_stream.whole_file import replace_file
 
 Value = str | float
 

@@ -7,13 +7,12 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ser_stream import __version__
-from ser_stream.adaptation.adapter import Adapter
-from ser_stream.adaptation.requests import answer
+from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import configured_bundle, pipeline_config
 from ser_stream.daemon.pause_state import PausedState
@@ -24,8 +23,12 @@ from ser_stream.metrics.health import Health
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks.command import check_command
+
+if TYPE_CHECKING:  # most daemons do not adapt, and need not load what would
+    from ser_stream.adaptation.adapter import Adapter
 
 _LOGGER = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -40,7 +43,7 @@ class Control:
         settings: Settings,
         bundle: Bundle,
         *,
-        adapter: Adapter | None = None,
+        adapter: "Adapter | None" = None,
         paused: PausedState | None = None,
         subscribers: Callable[[], Mapping[str, int]] = dict,
         on_reload: Callable[[ListenConfig], None] = lambda config: None,
@@ -68,6 +71,12 @@ class Control:
         self._notifier = notifier
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
+        self._handlers: dict[str, Callable[[], Answer]] = {
+            "status": self.status,
+            "pause": self.pause,
+            "resume": self.resume,
+            "reload": self.reload,
+        }
 
     async def __call__(self, do: str) -> Answer:
         """Carry out a request of the protocol, off the loop that asks for it.
@@ -75,17 +84,16 @@ class Control:
         Raises:
             SerStreamError: if it is refused; nothing has changed then.
         """
-        if do == "status":
-            return self.status()
-        commands = {"pause": self.pause, "resume": self.resume, "reload": self.reload}
-        if do in commands:
-            return await asyncio.to_thread(commands[do])
+        if not COMMANDS[do].adapts:
+            handler = self._handlers[do]
+            # At once: it is asked for where all else hangs.
+            return handler() if do == "status" else await asyncio.to_thread(handler)
         if self._adapter is None:
             raise SerStreamError(
                 "this daemon does not adapt; start it with ser-stream listen --adapt, "
                 "or set adapt.enabled"
             )
-        return await asyncio.to_thread(answer, self._adapter, do)
+        return await asyncio.to_thread(requests.HANDLERS[do], self._adapter)
 
     def status(self) -> Answer:
         """How the daemon is, as `ser-stream status` shows it."""
@@ -123,13 +131,13 @@ class Control:
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
         with self._pausing:
-            self._worker.call(self._worker.pause)
+            self._worker.mailbox.call(self._worker.pause)
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         """Take the microphone again."""
         with self._pausing:
-            self._worker.call(self._worker.resume)
+            self._worker.mailbox.call(self._worker.resume)
             return {"paused": False, **self._remember(False)}
 
     def _remember(self, paused: bool) -> Answer:
@@ -190,9 +198,11 @@ class Control:
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
         if self._adapter is None:
-            self._worker.call(lambda: self._worker.install(bundle, recognizer, config))
+            self._worker.mailbox.call(
+                lambda: self._worker.install(bundle, recognizer, config)
+            )
         else:
-            self._worker.call(lambda: self._worker.reconfigure(config))
+            self._worker.mailbox.call(lambda: self._worker.reconfigure(config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (
@@ -205,8 +215,9 @@ class Control:
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
     def _tell(self, state: str, detail: str, *, hello: bool) -> None:
-        self._worker.submit(
-            lambda: self._worker.tell_reload(state, detail, hello=hello)
+        announcer = self._worker.announcer
+        self._worker.mailbox.submit(
+            lambda: announcer.reload(state, detail, hello=hello)
         )
 
 

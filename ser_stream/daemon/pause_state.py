@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.paths import state_folder
-from ser_stream.whole_file import replace_file
 
 VERSION = 1
 

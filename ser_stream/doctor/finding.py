@@ -37,10 +37,10 @@ def ok(check: str, text: str) -> Finding:
 
 
 def warn(check: str, text: str, fix: str) -> Finding:
-    """It works, but somebody should know."""
+    """It works, but the operator should know."""
     return Finding(check, Level.WARN, text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> Finding:
-    """It does not work until somebody mends it."""
+    """It does not work until it is mended."""
     return Finding(check, Level.FAIL, text, fix)

@@ -7,20 +7,20 @@ from ser_stream.doctor.finding import Finding, fail, mend, ok, warn
 from ser_stream.doctor.microphone_test import MicrophoneTest
 
 QUIET_DBFS = -55.0
-"""Under it nobody spoke near the microphone, or its volume is next to nothing."""
+"""Below it there was no speech near the microphone, or the volume is almost zero."""
 CLIPPED_SHARE = 0.001
-"""Of the samples; loud speech touches full scale now and then."""
+"""Share of the samples; loud speech touches full scale now and then."""
 MISSING_SHARE = 0.4
-"""Of the samples; the first may take half a second."""
+"""Share of the samples; the first may take half a second."""
 
 
 def check(test: MicrophoneTest, wanted: str, holder: str | None) -> Iterator[Finding]:
-    """Judge a recording.
+    """Findings about a recording.
 
     Args:
         test: what was recorded.
         wanted: `mic` or `mic:NAME`.
-        holder: who of ours records already, or None.
+        holder: the daemon that records already, or None.
     """
     if test.failed in ("hang", "crash"):
         yield fail(
@@ -85,7 +85,7 @@ def _judged(test: MicrophoneTest) -> Finding:
     if test.loudest_dbfs < QUIET_DBFS:
         return warn(
             "microphone",
-            f"{name} hears nothing but a whisper: {level}",
+            f"{name} picks up nothing but a whisper: {level}",
             f"speak while this listens; if it stays so, turn it up: {volume}",
         )
-    return ok("microphone", f"{name} hears: {level}")
+    return ok("microphone", f"{name} picks up sound: {level}")

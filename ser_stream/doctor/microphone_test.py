@@ -21,7 +21,7 @@ from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray
 PATIENCE_S = 20.0
 """How long listing and opening may take."""
 SETTLING_S = 0.3
-"""Many devices click or fade in when they are opened; that is not judged."""
+"""Many devices click or fade in when they are opened; that is not measured."""
 CLIPPED = 0.999
 """Amplitude from which on a sample counts as clipped."""
 

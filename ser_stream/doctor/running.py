@@ -25,11 +25,11 @@ def check_daemon(path: Path) -> tuple[Finding | None, str]:
     """Ask a daemon how it is.
 
     Returns:
-        What is to be said, or None where no daemon is; and the device that it hears.
+        The finding, or None where no daemon is; and the device that it has open.
     """
     name = f"socket {path}"
     if _waits(path):
-        return ok(name, "systemd starts the daemon when somebody connects"), ""
+        return ok(name, "systemd starts the daemon when a program connects"), ""
     try:
         status = control("status", path, TIMEOUT_S)
     except NotRunningError:
@@ -124,7 +124,7 @@ def _unit(scope: Scope, state: dict[str, str]) -> Finding:
     if state["UnitFileState"] in _ENABLED:
         return ok(name, f"it is {active} and enabled")
     if socket in _ENABLED:
-        return ok(name, f"it is {active}, and starts when somebody connects")
+        return ok(name, f"it is {active}, and starts when a program connects")
     return warn(
         name,
         f"it is {active}, and will not start by itself",

@@ -45,7 +45,7 @@ def _no_server() -> Finding:
             "XDG_RUNTIME_DIR is not set, so this is no session of a user, and neither "
             "PipeWire nor PulseAudio can be found; there is no sound card for ALSA",
             "run as the user who logs in, as a service: ser-stream install-service, "
-            "and loginctl enable-linger where nobody logs in",
+            "and loginctl enable-linger where no user logs in",
         )
     if os.geteuid() == 0:
         return fail(
@@ -63,7 +63,7 @@ def _no_server() -> Finding:
 
 
 def _server_socket() -> str | None:
-    """A socket of a sound server that somebody listens on, if `pactl` is missing."""
+    """A socket that a sound server listens on, if `pactl` is missing."""
     folder = os.environ.get("XDG_RUNTIME_DIR", "")
     path = Path(folder) / "pulse" / "native"
     if ask("pactl", "--version") is None and folder and path.is_socket():

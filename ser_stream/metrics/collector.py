@@ -1,19 +1,16 @@
 """The state of the daemon in the words of Prometheus."""
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
 
 from prometheus_client import Metric
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     InfoMetricFamily,
 )
 
 from ser_stream import __version__
 from ser_stream.metrics.health import Health
-from ser_stream.metrics.histogram import BOUNDS_S, LatencyHistogram
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 
 
@@ -23,12 +20,10 @@ class Collector:
     def __init__(
         self,
         health: Health,
-        latency: LatencyHistogram,
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
     ) -> None:
         self._health = health
-        self._latency = latency
         self._subscribers = subscribers
         self._dropped = dropped
 
@@ -61,12 +56,6 @@ class Collector:
         }
         for name, (text, value) in counters.items():
             yield CounterMetricFamily(f"ser_stream_{name}", text, value=value)
-        yield HistogramMetricFamily(
-            "ser_stream_step_latency_seconds",
-            "From a step's last sample until its line is ready.",
-            buckets=_buckets(self._latency.counts),
-            sum_value=self._latency.total_s,
-        )
         subscribers = GaugeMetricFamily(
             "ser_stream_subscribers", "Subscribers now.", labels=["kind"]
         )
@@ -99,9 +88,3 @@ class Collector:
         yield InfoMetricFamily(
             "ser_stream_build", "This program.", value={"version": __version__}
         )
-
-
-def _buckets(counts: tuple[int, ...]) -> list[tuple[str, float]]:
-    """Bounds and how many steps were at most so slow."""
-    bounds = [*map(str, BOUNDS_S), "+Inf"]
-    return list(zip(bounds, map(float, accumulate(counts)), strict=True))

@@ -6,23 +6,28 @@ from typing import TYPE_CHECKING, Self
 
 from ser_stream.errors import MissingLibraryError, SinkError
 from ser_stream.metrics.health import Health
-from ser_stream.metrics.histogram import LatencyHistogram
 from ser_stream.protocol.address import metrics_address
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
+    from prometheus_client import Histogram
+
+LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Upper bounds of the histogram's buckets, seconds; one more takes what is above."""
+REQUEST_TIMEOUT = 5.0
+"""Seconds for a request to come in; slower ones are dropped."""
+
 
 class Metrics:
     """The HTTP server with the figures, in threads of its own."""
 
-    def __init__(self, server: "WSGIServer", latency: LatencyHistogram) -> None:
+    def __init__(
+        self, server: "WSGIServer", thread: threading.Thread, latency: "Histogram"
+    ) -> None:
         self._server = server
+        self._thread = thread
         self._latency = latency
-        self._thread = threading.Thread(
-            target=server.serve_forever, name="metrics", daemon=True
-        )
-        self._thread.start()
 
     @classmethod
     def start(
@@ -47,31 +52,37 @@ class Metrics:
         """
         place = metrics_address(address)
         try:
-            from prometheus_client import (
-                CollectorRegistry,
-                ProcessCollector,
-                make_wsgi_app,
-            )
+            import prometheus_client as prometheus
         except ImportError as error:
             raise MissingLibraryError(
                 f"--metrics needs prometheus-client ({error}); "
                 "pip install 'ser-stream[metrics]'"
             ) from error
         from ser_stream.metrics.collector import Collector
-        from ser_stream.metrics.server import open_server
 
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        latency = LatencyHistogram()
-        registry.register(Collector(health, latency, subscribers, dropped))
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        registry = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=registry)
+        registry.register(Collector(health, subscribers, dropped))
+        latency = prometheus.Histogram(
+            "ser_stream_step_latency_seconds",
+            "From a step's last sample until its line is ready.",
+            buckets=LATENCY_BOUNDS_S,
+            registry=registry,
+        )
+        # By its name, that could be ::1 alone.
+        host = "127.0.0.1" if place.host == "localhost" else place.host
         try:
-            server = open_server(place, make_wsgi_app(registry))
+            server, thread = prometheus.start_http_server(place.port, host, registry)
         except OSError as error:
             raise SinkError(
                 f"metrics cannot be served on {address}: {error.strerror}; choose "
                 "another port, or end what uses it"
             ) from None
-        return cls(server, latency)
+        # A client that leaves, or says nothing, is no news.
+        server.RequestHandlerClass.timeout = REQUEST_TIMEOUT  # type: ignore[attr-defined]
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        return cls(server, thread, latency)
 
     @property
     def port(self) -> int:

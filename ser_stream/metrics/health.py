@@ -14,7 +14,7 @@ from ser_stream.pipeline.values import AudioState
 LATENCIES = 1500
 """Steps whose latency is remembered; five minutes at the default step."""
 ADAPTATION_PHASES = ("started", "accepted", "rejected", "rolled_back")
-"""Of the protocol's `adaptation`."""
+"""Phases of the protocol's `adaptation`."""
 
 
 @dataclass

@@ -1,4 +1,10 @@
 """The torch side shared by training and adaptation: needs the extra `train` or `adapt`.
 
-Nothing of the runtime imports this package but the adaptation worker.
+cpac        the network, whole and in its streaming form
+mdd         margin disparity discrepancy, the loss of CAAM
+masked      means over columns that are there
+onnx_pair   a network -> its two graphs, encoder and head
+cpu_ops     operations that torch is slow at on a CPU, written otherwise
+
+In the runtime only `adaptation/child/` imports this package.
 """

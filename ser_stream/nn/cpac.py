@@ -2,9 +2,9 @@
 
 The network is two modules that run one after the other, and apart when streaming:
 
-- `Encoder`: frames -> encoder frames, here capsule columns. With valid convolutions and
-  pools the frequency axis shrinks 39-37-18-16-8-6-3-1, so column k sees exactly frames
-  8k to 8k + 37.
+- `Encoder`: frames -> encoder frames (CPAC: capsule columns). With valid convolutions
+  and pools the frequency axis shrinks 39-37-18-16-8-6-3-1, so column k sees exactly
+  frames 8k to 8k + 37.
 - `Head`: the columns of a window -> logits.
 
 `CpacConfig()` is the paper's network in streaming form;
@@ -103,7 +103,6 @@ class CpacConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "CpacConfig":
-        """The inverse of `to_dict`."""
         return CpacConfig(**{**values, "dropout": tuple(values["dropout"])})
 
 
@@ -142,7 +141,7 @@ class ConvBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Frames (B, 8 n + 30, 39 n_channels) -> capsule columns (B, n, 6, 64)."""
+    """Frames (B, 8 n + 30, 39 n_channels) -> encoder frames (B, n, 6, 64)."""
 
     mean: Tensor
     deviation: Tensor
@@ -298,7 +297,7 @@ class CapsuleStatistics(nn.Module):
 
 
 class Head(nn.Module):
-    """Capsule columns of a window, (B, n, 6, 64) -> logits (B, n_classes)."""
+    """Encoder frames of a window, (B, n, 6, 64) -> logits (B, n_classes)."""
 
     def __init__(self, config: CpacConfig) -> None:
         super().__init__()

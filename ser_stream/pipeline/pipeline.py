@@ -3,7 +3,7 @@
 No thread, no clock, no socket, no file. Everything that happens to a sample on its way
 to an event is called from `Pipeline.feed`, in this order:
 
-    Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
+    Blocker -> SpeechGate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
 """
 
 import math
@@ -64,7 +64,6 @@ class PipelineConfig:
 
     @property
     def step_blocks(self) -> int:
-        """Blocks of 0.1 s between predictions."""
         return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
 
     def columns(self, geometry: Geometry) -> int:
@@ -195,11 +194,11 @@ class Pipeline:
 
     @property
     def speech_s(self) -> float:
-        """Seconds of speech heard so far, without the pauses that ended it."""
+        """Seconds of speech so far, without the pauses that ended it."""
         return self._gate.speech_samples / SAMPLE_RATE
 
     def flush(self) -> list[StreamEvent]:
-        """End of the stream: hear what no step asked for, end the present emotion."""
+        """End of the stream: run what no step asked for, end the present emotion."""
         return [*self._work_off(), *self._smoother.flush()]
 
     def _is_due(self, block: Block) -> bool:
@@ -243,7 +242,7 @@ class Pipeline:
         return [*events, prediction, *self._smoother.feed(prediction)]
 
     def _make_frames(self) -> None:
-        # While nobody speaks only the newest blocks are kept, and no frame is made: an
+        # In silence only the newest blocks are kept, and no frame is made: an
         # idle room costs little, and its noises do not move the normalisation.
         if self._recent[0].index != self._framed + 1:
             self._window.reset()
@@ -281,6 +280,7 @@ class Pipeline:
             scores=scores,
             columns=len(columns),
             max_columns=self._geometry.max_columns,
+            labels=self._recognizer.labels,
         )
 
     def _hand_out(

@@ -2,6 +2,7 @@
 
 messages                what the daemon says; protocol.schema.json has their shapes
 requests                what subscribers ask
+commands                what an operator may ask of the daemon
 address, access_token   where to connect, and what to show there
 wall_clock              sample index -> UTC
 text                    lines and words as they are printed

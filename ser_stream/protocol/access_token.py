@@ -37,7 +37,7 @@ def read_token(file: str | Path | None) -> str | None:
     # A group of its own may share it, as systemd's credentials do.
     if mode & stat.S_IRWXO:
         raise ConfigError(
-            f"token_file {path} is open to everybody; do: chmod 600 "
+            f"token_file {path} is open to all users; do: chmod 600 "
             f"{shlex.quote(str(path))}"
         )
     return _checked(

@@ -29,7 +29,7 @@ PROTOCOL = 1
 MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
 MAX_TEXT = 1000
-"""Characters of a text for people; at 6 bytes each, the line is still short enough."""
+"""Characters of a readable text; at 6 bytes each, the line is still short enough."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
 
 
 def shortened(text: str) -> str:
-    """A text for people, cut where it is too long for a line."""
+    """A readable text, cut where it is too long for a line."""
     if len(text) <= MAX_TEXT:
         return text
     return text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -132,7 +132,7 @@ class MessageBuilder:
     def prediction(
         self, value: Prediction, labels: tuple[str, ...], latency_ms: float
     ) -> Message:
-        """What one step heard."""
+        """The result of one step."""
         scores = None if value.scores is None else named_scores(value.scores, labels)
         confidence = value.confidence
         return Message(
@@ -174,8 +174,8 @@ class MessageBuilder:
 
         Args:
             phase: `started`, `accepted`, `rejected` or `rolled_back`.
-            reason: why; a line for people.
-            bundle_sha256: the version of the model that is in force from here on.
+            reason: why; a readable line.
+            bundle_sha256: the version of the model that is active from here on.
             sample: where in the audio; None for the time of now.
         """
         return Message(
@@ -222,7 +222,7 @@ def snapshot(
     emotion: Mapping[str, Any] | None,
     audio: AudioState,
 ) -> Message:
-    """How things stand, for whoever has just come."""
+    """The present state, for a subscriber that joins."""
     return Message(
         {
             "type": "snapshot",
@@ -241,7 +241,7 @@ def reply(id: object, result: Mapping[str, Any]) -> Message:
 
 
 def refusal(id: object, code: str, text: str) -> Message:
-    """The answer to one that was not; `code` is for programs, `text` for people."""
+    """The answer to a refused request; `code` is for programs, `text` to be read."""
     error = {"code": code, "text": shortened(text)}
     return Message({"type": "reply", "id": id, "ok": False, "error": error})
 

@@ -1,4 +1,4 @@
-"""Messages as text for people: a line an emotion, and on a terminal what is heard."""
+"""Messages as readable text: a line an emotion; on a terminal also each prediction."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any

@@ -12,9 +12,9 @@ LOOK_BACK_S = 10.0
 class WallClock:
     """Sample index -> UTC.
 
-    A sound card's clock and the computer's disagree by seconds a day, and somebody may
-    set the computer's. So each `LOOK_BACK_S` the mapping is taken anew from the chunk
-    that came with the least delay: delays only ever add.
+    A sound card's clock and the computer's disagree by seconds a day, and the
+    computer's may be set. So each `LOOK_BACK_S` the mapping is taken anew from the
+    chunk that came with the least delay: delays only ever add.
     """
 
     def __init__(self, t0: datetime | None = None) -> None:

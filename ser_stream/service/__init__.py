@@ -1,1 +1,6 @@
-"""What makes a command a service: systemd's notifications, sockets and unit files."""
+"""What makes a command a service.
+
+notify       tells systemd: ready, reloading, stopping, alive
+activation   takes the sockets that systemd opened
+install      writes and enables the unit files, which are in units/
+"""

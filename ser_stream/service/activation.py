@@ -17,7 +17,7 @@ def inherited_sockets(
     """The listening sockets of a `.socket` unit; none when there was no such unit.
 
     The variables are removed and the descriptors are closed in children, so that
-    nobody else takes them for his own. Call it once, early.
+    no other process takes them for its own. Call it once, early.
 
     Raises:
         SinkError: if what was handed over is no listening stream socket.

@@ -67,7 +67,7 @@ class Unit:
         Raises:
             SinkError: if that cannot be read.
         """
-        if self.path.is_symlink():  # masked, or linked to somebody's own
+        if self.path.is_symlink():  # masked, or a link that the administrator made
             return Found.FOREIGN
         try:
             text = self.path.read_text(encoding="utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""A backlog between two threads: one puts, the other waits for what comes."""
+"""A bounded queue between two threads: one puts, the other waits for what comes."""
 
 import threading
 

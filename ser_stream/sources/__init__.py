@@ -12,6 +12,7 @@ _LOGGER = logging.getLogger(__name__)
 Pace = Literal["realtime", "fast"]
 MIN_RATE, MAX_RATE = 1000, 768_000
 """Hertz; outside of them a header is damaged."""
+MAX_CHANNELS = 64
 
 
 class Source(Protocol):
@@ -19,7 +20,7 @@ class Source(Protocol):
 
     @property
     def info(self) -> AudioInfo:
-        """What is being heard."""
+        """Which input this is."""
 
     @property
     def live(self) -> bool:
@@ -43,16 +44,16 @@ class Source(Protocol):
 
 @runtime_checkable
 class Device(Source, Protocol):
-    """A source that can be let go and taken again, and that waits for nobody."""
+    """A source that can be released and taken again, and that never waits."""
 
     def pause(self) -> None:
-        """Release the device; `read` tells so, and then gives nothing."""
+        """Release the device; `read` returns that, and then nothing."""
 
     def resume(self) -> None:
-        """Take it again; `read` tells when that worked."""
+        """Take it again; `read` returns when that worked."""
 
     def skip_to_newest(self) -> int:
-        """Throw away what nobody has read yet; return how many samples."""
+        """Throw away what was not read yet; return how many samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,10 @@ class InputConfig:
             raise ConfigError(
                 f"rate is {self.rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
             )
-        if not 1 <= self.channels <= 64:
-            raise ConfigError(f"channels is {self.channels}; allowed: 1 to 64")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise ConfigError(
+                f"channels is {self.channels}; allowed: 1 to {MAX_CHANNELS}"
+            )
         if self.is_microphone and self.pace == "fast":
             raise ConfigError(
                 "pace is fast, but a microphone has no pace but real time; allowed: "
@@ -95,7 +98,6 @@ class InputConfig:
 
     @property
     def is_microphone(self) -> bool:
-        """Whether the input is a device."""
         return self.input == "mic" or self.input.startswith("mic:")
 
 

@@ -10,8 +10,8 @@ class AudioClock:
 
     What was missed between two openings is the time that passed meanwhile, by the
     computer's clock. Sound cards' clocks differ from that by seconds a day, so a
-    position is not simply the time since the beginning: after a month that would tell
-    of a minute lost that was heard, or swallow one that was not. The time since the
+    position is not simply the time since the beginning: after a month that would report
+    a minute lost that was recorded, or swallow one that was not. The time since the
     beginning only takes out, a little each time, the errors of measuring.
     """
 
@@ -26,7 +26,7 @@ class AudioClock:
 
         Args:
             chunk: with a start that counts from when the device was opened.
-            began: `clock.elapsed` at which sample 0 of this opening was heard.
+            began: `boot_clock.elapsed` at sample 0 of this opening.
         """
         if self._offset is None:
             start = self._begin(began + chunk.start / SAMPLE_RATE)
@@ -36,7 +36,7 @@ class AudioClock:
         return placed
 
     def leave(self, began: float) -> None:
-        """The device was closed; `began` as above."""
+        """Note that the device was closed; `began` as above."""
         if self._offset is not None:
             self._left = began + (self._next - self._offset) / SAMPLE_RATE
             self._offset = None

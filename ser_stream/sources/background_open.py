@@ -1,7 +1,7 @@
 """Opens and closes a microphone beside the thread that reads it.
 
-When a sound server hangs, so does every call of PortAudio, for as long. Whoever reads
-has to go on: to answer, to be paused, to end.
+When a sound server hangs, so does every call of PortAudio, for as long. The reading
+thread has to go on: to answer, to be paused, to end.
 """
 
 import threading
@@ -35,7 +35,6 @@ class Opener:
         self._begin(lambda: self._open(scan))
 
     def close(self) -> None:
-        """Begin to close."""
         self._begin(lambda: None)
 
     def wait(self, timeout: float) -> bool:
@@ -43,7 +42,7 @@ class Opener:
         return self._attempt is None or self._attempt.done.wait(timeout)
 
     def hangs(self) -> bool:
-        """Whether it takes so long that something is wrong."""
+        """Whether the attempt takes so long that PortAudio hangs."""
         attempt = self._attempt
         if attempt is None or attempt.done.is_set():
             return False
@@ -89,7 +88,7 @@ def _load() -> None:
 
 
 class _Attempt(threading.Thread):
-    """A thread that nobody waits for when the process ends."""
+    """A thread that the process does not wait for at its end."""
 
     def __init__(
         self, call: "Callable[[], Microphone | None]", before: "_Attempt | None"
@@ -110,7 +109,7 @@ class _Attempt(threading.Thread):
                     self._before.microphone.close()
                 self._before = None
             self.microphone = self._call()
-        except Exception as error:  # noqa: BLE001  whoever asked shall have it
+        except Exception as error:  # noqa: BLE001  `take` raises it
             self.error = error
         finally:
             self.done.set()

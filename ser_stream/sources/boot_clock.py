@@ -9,6 +9,6 @@ def elapsed() -> float:
     """Seconds that really passed since some moment in the past.
 
     `time.monotonic` stands still on Linux while the machine is suspended; audio that
-    nobody recorded meanwhile is lost all the same, and has to be counted.
+    was not recorded meanwhile is lost all the same, and has to be counted.
     """
     return time.clock_gettime(_CLOCK)

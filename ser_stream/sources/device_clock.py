@@ -1,6 +1,6 @@
 """How many frames a device lost, told by the clock.
 
-Nobody else tells. PortAudio flags an overflow without its length. When a process is
+Nothing else shows it. PortAudio flags an overflow without its length. When a process is
 stopped for long (45 s: Ctrl-Z, a debugger), PulseAudio keeps about 25 s for it, drops
 the rest (20 s), and no flag is ever raised. And a machine that sleeps records nothing.
 """
@@ -8,7 +8,7 @@ the rest (20 s), and no flag is ever raised. And a machine that sleeps records n
 import math
 
 WINDOW_S = 0.5
-"""Callbacks are judged by the one in so many seconds that comes least late."""
+"""The callback that comes least late in so many seconds counts."""
 MIN_CALLBACKS = 3
 """Fewer show nothing."""
 BURST = 1.5
@@ -40,7 +40,7 @@ class DeviceClock:
 
     @property
     def began(self) -> float:
-        """Time at which frame 0 was heard, seconds, as punctual callbacks show it."""
+        """Time of frame 0, seconds, as punctual callbacks show it."""
         return self._least if self._usual is None else self._usual
 
     def lost(self, index: int, frames: int, now: float, overflow: bool) -> int:
@@ -54,7 +54,7 @@ class DeviceClock:
         """
         lost = self._judge(now)
         if overflow and self._last is not None:
-            # Some devices begin with an overflow: nobody listened before.
+            # Some devices begin with an overflow: nothing had read before.
             # The buffer was thrown away: at the very least one callback's worth.
             pause = now - self._last
             lost = max(lost, frames, round(pause * self._rate) - frames)

@@ -1,4 +1,4 @@
-"""The microphone that somebody named, found again when it comes back."""
+"""The microphone that the user named, found again when it comes back."""
 
 import re
 from collections.abc import Sequence

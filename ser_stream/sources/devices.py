@@ -1,7 +1,7 @@
 """Which input devices there are, and which one a name means.
 
 On Linux PortAudio shows PulseAudio and PipeWire only as one ALSA device, `pulse`. The
-sources behind it, which are the microphones people know by name, come from `pactl`.
+sources behind it, which are the microphones that users know by name, come from `pactl`.
 """
 
 import re
@@ -34,7 +34,7 @@ class InputDevice:
     pulse_source: str | None = None
     """PulseAudio's name of the source, if it is one."""
     monitor: bool = False
-    """True where it hears what the computer plays."""
+    """True where it records what the computer plays."""
     card: int | None = None
     """ALSA's number of the sound card, where known."""
 
@@ -131,7 +131,7 @@ def choose(name: str, devices: Sequence[InputDevice]) -> InputDevice:
         raise DeviceError(f"no input device has number {name}; {there_are(devices)}")
     exact = [d for d in devices if d.matches(name, exactly=True)]
     parts = [d for d in devices if d.matches(name, exactly=False)]
-    # Whoever writes a part of a name means a microphone, not what loudspeakers play.
+    # A part of a name means a microphone, not what loudspeakers play.
     heard = [d for d in parts if not d.monitor] or parts
     found = _preferred(exact or heard)
     if not found:

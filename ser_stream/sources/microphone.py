@@ -85,7 +85,7 @@ class Microphone:
         assert error is not None
         raise DeviceError(
             f"the microphone {device.name} cannot be opened: "
-            f"{portaudio.reason(error)}; is it plugged in, and used by nobody else?"
+            f"{portaudio.reason(error)}; is it plugged in, and free?"
         ) from error
 
     def _start(self, index: int, rate: int, channels: int) -> Any:
@@ -155,7 +155,7 @@ class Microphone:
         self._checked = now
         self._silent_s = self._silent_s + waited if silent else 0.0
         # PortAudio raises nothing when a device vanishes: the stream just ends. What
-        # came before that is still in the ring, and is heard first.
+        # came before that is still in the ring, and is read first.
         ended = silent and not self._stream.active
         moved = self._watch is not None and self._watch.gone()
         if not (ended or moved or self._silent_s >= SILENT_S):
@@ -189,7 +189,7 @@ class Microphone:
 
     @property
     def began(self) -> float:
-        """`clock.elapsed` at which sample 0 was heard, as the last samples show it."""
+        """`boot_clock.elapsed` at sample 0, as the last samples show it."""
         return self._clock.began
 
     def skip_to_newest(self) -> int:
@@ -197,7 +197,6 @@ class Microphone:
         return self._samples(self._ring.skip_to_newest())
 
     def statistics(self) -> RingStatistics:
-        """What was lost so far, in samples at 16 kHz."""
         ring = self._ring.statistics()
         return RingStatistics(self._samples(ring.overwritten), ring.overflows)
 
@@ -211,7 +210,6 @@ class Microphone:
         self.close()
 
     def close(self) -> None:
-        """Release the device."""
         self.ended = True
         # Not `stop`, which may wait for buffers of a device that is no more.
         self._stream.abort()

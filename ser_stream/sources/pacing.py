@@ -7,7 +7,7 @@ from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 
 
 class Pacer:
-    """Holds chunks of a recording back until they would have been heard."""
+    """Holds chunks of a recording back until a microphone would have delivered them."""
 
     def __init__(self, realtime: bool) -> None:
         self._realtime = realtime

@@ -100,7 +100,7 @@ def quiet() -> Iterator[None]:
         try:
             saved = os.dup(_STDERR)
         except OSError:
-            # Standard error is closed: nobody to bother.
+            # Standard error is closed: nothing to keep quiet.
             yield
             return
         with _CHANGE:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0
 WATCH_S = 1.5
-"""How often a source is looked for that somebody records from."""
+"""How often a source that is recorded from is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class PulseSource:
 
     name: str
     description: str
-    """What desktops show to people."""
+    """What desktops show to users."""
     channels: int
     rate: int
     """Hertz."""
     monitor: bool
-    """True where it hears what a sink plays."""
+    """True where it records what a sink plays."""
     card: int | None
     """ALSA's number of the sound card, where known."""
     default: bool
@@ -124,7 +124,7 @@ class SourcePoll:
         self._asked = -math.inf
         self._pactl: subprocess.Popen[bytes] | None = None
         self.sources: dict[str, str] | None = None
-        """Name -> number; None if nobody answers. A source that went and came back has
+        """Name -> number; None without an answer. A source that went and came back has
         another number."""
 
     def fresh(self) -> bool:
@@ -196,5 +196,4 @@ class SourceWatch:
         return number is None or number != self._number
 
     def close(self) -> None:
-        """Stop asking."""
         self._poll.close()

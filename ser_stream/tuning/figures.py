@@ -84,7 +84,6 @@ class Tally:
         )
 
     def only(self, index: int) -> "Tally":
-        """The tally of one of the settings."""
         one = slice(index, index + 1)
         return Tally(
             self.speech,
@@ -121,7 +120,6 @@ class Tally:
         return median
 
     def figures(self, index: int = 0) -> Figures:
-        """The figures of one of the settings."""
         one = self.only(index)
         active, right = int(one.active[0]), int(one.right[0])
         return Figures(
@@ -236,12 +234,12 @@ def flips(
 ) -> Counts:
     """Emotions that begin within a segment though it has one label, (n_settings,).
 
-    What was heard before the segment and begins again after a pause, until another
+    What was active before the segment and begins again after a pause, until another
     emotion comes, is no flip and no arrival: it only has not been noticed yet.
 
     Args:
         within: what is active after the steps of the segment, (n_steps, n_settings).
-        speech: whether each step heard speech, (n_steps,).
+        speech: whether each step has speech, (n_steps,).
         before: what was active when the segment began, (n_settings,).
         label: the right one.
         earlier: the last emotion before the segment, going on or ended by a pause,

@@ -142,7 +142,7 @@ def search(
     The best settings are, among those that meet the rule, the ones of least median
     delay, to a tenth of a second; among these, of the largest share of time with the
     right emotion, to a whole percent; among these, the nearest to the present ones.
-    (Finer differences are noise in any amount of labels that people make.) If none
+    (Finer differences are noise in any amount of labels made by hand.) If none
     meets the rule, the same order is taken among those that fall short of it least, or
     by at most a tenth more of what is asked.
 

@@ -35,7 +35,7 @@ class Stream:
     predictions: Sequence[Prediction]
     """All of them, silence too, in order of time."""
     segments: Sequence[Segment]
-    """In order of time, without overlap; what lies between them is not judged."""
+    """In order of time, without overlap; what lies between them is not scored."""
     group: str | None = None
     """Streams of one group (a speaker) are held out together; None: by itself."""
 
@@ -51,7 +51,7 @@ class Stream:
 
     @cached_property
     def speech(self) -> NDArray[np.bool_]:
-        """Whether each step heard speech, shape (n_steps,)."""
+        """Whether each step has speech, shape (n_steps,)."""
         return np.array([p.scores is not None for p in self.predictions], np.bool_)
 
     @cached_property

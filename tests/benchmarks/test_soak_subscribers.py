@@ -35,7 +35,7 @@ def encoded(messages: Sequence[Message]) -> bytes:
 
 
 async def heard(*connections: Sequence[Message]) -> tuple[Tally, Inbox]:
-    """What listeners find who get these messages, each in two pieces."""
+    """What listeners find that get these messages, each in two pieces."""
     inbox, tally = Inbox(timed=True), Tally()
     for messages in connections:
         listener, data = Listener(inbox, tally), encoded(messages)

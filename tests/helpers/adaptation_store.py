@@ -22,6 +22,7 @@ from typing import Any
 
 from ser_stream.adaptation.pack import WEIGHTS
 from ser_stream.adaptation.versions.store import Store
+from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.bundle import (
     CARD,
     ENCODER,
@@ -31,7 +32,6 @@ from ser_stream.pipeline.bundle import (
     load_bundle,
     seal,
 )
-from ser_stream.whole_file import replace_file
 from tests.helpers.paths import OPEN
 
 
@@ -53,7 +53,7 @@ def tiny_base(folder: Path) -> Bundle:
 
 
 def stage(store: Store, what: object = 0, **changes: object) -> Path:
-    """A candidate that grew from the version in force, told apart by `what`."""
+    """A candidate that grew from the active version, told apart by `what`."""
     folder = store.staging()
     shutil.copytree(store.base.folder, folder, dirs_exist_ok=True)
     (folder / WEIGHTS).write_text(str(what))

@@ -1,4 +1,4 @@
-"""A real daemon on a socket, hearing a recording at real-time pace."""
+"""A real daemon on a socket, with a recording at real-time pace."""
 
 import contextlib
 import os

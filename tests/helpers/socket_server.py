@@ -1,4 +1,4 @@
-"""A real hub on real sockets, and simple subscribers that read it line by line."""
+"""A real server on real sockets, and simple subscribers that read it line by line."""
 
 import contextlib
 import json
@@ -102,7 +102,7 @@ def begin(server: SocketServer) -> None:
 
 @contextlib.contextmanager
 def serving(*uris: str, begun: bool = True, **options: Any) -> Iterator[SocketServer]:
-    """A hub that listens on `uris` and has said hello."""
+    """A server that listens on `uris` and has sent hello."""
     server = SocketServer(**options)
     try:
         server.open([parse(uri) for uri in uris])

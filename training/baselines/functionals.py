@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ser_stream.atomic_file import replacing
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.baselines.libraries import library
 from training.corpora.utterance import Utterance, read_samples
-from training.engine.atomic_file import replacing
 
 FEATURE_SETS = {"compare": ("ComParE_2016", 6373), "egemaps": ("eGeMAPSv02", 88)}
 """openSMILE's name of each set, and its number of values."""

@@ -1,11 +1,11 @@
 """A checkpoint: weights, the configuration that rebuilds them, and the epoch."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ser_stream.atomic_file import replacing
 from ser_stream.errors import ModelError
 
 
@@ -15,15 +15,11 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     Raises:
         OSError: if it cannot be written, as on a full disk; the old file stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as part, part.open("wb") as file:
             torch.save(content, file)
-        os.replace(part, path)
     except (OSError, RuntimeError) as error:
         # torch turns a full disk into a RuntimeError about its archive.
-        part.unlink(missing_ok=True)
         cause = error.__cause__ or error.__context__ or error
         raise OSError(f"{path} could not be written: {cause}") from None
 

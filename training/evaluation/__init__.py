@@ -1,1 +1,12 @@
-"""How good a model is: clips, streams, corpora it never heard, adaptation."""
+"""How good a model is.
+
+clip_steps      labelled clips through the runtime's pipeline, step by step
+crossval        leave-speakers-out cross-validation
+metrics         UAR, WAR and the rest of what manifest and card give
+calibration     temperatures, and the calibration error
+bootstrap       95 % intervals, by a bootstrap over speakers
+risk_coverage   what abstaining buys
+streaming/      `stream-eval`: level, noise, delay, flicker, false alarms
+zero_shot/      `unseen`: corpora that are not in training, beside openSMILE
+adaptation/     `adapt-eval`: gains, attacks and cost of online adaptation
+"""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
-from training.engine.atomic_file import replacing
 from training.engine.checkpoint import load_checkpoint
 from training.engine.git_revision import git_revision
 from training.evaluation.calibration import Calibration, fit_calibration
@@ -258,5 +258,4 @@ def _read_fold(
 
 
 def _write_json(path: Path, content: object) -> None:
-    with replacing(path) as part:
-        part.write_text(json.dumps(content), encoding="utf-8")
+    replace_file(path, json.dumps(content))

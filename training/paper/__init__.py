@@ -1,1 +1,11 @@
-"""The reproduction of CTL-MTNet's tables (Wen et al., IJCAI 2022), and of EmoBox's."""
+"""The reproduction of CTL-MTNet's tables (Wen et al., IJCAI 2022), and of EmoBox's.
+
+mfcc_cache      utterances -> MFCC frames of whole clips, on disk
+clip_batches    frames of whole clips -> batches
+networks        CPAC in its readings, Algorithms 1, 2 and 3
+losses/         margin loss; CAAM, DANN, CDAN
+classify_task   one network on one fold of one corpus
+transfer_task   from a labelled source corpus to an unlabelled target corpus
+reproduce/      all experiments of all tables, resumable
+emobox_joint/   EmoBox's folds by one network for all corpora
+"""

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.mfcc import MfccConfig, mfcc_of_frames
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
-from training.engine.atomic_file import replacing
 
 MIN_FRAMES = 38
 """What one column of CPAC sees."""
@@ -56,8 +56,7 @@ def _of_corpus(
     archive = io.BytesIO()
     ends = np.cumsum([len(clip) for clip in clips])
     np.savez(archive, frames=np.concatenate(clips), ends=ends)
-    with replacing(path) as part:
-        part.write_bytes(archive.getbuffer())
+    replace_file(path, archive.getbuffer())
     return clips
 
 

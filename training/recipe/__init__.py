@@ -1,1 +1,13 @@
-"""How the models that ship are trained: configuration, data, augmentation, packs."""
+"""How the models that ship are trained.
+
+config                a training configuration, from TOML
+waveform_augment      a clip -> four variants: other voices, rooms, channels
+spectrogram_cache     mel spectra and pitchograms of all variants, computed once
+spectrogram_augment   these -> windows of frames with noise, level, colour, pitch
+dataset               batches of windows, balanced over classes and speakers
+train                 the training, by `training.engine.fit`
+model                 a checkpoint -> its network
+checkpoints/          what the packaged bundle was exported from
+stream_window         a clip's speech as one window, after the daemon has been running
+adaptation_pack       writes the pack that online adaptation needs
+"""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
@@ -32,7 +33,6 @@ from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
-from training.engine.atomic_file import replacing
 from training.recipe.waveform_augment import VARIANTS
 
 FORMAT = 1
@@ -133,8 +133,7 @@ def _of_clip(utterance: Utterance, cache: Path) -> list[Spectra]:
     # Whole in memory first: a full disk in the middle of an archive is untidy.
     archive = io.BytesIO()
     np.savez(archive, mel=mel, pitch=pitch, numbers=numbers)
-    with replacing(path) as part:
-        part.write_bytes(archive.getbuffer())
+    replace_file(path, archive.getbuffer())
     return _unpacked(mel, pitch, numbers)
 
 

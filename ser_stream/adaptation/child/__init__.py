@@ -1,14 +1,15 @@
 """The child process that adapts: the only part of the runtime that needs torch.
 
-process      keeps out of everybody's way
+process      priority, threads and memory limit of this process
 run          a job -> a candidate bundle and its evidence
-mdd_round    steps of margin disparity discrepancy, on batches
-statistics   batch normalisation of another room
-back_off     as far as the canary allows
+mdd_round    steps of margin disparity discrepancy (CAAM)
+batches      labelled and unlabelled windows -> what a step takes
+statistics   batch normalisation estimated on the target domain
+back_off     halves steps that cost too much on the canary
 canary       labelled speech that no round learns from
 candidate    new weights into the same graphs
-evidence     what is known of a candidate
+evidence     what is measured of a candidate
 windows      labelled windows, as the pack holds them
 
-Nothing here is imported by the daemon; it is run, as `python -m`.
+The daemon imports nothing of it; it is run, as `python -m`.
 """

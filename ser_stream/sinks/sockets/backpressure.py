@@ -7,14 +7,14 @@ from typing import Protocol
 MOST_BEHIND = 256
 """Messages that may wait for one subscriber before the pipeline waits too."""
 MOST_UNDERWAY = 64
-"""Messages between the pipeline and the loop; with those above well under a backlog."""
+"""Messages between pipeline and loop; with those above far fewer than a queue holds."""
 LONGEST = 5.0
 """Seconds in which a subscriber that is behind must take something."""
 _POLL = 0.25
 
 
 class Reader(Protocol):
-    """Somebody who may be behind."""
+    """A subscriber that may be behind."""
 
     @property
     def behind(self) -> int:
@@ -38,7 +38,7 @@ class Backpressure:
         self.waits = True
 
     def stop_waiting(self) -> None:
-        """Wait for nobody from now on; safe from a signal handler."""
+        """Let all messages pass from now on; safe from a signal handler."""
         self.waits = False
 
     def enter(self) -> None:
@@ -50,11 +50,11 @@ class Backpressure:
                 return
 
     def passed(self) -> None:
-        """A message was delivered."""
+        """Note that a message was delivered."""
         self._underway.release()
 
     def watch(self, reader: Reader) -> None:
-        """How far a reader is behind has changed."""
+        """Note that a reader is further behind, or less."""
         if reader.behind > MOST_BEHIND:
             if reader not in self._timers:
                 self._room.clear()

@@ -1,4 +1,4 @@
-"""Carries out what somebody asks for on the unix socket."""
+"""Carries out control requests of the unix socket."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping

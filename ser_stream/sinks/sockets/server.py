@@ -11,6 +11,7 @@ from typing import Protocol
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
+from ser_stream.sinks import Server, SinkOptions
 from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.listeners import Listener, open_listeners
@@ -28,21 +29,45 @@ SPARE_FILES = 48 + MORE_BY_UNIX
 """Descriptors that are kept for the microphone, a reload, the log and the rest."""
 
 
-class Server(Protocol):
+class Acceptor(Protocol):
     """What accepts connections."""
 
     def close(self) -> None:
         """Accept no more."""
 
     async def wait_closed(self) -> None:
-        """Wait until nobody is connected."""
+        """Wait until no connection is left."""
 
 
-class SocketServer:
+def open_sink(addresses: Sequence[Address], options: SinkOptions) -> "SocketServer":
+    """Serve subscribers on all addresses, and on sockets that were inherited.
+
+    Raises:
+        SinkError: if one cannot be used; the message names what to do.
+        ConfigError: if the token cannot be read.
+        MissingLibraryError: if one is a WebSocket, and the library is not there.
+    """
+    server = SocketServer(
+        options.control,
+        live=options.live,
+        token=options.token(),
+        origins=options.origins,
+        max_subscribers=options.max_subscribers,
+    )
+    try:
+        server.open(addresses, options.inherited)
+    except BaseException:
+        server.close()
+        raise
+    _LOGGER.info("listening on %s", ", ".join(map(str, server.addresses)))
+    return server
+
+
+class SocketServer(Server):
     """Serves subscribers on any number of addresses.
 
-    `send` hands a message to the loop; there it is written to whoever takes it, and
-    waits in a bounded backlog for each of the others.
+    `send` hands a message to the loop; there it is written to each subscriber that
+    takes it, and waits in a bounded queue for each of the others.
     """
 
     def __init__(
@@ -74,14 +99,14 @@ class SocketServer:
         self._origins = tuple(origins)
         self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
-        self._servers: list[Server] = []
+        self._servers: list[Acceptor] = []
         self._closed = False
 
     # From any thread.
 
     @property
     def closed(self) -> bool:
-        """True after `close`; that nobody listens now is no reason to end."""
+        """True after `close`; without subscribers it goes on."""
         return self._closed
 
     @property
@@ -132,7 +157,7 @@ class SocketServer:
         self._loop.run(self._serve())
 
     def send(self, message: Message, /) -> None:
-        """Tell all subscribers; waits for them only if the audio is not live."""
+        """Send to all subscribers; waits for them only if the audio is not live."""
         if self._closed or not self._loop.started:
             return
         message.line  # noqa: B018  encoded here, once for all
@@ -141,15 +166,15 @@ class SocketServer:
         self._loop.call(self._deliver, message)
 
     def stop_waiting(self) -> None:
-        """A stop was asked for: wait for nobody; safe from a signal handler."""
+        """A stop was asked for: wait no longer; safe from a signal handler."""
         if self._backpressure is not None:
             self._backpressure.stop_waiting()
 
     def close(self) -> None:
-        """Say `bye` where that was not said, and give subscribers 2 s to take it.
+        """Send `bye` where that was not sent, and give subscribers 2 s to take it.
 
-        If the audio is not live, whoever still takes something is waited for, until
-        `stop_waiting`.
+        If the audio is not live, it waits for subscribers that still take something,
+        until `stop_waiting`.
         """
         if self._closed:
             return
@@ -174,9 +199,9 @@ class SocketServer:
                 # The system may keep more waiting than we accept at once.
                 listening.listen(socket.SOMAXCONN)
 
-    async def _server(self, address: Address, listening: socket.socket) -> Server:
+    async def _server(self, address: Address, listening: socket.socket) -> Acceptor:
         if address.kind == "ws":
-            server: Server = await load_websocket().serve(
+            server: Acceptor = await load_websocket().serve(
                 listening, address, self._subscribers, self._origins
             )
             return server
@@ -186,8 +211,8 @@ class SocketServer:
         )
 
     async def _part(self) -> None:
-        # First nobody is accepted any more, and who just was becomes a subscriber. A
-        # server that is closed forgets him instead, and leaves him waiting.
+        # First accepting ends, and connections just accepted become subscribers. A
+        # server that is closed forgets these instead, and leaves them waiting.
         for listener in self._listeners:
             for listening in listener.sockets:
                 asyncio.get_running_loop().remove_reader(listening)

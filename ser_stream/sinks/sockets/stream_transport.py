@@ -8,8 +8,8 @@ from ser_stream.sinks.sockets.socket_options import set_options, unsent_bytes
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 
-# Shared by all: it is emptied before the loop turns to anybody else. Small, so that
-# one who pours lines in takes his turn like everybody.
+# Shared by all: it is emptied before the loop turns to another connection. Small, so
+# that a subscriber that pours lines in takes its turn like the others.
 _BUFFER = memoryview(bytearray(4096))
 
 
@@ -66,7 +66,7 @@ class StreamTransport(asyncio.BufferedProtocol):
         self._listen()
 
     def _listen(self) -> None:
-        # Who does not read is not listened to: answers would only pile up.
+        # A subscriber that does not read may not ask: answers would pile up.
         if self.blocked or self._subscriber.busy:
             self._transport.pause_reading()
         else:
@@ -75,7 +75,6 @@ class StreamTransport(asyncio.BufferedProtocol):
     # What the subscriber calls.
 
     def write(self, line: bytes, /) -> None:
-        """Send one line; only when not blocked."""
         if not self._transport.is_closing():
             self._transport.write(line)
 
@@ -101,5 +100,4 @@ class StreamTransport(asyncio.BufferedProtocol):
             self._listen()
 
     def abort(self) -> None:
-        """Cut the connection."""
         self._transport.abort()

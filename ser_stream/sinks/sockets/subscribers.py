@@ -1,6 +1,6 @@
 """All subscribers of one stream, whatever they are connected by.
 
-Everything here runs in the thread of the hub's loop; others may read the numbers.
+Everything here runs in the thread of the server's loop; others may read the numbers.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ MAX_STRANGERS = 200
 
 
 class Subscribers:
-    """Who listens, what they may do, and what a newcomer is told."""
+    """Who is connected, what they may do, and what a new one is sent."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Subscribers:
         self.max_subscribers = max(1, min(self.max_subscribers, files))
 
     def await_auth(self, stranger: Subscriber) -> None:
-        """Somebody has come and has yet to show the token."""
+        """Note a connection that has yet to show the token."""
         self._empty.clear()
         if len(self._strangers) >= self.max_strangers:
-            # The oldest: who knows the token does not take long.
+            # The oldest: a client that knows the token does not take long.
             oldest = next(iter(self._strangers))
             del self._strangers[oldest]
             self._refused.add(oldest)
@@ -75,7 +75,7 @@ class Subscribers:
         self._strangers[stranger] = None
 
     def join(self, subscriber: Subscriber) -> bool:
-        """Count somebody in; False if there are too many."""
+        """Count a subscriber in; False if there are too many."""
         self._empty.clear()
         self._strangers.pop(subscriber, None)
         more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
@@ -87,7 +87,6 @@ class Subscribers:
         return True
 
     def leave(self, subscriber: Subscriber) -> None:
-        """Somebody has gone."""
         self._strangers.pop(subscriber, None)
         self._refused.discard(subscriber)
         if subscriber in self._members:
@@ -108,14 +107,13 @@ class Subscribers:
         return self._snapshot.greeting() if self._begun else []
 
     def deliver(self, message: Message) -> None:
-        """Tell everybody."""
         self._snapshot.follow(message)
         self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
 
     def watch(self, subscriber: Subscriber) -> None:
-        """How far somebody is behind has changed."""
+        """Note that a subscriber is further behind, or less."""
         if self._backpressure is not None:
             self._backpressure.watch(subscriber)
 
@@ -126,7 +124,7 @@ class Subscribers:
         task.add_done_callback(self._tasks.discard)
 
     async def part(self, reason: str) -> None:
-        """Say `bye` to all who have not heard it, and wait until they have gone."""
+        """Send `bye` where it was not sent, and wait until all have disconnected."""
         for subscriber in (*self._members, *self._strangers):
             subscriber.finish(reason)
         await self._empty.wait()

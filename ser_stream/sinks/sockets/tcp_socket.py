@@ -45,7 +45,7 @@ def resolve(address: Address) -> list[Place]:
     """Families and places of a host.
 
     Raises:
-        SinkError: if nobody knows it.
+        SinkError: if it does not resolve.
     """
     if address.host == "localhost":
         # Whatever /etc/hosts says: clients try one family first, then the other.
@@ -87,7 +87,7 @@ def _tcp_text(address: Address, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return (
             f"{address}: port {address.port} is in use; choose another, or 0 for any "
-            f"that is free (`ss -ltnp` tells who has it)"
+            f"that is free (`ss -ltnp` tells which program has it)"
         )
     if error.errno == errno.EADDRNOTAVAIL:
         return (

@@ -11,7 +11,7 @@ from pathlib import Path
 from ser_stream.errors import SinkError
 
 MODE = 0o600
-"""Of the socket: its owner, and root."""
+"""Permissions of the socket: its owner, and root."""
 FOLDER_MODE = 0o700
 
 
@@ -50,7 +50,7 @@ class UnixClaim:
 
     def _unlock(self) -> None:
         with contextlib.suppress(OSError):
-            # What somebody has written to is his.
+            # A file with something in it is another's.
             if _is_lock(self._lock, self._path) and not os.fstat(self._lock).st_size:
                 _lock_path(self._path).unlink()
         os.close(self._lock)
@@ -85,7 +85,7 @@ def _lock(path: str) -> int:
             except BaseException:
                 os.close(lock)
                 raise
-            # Whoever held it took the file away just now: ours is no lock any more.
+            # Its holder removed the file just now: ours is no lock any more.
             os.close(lock)
     except BlockingIOError:
         raise SinkError(_living(path)) from None
@@ -127,7 +127,7 @@ def _clear(path: str) -> None:
 def _bind(path: str) -> socket.socket:
     result = socket.socket(socket.AF_UNIX)
     try:
-        # Before there is a file: nobody else can open it, not even for a moment.
+        # Before there is a file: no other user can open it, not even for a moment.
         os.fchmod(result.fileno(), MODE)
         result.bind(path)
         # For systems that do not look at the mode of what is bound.

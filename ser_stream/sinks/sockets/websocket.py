@@ -24,7 +24,7 @@ _HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
 # It logs every stranger that sends nonsense, with a traceback.
 _HANDSHAKE_LOGGER.setLevel(logging.CRITICAL)
 PING_EVERY = 20.0
-"""Seconds; keeps the way open through proxies. Who is slow is no business of pings."""
+"""Seconds; keeps the way open through proxies. Pings do not look for slow readers."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 PAGE_HEADERS = {
     "Connection": "close",
@@ -59,7 +59,6 @@ class WebSocketServer:
         return {f"{origin}:{self._port}", *([origin] if self._port == 80 else [])}
 
     async def start(self, listening: socket.socket) -> None:
-        """Begin."""
         self._server = await library.serve(
             self._handle,
             sock=listening,
@@ -79,7 +78,6 @@ class WebSocketServer:
         )
 
     def close(self) -> None:
-        """Accept no more."""
         self._server.close(close_connections=False)
 
     async def wait_closed(self) -> None:

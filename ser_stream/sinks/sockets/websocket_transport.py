@@ -20,8 +20,8 @@ from ser_stream.sinks.sockets.subscribers import Subscribers
 class Connection(library.ServerConnection):
     """A connection that says when it is blocked.
 
-    And one that does not listen to whoever does not read: answers, also the library's
-    own to pings, would pile up without end.
+    And one that takes nothing from a client that does not read: answers, also the
+    library's own to pings, would pile up without end.
     """
 
     authorized = False
@@ -80,7 +80,6 @@ class WebSocketTransport:
         return self._connection.blocked
 
     def write(self, line: bytes, /) -> None:
-        """Send one line; only when not blocked."""
         # `send` would have to be awaited; this is the library's way not to.
         library.broadcast([self._connection], line[:-1].decode())
 
@@ -97,5 +96,4 @@ class WebSocketTransport:
             self._closing = asyncio.create_task(self._connection.close())
 
     def abort(self) -> None:
-        """Cut the connection."""
         self._connection.transport.abort()

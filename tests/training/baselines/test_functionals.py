@@ -72,7 +72,7 @@ def test_torn_and_foreign_files_of_the_cache_are_computed_again(
     np.save(foreign, np.zeros(5, np.float32))
     again = functionals(utterances[:3], "egemaps", tmp_path, progress=False)
     np.testing.assert_array_equal(again, first)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob(".part-*"))
 
 
 def test_a_changed_recording_is_computed_anew(clip: FloatArray, tmp_path: Path) -> None:

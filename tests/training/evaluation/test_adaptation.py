@@ -99,7 +99,7 @@ def test_the_order_of_a_talk_knows_no_emotion() -> None:
     assert [u.name for u in talk(clips, 1)] == [u.name for u in talk(others, 1)]
 
 
-def test_nobody_who_is_heard_is_scored() -> None:
+def test_no_speaker_is_both_adapted_to_and_scored() -> None:
     clips = clips_of()
     heard, scored = halves(clips, "savee", 1)
     assert {u.speaker for u in heard} | {u.speaker for u in scored} == set("ABCD")
@@ -219,7 +219,7 @@ WRONG, RIGHT = [1, 1, 1, 1], [0, 1, 0, 1]
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Two pairs, both halves; one seed gains on half 1, nobody on half 2."""
+    """Two pairs, both halves; one seed gains on half 1, none on half 2."""
     folder = tmp_path / "results/adapt-eval"
     for pair in ("casia-savee", "emodb-savee"):
         for half in (1, 2):
@@ -246,7 +246,7 @@ def test_the_summary_scores_every_clip_once_and_says_how_sure_it_is(
     assert pair["adapt"]["gain_interval"] == [0.0, 50.0]
     assert pair["caam"]["gain_interval"] == [50.0, 50.0]
     assert found["mean_gain"] == 25.0
-    # The same people are drawn for both pairs: no false comfort from the second.
+    # The same speakers are drawn for both pairs: no false comfort from the second.
     assert found["mean_gain_interval"] == pair["adapt"]["gain_interval"]
     assert found["lowest_bound_of_a_pair"] == 0.0
     assert found["share_of_caam"] == 0.5
@@ -352,7 +352,7 @@ def test_harm_is_an_accepted_version_surely_worse_somewhere() -> None:
     assert harms(accepted) == ["aaaaaaaaaaaa on savee"]
 
 
-def test_a_round_that_failed_was_rejected_by_no_gate() -> None:
+def test_a_round_that_failed_is_not_counted_as_rejected() -> None:
     judged = {"evidence": {"canary_uar_after": 0.4}}
     history = [
         {"phase": "rejected", **judged},
@@ -385,10 +385,10 @@ def test_a_hostile_speaker_says_what_the_model_is_surest_of_and_wrong(
     assert {u.speaker for u in confident_errors([*minute, *liar], bundle)} == {"liar"}
 
 
-def test_a_replay_is_heard_by_the_real_daemon_to_its_end(tmp_path: Path) -> None:
+def test_a_replay_goes_through_the_real_daemon_to_its_end(tmp_path: Path) -> None:
     bundle = load_bundle(DEFAULT_MODEL)
     heard = hear(DATA / "emodb_minute.flac", bundle, tmp_path / "replay")
-    # A minute is too little for a round: what is in force is what it began with.
+    # A minute is too little for a round: the active version is what it began with.
     assert heard.final.sha256 == bundle.sha256
     assert not heard.versions
     assert not heard.history

@@ -76,7 +76,7 @@ def one_thread() -> Iterator[None]:
 def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """The utterances of the minute as three corpora of fewer and fewer classes.
 
-    In casia one clip more, in which nobody speaks.
+    In casia one clip more, without speech.
     """
     samples, rate = soundfile.read(data / "emodb_minute.flac", dtype="float32")
     with (data / "emodb_minute.csv").open(newline="") as file:
@@ -283,7 +283,7 @@ def test_each_corpus_has_its_result_and_its_row_of_the_page(
     assert cells[1].endswith("2 of 4 folds")
     assert cells[2].startswith(f"{means[1]:.2f} (")
     assert cells[3:] == ["*not run*"] * 2
-    # It is not compared with those that heard one corpus without a word about it.
+    # It is not compared silently with those trained on one corpus.
     assert "`python -m training emobox-joint" in benchmark
     assert "*CPAC, all corpora in one*" in text[: text.index("## In short")]
 
@@ -376,7 +376,7 @@ def network(config: TrainConfig) -> Cpac:
     return Cpac(config.model).eval()
 
 
-def test_a_clip_without_speech_is_heard_whole(
+def test_a_clip_without_speech_is_scored_whole(
     utterances: list[Utterance],
     config: TrainConfig,
     network: Cpac,

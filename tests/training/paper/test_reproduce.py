@@ -80,7 +80,7 @@ def command(table: str, corpora: Path, out: Path, *options: str) -> list[str]:
 
 
 def results_in(folder: Path) -> dict[str, dict[str, Any]]:
-    """All results, less what says when and by whom they were made."""
+    """All results, less when and on which machine they were made."""
     found = {}
     for path in sorted((folder / "results").glob("**/*.json")):
         content = json.loads(path.read_text())
@@ -183,7 +183,7 @@ def test_all_methods_begin_from_one_source_checkpoint(
     assert result["config"]["options"] == ({"gamma": 1.5} if system == "caam" else {})
 
 
-def test_inductive_scoring_never_hears_the_speakers_it_scores(
+def test_inductive_scoring_never_adapts_to_the_speakers_it_scores(
     space: Workspace,
 ) -> None:
     cell = Cell("cross", "caam", "casia-emodb", "inductive-1", 98)

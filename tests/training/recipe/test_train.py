@@ -181,7 +181,7 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
     half = load_checkpoint(out / "checkpoint.pt")
     assert half["epoch"] == 1
     # A kill while it wrote the next one would leave this, too.
-    (out / "checkpoint.part").write_bytes(b"half of a checkpoint")
+    (out / ".part-leftover").write_bytes(b"half of a checkpoint")
     run(utterances, out)
     assert_same_weights(out, undisturbed)
     name = "head.classifier.weight"

@@ -1,6 +1,18 @@
-"""Does adaptation help people never heard, and can it be made to harm?
+"""`adapt-eval`: whether adaptation helps new speakers, and whether it can do harm.
 
-A network trained on one corpus hears half the speakers of another, unlabelled, through
-the daemon with `--adapt`; the other half is scored. And the packaged model hears an
-hour of what it should learn nothing from.
+Gains: a network trained on one corpus adapts, in the daemon with `--adapt`, to half the
+speakers of another, unlabelled; the other half is scored. Attacks: the packaged model
+gets an hour of what it should learn nothing from.
+
+run, cells, settings              all of it, resumable; what there is to compute
+source_recipe, source_bundle      the network that adaptation begins from
+conversation                      clips -> one recording of people talking in turns
+run_daemon                        that recording through the real daemon
+gains, offline_baselines          gains, beside offline CAAM and AdaBN
+attacks                           music_attack, confident_errors: what is played
+collapse, collapsing_child        a collapse on purpose
+live                              latency and steps while rounds run
+score, round_counts               UAR of a version; what became of rounds
+result_file                       one JSON for each cell
+summary, page, plots              figures, `docs/adaptation.md`, pictures
 """

@@ -19,9 +19,8 @@ from ser_stream.adaptation.reservoir import LEAST_WINDOWS
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.versions.store import Store, adaptation_folder
 from ser_stream.errors import SerStreamError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import Chunk, FloatArray, SpeechWindow
 from training.corpora import Utterance, load_corpora
 from training.evaluation.adaptation.cells import Say
@@ -29,7 +28,6 @@ from training.evaluation.adaptation.conversation import looped, talk
 from training.evaluation.adaptation.gains import halves
 from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.settings import AdaptEvalConfig
-from training.evaluation.record import runtime_config
 
 CORPUS = "savee"
 SEED = 98
@@ -138,7 +136,7 @@ class _Room:
             live=False,
             runner=runner,
         )
-        self._pipeline = self._made(store.base)
+        self._pipeline = Model(store.base).pipeline(self._take)
         self._adapter.start()
 
     def hear(self, pieces: Iterable[FloatArray], until: str) -> None:
@@ -155,11 +153,6 @@ class _Room:
     def close(self) -> None:
         self._adapter.close()
 
-    def _made(self, bundle: Bundle) -> Pipeline:
-        return Pipeline(
-            OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), self._take
-        )
-
     def _take(self, window: SpeechWindow) -> None:
         self.windows_since += 1
         self._adapter.hear(window)
@@ -167,7 +160,7 @@ class _Room:
     def _swap(self) -> None:
         while not self._asked.empty():
             bundle, done = self._asked.get()
-            following = self._made(bundle)
+            following = Model(bundle).pipeline(self._take)
             following.take_over_from(self._pipeline)
             self._pipeline = following
             done.set()

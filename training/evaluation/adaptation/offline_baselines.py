@@ -18,13 +18,11 @@ from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
 from ser_stream.adaptation.child.statistics import with_statistics_of
 from ser_stream.adaptation.child.windows import read_windows
 from ser_stream.adaptation.pack import SOURCE
+from ser_stream.model import Model
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle, load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, SpeechWindow
+from ser_stream.pipeline.values import SAMPLE_RATE, SpeechWindow
 from training.evaluation.adaptation.source_bundle import Prepared
-from training.evaluation.record import runtime_config
 
 OFFLINE = RoundConfig(steps=300)
 """As a round of the daemon, with three times its steps."""
@@ -35,14 +33,8 @@ Method = Callable[[Prepared, Sequence[SpeechWindow], int], tuple[Cpac, dict[str,
 def heard_windows(recording: Path, bundle: Bundle) -> list[SpeechWindow]:
     """All windows that a listener of the unadapted pipeline is handed."""
     found: list[SpeechWindow] = []
-    pipeline = Pipeline(
-        OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), found.append
-    )
-    start = 0
-    for samples in soundfile.blocks(recording, 60 * SAMPLE_RATE, dtype="float32"):
-        pipeline.feed(Chunk(start, samples))
-        start += len(samples)
-    pipeline.flush()
+    blocks = soundfile.blocks(recording, 60 * SAMPLE_RATE, dtype="float32")
+    Model(bundle).record(blocks, found.append)
     return found
 
 

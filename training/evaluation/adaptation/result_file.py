@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
-from training.engine.atomic_file import replacing
 from training.engine.git_revision import git_revision
 
 Result = dict[str, Any]
@@ -34,8 +34,7 @@ def finished(path: Path, protocol: Result) -> bool:
 def keep(path: Path, protocol: Result, result: Result) -> None:
     """Write a finished cell, whole or not at all, with the revision of the code."""
     content = {"protocol": protocol, "revision": git_revision(), **result}
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    replace_file(path, json.dumps(content, indent=1) + "\n")
 
 
 def read(path: Path) -> Result:

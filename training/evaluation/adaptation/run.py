@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from training.engine.atomic_file import replacing
+from ser_stream.atomic_file import replace_file
 from training.evaluation.adaptation.attacks import all_attacks
 from training.evaluation.adaptation.cells import Failure, Say, compute
 from training.evaluation.adaptation.collapse import Collapse
@@ -50,5 +50,4 @@ def run(settings: AdaptEvalConfig, say: Say) -> tuple[Result, list[Failure]]:
 
 def write_summary(path: Path, result: Result) -> None:
     """Write it whole or not at all."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    replace_file(path, json.dumps(result, indent=1) + "\n")

@@ -18,8 +18,8 @@ from typing import Any
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.versions.store import adaptation_folder, read_store
 from ser_stream.errors import SerStreamError
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
-from training.evaluation.record import runtime_config
 
 Event = dict[str, Any]
 STATE = "state"

@@ -18,6 +18,7 @@ from ser_stream.pipeline.bundle import (
     seal,
 )
 from ser_stream.pipeline.bundle_evidence import write_evidence
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint
@@ -28,7 +29,7 @@ from training.evaluation.adaptation.source_recipe import (
     train_source,
 )
 from training.evaluation.calibration import fit_calibration
-from training.evaluation.clip_steps import OnnxRecorder, run_clips
+from training.evaluation.clip_steps import run_clips
 from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import TrainingSet, load_noises
@@ -99,8 +100,8 @@ def make(
     write_pair(model, part)
     manifest = _manifest(config)
     seal(part, manifest, (ENCODER, HEAD))
-    recorder = OnnxRecorder(load_bundle(str(part)))
-    steps = list(run_clips(recorder, config.front_end, split.canary))
+    network = OnnxRecognizer(load_bundle(str(part)))
+    steps = list(run_clips(network, config.front_end, split.canary))
     fitted = fit_calibration(steps, config.model.geometry.max_columns)
     manifest["temperatures"] = list(fitted.temperatures)
     manifest["clip_temperature"] = fitted.clip_temperature

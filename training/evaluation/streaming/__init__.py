@@ -1,8 +1,19 @@
-"""`stream-eval`: a bundle on streams, as a subscriber of the daemon would judge it.
+"""`stream-eval`: a bundle on streams, as a subscriber of the daemon meets it.
 
-judges -> which network hears whom; record -> everything the pipeline said; levels,
-noise, early, changes, calibration, false_alarms -> one question each, asked of what was
-recorded; run -> all of it, into one JSON file; plots, summary -> for people.
+run                  the whole benchmark, resumable by section: `stream-eval.json`
+evaluate_group       one group of speakers -> the sections about them
+unseen_speakers      which network scores whom: none scores its training speakers
+clips, streams       what is fed: single clips, and clips joined to streams
+conditions           M3: level and noise; noises, synthetic_noise are what is mixed in
+time_to_decision     M4: how soon a decision is as good as it will be
+changes              M5, M6: delay of a change of emotion, and flips
+false_alarms         M7: emotions in nonspeech
+calibration          M8: calibration error
+thresholds           what a bundle ships, searched on streams of held-out speakers
+stream_file          recorded streams, to search without running the model again
+voice_activity       where in a clip the voice is, without the tested detector
+intervals            95 % intervals of anything over speakers
+plots, summary       pictures, and lines for a terminal
 """
 
 from training.evaluation.streaming.run import SECTIONS, StreamEvalConfig, run

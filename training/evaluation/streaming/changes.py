@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.pipeline.recording import Recording, Told
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase
 from ser_stream.tuning.figures import flips, last_of
 from ser_stream.tuning.replay import NONE
 from ser_stream.tuning.streams import Segment, Stream
-from training.evaluation.record import Recording, Told, active_labels
 from training.evaluation.streaming.intervals import finite, over_speakers
 
 
@@ -129,6 +129,21 @@ def count(
         flips_with_returns=n_with_returns,
         delays=delays(recording.told, segments),
     )
+
+
+def active_labels(recording: Recording) -> list[str | None]:
+    """The emotion that a subscriber knows of after each prediction; None without."""
+    result: list[str | None] = []
+    told = iter(recording.told)
+    following = next(told, None)
+    active: str | None = None
+    for prediction in recording.predictions:
+        while following is not None and following.at <= prediction.end:
+            ended = following.event.phase is Phase.END
+            active = None if ended else following.event.label
+            following = next(told, None)
+        result.append(active)
+    return result
 
 
 def summarize(streams: Sequence[Counted]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ser_stream.pipeline.recognizer import clip_scores
+from ser_stream.pipeline.recording import Recording
 from training.evaluation.bootstrap import Counts, Interval, of_draws
 from training.evaluation.calibration import Scores
-from training.evaluation.record import Recording
 
 NONE = -1
 """The prediction where no speech was heard: always wrong."""

@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.recording import record
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
-from training.evaluation.record import record, runtime_config
 from training.evaluation.streaming.calibration import calibration
 from training.evaluation.streaming.changes import Counted, count, summarize
 from training.evaluation.streaming.clips import ClipResult, speech_steps

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
-from training.engine.atomic_file import replacing
 from training.engine.git_revision import git_revision
-from training.evaluation.record import runtime_config
 from training.evaluation.streaming.evaluate_group import Benched
 from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
 from training.evaluation.streaming.noises import Noise, load_noises
@@ -224,8 +224,7 @@ def _begun(path: Path, protocol: dict[str, Any]) -> dict[str, Any]:
 
 def _keep(path: Path, result: dict[str, Any]) -> None:
     result["revisions"] = sorted({*result["revisions"], git_revision()})
-    with replacing(path) as part:
-        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    replace_file(path, json.dumps(result, indent=1) + "\n")
 
 
 def _training(bundle: Bundle) -> dict[str, Any]:

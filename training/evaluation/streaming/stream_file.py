@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.atomic_file import replacing
+from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.smoothing import UNCERTAIN
 from ser_stream.pipeline.values import Prediction, SpeechState
 from ser_stream.tuning.streams import Segment, Stream
-from training.engine.atomic_file import replacing
-from training.evaluation.record import Recording
 
 
 def line(

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.recording import record
 from ser_stream.tuning.search import Found, Grid, Rule, search
 from ser_stream.tuning.streams import Stream
-from training.evaluation.record import record, runtime_config
 from training.evaluation.streaming.streams import join, plans
 from training.evaluation.streaming.unseen_speakers import unseen_speakers
 

@@ -1,9 +1,9 @@
-"""How a model fares on corpora that it never heard: `python -m training unseen`.
+"""A model on corpora that are not in its training: `python -m training unseen`.
 
-judge     -> a bundle or a checkpoint, and what it was trained on
-yardstick -> openSMILE and an SVM, trained on the same clips
-run       -> metrics of each corpus, as JSON
-table     -> the same, to read
+scored_model         a bundle or a checkpoint, and what it was trained on
+opensmile_baseline   openSMILE and an SVM, trained on the same clips
+run                  metrics of each corpus, as JSON
+table                the same, to read
 """
 
 from training.evaluation.zero_shot.run import run

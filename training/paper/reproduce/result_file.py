@@ -10,9 +10,9 @@ from typing import Any
 import audmetric
 import numpy as np
 
+from ser_stream.atomic_file import replace_file, replacing
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.pipeline.values import FloatArray
-from training.engine.atomic_file import replacing
 
 SCHEMA = 1
 PACKAGES = ("torch", "numpy", "scikit-learn", "audmetric", "opensmile", "soxr")
@@ -65,8 +65,7 @@ def write_result(path: Path, content: dict[str, Any]) -> None:
         f" {json.dumps(k)}: {json.dumps(v, allow_nan=False)}"
         for k, v in content.items()
     ]
-    with replacing(path) as part:
-        part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    replace_file(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def write_arrays(path: Path, **arrays: FloatArray | np.ndarray) -> None:

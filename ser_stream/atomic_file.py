@@ -1,0 +1,47 @@
+"""A file that is replaced whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PART = ".part-"  # begins the name of a file that has not taken its place yet
+
+
+@contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
+    """A file beside `path` to write to, which then takes its place, whole and durable.
+
+    Several processes may write the same file: each has a part of its own. An error or a
+    kill leaves the old file; an error leaves no part either.
+
+    Args:
+        path: of the file; where it is a link, what it points to is replaced.
+        mode: of a file that was not there; one that was keeps its own.
+
+    Raises:
+        OSError: if it cannot be written; what was there is then still there.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=PART)
+    part = Path(name)
+    try:
+        yield part
+        os.fsync(descriptor)
+        if target.exists():
+            shutil.copymode(target, part)
+        else:
+            part.chmod(mode)
+        os.replace(part, target)
+    finally:
+        os.close(descriptor)
+        part.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, data: bytes | memoryview | str, mode: int = 0o644) -> None:
+    """Write all of a file, text as UTF-8, as `replacing` does."""
+    with replacing(path, mode) as part:
+        part.write_bytes(data.encode() if isinstance(data, str) else data)

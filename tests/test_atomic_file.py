@@ -1,0 +1,95 @@
+"""Files that are replaced whole or not at all."""
+
+import multiprocessing
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ser_stream.atomic_file import PART, replace_file, replacing
+from tests.helpers import small_disk
+
+
+def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    replace_file(path, "één", mode=0o600)
+    assert path.read_text(encoding="utf-8") == "één"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o640)
+    replace_file(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("one")
+    link.symlink_to(target)
+    replace_file(link, "two")
+    assert link.is_symlink()
+    assert target.read_text() == "two"
+
+
+def test_an_error_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError), replacing(path) as part:
+        part.write_text("half\udcff")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path) -> None:
+    with small_disk.mounted(tmp_path / "disk") as disk:
+        path = disk / "file"
+        path.write_text("old")
+        with pytest.raises(OSError, match="No space"):
+            replace_file(path, bytes(1 << 20))
+        assert path.read_text() == "old"
+        assert list(disk.iterdir()) == [path]
+
+
+def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from ser_stream.atomic_file import replacing\n"
+        "with replacing(Path(sys.argv[1])) as part:\n"
+        "    part.write_text('half'); print('begun', flush=True); time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.glob(f"{PART}*"))) == 1
+
+
+def _write(path: Path, text: str) -> None:
+    for _ in range(50):
+        replace_file(path, text * 5000)
+
+
+def test_several_processes_may_write_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(path, text)) for text in "ab"]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        if path.exists():
+            seen.add(path.read_text())
+        time.sleep(0.001)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert seen <= {"a" * 5000, "b" * 5000}
+    assert seen
+    assert list(tmp_path.iterdir()) == [path]
