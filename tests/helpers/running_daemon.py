@@ -34,7 +34,7 @@ class RunningDaemon:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it in order; its exit status."""
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(120)
 
 
 @contextlib.contextmanager
@@ -72,11 +72,11 @@ def running_daemon(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)
             process.kill()
-            process.wait(10)
+            process.wait(120)
 
 
 def _wait_for(daemon: RunningDaemon) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while True:
         try:
             if control("status", daemon.socket)["uptime_s"] >= 0:

@@ -69,7 +69,7 @@ def first_line(process: "subprocess.Popen[str]") -> str:
 
 def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:
     with process:
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return output.strip(), errors.strip()
 

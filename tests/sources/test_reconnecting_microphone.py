@@ -89,7 +89,7 @@ class Ear:
         found: list[dict[str, Any]] = []
         while not found or not str(found[-1].get(key)).startswith(value):
             try:
-                found.append(self.lines.get(timeout=15))
+                found.append(self.lines.get(timeout=120))
             except queue.Empty:
                 pytest.fail(f"no {wanted} after {found}: {self.errors()}")
         return found
@@ -115,11 +115,11 @@ class Ear:
             assert self.process.stdin is not None
             self.process.stdin.close()
             try:
-                self.process.wait(5)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
                 pytest.fail(f"it does not end: {self.errors()}")
             finally:
-                self.thread.join(5)
+                self.thread.join(120)
             assert "Traceback" not in self.errors()
             assert self.process.returncode == 0
 
@@ -247,7 +247,7 @@ def test_a_microphone_that_is_not_there_yet_is_waited_for_if_that_is_wished(
         assert first[-1]["at"] - back < BACK_S
         assert first[-1]["device"] == "Monitor of Late"
     server.unload("late")
-    _, errors = refused.communicate(timeout=10)
+    _, errors = refused.communicate(timeout=120)
     assert "DeviceError: no input device is called 'late'" in errors
 
 
