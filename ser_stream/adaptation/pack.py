@@ -27,9 +27,9 @@ from ser_stream.pipeline.bundle import (
 )
 
 FORMAT = 1
-"""Of the manifest; raised when an older reader would misunderstand it."""
+"""Version of the manifest; raised when an older reader would misunderstand it."""
 FOLDER = "adaptation"
-"""Of the pack in its bundle's folder."""
+"""Name of the pack in its bundle's folder."""
 WEIGHTS = "weights.safetensors"
 SOURCE = "source.safetensors"
 CANARY = "canary.safetensors"
@@ -60,7 +60,7 @@ _FIELDS: dict[str, type] = {
     "cpac": dict,
     "files": dict,
 }
-"""Of the manifest: what is needed here, and of which kind it is."""
+"""Keys of the manifest that are needed here, and their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Pack:
     folder: Path
     manifest: dict[str, Any]
     sha256: str
-    """Of the manifest's content, which holds the hashes of the other files."""
+    """SHA-256 of the manifest's content, which holds those of the other files."""
     name: str
     """Of the model it belongs to."""
     labels: tuple[str, ...]

@@ -1,10 +1,10 @@
-"""What was heard lately, for a round to learn from: features of speech, never audio.
+"""Windows of recent speech, for a round to learn from: features, never audio.
 
 Bounded, and balanced over predicted class, turn and time, so that neither one emotion
-nor a long monologue nor the last minute is all that a round sees. Who must go is of the
-class that has most, there of a turn that has most, and of those the window whose
-neighbours in time are the closest. Time is counted in windows heard, about one a second
-of speech, and on a logarithmic scale: minutes are kept in detail, days in outline.
+nor a long monologue nor the last minute is all that a round gets. The window to remove
+is of the class that has most, there of a turn that has most, and of those the one whose
+neighbours in time are the closest. Time is counted in windows added, about one a second
+of speech, and on a logarithmic scale: minutes stay in detail, days in outline.
 """
 
 from collections import Counter
@@ -26,13 +26,13 @@ LEAST_WINDOWS = 40
 CAPACITY = 400
 """Windows kept unless told otherwise: 14 MB with 78 features a frame."""
 MOST_OF_A_TURN = 10
-"""Windows kept of one turn. A hum that the gate takes for a voice is one long turn."""
+"""Windows of one turn. A hum that the VAD takes for a voice is one long turn."""
 RECENT = 180
 """Age in windows, three minutes of speech, from which time grows coarser."""
 
 
 class Reservoir:
-    """A bounded choice of the windows heard; any thread may use it."""
+    """A bounded choice of the windows added; any thread may use it."""
 
     def __init__(self, n_classes: int, capacity: int = CAPACITY) -> None:
         """An empty one.
@@ -131,7 +131,7 @@ class Reservoir:
         ]
 
     def write(self, file: IO[bytes]) -> None:
-        """Write it to a file or a pipe, as `kept_windows` says."""
+        """Write it to a file or a pipe, as `stored_windows` says."""
         file.write(self._bytes())
 
     @classmethod
@@ -201,7 +201,7 @@ class Reservoir:
         self._kept.remove(alike[int(gaps.argmin())])
 
     def _snapshot(self) -> tuple[list[KeptWindow], int]:
-        # What is kept never changes, so nobody holds the lock while he looks at it.
+        # Stored windows never change, so a snapshot needs the lock only for the list.
         with self._lock:
             return list(self._kept), self._n_heard
 

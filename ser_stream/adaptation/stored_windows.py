@@ -1,8 +1,8 @@
-"""Windows as the reservoir keeps them, and as bytes in a file or a pipe.
+"""Windows as the reservoir stores them, and as bytes in a file or a pipe.
 
 The bytes are one npz: `frames` (m, n_features) in half precision, one window after the
 other; for each of n windows `lengths` in frames, `scores` (n_classes), `end`, `turn`,
-`stretch`, `arrival`; and `heard`, the number of windows heard in all.
+`stretch`, `arrival`; and `heard`, the number of windows ever added.
 """
 
 import io
@@ -32,7 +32,7 @@ class KeptWindow:
     stretch: int
     """Number of the turn in the reservoir; `turn` begins again with every stream."""
     arrival: int
-    """Number among all windows heard, from 0."""
+    """Number among all windows ever added, from 0."""
     label: int
     """The class with the highest score."""
 
@@ -55,7 +55,7 @@ def pack(windows: Sequence[KeptWindow], n_classes: int, heard: int) -> bytes:
 
 
 def unpack(data: bytes, n_classes: int) -> tuple[list[KeptWindow], int]:
-    """The windows, and the number heard in all.
+    """The windows, and the number ever added.
 
     Raises:
         ValueError: if the bytes are damaged, or of a model with other classes.
@@ -63,7 +63,7 @@ def unpack(data: bytes, n_classes: int) -> tuple[list[KeptWindow], int]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except Exception:  # noqa: BLE001  whatever zipfile, zlib and numpy raise
+    except Exception:  # noqa: BLE001  zipfile, zlib and numpy raise many
         raise ValueError("they are damaged, or no npz at all") from None
     if not _is_consistent(arrays):
         raise ValueError("they are damaged: parts are missing or contradict each other")

@@ -21,7 +21,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def show(model: str, as_json: bool) -> None:
-    """Print a bundle's manifest, as JSON or for people."""
+    """Print a bundle's manifest, as JSON or as text."""
     bundle = load_bundle(model)
     if as_json:
         text = json.dumps(bundle.manifest, indent=2, ensure_ascii=False)

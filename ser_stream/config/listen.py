@@ -1,6 +1,5 @@
 """What `ser-stream listen` was asked to do, as the program uses it."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -15,7 +14,8 @@ from ser_stream.pipeline.bundle import DEFAULT_MODEL
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
-from ser_stream.protocol.address import parse
+from ser_stream.protocol.address import SOCKETS, parse
+from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
@@ -46,7 +46,7 @@ class ListenConfig:
     to: tuple[str, ...] = (STDOUT,)
     """Addresses of the outputs."""
     format: Format = "auto"
-    """Of standard output."""
+    """Form of standard output."""
     token_file: str | None = None
     """File that holds the token subscribers over a network must know."""
     allow_origin: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class ListenConfig:
         PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
         if not self.to:
             raise ConfigError("to is empty; it names at least one output, as stdout:")
-        if len({parse(address) for address in self.to}) < len(self.to):
+        if len({parse(address, forms()) for address in self.to}) < len(self.to):
             raise ConfigError(f"to names an address twice: {' '.join(self.to)}")
         if self.metrics is not None:
             metrics_address(self.metrics)
@@ -114,18 +114,20 @@ class ListenConfig:
         return (str(user_path(words[0])), *words[1:])
 
     @property
-    def waits(self) -> bool:
+    def serves(self) -> bool:
+        """Whether an output is a socket that programs can connect to."""
+        return any(parse(address, forms()).kind in SOCKETS for address in self.to)
+
+    def waits(self, *, service: bool) -> bool:
         """Whether a microphone that is absent at the start is waited for.
 
-        If nothing was said: where programs subscribe and where systemd started us, as
-        a service should come up before its microphone is plugged in; at a terminal an
-        error is more use.
+        If nothing was said, by a service, which should come up before its microphone
+        is plugged in; at a terminal an error is more use.
+
+        Args:
+            service: whether systemd started us, or programs can subscribe.
         """
-        if self.wait is not None:
-            return self.wait
-        return bool(os.environ.get("NOTIFY_SOCKET")) or any(
-            address != STDOUT for address in self.to
-        )
+        return service if self.wait is None else self.wait
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -101,7 +101,6 @@ class CpacConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "CpacConfig":
-        """The inverse of `to_dict`."""
         return CpacConfig(**{**values, "dropout": tuple(values["dropout"])})
 
 

@@ -3,7 +3,7 @@
 No thread, no clock, no socket, no file. Everything that happens to a sample on its way
 to an event is called from `Pipeline.feed`, in this order:
 
-    Blocker -> Gate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
+    Blocker -> SpeechGate -> FrontEnd -> ColumnWindow -> Recognizer -> Smoother
 """
 
 import math
@@ -69,7 +69,7 @@ class PipelineConfig:
             )
         longest = window_length(MAX_COLUMNS) / SAMPLE_RATE
         shortest = window_length(1) / SAMPLE_RATE
-        # People write 0.5 and 3: what rounds to an allowed window is taken as it.
+        # Users write 0.5 and 3: what rounds to an allowed window is taken as it.
         if not shortest - 0.05 <= self.window_s <= longest + 0.1:
             raise ConfigError(
                 f"window is {self.window_s:g} s; allowed: from {shortest} to "
@@ -78,7 +78,6 @@ class PipelineConfig:
 
     @property
     def step_blocks(self) -> int:
-        """Blocks of 0.1 s between predictions."""
         return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
 
     @property
@@ -191,11 +190,11 @@ class Pipeline:
 
     @property
     def speech_s(self) -> float:
-        """Seconds of speech heard so far, without the pauses that ended it."""
+        """Seconds of speech so far, without the pauses that ended it."""
         return self._gate.speech_samples / SAMPLE_RATE
 
     def flush(self) -> list[StreamEvent]:
-        """End of the stream: hear what no step asked for, end the present emotion."""
+        """End of the stream: run what no step asked for, end the present emotion."""
         return [*self._work_off(), *self._smoother.flush()]
 
     def _is_due(self, block: Block) -> bool:
@@ -239,7 +238,7 @@ class Pipeline:
         return [*events, prediction, *self._smoother.feed(prediction)]
 
     def _make_frames(self) -> None:
-        # While nobody speaks only the newest blocks are kept, and no frame is made: an
+        # In silence only the newest blocks are kept, and no frame is made: an
         # idle room costs little, and its noises do not move the normalisation.
         if self._recent[0].index != self._framed + 1:
             self._window.reset()
@@ -276,6 +275,7 @@ class Pipeline:
             label=self._recognizer.labels[best] if certain else UNCERTAIN,
             scores=scores,
             columns=len(columns),
+            labels=self._recognizer.labels,
         )
 
     def _hand_out(

@@ -48,9 +48,9 @@ class SmoothingConfig:
     """Independent looks that a second of steps with full windows is worth. A shorter
     window counts less, by the square root of its columns."""
     change_per_s: float = 0.2
-    """Rate at which the belief is forgotten while somebody speaks."""
+    """Rate at which the belief is forgotten during speech."""
     change_per_s_silent: float = 0.05
-    """The same while nobody does: what was heard before a pause is remembered."""
+    """The same in silence: belief from before a pause is remembered."""
     dwell_s: float = 0.0
     """A label must lead for so long, in seconds, before its emotion begins."""
     update_s: float = 1.0
@@ -134,7 +134,7 @@ class Smoother:
         return events
 
     def pause(self) -> list[EmotionEvent]:
-        """End the present emotion at silence; what was heard fades, but is kept."""
+        """End the present emotion at silence; belief fades, but is kept."""
         self._candidate = None
         return self._end()
 

@@ -68,7 +68,7 @@ def test_a_file_that_is_no_good_is_said_so_in_a_line(
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
-def test_what_is_there_of_a_file_cut_short_is_heard_then_reported(
+def test_what_is_there_of_a_file_cut_short_is_used_then_reported(
     tmp_path: Path, suffix: str
 ) -> None:
     samples, rate = soundfile.read(DATA / "emodb_minute.flac", stop=6 * 16_000)
@@ -91,7 +91,7 @@ def test_a_file_that_is_not_there_is_said_so() -> None:
     assert done.stdout == b""
 
 
-def test_a_single_sample_is_heard_with_a_warning(tmp_path: Path) -> None:
+def test_a_single_sample_gives_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "one.wav"
     soundfile.write(path, np.zeros(1), 16_000)
     done = run("listen", "--input", path, "--pace", "fast")
@@ -297,7 +297,7 @@ def test_a_rate_that_no_recording_has_is_refused(tmp_path: Path, rate: int) -> N
     assert "1000 to 768000" in error_line(done)
 
 
-def test_a_name_that_is_no_utf_8_is_heard_like_any_other(tmp_path: Path) -> None:
+def test_a_name_that_is_no_utf_8_is_read_like_any_other(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"M\xfcller.flac")
     shutil.copy(CLIP, path)
     assert run("listen", "--pace", "fast", "--input", path).returncode == 0
@@ -305,7 +305,7 @@ def test_a_name_that_is_no_utf_8_is_heard_like_any_other(tmp_path: Path) -> None
     assert row["file"].endswith("ller.flac")
 
 
-def test_compressed_audio_on_standard_input_is_refused_not_heard_as_noise() -> None:
+def test_compressed_audio_on_standard_input_is_refused_not_read_as_noise() -> None:
     done = run("listen", "--input", "-", stdin=CLIP.read_bytes())
     assert done.returncode == 2
     assert "standard input is FLAC" in error_line(done)

@@ -107,7 +107,7 @@ def test_a_bundle_among_the_users_own_has_its_folders_name_everywhere(
     assert "   mine  61.2   CC-BY-NC-SA-4.0" in text
 
 
-def test_nobodys_folder_stands_in_for_the_packaged_model(home: Home) -> None:
+def test_no_folder_stands_in_for_the_packaged_model(home: Home) -> None:
     home.add("open", licence="none")
     (row,) = home.listed().values()
     assert row["folder"] == str(OPEN)
@@ -150,7 +150,7 @@ def test_use_makes_a_name_the_default_of_every_command(home: Home) -> None:
     assert home.heard_with == "open"
 
 
-def test_recognize_hears_with_the_default_too(home: Home) -> None:
+def test_recognize_uses_the_default_too(home: Home) -> None:
     labels = ["a", "b", "c", "d", "e"]
     home.add("mine", labels=labels)
     home.run("model", "use", "mine")

@@ -69,7 +69,7 @@ def made(
 
 
 def unseen_of(manifest: dict[str, Any], crossval: Path) -> dict[str, Any]:
-    """A result on an unseen corpus, with the figures of the cross-validation."""
+    """A zero-shot result, with the figures of the cross-validation."""
     metrics = json.loads(crossval.read_text())["metrics"]
     names = ("encoder.onnx", "head.onnx")
     row = {

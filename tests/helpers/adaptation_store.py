@@ -54,7 +54,7 @@ def tiny_base(folder: Path) -> Bundle:
 
 
 def stage(store: Store, what: object = 0, **changes: object) -> Path:
-    """A candidate that grew from the version in force, told apart by `what`."""
+    """A candidate that grew from the active version, told apart by `what`."""
     folder = store.staging()
     shutil.copytree(store.base.folder, folder, dirs_exist_ok=True)
     (folder / CARD).write_text(str(what))

@@ -1,4 +1,4 @@
-"""A version that has collapsed, forced past every gate."""
+"""A version that has collapsed, stored without acceptance."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from ser_stream.pipeline.bundle import HEAD, Bundle, file_hash, manifest_hash
 
 
 def put_into_force(folder: Path, base: Bundle) -> str:
-    """Say one class whatever is heard, from the next start on.
+    """Give one class for any speech, from the next start on.
 
     Args:
         folder: of the store.

@@ -33,7 +33,7 @@ GOOD: dict[str, Any] = {
     "parameter_change_base": 0.05,
     "parity": 1e-6,
 }
-"""Evidence that every gate lets through."""
+"""Evidence that acceptance lets through."""
 
 _BEGIN = """
 import ctypes, json, os, pathlib, shutil, signal, sys, time

@@ -62,7 +62,7 @@ class MeanRecognizer:
 
 
 class SureRecognizer(MeanRecognizer):
-    """Hears anger in whatever it is given."""
+    """Gives anger for any speech."""
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
         return np.array([0.9, 0.06, 0.04], np.float32)
@@ -255,7 +255,7 @@ def test_the_window_starts_at_most_0_3_s_before_speech_and_grows_to_25(
     assert max(p.columns for p in spoken) == 25
 
 
-def test_a_window_takes_in_0_3_s_before_the_gate_says_speech_began(
+def test_a_window_takes_in_0_3_s_before_the_speech_gate_opened(
     clips: dict[str, FloatArray],
 ) -> None:
     for clip in clips.values():
@@ -389,7 +389,7 @@ def test_settings_that_make_no_sense_are_refused(
 
 
 class Angry:
-    """Hears anger in everything."""
+    """Gives anger for any speech."""
 
     labels = ("angry", "happy")
 

@@ -146,6 +146,18 @@ def perfect_ece(
     return total / n_draws / len(scores)
 
 
+def calibration_errors(
+    scores: Scores, truth: NDArray[np.integer], digits: int
+) -> dict[str, float]:
+    """ECE over bins of equal mass, what perfect scores would show, and the rest."""
+    ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
+    return {
+        "ECE": round(ece, digits),
+        "ECE_perfect": round(perfect, digits),
+        "ECE_excess": round(ece - perfect, digits),
+    }
+
+
 def _share_of_shortest(columns: NDArray[np.integer]) -> NDArray[np.float64]:
     """1 at one column, 0 at the longest window."""
     end = MAX_COLUMNS**-0.5

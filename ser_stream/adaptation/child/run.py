@@ -39,7 +39,7 @@ from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
 
 SPARE = 0.5
-"""Of what the gate allows on the canary, that a step may cost: it is not the last."""
+"""Of what acceptance allows on the canary, that a step may cost: others follow."""
 MEASURED = 200
 """Windows of the reservoir that the evidence rests on, spread over all of it."""
 Job = Mapping[str, Any]
@@ -155,11 +155,10 @@ def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
         windows, _ = unpack(stdin.read(), len(bundle.labels))
     except ValueError as error:
-        raise RefusedError(f"what was heard cannot be read: {error}", "heard") from None
+        raise RefusedError(f"the windows cannot be read: {error}", "heard") from None
     if len(windows) < LEAST_WINDOWS:
         raise RefusedError(
-            f"only {len(windows)} windows of speech were heard; "
-            f"needed: {LEAST_WINDOWS}",
+            f"only {len(windows)} windows of speech; needed: {LEAST_WINDOWS}",
             "too_little",
         )
     return [window.frames.astype(np.float32) for window in windows]

@@ -24,7 +24,7 @@ LEVELS = 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledWindows:
-    """Windows of n_i columns each, with who says what in them; N of them."""
+    """Windows of n_i columns each, with speaker and label; N of them."""
 
     frames: FloatArray
     """(N, 8 * 25 + 30, n_features), normalised; zeros behind the 8 n_i + 30 of a
@@ -78,7 +78,7 @@ def write_windows(
         "speaker": np.array(speaker, np.uint16),
         "allowed": np.array(allowed, np.uint8),
     }
-    # The library's own writing to a file lets nobody but its owner read it.
+    # The library's own writing to a file lets only its owner read it.
     path.write_bytes(save(content))
 
 
@@ -120,7 +120,7 @@ def read_windows(path: Path) -> LabelledWindows:
 
 
 def _check(windows: LabelledWindows) -> None:
-    """See that nobody trips over them later.
+    """Check their shapes and values.
 
     Raises:
         ValueError: if they make no sense.

@@ -50,11 +50,11 @@ class Backpressure:
                 return
 
     def passed(self) -> None:
-        """A message was delivered."""
+        """Note that a message was delivered."""
         self._underway.release()
 
     def watch(self, reader: Reader) -> None:
-        """How far a reader is behind has changed."""
+        """Note that a reader is further behind, or less."""
         if reader.behind > MOST_BEHIND:
             if reader not in self._timers:
                 self._room.clear()

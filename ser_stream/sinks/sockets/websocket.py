@@ -59,7 +59,6 @@ class WebSocketServer:
         return {f"{origin}:{self._port}", *([origin] if self._port == 80 else [])}
 
     async def start(self, listening: socket.socket) -> None:
-        """Begin."""
         self._server = await library.serve(
             self._handle,
             sock=listening,
@@ -79,7 +78,6 @@ class WebSocketServer:
         )
 
     def close(self) -> None:
-        """Accept no more."""
         self._server.close(close_connections=False)
 
     async def wait_closed(self) -> None:

@@ -19,7 +19,8 @@ from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.confident_errors import confident_errors
 from training.evaluation.adaptation.conversation import looped, talk, write_recording
 from training.evaluation.adaptation.gains import halves
@@ -29,7 +30,6 @@ from training.evaluation.adaptation.music_attack import (
     music,
     stillness,
 )
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import (
@@ -123,18 +123,18 @@ ATTACKS: dict[str, Make] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
+class Attack(Experiment[AdaptEvalConfig]):
     """One of `ATTACKS`."""
 
     kind: str
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return f"attacks/{self.kind}"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         return {
             "attack": self.kind,
             "model": DEFAULT_MODEL,
@@ -145,8 +145,8 @@ class Attack:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         bundle = load_bundle(DEFAULT_MODEL)
         pack = load_pack(find_pack(bundle), bundle)
         folder = settings.out / self.name
@@ -159,7 +159,7 @@ class Attack:
             folder / "daemon",
             scope=settings.scope,
             every_s=EVERY_S,
-            say=say,
+            say=progress.say,
         )
         jury = Jury.of(settings, bundle, pack)
         accepted = [

@@ -18,6 +18,7 @@ from ser_stream.pipeline.bundle import (
     load_bundle,
     seal,
 )
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint
@@ -25,14 +26,14 @@ from training.evaluation.adaptation.source_recipe import (
     SourceSplit,
     source_config,
     split_source,
-    train_source,
 )
 from training.evaluation.calibration import fit_calibration
-from training.evaluation.clip_steps import OnnxRecorder, run_clips
+from training.evaluation.clip_steps import run_clips
 from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import TrainingSet, load_noises
 from training.recipe.model import build_model
+from training.recipe.train import TrainOptions, train
 
 CACHE = Path("runs/spectra")
 NOISE = "noise"
@@ -41,7 +42,7 @@ NOISE = "noise"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What a cell begins with."""
+    """What an experiment begins with."""
 
     bundle: Bundle
     pack: Pack
@@ -74,8 +75,8 @@ def prepare(
     checkpoint = folder / "checkpoint.pt"
     done = load_checkpoint(checkpoint)["epoch"] if checkpoint.exists() else 0
     if done < config.epochs:
-        noises = load_noises(corpora / NOISE)
-        train_source(split, config, folder, noises=noises, threads=1)
+        options = TrainOptions(load_noises(corpora / NOISE), threads=1)
+        train(split.train, config, folder, options)
     made = folder / "bundle"
     if not (made / FOLDER).is_dir():
         make(checkpoint, split, made, cache)
@@ -99,8 +100,8 @@ def make(
     write_pair(model, part)
     manifest = _manifest(config, saved)
     seal(part, manifest, (ENCODER, HEAD))
-    recorder = OnnxRecorder(load_bundle(str(part)))
-    fitted = fit_calibration(list(run_clips(recorder, config.front_end, split.canary)))
+    network = OnnxRecognizer(load_bundle(str(part)))
+    fitted = fit_calibration(list(run_clips(network, config.front_end, split.canary)))
     manifest["temperatures"] = list(fitted.temperatures)
     manifest["clip_temperature"] = fitted.clip_temperature
     seal(part, manifest, (ENCODER, HEAD))
