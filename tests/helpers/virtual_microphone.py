@@ -109,7 +109,7 @@ class VirtualMicrophone:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=120,
         )
         return done.stdout.strip()
 
