@@ -1,4 +1,4 @@
-"""Which network judges whom: nobody is judged by one that heard them in training."""
+"""Which network scores which speakers: none scores those in its training."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from training.recipe.model import build_model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibratedNetwork:
-    """Who says what a clip sounds like."""
+    """A network with its calibration, which scores clips."""
 
     recognizer: Recognizer
     clip_temperature: float = 1.0
@@ -27,7 +27,7 @@ class CalibratedNetwork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """People whom nobody who judges them has heard."""
+    """Speakers who are not in the training of the networks that score them."""
 
     name: str
     judged_by: str
@@ -37,7 +37,7 @@ class Group:
 
 
 def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[Group]:
-    """Whole corpora, judged by the bundle's own graphs.
+    """Whole corpora, scored by the bundle's own graphs.
 
     Raises:
         ConfigError: if the bundle was trained on one of them.
@@ -50,7 +50,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
         if name in trained:
             raise ConfigError(
                 f"{name} is no unseen corpus: model {bundle.name} was trained on it; "
-                "its speakers can be judged by --crossval"
+                "its speakers can be scored by --crossval"
             )
         clips = _with_labels(load_corpora(folder, [name]), bundle.labels)
         if not clips:
@@ -63,7 +63,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """One network of a cross-validation, and whom it has heard."""
+    """One network of a cross-validation, and its training speakers."""
 
     checkpoint: Path
     speakers: frozenset[str]
@@ -76,8 +76,8 @@ class Fold:
 def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     """The speakers that folds of a cross-validation held out, by corpus.
 
-    Each is judged by the network that did not hear them, with temperatures that were
-    fitted on the speakers whom the other folds held out.
+    Each is scored by the network of the fold that held it out, with temperatures that
+    were fitted on the speakers of the other folds.
 
     Raises:
         ModelError: if the run has no two finished folds.
@@ -94,7 +94,7 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
                 if f"{corpus}/{speaker}" not in fold.speakers:
                     judges[speaker] = fold.judge
                     break
-        # A corpus that only helps in training is held out by nobody.
+        # A corpus that only helps in training is held out by no fold.
         clips = [clip for clip in clips if clip.speaker in judges]
         if clips:
             groups.append(
