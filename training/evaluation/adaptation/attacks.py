@@ -162,9 +162,9 @@ class Attack(Experiment[AdaptEvalConfig]):
             every_s=EVERY_S,
             say=progress.say,
         )
-        jury = Jury.of(settings, bundle, pack)
+        speakers = ScoredSpeakers.of(settings, bundle, pack)
         accepted = [
-            {"sha256": version.sha256, **jury.judged(version)}
+            {"sha256": version.sha256, **speakers.scored(version)}
             for version in daemon.versions
         ]
         recording.unlink()
@@ -181,15 +181,15 @@ class Attack(Experiment[AdaptEvalConfig]):
             "rounds_by_verdict": verdicts(daemon.history),
             "events": daemon.events,
             "in_force_at_the_end": daemon.final.sha256,
-            "scored": jury.sheet,
-            "before": jury.before,
+            "scored": speakers.sheet,
+            "before": speakers.before,
             "accepted": accepted,
             "harm": harms(accepted),
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Jury:
+class ScoredSpeakers:
     """Speakers who are neither in an attack nor in the model's training; the canary."""
 
     clips: list[Utterance]
@@ -201,7 +201,9 @@ class Jury:
     canary_before: list[int]
 
     @classmethod
-    def of(cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack) -> "Jury":
+    def of(
+        cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack
+    ) -> "ScoredSpeakers":
         """Score by the unadapted model."""
         found: list[Utterance] = []
         for corpus, n in N_SCORED.items():
@@ -225,7 +227,7 @@ class Jury:
             window_predictions(bundle, canary),
         )
 
-    def judged(self, version: Bundle) -> Result:
+    def scored(self, version: Bundle) -> Result:
         """What a version says, and the change by set."""
         said = predictions(version, self.clips)
         of_canary = window_predictions(version, self.canary)

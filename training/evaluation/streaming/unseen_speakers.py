@@ -32,7 +32,7 @@ class Group:
     name: str
     judged_by: str
     utterances: list[Utterance]
-    judge: Callable[[Utterance], CalibratedNetwork]
+    network: Callable[[Utterance], CalibratedNetwork]
     """Whose scores count for this clip; the same for all clips of a speaker."""
 
 
@@ -44,7 +44,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
         SourceError: if one is not there.
     """
     trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
-    judge = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
+    network = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
     groups = []
     for name in names:
         if name in trained:
@@ -57,7 +57,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
             raise ConfigError(
                 f"no clip of {name} has one of the labels {', '.join(bundle.labels)}"
             )
-        groups.append(Group(name, "the bundle", clips, lambda _: judge))
+        groups.append(Group(name, "the bundle", clips, lambda _: network))
     return groups
 
 
@@ -70,7 +70,7 @@ class Fold:
     """Of its training, as `corpus/speaker`."""
     corpora: tuple[str, ...]
     """Those whose speakers folds hold out."""
-    judge: CalibratedNetwork
+    network: CalibratedNetwork
 
 
 def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
@@ -87,22 +87,22 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     folds = _folds(run, bundle)
     groups = []
     for corpus in folds[0].corpora:
-        judges: dict[str, CalibratedNetwork] = {}
+        networks: dict[str, CalibratedNetwork] = {}
         clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
         for speaker in {clip.speaker for clip in clips}:
             for fold in folds:
                 if f"{corpus}/{speaker}" not in fold.speakers:
-                    judges[speaker] = fold.judge
+                    networks[speaker] = fold.network
                     break
         # A corpus that only helps in training is held out by no fold.
-        clips = [clip for clip in clips if clip.speaker in judges]
+        clips = [clip for clip in clips if clip.speaker in networks]
         if clips:
             groups.append(
                 Group(
                     f"unseen speakers of {corpus}",
                     f"{len(folds)} networks of the cross-validation",
                     clips,
-                    lambda clip, judges=judges: judges[clip.speaker],  # type: ignore[misc]
+                    lambda clip, networks=networks: networks[clip.speaker],  # type: ignore[misc]
                 )
             )
     if not groups:
@@ -152,13 +152,13 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
             )
         others = [c for j, clips in enumerate(steps) if j != i for c in clips]
         calibration = fit_calibration(others, bundle.max_columns)
-        judge = CalibratedNetwork(
+        network = CalibratedNetwork(
             TorchRecognizer(model, config.labels, calibration.temperatures),
             calibration.clip_temperature,
         )
         # A corpus that knows some classes only is in training in every fold.
         corpora = tuple(scored_corpora(config))
-        folds.append(Fold(path, speakers, corpora, judge))
+        folds.append(Fold(path, speakers, corpora, network))
     return folds
 
 
