@@ -18,7 +18,7 @@ from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 DAY_S = 24 * 3600.0
 LAST_S = 60.0
-"""Of the day: fed when those who come and go have gone, to count descriptors."""
+"""Of the day: fed when the passing subscribers have left, to count descriptors."""
 REALTIME_S = 1800.0
 WARM_UP = 0.1
 """Of the day; of the half hour it is a sixth."""

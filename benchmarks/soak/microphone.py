@@ -1,6 +1,6 @@
 """M2: a microphone that vanishes, stays away, comes back, delivers nothing but zeros.
 
-A source of a private PulseAudio server, heard by a real `ser-stream listen`. Each time
+A source of a private PulseAudio server, read by a real `ser-stream listen`. Each time
 it comes back it has another number. Beside it a second one first delivers zeros; then
 its process is stopped for a while.
 """

@@ -1,4 +1,4 @@
-"""Does it help? One half of a corpus's speakers is heard, the other half is scored."""
+"""Does it help? Adapted to one half of a corpus's speakers, scored on the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Gain(Experiment[AdaptEvalConfig]):
     target: str
     seed: int
     half: int
-    """Of the target's speakers, 1 or 2: the one that is heard."""
+    """Half of the target's speakers, 1 or 2, that is adapted to."""
 
     @property
     def name(self) -> str:
@@ -67,7 +67,7 @@ class Gain(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """Adapt in all ways, and score each on people whom none has heard."""
+        """Adapt in all ways, and score each on the other speakers."""
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
         clips = load_corpora(settings.corpora, [self.target])
         heard, scored = halves(clips, self.target, self.half)
@@ -85,7 +85,7 @@ class Gain(Experiment[AdaptEvalConfig]):
 def halves(
     clips: Sequence[Utterance], target: str, half: int
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Clips of the five classes whose speakers are heard, and those to be scored."""
+    """Clips of the five classes to adapt to, and those to be scored."""
     speakers = speaker_folds(clips, target, 2)[half - 1]
     kept = [u for u in clips if u.corpus == target and u.emotion in PAPER_CLASSES]
     return (
@@ -107,7 +107,7 @@ def adapted_and_scored(
 
     Args:
         begun: the source network.
-        heard: clips of the target that the daemon hears, unlabelled.
+        heard: clips of the target that the daemon adapts to, unlabelled.
         scored: clips of other speakers of it.
         source: clips of source speakers held out, on which harm is measured.
         gain: names folder and seed.
