@@ -86,7 +86,7 @@ def canary_speakers(
     heard: set[str],
     hold_out: int | None = None,
 ) -> list[str]:
-    """Whom a pack keeps for its canary part, as `corpus/speaker`.
+    """The speakers of a pack's canary part, as `corpus/speaker`.
 
     Those that the network was not trained on; where it was trained on all, some of
     them, evenly from women and men.
@@ -94,11 +94,11 @@ def canary_speakers(
     Args:
         utterances: of any corpora.
         corpus: whose speakers to choose from.
-        heard: whom the network was trained on, as `corpus/speaker`.
+        heard: speakers in the network's training, as `corpus/speaker`.
         hold_out: how many of them to choose; by default one in eight, two at least.
 
     Raises:
-        SourceError: if nobody is left to be the source.
+        SourceError: if no speaker is left to be the source.
     """
     sex = {_named(u): u.sex for u in utterances if u.corpus == corpus}
     unheard = sorted(sex.keys() - heard)

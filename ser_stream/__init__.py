@@ -1,3 +1,32 @@
-"""ser-stream: a daemon for live speech emotion recognition."""
+"""ser-stream: live speech emotion recognition, as a daemon and as a library.
+
+    model = ser_stream.load("open")
+    model.recognize("talk.wav").label
+    stream = model.stream()  # stream.feed(samples, rate) -> events
+
+`ser_stream.client` subscribes to a running daemon.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser_stream.model import Model
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load"]
+
+
+def load(model: str = "open") -> "Model":
+    """Load a model.
+
+    Args:
+        model: a name that `ser-stream model list` shows, or the path of a bundle.
+
+    Raises:
+        ModelError: if there is no such bundle, or it is damaged or of another version.
+    """
+    # Here, not above: who only asks for the version needs no ONNX Runtime.
+    from ser_stream.model import Model
+    from ser_stream.pipeline.bundle import load_bundle
+
+    return Model(load_bundle(model))

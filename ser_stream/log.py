@@ -20,7 +20,7 @@ STDERR = 2
 PATIENCE = 0.05
 """Seconds that the rest of a long message may wait for a slow reader."""
 PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
-"""Of syslog, which journald reads from `<6>` at the beginning of a line."""
+"""Priorities of syslog, which journald reads from `<6>` at the start of a line."""
 _ORDINARY = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
 
 

@@ -1,4 +1,4 @@
-"""The log on standard error: its formats, and that nothing there can stop anybody."""
+"""The log on standard error: its formats, and that nothing there stops the daemon."""
 
 import io
 import json
@@ -54,7 +54,7 @@ def logged(
     return (done.stderr or b"").decode()
 
 
-def test_text_is_for_people() -> None:
+def test_text_is_for_terminals() -> None:
     lines = logged().splitlines()
     assert lines[:3] == [
         "ser-stream: info: said 3",
@@ -105,7 +105,7 @@ def test_journald_gets_its_priorities_where_it_reads(tmp_path: Path) -> None:
     assert logged(format="text", environment=stream).startswith("ser-stream: info:")
 
 
-def test_a_full_disk_and_a_reader_that_left_stop_nobody() -> None:
+def test_a_full_disk_and_a_reader_that_left_stop_nothing() -> None:
     if Path("/dev/full").exists():
         with Path("/dev/full").open("wb") as full:
             logged(stderr=full)
@@ -115,7 +115,7 @@ def test_a_full_disk_and_a_reader_that_left_stop_nobody() -> None:
     os.close(write)
 
 
-def test_a_closed_standard_error_stops_nobody_and_no_file_takes_its_place(
+def test_a_closed_standard_error_stops_nothing_and_no_file_takes_its_place(
     tmp_path: Path,
 ) -> None:
     other = tmp_path / "other"
@@ -149,7 +149,7 @@ logger.info("room again")
 """
 
 
-def test_a_reader_that_sleeps_holds_nobody_up_and_is_told_what_it_missed() -> None:
+def test_a_reader_that_sleeps_holds_nothing_up_and_is_told_what_it_missed() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", STUCK],
         stdin=subprocess.PIPE,

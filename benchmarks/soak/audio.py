@@ -51,7 +51,7 @@ class Feeder:
         self.written = 0
         """Bytes so far."""
         self.paused = threading.Event()
-        """Set when `pause_at` is reached, or nobody reads any more."""
+        """Set when `pause_at` is reached, or the daemon has ended."""
 
     def __enter__(self) -> Self:
         """Begin to feed."""
@@ -80,7 +80,7 @@ class Feeder:
             self._write(data, self._n_bytes)
             self._pipe.close()
         except (BrokenPipeError, ValueError):
-            self.paused.set()  # the daemon is gone; whoever waits will see
+            self.paused.set()  # the daemon is gone; end the wait
 
     def _write(self, data: bytes, end: int) -> None:
         while self.written < end:

@@ -1,6 +1,6 @@
 """One thing that is checked: what was hoped for, what was measured, met or not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,16 @@ class Check:
 def verdict(what: str, target: str, seen: str, met: bool) -> Check:
     """A check of which there is no figure; `seen` tells what was seen."""
     return Check(what, target, seen if met else f"NOT: {seen}", met)
+
+
+def holds(what: str, met: bool) -> Check:
+    """A check that is a sentence."""
+    return Check(what, "yes", "yes" if met else "no", met)
+
+
+def total(found: Iterable[dict[str, Any]], names: str) -> int:
+    """Sum of some counts over what groups of subscribers found."""
+    return sum(one[name] for one in found for name in names.split())
 
 
 def none_of(what: str, count: int, of: str = "") -> Check:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from training.engine.plotting import empty, panels, save
@@ -37,11 +38,8 @@ def _latency(axes: Axes, load: Result) -> None:
     kinds = {"line_ms": "end of the audio to receipt", "delivery_ms": "delivery alone"}
     for kind, label in kinds.items():
         both = [one["found"]["times"][kind]["histogram"] for one in load["rounds"]]
-        counts = [sum(pair) for pair in zip(*both, strict=True)]
-        total, seen, shares = sum(counts), 0, []
-        for count in counts:
-            seen += count
-            shares.append(100 * seen / total)
+        seen = np.cumsum(np.sum(both, axis=0))
+        shares = 100 * seen / seen[-1]
         axes.plot(range(1, len(shares) + 1), shares, drawstyle="steps", label=label)
     axes.axvline(50, color="grey", linestyle=":")
     axes.set_title("latency of lines, both rounds", fontsize=FONT)

@@ -52,6 +52,10 @@ class Original:
             self._lines.pop(seq - self.REMEMBERED, None)
 
 
+WRONG = "jumps skipped_steps dropped cut wrong_greetings"
+"""Counts of a `Tally` that are 0 where nothing is wrong."""
+
+
 @dataclass
 class Tally:
     """What a group of subscribers found."""
@@ -77,10 +81,8 @@ class Tally:
 
     def counts(self) -> dict[str, Any]:
         """All but the times, for JSON."""
-        names = "connections events wrong_greetings jumps skipped_steps dropped cut"
-        return {name: getattr(self, name) for name in names.split()} | {
-            "byes": dict(self.byes)
-        }
+        names = f"connections events {WRONG}".split()
+        return {n: getattr(self, n) for n in names} | {"byes": dict(self.byes)}
 
 
 class Inbox:

@@ -1,6 +1,6 @@
 """M6 and M7: what the tests prove that need a real systemd, and a real browser.
 
-These are small enough to be tests; here their verdicts are kept beside the others.
+These are small enough to be tests; here their outcomes are stored beside the others.
 """
 
 import re

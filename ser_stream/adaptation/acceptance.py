@@ -1,4 +1,4 @@
-"""Whether what a round made may take over: a pure decision on its evidence."""
+"""Whether a candidate may replace the active version, decided on its evidence alone."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -27,15 +27,15 @@ class Limits:
     canary_loss_total: float = 0.02
     """... but never to so much less than before any adaptation, ..."""
     canary_loss_total_heard: float = 0.04
-    """... or so much, where training has heard the canary windows: what was learnt by
-    heart fades with any change, and that is no loss to anybody else."""
+    """... or so much, where the canary windows are in training: what was learnt by
+    heart fades with any change, and that is no loss on other speakers."""
     ece_rise: float = 0.05
     """Most that the error of the confidence may rise on the canary windows in a round,
     ..."""
     ece_rise_total: float = 0.1
     """... and over what it was before any adaptation."""
     most_share: float = 0.8
-    """Share of one class in what was heard that is a collapse, ..."""
+    """Share of one class in the reservoir that is a collapse, ..."""
     share_rise: float = 0.15
     """... unless the model said nearly as much of that class before."""
     share_rise_total: float = 0.4
@@ -46,7 +46,7 @@ class Limits:
     entropy_rise: float = 0.2
     """Most that the entropy, 0 to 1, may rise: a model that knows nothing any more."""
     least_agreement: float = 0.4
-    """Share of the windows heard that must be called what they were before, ..."""
+    """Share of the reservoir's windows that must keep their label, ..."""
     least_agreement_total: float = 0.3
     """... and what the model that everything began with calls them."""
     most_change: float = 0.3
@@ -60,7 +60,7 @@ class Limits:
         """Most that the canary recall may be under what it was before any adaptation.
 
         Args:
-            canary_heard: whether the training of the model has heard these windows.
+            canary_heard: whether these windows are in the training of the model.
         """
         return self.canary_loss_total_heard if canary_heard else self.canary_loss_total
 
@@ -70,7 +70,7 @@ def verdict(
     limits: Limits | None = None,
     earlier: Sequence[Evidence] = (),
 ) -> str | None:
-    """None if a candidate may take over, else why not, with the numbers.
+    """None if a candidate is accepted, else why not, with the numbers.
 
     Args:
         evidence: of the candidate. What is missing, or is no number, is a reason.
@@ -92,7 +92,7 @@ def verdict(
 
 
 def summary(evidence: Evidence) -> str:
-    """What an accepted round did, in a line for people."""
+    """What an accepted round did, in a readable line."""
     before, after = evidence["canary_uar_before"], evidence["canary_uar_after"]
     return (
         f"canary recall {_percent(before)} to {_percent(after)}; "
@@ -158,13 +158,13 @@ def _balance(e: Evidence, limits: Limits, earlier: Sequence[Evidence]) -> str | 
             shares.append(_shares(others)[top])
     if after[top] > limits.most_share and after[top] - min(shares) > limits.share_rise:
         return (
-            f"one class takes {_percent(after[top])} of what was heard, and took "
+            f"one class takes {_percent(after[top])} of the recent speech, and took "
             f"{_percent(min(shares))}; a collapse"
         )
     for share, first in zip(after, base, strict=True):
         if share - first > limits.share_rise_total:
             return (
-                f"one class takes {_percent(share)} of what was heard, and took "
+                f"one class takes {_percent(share)} of the recent speech, and took "
                 f"{_percent(first)} of it before any adaptation; allowed: "
                 f"{_points(limits.share_rise_total)} more"
             )
@@ -190,7 +190,7 @@ def _entropy(e: Evidence, limits: Limits, earlier: Sequence[Evidence]) -> str | 
 
 def _change(e: Evidence, limits: Limits, _earlier: Sequence[Evidence]) -> str | None:
     if _number(e, "reservoir_windows") < 1:
-        raise ValueError("it rests on nothing that was heard")
+        raise ValueError("it rests on no windows of speech")
     for name, when, least in (
         ("agreement", "before", limits.least_agreement),
         ("agreement_base", "before any adaptation", limits.least_agreement_total),
@@ -198,8 +198,8 @@ def _change(e: Evidence, limits: Limits, _earlier: Sequence[Evidence]) -> str | 
         agreement = _number(e, name, 1.0)
         if agreement < least:
             return (
-                f"only {_percent(agreement)} of what was heard are called what they "
-                f"were called {when}; needed: {_percent(least)}"
+                f"only {_percent(agreement)} of the recent windows are called what "
+                f"they were called {when}; needed: {_percent(least)}"
             )
     change = _number(e, "parameter_change")
     if change > limits.most_change:
@@ -235,7 +235,7 @@ _CHECKS: tuple[Callable[[Evidence, Limits, Sequence[Evidence]], str | None], ...
     _parity,
 )
 ROUNDING = 1e-6
-"""What a mean of numbers up to 1 may be above 1."""
+"""Error by which a mean of numbers up to 1 may exceed 1."""
 
 
 def _value(evidence: Evidence, name: str) -> Any:
@@ -257,7 +257,7 @@ def _number(evidence: Evidence, name: str, most: float = math.inf) -> float:
 
 
 def _of_versions(e: Evidence, name: str, most: float) -> tuple[float, float, float]:
-    """Of the version in force, of the candidate, and of the base."""
+    """The values of the active version, of the candidate, and of the base."""
     return (
         _number(e, f"{name}_before", most),
         _number(e, f"{name}_after", most),
@@ -276,7 +276,7 @@ def _interval(e: Evidence, name: str) -> tuple[float, float]:
 
 
 def _numbers(earlier: Sequence[Evidence], name: str) -> list[float]:
-    """Of those that have it: a round that was stopped has no evidence."""
+    """The values that there are: a round that was stopped has no evidence."""
     values = [one.get(name) for one in earlier]
     return [v for v in values if isinstance(v, int | float) and math.isfinite(v)]
 

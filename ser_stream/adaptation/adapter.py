@@ -1,8 +1,8 @@
-"""The part of the daemon that adapts: listens in, holds rounds, swaps, goes back.
+"""The part of the daemon that adapts: stores windows, holds rounds, swaps, goes back.
 
 Three threads. The worker's hands windows over and does not wait here. The adapter's own
-keeps them and watches. Each round has one for itself, in which its child process lives
-and dies. Whatever goes wrong in the last two, the audio goes on.
+stores them and watches for regression. Each round has one for itself, which starts its
+child process and waits for it. What goes wrong in the last two leaves the audio alone.
 """
 
 import logging
@@ -22,12 +22,11 @@ from ser_stream.adaptation.versions.active import Install, Publish, VersionInFor
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.adaptation.window_queue import Inbox
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.pipeline.pipeline import HEARD_EVERY
-from ser_stream.pipeline.values import SAMPLE_RATE, SpeechWindow
-from ser_stream.pipeline.window import COLUMN_HOP
+from ser_stream.pipeline.pipeline import HEARD_EVERY_S
+from ser_stream.pipeline.values import SpeechWindow
 
 _LOGGER = logging.getLogger(__name__)
-WINDOW_S = HEARD_EVERY * COLUMN_HOP / SAMPLE_RATE
+WINDOW_S = HEARD_EVERY_S
 """New speech that a window stands for, seconds."""
 MOST_PATIENCE = 8
 """So many times as much new speech as asked for, after rounds that led to nothing."""
@@ -36,7 +35,7 @@ END_WAIT = 10.0
 
 
 class Adapter:
-    """Fits the model to what is heard, and sees to it that this does no harm.
+    """Fits the model to its speakers, and guards it against harm.
 
     Every method may be called from any thread.
     """
@@ -60,12 +59,12 @@ class Adapter:
             settings: how to adapt.
             store: of the model that the daemon was started with.
             pack: of that model.
-            install: puts a version to work.
-            publish: tells what happens.
+            install: makes a version the active one.
+            publish: publishes phases to subscribers.
             live: whether audio comes by the clock. If not, it waits for rounds.
             runner: of the rounds; it, and the limits, are the usual ones unless given.
-            limits: of the gate.
-            watch_limits: of the watch.
+            limits: of acceptance.
+            watch_limits: of the regression watch.
         """
         self._settings = settings
         self._store = store
@@ -93,22 +92,22 @@ class Adapter:
 
     def _remembered(self) -> Reservoir:
         path = self._store.reservoir_path
-        n, capacity = len(self._store.base.labels), self._settings.capacity
+        base, capacity = self._store.base, self._settings.capacity
+        n = len(base.labels)
         try:
             if self._settings.keep_speech:
-                return Reservoir.load(path, n, capacity)
+                return Reservoir.load(path, n, capacity, base.geometry)
             # It was asked for once, and is not any more.
             path.unlink(missing_ok=True)
         except (SerStreamError, OSError) as error:
-            _LOGGER.warning("adaptation begins with nothing heard: %s", error)
+            _LOGGER.warning("adaptation begins with no stored windows: %s", error)
         return Reservoir(n, capacity)
 
     def start(self) -> None:
-        """Begin to adapt."""
         self._thread.start()
 
     def close(self) -> None:
-        """Kill what runs, keep what is to be kept; the worker has ended by now."""
+        """Kill the round that runs, save; the worker has ended by now."""
         if self._inbox.closed:
             return
         self._inbox.close()
@@ -127,8 +126,8 @@ class Adapter:
     def must_wait(self, timeout: float) -> bool:
         """Whether a recording still has to wait, after at most `timeout` seconds.
 
-        So that the same recording is heard by the same versions every time. Live audio
-        never waits.
+        So that the same recording meets the same versions every time. Live audio never
+        waits.
         """
         if self._live or self._failed or not self._thread.is_alive():
             return False
@@ -164,15 +163,15 @@ class Adapter:
             if version < self._oldest:
                 return
             self._reservoir.add(window)
-        # Also when frozen: whoever wants no change wants no harm either.
+        # Also when frozen: that forbids change, and should not preserve harm.
         self._look_back(version, window)
         if not self._store.frozen:
             self._look_ahead()
 
     def _look_back(self, version: int, window: SpeechWindow) -> None:
-        """Has the version in force turned out to be worse than the one before?"""
+        """Go back if the active version turned out worse than the one before."""
         watch = self._in_force.watch
-        # A window that the version before heard says nothing of this one.
+        # A window that the version before scored says nothing of this one.
         if watch is None or version != self._in_force.number:
             return
         watch.feed(window)
@@ -185,7 +184,6 @@ class Adapter:
                     self._reservoir.mark()
 
     def _look_ahead(self) -> None:
-        """Is it time for a round?"""
         if self._new_s < self._next_s or len(self._reservoir) < LEAST_WINDOWS:
             return
         with self._rounds.changing:
@@ -208,7 +206,7 @@ class Adapter:
         try:
             self._reservoir.save(self._store.reservoir_path)
         except OSError as error:
-            _LOGGER.warning("what was heard is not kept: %s", error.strerror)
+            _LOGGER.warning("the stored windows are not saved: %s", error.strerror)
 
     # What the operator asks for.
 
@@ -262,7 +260,7 @@ class Adapter:
         return [entry.to_dict() for entry in self._store.history]
 
     def now(self) -> dict[str, Any]:
-        """Begin a round, however little of what was heard is new.
+        """Begin a round, however little of the speech is new.
 
         Raises:
             ConfigError: if it cannot be.
@@ -289,7 +287,7 @@ class Adapter:
             return {"started": True, "round": this.number, "windows": n}
 
     def freeze(self, frozen: bool) -> dict[str, Any]:
-        """Keep the version in force whatever is heard, or adapt again.
+        """Keep the active version, or adapt again.
 
         Raises:
             ConfigError: if that cannot be remembered; nothing has changed then.
@@ -302,7 +300,7 @@ class Adapter:
         return {"frozen": frozen}
 
     def rollback(self) -> dict[str, Any]:
-        """Go back to the version before the one in force.
+        """Go back to the version before the active one.
 
         Raises:
             ConfigError: if there is none, or it cannot be.
@@ -318,7 +316,7 @@ class Adapter:
             return entry.to_dict()
 
     def reset(self) -> dict[str, Any]:
-        """Forget everything: the versions, and what was heard.
+        """Erase the versions and the stored windows.
 
         Raises:
             ConfigError: if the folder cannot be written.

@@ -25,17 +25,17 @@ from ser_stream.pipeline.bundle import Bundle
 CHILD = (sys.executable, "-P", "-m", "ser_stream.adaptation.child")
 """`-P`: what happens to lie in the present folder is no module of ours."""
 VERSION = 1
-"""Of the job's line."""
+"""Version of the job's line."""
 LIMIT_S = 1800.0
-"""Longest round. It has the processor only when nobody else wants it."""
+"""Longest round. It has the processor only when no other process wants it."""
 POLL_S = 0.1
 """How soon a wish to stop is noticed."""
 LOOK_S = 0.5
 """Between two looks at the child's memory."""
 LONGEST_LINE = 1 << 20
-"""Bytes; a child that says more in one line has lost its mind."""
+"""Bytes; a longer line is no protocol."""
 KEPT_OF_STDERR = 8192
-"""Bytes, the last ones: what a crash has to say is at the end."""
+"""Bytes, the last ones: the reason of a crash is at the end."""
 LONGEST_TEXT = 500
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
@@ -49,7 +49,7 @@ class RoundError(SerStreamError):
         """Say what happened.
 
         Args:
-            text: one line for people.
+            text: one readable line.
             kind: for programs: `stopped`, `memory`, `time`, `killed`, `crashed`,
                 `protocol`, or what the child called it, as `too_little`.
         """
@@ -94,7 +94,7 @@ class RoundJob:
 
     @property
     def line(self) -> bytes:
-        """As the child reads it, before what was heard."""
+        """The line of JSON that the child reads before the windows."""
         fields = {
             "version": VERSION,
             "bundle": str(self.bundle),
@@ -140,12 +140,12 @@ class RoundRunner:
 
         Args:
             job: what to do.
-            reservoir: what was heard; it may go on changing meanwhile.
-            on_progress: is told the share that is done, 0 to 1.
-            stopped: is asked ten times a second whether to give up.
+            reservoir: windows to learn from; it may go on changing meanwhile.
+            on_progress: called with the share that is done, 0 to 1.
+            stopped: called ten times a second; True ends the round.
 
         Returns:
-            Evidence for `gate.verdict`.
+            Evidence for `acceptance.verdict`.
 
         Raises:
             RoundError: if it was stopped, or the child failed, died, or took more time
@@ -186,7 +186,7 @@ class RoundRunner:
         begun = look = time.monotonic()
         while True:
             said.wait()
-            # Asked before reading: what a dead child said is then all there to read.
+            # Polled before reading: what a dead child wrote is then all there to read.
             ended = child.poll() is not None
             said.read()
             if ended:
@@ -212,7 +212,7 @@ class RoundRunner:
 
 
 class _Said:
-    """What a child says on its two outputs."""
+    """What a child writes to its two outputs."""
 
     def __init__(
         self, child: "subprocess.Popen[bytes]", on_progress: Callable[[float], None]
@@ -246,7 +246,7 @@ class _Said:
                     if data:
                         take(data)
                         continue
-                    # Its end. Asked again, the system would say so without any wait.
+                    # Its end. Polled again, it would be readable without any wait.
                     self._readable.unregister(fd)
                     del self._sinks[fd]
                     break

@@ -1,4 +1,4 @@
-"""Whether a version goes on being as good as the one before: both hear the same."""
+"""Whether a version stays as good as the one before: both score the same windows."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class WatchLimits:
     """When the version before is the better one."""
 
     least_windows: int = 40
-    """Heard before anything is decided."""
+    """Windows before anything is decided."""
     windows: int = 200
-    """The last so many are looked at."""
+    """The last so many count."""
     least_agreement: float = 0.35
-    """Share of them that both versions must call the same."""
+    """Share of them that both versions must label alike."""
     entropy_rise: float = 0.25
     """Most that the mean entropy of the scores, 0 to 1, may be above that before."""
     least_entropy: float = 0.3
@@ -34,7 +34,7 @@ class WatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Pair:
-    """One window as both versions hear it."""
+    """The scores of one window by both versions."""
 
     label: int
     label_before: int
@@ -43,7 +43,7 @@ class _Pair:
 
 
 class Watch:
-    """Compares the version in force with the one before, on live speech.
+    """Compares the active version with the one before, on live speech.
 
     A window costs one run of the network over it, about 3 ms; not for the thread that
     the audio waits for.
@@ -62,7 +62,7 @@ class Watch:
         self._seen = 0
 
     def feed(self, window: SpeechWindow) -> None:
-        """Hear a window, whose scores are of the version in force, a second time."""
+        """Score a window, whose scores are of the active version, a second time."""
         before = self._previous.scores(encode_window(self._previous, window.frames))
         self._pairs.append(
             _Pair(
@@ -106,7 +106,6 @@ class Watch:
         return None
 
     def status(self) -> dict[str, float]:
-        """How they compare, in plain numbers."""
         figures = self._figures() if self._pairs else {}
         return {
             "windows": self._seen,

@@ -1,30 +1,18 @@
-"""What may be asked of a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
+"""Control requests to a daemon that adapts: `adapt.status`, `adapt.now` and so on."""
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ser_stream.adaptation.adapter import Adapter
+if TYPE_CHECKING:
+    from ser_stream.adaptation.adapter import Adapter
 
 MOST_BYTES = 15 * 1024
-"""Of an answer's history: a line of the protocol holds 16 KiB."""
+"""Bytes of an answer's history: a line of the protocol holds 16 KiB."""
 Answer = dict[str, Any]
 
 
-def answer(adapter: Adapter, do: str) -> Answer:
-    """Carry out a request of the protocol.
-
-    Args:
-        adapter: of the daemon.
-        do: one of the protocol's commands that begin with `adapt.`.
-
-    Raises:
-        SerStreamError: if it is refused; nothing has changed then.
-    """
-    return _REQUESTS[do](adapter)
-
-
-def _history(adapter: Adapter) -> Answer:
+def _history(adapter: "Adapter") -> Answer:
     """The newest entries, as many as a line can hold."""
     everything = adapter.history()
     first, room = len(everything), MOST_BYTES
@@ -36,12 +24,13 @@ def _history(adapter: Adapter) -> Answer:
     return {"entries": everything[first:], "older": first}
 
 
-_REQUESTS: dict[str, Callable[[Adapter], Answer]] = {
+HANDLERS: "dict[str, Callable[[Adapter], Answer]]" = {
     "adapt.status": lambda adapter: adapter.status(),
+    "adapt.history": _history,
     "adapt.now": lambda adapter: adapter.now(),
     "adapt.freeze": lambda adapter: adapter.freeze(True),
     "adapt.unfreeze": lambda adapter: adapter.freeze(False),
     "adapt.rollback": lambda adapter: adapter.rollback(),
     "adapt.reset": lambda adapter: adapter.reset(),
-    "adapt.history": _history,
 }
+"""By the command's name in `protocol.commands`; a SerStreamError is a refusal."""

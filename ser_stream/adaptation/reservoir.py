@@ -1,10 +1,10 @@
-"""What was heard lately, for a round to learn from: features of speech, never audio.
+"""Windows of recent speech, for a round to learn from: features, never audio.
 
 Bounded, and balanced over predicted class, turn and time, so that neither one emotion
-nor a long monologue nor the last minute is all that a round sees. Who must go is of the
-class that has most, there of a turn that has most, and of those the window whose
-neighbours in time are the closest. Time is counted in windows heard, about one a second
-of speech, and on a logarithmic scale: minutes are kept in detail, days in outline.
+nor a long monologue nor the last minute is all that a round gets. The window to remove
+is of the class that has most, there of a turn that has most, and of those the one whose
+neighbours in time are the closest. Time is counted in windows added, about one a second
+of speech, and on a logarithmic scale: minutes stay in detail, days in outline.
 """
 
 from collections import Counter
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
 from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import FloatArray, SpeechWindow
 
 LEAST_WINDOWS = 40
@@ -26,13 +27,13 @@ LEAST_WINDOWS = 40
 CAPACITY = 400
 """Windows kept unless told otherwise: 14 MB with 78 features a frame."""
 MOST_OF_A_TURN = 10
-"""Windows kept of one turn. A hum that the gate takes for a voice is one long turn."""
+"""Windows of one turn. A hum that the VAD takes for a voice is one long turn."""
 RECENT = 180
 """Age in windows, three minutes of speech, from which time grows coarser."""
 
 
 class Reservoir:
-    """A bounded choice of the windows heard; any thread may use it."""
+    """A bounded choice of the windows added; any thread may use it."""
 
     def __init__(self, n_classes: int, capacity: int = CAPACITY) -> None:
         """An empty one.
@@ -131,7 +132,7 @@ class Reservoir:
         ]
 
     def write(self, file: IO[bytes]) -> None:
-        """Write it to a file or a pipe, as `kept_windows` says."""
+        """Write it to a file or a pipe, as `stored_windows` says."""
         file.write(self._bytes())
 
     @classmethod
@@ -140,6 +141,7 @@ class Reservoir:
         file: IO[bytes],
         n_classes: int,
         capacity: int = CAPACITY,
+        geometry: Geometry = CPAC,
     ) -> "Reservoir":
         """What `write` wrote, up to the end of the file or pipe.
 
@@ -147,7 +149,7 @@ class Reservoir:
             ValueError: if it is damaged, or of a model with other classes.
         """
         reservoir = cls(n_classes, capacity)
-        reservoir._kept, reservoir._n_heard = unpack(file.read(), n_classes)
+        reservoir._kept, reservoir._n_heard = unpack(file.read(), n_classes, geometry)
         reservoir._stretch = max((kept.stretch for kept in reservoir._kept), default=0)
         reservoir._shrink()
         return reservoir
@@ -161,7 +163,13 @@ class Reservoir:
         replace_file(path, self._bytes(), mode=0o600)
 
     @classmethod
-    def load(cls, path: Path, n_classes: int, capacity: int = CAPACITY) -> "Reservoir":
+    def load(
+        cls,
+        path: Path,
+        n_classes: int,
+        capacity: int = CAPACITY,
+        geometry: Geometry = CPAC,
+    ) -> "Reservoir":
         """What `save` saved; an empty one if there is no such file.
 
         Raises:
@@ -169,7 +177,7 @@ class Reservoir:
         """
         try:
             with path.open("rb") as file:
-                return cls.read(file, n_classes, capacity)
+                return cls.read(file, n_classes, capacity, geometry)
         except FileNotFoundError:
             return cls(n_classes, capacity)
         except (OSError, ValueError) as error:
@@ -201,7 +209,7 @@ class Reservoir:
         self._kept.remove(alike[int(gaps.argmin())])
 
     def _snapshot(self) -> tuple[list[KeptWindow], int]:
-        # What is kept never changes, so nobody holds the lock while he looks at it.
+        # Stored windows never change, so a snapshot needs the lock only for the list.
         with self._lock:
             return list(self._kept), self._n_heard
 

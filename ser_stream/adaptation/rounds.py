@@ -1,4 +1,4 @@
-"""Rounds of learning: one at a time, each in a thread of its own, judged at its end."""
+"""Rounds of learning: one at a time, each in a thread of its own."""
 
 import contextlib
 import threading
@@ -22,25 +22,23 @@ END_WAIT = 10.0
 
 @dataclass
 class Round:
-    """One that runs."""
+    """A round that runs."""
 
     number: int
-    """Of the entry that its verdict will be in the history."""
+    """Number of the history's entry for its verdict."""
     staged: Path
-    """Where its candidate comes to lie."""
+    """Folder of its candidate."""
     began: float = field(default_factory=time.monotonic)
     progress: float = 0.0
     """The share that is done, 0 to 1."""
     stopped: str = ""
-    """Why it is to end before its time."""
+    """Why it is to stop early."""
     thread: threading.Thread | None = None
 
     def report(self, progress: float) -> None:
-        """Say how far it is."""
         self.progress = progress
 
     def status(self) -> dict[str, Any]:
-        """How it stands."""
         return {
             "number": self.number,
             "progress": round(self.progress, 3),
@@ -49,7 +47,7 @@ class Round:
 
 
 class Rounds:
-    """Begins rounds, judges what comes of them, and stops them."""
+    """Begins rounds, decides on their candidates, and stops them."""
 
     def __init__(
         self,
@@ -72,8 +70,8 @@ class Rounds:
             reservoir: what is learnt from.
             scope: what a round may change.
             runner: of the child processes.
-            limits: of the gate; the default ones for None.
-            guard: calls what it is given, and deals with whatever that raises.
+            limits: of acceptance; the default ones for None.
+            guard: calls a function, and deals with what it raises.
             keep: saves what has to outlast a restart; called at the end of a round.
             wake: is called when a round is gone.
         """
@@ -88,7 +86,7 @@ class Rounds:
         self._wake = wake
         self._closed = False
         self.changing = threading.RLock()
-        """Held by whoever begins a round or changes what is in force."""
+        """Held to begin a round or to change the active version."""
         self.running: Round | None = None
         self.failures = 0
         """Rounds since the last one that was of any use."""
@@ -138,7 +136,7 @@ class Rounds:
             return
         this.stopped = this.stopped or reason
         with self.changing:
-            # Whoever begins a round holds this until its thread has been started.
+            # `begin` is called with it held until the thread has been started.
             pass
         this.thread.join(END_WAIT)
 
@@ -150,7 +148,7 @@ class Rounds:
 
     @contextlib.contextmanager
     def alone(self, reason: str) -> Iterator[None]:
-        """No round runs meanwhile, and nobody else changes what is in force.
+        """No round runs meanwhile, and no other thread changes the active version.
 
         Args:
             reason: why the one that runs is stopped.
@@ -175,7 +173,7 @@ class Rounds:
                 self._wake()
 
     def _learn(self, this: Round) -> tuple[dict[str, Any], str | None]:
-        """What the child found, and what speaks against it."""
+        """The child's evidence, and the reason to reject its candidate."""
         job = RoundJob.of(
             self._in_force.bundle,
             self._pack,

@@ -28,7 +28,7 @@ class AdaptConfig:
     keep_speech: bool = False
     """Whether the features of the speech it learns from outlast a restart, on disk."""
     capacity: int = 400
-    """Windows of speech that are kept to learn from."""
+    """Windows of speech that are stored to learn from."""
 
     def __post_init__(self) -> None:
         if self.scope not in get_args(Scope):

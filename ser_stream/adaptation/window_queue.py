@@ -4,8 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from ser_stream.pipeline.geometry import samples_of
 from ser_stream.pipeline.values import SpeechWindow
-from ser_stream.pipeline.window import columns_in, window_length
 
 MOST_WAITING = 32
 """Windows, half a minute of speech; live, what comes on top is left out."""
@@ -33,7 +33,7 @@ class Inbox:
         """Windows left out, as too many waited."""
 
     def put(self, version: int, window: SpeechWindow) -> None:
-        """Hand over a window, and the number of the version that heard it."""
+        """Hand over a window, and the number of the version that scored it."""
         with self._changed:
             if self.closed or self._is_forgotten(window):
                 return
@@ -46,7 +46,7 @@ class Inbox:
     def next(self) -> tuple[int, SpeechWindow] | None:
         """The next window, once there is one; None when closed.
 
-        The one before is taken to have been dealt with.
+        The one before counts as dealt with.
         """
         with self._changed:
             self._busy = False
@@ -60,7 +60,7 @@ class Inbox:
     def wait_idle(self, timeout: float, also: Callable[[], bool]) -> bool:
         """Whether all has been dealt with, and `also` holds, within `timeout` seconds.
 
-        Who changes what `also` tells calls `wake`.
+        A change of what `also` returns needs a `wake`.
         """
         with self._changed:
             return self._changed.wait_for(
@@ -76,16 +76,15 @@ class Inbox:
             self._changed.notify_all()
 
     def clear(self) -> None:
-        """Forget what waits."""
         with self._changed:
             self._waiting.clear()
             self._changed.notify_all()
 
     def forget(self) -> None:
-        """Forget what waits, and whatever speech was heard up to now.
+        """Drop what waits, and all speech up to now.
 
         A window reaches three seconds back. Where in the stream now is, the next one
-        tells, so nothing is taken of what begins before its end.
+        shows, so nothing is taken of what begins before its end.
         """
         with self._changed:
             self._forgetting, self._forgotten_to = True, None
@@ -97,7 +96,7 @@ class Inbox:
             self._forgetting, self._forgotten_to = False, window.end
         if self._forgotten_to is None:
             return False
-        begin = window.end - window_length(columns_in(window.frames))
+        begin = window.end - samples_of(len(window.frames))
         # A new stream, which all came later, counts its samples from the beginning.
         if begin < self._forgotten_to <= window.end:
             return True
@@ -105,7 +104,7 @@ class Inbox:
         return False
 
     def close(self) -> None:
-        """Take nothing any more, and let nobody wait."""
+        """Take nothing any more, and end all waiting."""
         with self._changed:
             self.closed = True
             self._waiting.clear()

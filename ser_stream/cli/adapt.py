@@ -1,25 +1,19 @@
 """`ser-stream adapt ...`: what online adaptation does, and what it has learnt."""
 
-from enum import StrEnum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.control import Json, Socket
-from ser_stream.cli.options import Config, Model
+from ser_stream.cli.control import Socket
+from ser_stream.cli.options import Config, Json, Model
+from ser_stream.protocol.commands import COMMANDS
 
 adapt_app = group(
     "adapt", "Online adaptation: see it, steer it, or adapt a model to recordings."
 )
-
-
-class Scope(StrEnum):
-    """What a round may change."""
-
-    whole = "whole"
-    cheap = "cheap"
 
 
 EPILOG = (
@@ -38,115 +32,60 @@ WhoseModel = Annotated[
 ]
 
 
-@adapt_app.command("status", epilog=EPILOG)
-def adapt_status(
-    socket: Socket = None,
-    model: WhoseModel = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Tell how far it is: the version in force, the speech heard, the last verdict.
-
-    Where no daemon answers, what it has left on disk.
-
-    Examples:
-      ser-stream listen --adapt --to unix:///tmp/moods.sock
-
-      ser-stream adapt status --socket /tmp/moods.sock
-    """
-    from ser_stream.commands.adapt import Whose, status
-
-    status(Whose(socket, config, model), as_json)
-
-
-@adapt_app.command("history", epilog=EPILOG)
-def adapt_history(
-    socket: Socket = None,
-    model: WhoseModel = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Tell every verdict and why, oldest first; --json adds the figures behind each.
-
-    Where no daemon answers, what it has left on disk.
-    """
-    from ser_stream.commands.adapt import Whose, history
-
-    history(Whose(socket, config, model), as_json)
-
-
-@adapt_app.command(
-    "now",
-    epilog="Exit status: 0 done, 1 refused, or with --wait not accepted, 3 no daemon "
-    "answers on the socket, 5 it cannot be reached.",
+NOW_EPILOG = (
+    "Exit status: 0 done, 1 refused, or with --wait not accepted, 3 no daemon answers "
+    "on the socket, 5 it cannot be reached."
 )
-def adapt_now(
-    socket: Socket = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Follow the round until its verdict.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Begin a round with the speech heard so far, however little of it is new.
-
-    Examples:
-      ser-stream adapt now --wait
-    """
-    from ser_stream.commands.adapt import Whose, now
-
-    if not now(Whose(socket), wait, as_json):
-        raise typer.Exit(1)
 
 
-@adapt_app.command("freeze", epilog=EPILOG)
-def adapt_freeze(
+def _asks(do: str) -> Callable[..., None]:
+    def ask(
+        socket: Socket = None,
+        model: WhoseModel = None,
+        config: Config = None,
+        as_json: Json = False,
+    ) -> None:
+        from ser_stream.commands.adapt import Whose, command
+
+        command(do, Whose(socket, config, model), as_json)
+
+    return ask
+
+
+def _freeze(
     off: Annotated[bool, typer.Option("--off", help="Learn again.")] = False,
     socket: Socket = None,
     model: WhoseModel = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Stay with the version in force: no more rounds, over restarts too.
-
-    It is still watched, and rolled back if it does badly. Without a daemon, the next
-    one that starts finds it so.
-    """
-    from ser_stream.commands.adapt import Whose, command
-
     do = "adapt.unfreeze" if off else "adapt.freeze"
-    command(do, Whose(socket, config, model), as_json)
+    _asks(do)(socket, model, config, as_json)
 
 
-@adapt_app.command("rollback", epilog=EPILOG)
-def adapt_rollback(
+def _now(
     socket: Socket = None,
-    model: WhoseModel = None,
-    config: Config = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Follow the round until its verdict.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Go back to the version before the one in force, or to the model as it came.
+    from ser_stream.commands.adapt import Whose, now
 
-    Without a daemon, the next one that starts does.
-    """
-    from ser_stream.commands.adapt import Whose, command
-
-    command("adapt.rollback", Whose(socket, config, model), as_json)
+    if not now(Whose(socket), wait, as_json):
+        raise typer.Exit(1)
 
 
-@adapt_app.command("reset", epilog=EPILOG)
-def adapt_reset(
-    socket: Socket = None,
-    model: WhoseModel = None,
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Go back to the model as it came, and erase what was learnt and heard.
-
-    With or without a daemon.
-    """
-    from ser_stream.commands.adapt import Whose, command
-
-    command("adapt.reset", Whose(socket, config, model), as_json)
+_OWN_FLAGS: dict[str, Callable[..., None]] = {
+    "adapt.now": _now,
+    "adapt.freeze": _freeze,
+}
+for _each in COMMANDS.values():
+    if _each.adapts and _each.help:
+        _epilog = NOW_EPILOG if _each.name == "adapt.now" else EPILOG
+        adapt_app.command(_each.word, help=_each.help, epilog=_epilog)(
+            _OWN_FLAGS.get(_each.name) or _asks(_each.name)
+        )
 
 
 @adapt_app.command(
@@ -180,7 +119,7 @@ def adapt_folder(
         ),
     ] = None,
     scope: Annotated[
-        Scope | None,
+        Literal["whole", "cheap"] | None,
         typer.Option(
             help="Change the whole network, or a cheap subset of it. [default: "
             "adapt.scope of the configuration, else cheap]"
@@ -194,9 +133,9 @@ def adapt_folder(
 ) -> None:
     """Adapt a model to recordings, without labels, and write it as a bundle.
 
-    Hears them as `listen` would, then learns from the speech in them as `listen
-    --adapt` does, under the same guard: what makes the model worse is refused, with the
-    reason and exit status 1, and nothing is written. Needs the extra adapt.
+    Finds the speech in them as `listen` would, then learns from it as `listen --adapt`
+    does, under the same guard: what makes the model worse is rejected, with the reason
+    and exit status 1, and nothing is written. Needs the extra adapt.
 
     A bundle that was made so can be adapted again, with the pack of the model it grew
     from.
@@ -212,7 +151,7 @@ def adapt_folder(
     flags = {
         "model": model,
         "adapt.pack": None if pack is None else str(pack),
-        "adapt.scope": scope.value if scope else None,
+        "adapt.scope": scope,
     }
     if not adapt(folder, out, build_config(config, flags), rounds, as_json):
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from ser_stream.commands.output import write
 
 app = typer.Typer(
     name="ser-stream",
-    help="Hears how people sound: speech emotion recognition, live and on files.",
+    help="Speech emotion recognition, live and on files.",
     epilog=EPILOG,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -28,7 +28,7 @@ def main(
         bool, typer.Option("--verbose", "-v", help="More on stderr.")
     ] = False,
 ) -> None:
-    """Hears how people sound: speech emotion recognition, live and on files."""
+    """Speech emotion recognition, live and on files."""
     log.setup("debug" if verbose else "info")
     if version:
         write(f"ser-stream {__version__}\n")

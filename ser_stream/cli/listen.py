@@ -1,7 +1,6 @@
 """`ser-stream listen`."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,30 +14,9 @@ from ser_stream.cli.options import (
     Window,
     table_flags,
 )
+from ser_stream.sinks import forms
 
-
-class Pace(StrEnum):
-    """How fast a recording is heard."""
-
-    realtime = "realtime"
-    fast = "fast"
-
-
-class Format(StrEnum):
-    """What `listen` prints, and how it logs."""
-
-    auto = "auto"
-    json = "json"
-    text = "text"
-
-
-class Level(StrEnum):
-    """What is worth a line of the log."""
-
-    debug = "debug"
-    info = "info"
-    warning = "warning"
-    error = "error"
+Format = Literal["auto", "json", "text"]
 
 
 @app.command(epilog=EPILOG)
@@ -55,7 +33,7 @@ def listen(
         ),
     ] = None,
     pace: Annotated[
-        Pace | None,
+        Literal["realtime", "fast"] | None,
         typer.Option(help="Of files and pipes. [default: realtime; fast for -]"),
     ] = None,
     model: Model = None,
@@ -78,8 +56,8 @@ def listen(
     to: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where events go, any number of times: stdout:, unix:///PATH, "
-            "tcp://HOST:PORT, ws://HOST:PORT. [default: stdout:]",
+            help=f"Where events go, any number of times: {', '.join(forms().values())}."
+            " [default: stdout:]",
             metavar="URI",
         ),
     ] = None,
@@ -136,7 +114,7 @@ def listen(
         bool | None,
         typer.Option(
             "--adapt/--no-adapt",
-            help="Fit the model to the voices and the microphone while it hears, "
+            help="Fit the model to the voices and the microphone while it listens, "
             "without labels; see `adapt --help`. Needs the extra adapt. [default: "
             "no-adapt]",
         ),
@@ -149,14 +127,15 @@ def listen(
         ),
     ] = None,
     log_level: Annotated[
-        Level | None, typer.Option(help="What is worth logging. [default: info]")
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="What is worth logging. [default: info]"),
     ] = None,
     set: SetKeys = None,
     config: Config = None,
 ) -> None:
     """Tell live which emotion a voice carries, how sure that is, and when it changes.
 
-    Without arguments it hears the default microphone. Standard output gets one JSON
+    Without arguments it takes the default microphone. Standard output gets one JSON
     object a line (see docs/protocol.md), or text on a terminal; standard error gets
     the log. With --to it serves programs on sockets too, or instead. Ctrl-C ends it in
     order; SIGHUP reads the configuration file again.
@@ -181,32 +160,16 @@ def listen(
     """
     from ser_stream import log
     from ser_stream.commands.listen import listen as command
-    from ser_stream.config import resolve
+    from ser_stream.config import KEYS, resolve
 
-    # -v stands before the command, where there is no configuration yet.
-    verbose = context.parent is not None and context.parent.params["verbose"]
-    level = log_level.value if log_level else ("debug" if verbose else None)
+    # A parameter is named as the flag of its key.
+    given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
     flags = {
-        "input": input,
-        "pace": pace.value if pace else None,
-        "rate": rate,
-        "channels": channels,
-        "wait": wait,
-        "model": model,
-        "step": step,
-        "window": window,
-        "to": to or None,
-        "format": format.value if format else None,
-        "token_file": token_file,
-        "allow_origin": allow_origin or None,
-        "max_subscribers": max_subscribers,
-        "on_emotion": on_emotion,
-        "on_emotion_every_s": on_emotion_every,
-        "metrics": metrics,
-        "adapt.enabled": adapt,
-        "log_format": log_format.value if log_format else None,
-        "log_level": level,
+        key.name: value for key in KEYS.values() if (value := given.get(key.flag)) != ()
     }
+    # -v stands before the command, where there is no configuration yet.
+    if context.parent is not None and context.parent.params["verbose"]:
+        flags["log_level"] = log_level or "debug"
     settings = resolve(config, flags | table_flags(set))
     log.setup(settings.config.log_level, settings.config.log_format)
     command(settings)

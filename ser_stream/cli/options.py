@@ -11,6 +11,10 @@ EPILOG = (
     "library is missing."
 )
 
+Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")]
+JsonArray = Annotated[
+    bool, typer.Option("--json", help="For machines: one JSON array.")
+]
 Model = Annotated[
     str | None,
     typer.Option(
@@ -53,7 +57,7 @@ SetKeys = Annotated[
 
 
 def default_model(config: Path | None) -> str:
-    """What `listen` would hear with, so that all commands speak of the same."""
+    """The configuration of `listen`, so that all commands speak of the same."""
     from ser_stream.config import build_config
 
     return build_config(config, {}).model

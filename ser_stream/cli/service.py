@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config
+from ser_stream.cli.options import EPILOG, Config, Json
 
 
 @app.command(epilog=EPILOG)
@@ -57,9 +57,7 @@ def install_service(
     epilog="Exit status: 0 nothing failed (there may be warnings), 1 something did."
 )
 def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON object.")
-    ] = False,
+    as_json: Json = False,
     seconds: Annotated[
         float, typer.Option(help="How long to listen.", min=0.5, max=60)
     ] = 2.0,
@@ -76,8 +74,8 @@ def doctor(
 ) -> None:
     """Find what is wrong, and say how to mend it: sound, model, settings, service.
 
-    Speak while it listens: it hears whether the microphone is muted, too quiet or
-    clipping. Nothing is changed, and nothing that it hears is kept.
+    Speak while it listens: it finds out whether the microphone is muted, too quiet or
+    clipping. Nothing is changed, and no audio is stored.
     """
     from ser_stream.commands.doctor import doctor as command
 

@@ -70,7 +70,6 @@ class Connection:
         return self._wire.lines.popleft()
 
     async def close(self) -> None:
-        """Leave."""
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
@@ -132,7 +131,6 @@ class Stream(Described):
             await connection.close()
 
     async def close(self) -> None:
-        """Leave the daemon."""
         self._closed = True
         self._waiting.clear()
         await self._disconnect()

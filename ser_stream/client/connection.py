@@ -89,7 +89,6 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Leave."""
         self._socket.close()
 
     def __enter__(self) -> Self:

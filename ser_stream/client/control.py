@@ -16,10 +16,11 @@ from ser_stream.client.subscription import TIMEOUT
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
 from ser_stream.protocol.address import Address, parse
+from ser_stream.protocol.commands import COMMANDS
 
 
 def control(
-    do: str, socket: str | Path | None = None, timeout: float = TIMEOUT
+    do: str, socket: str | Path | None = None, timeout: float | None = None
 ) -> dict[str, Any]:
     """Have a daemon do something; wait until it has.
 
@@ -28,7 +29,8 @@ def control(
             docs/protocol.md has them all.
         socket: path of its Unix socket, or `unix:///PATH`; None for that of the user's
             daemon, or else of the system's.
-        timeout: seconds for everything.
+        timeout: seconds for everything; None for as long as the command may take, 10
+            for `status` and 60 for the others.
 
     Returns:
         The result; docs/protocol.md has the fields of `status`.
@@ -41,8 +43,12 @@ def control(
         UnreachableError: if it does not answer in time.
         ProtocolError: if the program that listens there is no ser-stream.
     """
+    command = COMMANDS.get(do)
+    if timeout is None:
+        timeout = TIMEOUT if command is None else command.timeout_s
     deadline = time.monotonic() + timeout
-    with _connect(do, _where(socket), timeout) as connection:
+    flags = "--adapt " if command is not None and command.adapts else ""
+    with _connect(_where(socket), timeout, flags) as connection:
         connection.send(encode({"type": "control", "id": 1, "do": do}))
         while (left := deadline - time.monotonic()) > 0:
             # The daemon also says hello, and whatever happens meanwhile.
@@ -67,16 +73,15 @@ def _where(socket: str | Path | None) -> tuple[Address, ...]:
     return (address,)
 
 
-def _connect(do: str, where: tuple[Address, ...], timeout: float) -> Connection:
+def _connect(where: tuple[Address, ...], timeout: float, flags: str) -> Connection:
     for address in where:
         try:
             return Connection(address, timeout)
         except UnreachableError:
             continue
     tried = " or ".join(address.path for address in where)
-    flag = "--adapt " if do.startswith("adapt.") else ""
     raise NotRunningError(
-        f"no daemon listens on {tried}; start one: ser-stream listen {flag}--to "
+        f"no daemon listens on {tried}; start one: ser-stream listen {flags}--to "
         f"{where[0]}"
     )
 

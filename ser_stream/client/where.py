@@ -2,7 +2,7 @@
 
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
-from ser_stream.protocol.address import Address, parse
+from ser_stream.protocol.address import SOCKETS, Address, parse
 
 
 def addresses(uri: str | None) -> tuple[Address, ...]:
@@ -15,9 +15,9 @@ def addresses(uri: str | None) -> tuple[Address, ...]:
         paths = dict.fromkeys((default_socket(), SYSTEM_SOCKET))
         return tuple(parse(f"unix://{path}") for path in paths)
     address = parse(uri)
-    if address.kind == "stdout":
+    if address.kind not in SOCKETS:
         raise ConfigError(
-            f"{uri} is no address to subscribe to; allowed: unix:///PATH, "
-            "tcp://HOST:PORT, ws://HOST:PORT"
+            f"{uri} is no address to subscribe to; allowed: "
+            f"{', '.join(SOCKETS.values())}"
         )
     return (address,)

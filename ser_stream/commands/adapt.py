@@ -11,19 +11,11 @@ from typing import Any
 from ser_stream.adaptation.versions.store import read_store
 from ser_stream.client import NotRunningError, RefusedError, control
 from ser_stream.commands.adapt_stored import Stored
-from ser_stream.commands.adapt_text import (
-    DONE,
-    began,
-    history_text,
-    status_text,
-    verdict_text,
-)
+from ser_stream.commands.adapt_text import TEXTS, verdict_text
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.errors import ConfigError, SerStreamError
 
-PATIENCE_S = 60.0
-"""Seconds for an answer; going back loads a model."""
 LOOK_EVERY_S = 0.5
 Answer = dict[str, Any]
 
@@ -33,39 +25,30 @@ class Whose:
     """Whose adaptation is meant."""
 
     socket: str | None = None
-    """Of the daemon; who names one wants to hear of that daemon alone."""
+    """The daemon's control socket; if given, only that daemon is asked."""
     config: Path | None = None
     model: str | None = None
     """None for any that a daemon adapts, or else the one that is configured."""
 
     @property
     def stored(self) -> Stored:
-        """What is on disk."""
         return Stored.find(self.config, self.model)
 
 
-def status(whose: Whose, as_json: bool) -> None:
-    """Print how adaptation is.
+def command(do: str, whose: Whose, as_json: bool) -> None:
+    """Have something done, by the daemon or to what it has left, and print the result.
 
     Raises:
         NotRunningError: if no daemon answers and nothing is stored, or a socket was
-            named.
-        RefusedError: if the daemon does not adapt, and nothing is stored.
+            named; if a daemon works on what is stored.
+        RefusedError: if the daemon refuses, with its reason, or does not adapt, and
+            nothing is stored.
+        SerStreamError: if it cannot be done without one.
     """
-    answer = _ask("adapt.status", whose)
-    if isinstance(answer, SerStreamError):
-        answer = whose.stored.status(answer)
-    _print(answer, as_json, status_text)
-
-
-def history(whose: Whose, as_json: bool) -> None:
-    """Print the verdicts so far; raises as `status` does."""
-    answer = _ask("adapt.history", whose)
-    if isinstance(answer, SerStreamError):
-        answer = whose.stored.history(answer)
-    elif answer["older"]:
+    answer = _ask(do, whose)
+    if do == "adapt.history" and answer["older"]:
         answer = _whole_history(whose, answer)
-    _print(answer, as_json, history_text)
+    _print(answer, as_json, TEXTS.get(do, lambda answer: f"{do}: done"))
 
 
 def _whole_history(whose: Whose, answer: Answer) -> Answer:
@@ -94,46 +77,30 @@ def now(whose: Whose, wait: bool, as_json: bool) -> bool:
         RefusedError: if it refuses, with its reason.
     """
     answer = _ask("adapt.now", whose)
-    if isinstance(answer, SerStreamError):
-        answer = whose.stored.carry_out("adapt.now", answer)
     if not wait:
-        _print(answer, as_json, began)
+        _print(answer, as_json, TEXTS["adapt.now"])
         return True
     verdict = _follow(whose.socket, answer["round"])
     _print(verdict, as_json, verdict_text)
     return bool(verdict["phase"] == "accepted")
 
 
-def command(do: str, whose: Whose, as_json: bool) -> None:
-    """Have something done, by the daemon or to what it has left, and print the result.
-
-    Raises:
-        NotRunningError: if no daemon answers, and nothing is stored or a daemon works
-            on it.
-        RefusedError: if the daemon refuses, with its reason.
-        SerStreamError: if it cannot be done without one.
-    """
-    answer = _ask(do, whose)
-    if isinstance(answer, SerStreamError):
-        answer = whose.stored.carry_out(do, answer)
-    _print(answer, as_json, DONE[do])
-
-
-def _ask(do: str, whose: Whose) -> Answer | SerStreamError:
-    """The daemon's answer, or why none can give it."""
+def _ask(do: str, whose: Whose) -> Answer:
+    """What the daemon answers, or what it has left where none can."""
     try:
         if whose.model is not None:
             _require_model(whose)
-        return control(do, whose.socket, timeout=PATIENCE_S)
+        return control(do, whose.socket)
     except NotRunningError as error:
         if whose.socket is not None:
             raise
-        return error
+        why: SerStreamError = error
     except RefusedError as error:
         # One that does not adapt knows nothing of what another one has learnt.
         if whose.socket is not None or control("status")["adaptation"] is not None:
             raise
-        return error
+        why = error
+    return whose.stored.carry_out(do, why)
 
 
 def _require_model(whose: Whose) -> None:

@@ -52,7 +52,7 @@ def adapt(
     as_json: bool,
     runner: RoundRunner | None = None,
 ) -> bool:
-    """Hear recordings, learn from them, and write what passes the gate.
+    """Run recordings, learn from their speech, and write what is accepted.
 
     Args:
         folder: recordings, in whatever folders within it.
@@ -73,8 +73,8 @@ def adapt(
         ConfigError: if there is something at `out`.
         SinkError: if the bundle cannot be written there.
         StoppedError: if a signal came before anything was written.
-        SerStreamError: if a round came to nothing before it could be judged; what the
-            rounds before made is written and told then.
+        SerStreamError: if a round failed before its candidate was measured; what the
+            rounds before made is written and printed then.
     """
     require_libraries()
     base = load_bundle(config.model)
@@ -159,7 +159,7 @@ class _Work:
     def learn(
         self, base: Bundle, rounds: int, runner: RoundRunner
     ) -> tuple[Bundle, list[Round], SerStreamError | None]:
-        """The last bundle that passed, or the base; all rounds judged; what failed."""
+        """The last accepted bundle, or the base; rounds with a verdict; what failed."""
         bundle, done = base, list[Round]()
         for number in range(1, rounds + 1):
             bar = "learning" if rounds == 1 else f"learning, {number} of {rounds}"
@@ -209,7 +209,7 @@ _FAILURES: dict[str, type[SerStreamError]] = {
 
 
 def _failure(error: RoundError) -> SerStreamError:
-    """A round that could not be judged, as an error with its proper exit status."""
+    """A round without a verdict, as an error with its proper exit status."""
     if error.kind == "library":
         return MissingLibraryError(
             f"{error}; install them again: pip install --force-reinstall "

@@ -40,12 +40,7 @@ class Stored:
         folder = adaptation_folder(bundle, None if given is None else user_path(given))
         return cls(bundle, folder)
 
-    def require_nobody(self) -> None:
-        """See that no daemon works on it.
-
-        Raises:
-            NotRunningError: if one does: it adapts, and cannot be asked.
-        """
+    def _require_nobody(self) -> None:
         if _is_claimed(self.folder):
             raise NotRunningError(self._out_of_reach())
 
@@ -56,19 +51,10 @@ class Stored:
             "that it has with --socket"
         )
 
-    def state(self, why: SerStreamError) -> StoreState:
-        """All that is stored.
-
-        Args:
-            why: there is no daemon to ask.
-
-        Raises:
-            NotRunningError: if nothing is.
-            SerStreamError: `why`, if that is another matter, and nothing is stored.
-        """
+    def _state(self, why: SerStreamError) -> StoreState:
         state = read_store(self.folder)
         if state is None:
-            self.require_nobody()
+            self._require_nobody()
             raise self._nothing(why)
         return state
 
@@ -80,9 +66,9 @@ class Stored:
             f"start one: ser-stream listen --adapt --to unix://{default_socket()}"
         )
 
-    def status(self, why: SerStreamError) -> dict[str, Any]:
+    def _status(self, why: SerStreamError) -> dict[str, Any]:
         """The fields of a running daemon's answer that are known without it."""
-        state = self.state(why)
+        state = self._state(why)
         phases = Counter(entry.phase for entry in state.history)
         claimed = _is_claimed(self.folder)
         return {
@@ -99,20 +85,25 @@ class Stored:
             "folder": str(self.folder),
         }
 
-    def history(self, why: SerStreamError) -> dict[str, Any]:
-        """What a running daemon would answer, and all of it."""
-        entries = [entry.to_dict() for entry in self.state(why).history]
-        return {"entries": entries, "older": 0}
-
     def carry_out(self, do: str, why: SerStreamError) -> dict[str, Any]:
-        """Freeze, roll back or reset it: as the daemon would, for its next start.
+        """Tell of it, freeze, roll back or reset it: as a daemon would when it starts.
+
+        Args:
+            do: the command.
+            why: there is no daemon to ask.
 
         Raises:
-            NotRunningError: if a daemon works on it, or nothing is stored.
+            NotRunningError: if nothing is stored, or a daemon works on what the command
+                would change.
             ConfigError: if it cannot be written, or is of a newer version.
             SerStreamError: if there is nothing to roll back.
         """
-        self.require_nobody()
+        if do == "adapt.status":
+            return self._status(why)
+        if do == "adapt.history":
+            entries = [entry.to_dict() for entry in self._state(why).history]
+            return {"entries": entries, "older": 0}
+        self._require_nobody()
         if do not in _ORDERS:
             raise why
         if not is_folder(self.folder):

@@ -1,6 +1,6 @@
-"""What `ser-stream adapt ...` prints for people."""
+"""The readable output of `ser-stream adapt ...`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ser_stream.commands.evidence import evidence_text
@@ -8,7 +8,7 @@ from ser_stream.commands.evidence import evidence_text
 Fields = Mapping[str, Any]
 
 
-def status_text(answer: Fields) -> str:
+def _status(answer: Fields) -> str:
     """How adaptation is, in rows."""
     detail = f": {answer['detail']}" if answer["detail"] else ""
     which = "adapted" if answer["adapted"] else "as it came"
@@ -62,7 +62,7 @@ def _when(entry: Fields) -> str:
     return str(entry["time"])[:16].replace("T", " ")
 
 
-def history_text(answer: Fields) -> str:
+def _history(answer: Fields) -> str:
     """The verdicts, a row each."""
     entries: Sequence[Fields] = answer["entries"]
     if not entries:
@@ -81,7 +81,7 @@ def history_text(answer: Fields) -> str:
     return "\n".join(lines)
 
 
-def began(answer: Fields) -> str:
+def _began(answer: Fields) -> str:
     """That a round has begun."""
     return (
         f"round {answer['round']} has begun, with {answer['windows']} windows of "
@@ -101,10 +101,13 @@ def _went_back(entry: Fields) -> str:
     return f"{_words(entry['phase'])}: in force is {(entry['bundle'] or '-')[:12]}"
 
 
-DONE = {
+TEXTS: dict[str, Callable[[Fields], str]] = {
+    "adapt.status": _status,
+    "adapt.history": _history,
+    "adapt.now": _began,
     "adapt.freeze": lambda answer: "frozen: the version in force stays",
     "adapt.unfreeze": lambda answer: "not frozen: it learns again",
     "adapt.rollback": _went_back,
     "adapt.reset": _went_back,
 }
-"""By the command that was done."""
+"""What came of a command, by its name."""

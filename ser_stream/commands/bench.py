@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from ser_stream.commands.output import write
+from ser_stream.model import Model
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEnd
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.pipeline.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
 
 BLOCKS_PER_STEP = 2
 N_WARM_UP = 10
@@ -25,17 +24,20 @@ N_WARM_UP = 10
 def bench(model: str, seconds: float, as_json: bool) -> None:
     """Time the stages of a step one by one, and the whole pipeline, one thread."""
     bundle = load_bundle(model)
-    recognizer = OnnxRecognizer(bundle)
+    loaded = Model(bundle)
+    recognizer = loaded.recognizer
     rng = np.random.default_rng(0)
     samples = voice_like(rng, round(seconds * SAMPLE_RATE))
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
     steps = len(blocks) // BLOCKS_PER_STEP
     front_end, gate = FrontEnd(bundle.front_end), SpeechGate()
     n = bundle.front_end.n_features
-    frames = rng.standard_normal((COLD_FRAMES + 16, n)).astype(np.float32)
-    encoded, state = recognizer.encode(frames, None)
-    frames = frames[-WARM_FRAMES - 16 :]
-    columns = np.repeat(encoded, MAX_COLUMNS, axis=0)[:MAX_COLUMNS]
+    geometry = bundle.geometry
+    new = BLOCKS_PER_STEP * FRAMES_PER_BLOCK  # what a step brings
+    cold = rng.standard_normal((geometry.cold_frames + new, n)).astype(np.float32)
+    encoded, state = recognizer.encode(cold, None)
+    frames = cold[len(cold) - geometry.kept_frames - new :]
+    columns = np.resize(encoded, (geometry.max_columns, *encoded.shape[1:]))
 
     def two_blocks(stage: Any) -> Any:
         pairs = iter(blocks * 2)
@@ -55,7 +57,7 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     parts = ("front end", "encoder", "head")
     total = np.sum([stages[name] for name in parts], axis=0)
     result["cpu_ms"]["front end + encoder + head"] = _percentiles(total)
-    result["real_time_factor"] = _whole(recognizer, bundle, samples)
+    result["real_time_factor"] = _whole(loaded, samples)
     result["max_rss_mb"] = round(
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1
     )
@@ -90,8 +92,8 @@ def _percentiles(times: np.ndarray) -> dict[str, float]:
     return {"p50": round(p50, 3), "p95": round(p95, 3), "p99": round(p99, 3)}
 
 
-def _whole(recognizer: OnnxRecognizer, bundle: Any, samples: FloatArray) -> float:
-    pipeline = Pipeline(recognizer, bundle.front_end, PipelineConfig())
+def _whole(model: Model, samples: FloatArray) -> float:
+    pipeline = model.pipeline()
     begin = time.monotonic()
     for start in range(0, len(samples), BLOCK_LENGTH):
         pipeline.feed(Chunk(start, samples[start : start + BLOCK_LENGTH]))

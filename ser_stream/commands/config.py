@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.protocol.access_token import read_token
+from ser_stream.service.notify import Notifier
 from ser_stream.sinks.command import check_command
 
 _LOGGER = logging.getLogger(__name__)
@@ -76,7 +78,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
     config = settings.config
     derived: dict[str, Any] = {
         "pace": "realtime" if config.source.paced else "fast",
-        "wait": config.waits,
+        "wait": config.waits(service=config.serves or _under_systemd()),
     }
     try:
         bundle = load_bundle(config.model)
@@ -92,6 +94,11 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
         value = derived.get(name) if setting.value is None else setting.value
         rows.append({"key": name, "value": value, "from": setting.origin})
     return rows
+
+
+def _under_systemd() -> bool:
+    # Of a copy: who starts a daemon is not to lose what systemd told it.
+    return Notifier.from_environment(dict(os.environ)).enabled
 
 
 def _text(value: object) -> str:

@@ -8,32 +8,18 @@ from ser_stream.client import control
 from ser_stream.commands.output import write
 
 
-def status(socket: str | None, as_json: bool) -> bool:
-    """Print how the daemon is.
-
-    Returns:
-        Whether it is degraded.
-
-    Raises:
-        NotRunningError: if no daemon answers.
-    """
-    answer = control("status", socket)
-    write((json.dumps(answer, ensure_ascii=False) if as_json else _text(answer)) + "\n")
-    return bool(answer["degraded"])
-
-
-def command(do: str, socket: str | None, as_json: bool) -> None:
-    """Have something done, and print what came of it.
+def command(do: str, socket: str | None, as_json: bool) -> dict[str, Any]:
+    """Have something done, and print what came of it, which is returned.
 
     Raises:
         NotRunningError: if no daemon answers.
         RefusedError: if it refuses, with its reason.
     """
-    answer = control(do, socket, timeout=60.0)
-    if as_json:
-        write(json.dumps(answer, ensure_ascii=False) + "\n")
-    else:
-        write(_DONE[do](answer) + "\n")
+    answer = control(do, socket)
+    text = _TEXTS.get(do, lambda answer: f"{do}: done")
+    said = json.dumps(answer, ensure_ascii=False) if as_json else text(answer)
+    write(said + "\n")
+    return answer
 
 
 def _paused(answer: Mapping[str, Any]) -> str:
@@ -49,14 +35,7 @@ def _reloaded(answer: Mapping[str, Any]) -> str:
     return text
 
 
-_DONE = {
-    "pause": _paused,
-    "resume": lambda answer: "resumed: the microphone is taken again",
-    "reload": _reloaded,
-}
-
-
-def _text(answer: Mapping[str, Any]) -> str:
+def _status(answer: Mapping[str, Any]) -> str:
     audio, latency = answer["audio"], answer["latency_ms"]
     detail = f" ({audio['detail']})" if audio["detail"] else ""
     latencies = (
@@ -101,3 +80,11 @@ def _span(seconds: float) -> str:
     days, hours = divmod(hours, 24)
     clock = f"{hours}:{minutes:02}:{rest:02}"
     return f"{days} days {clock}" if days else clock
+
+
+_TEXTS = {
+    "status": _status,
+    "pause": _paused,
+    "resume": lambda answer: "resumed: the microphone is taken again",
+    "reload": _reloaded,
+}

@@ -73,7 +73,7 @@ def _findings(
 
 
 def _configured(config: ListenConfig | None) -> str | None:
-    """The microphone to look at; None where the daemon hears something else."""
+    """The microphone to look at; None where the daemon has another input."""
     if config is None:
         return "mic"
     return config.source.input if config.source.is_microphone else None
@@ -85,7 +85,7 @@ def _daemons(holders: list[str]) -> Iterator[Finding]:
         if finding is not None:
             yield finding
         if device:
-            holders.append(f"the daemon at {path}, which hears {device}")
+            holders.append(f"the daemon at {path}, which records from {device}")
 
 
 def _hear(

@@ -6,8 +6,8 @@ from typing import Any
 _PAIRS = {
     "canary_uar": "canary recall",
     "canary_ece": "canary calibration error",
-    "reservoir_confidence": "confidence on what was heard",
-    "reservoir_entropy": "entropy on what was heard",
+    "reservoir_confidence": "confidence on the recent speech",
+    "reservoir_entropy": "entropy on the recent speech",
 }
 _SINGLE = {
     "agreement": "windows that keep their label",

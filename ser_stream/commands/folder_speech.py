@@ -1,4 +1,4 @@
-"""The speech in a folder of recordings, as `listen` would hear it."""
+"""The speech in a folder of recordings, as `listen` would find it."""
 
 import logging
 import math
@@ -8,22 +8,20 @@ from pathlib import Path
 
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.commands.progress import clear_bar, share_bar
-from ser_stream.commands.recognize import MAX_STEP_S, read_chunks
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
+from ser_stream.model import MAX_STEP_S, Model
 from ser_stream.paths import is_folder
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
-from ser_stream.sources.file import FileSource
+from ser_stream.sources.file import FileSource, read_pieces
 
 _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 )
-"""Of the files that are taken for recordings."""
+"""Endings of the files that are taken for recordings."""
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 
@@ -57,7 +55,7 @@ def find_recordings(folder: Path) -> list[Path]:
 
 
 def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderSpeech:
-    """Hear recordings one after the other; one that cannot be read is logged.
+    """Run recordings one after the other; one that cannot be read is logged.
 
     Raises:
         SourceError: if there is too little speech in them to learn from.
@@ -65,21 +63,18 @@ def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderS
     heard = FolderSpeech(Reservoir(len(bundle.labels), config.adapt.capacity))
     # A long step would hand out fewer windows.
     config = replace(config, step_s=min(config.step_s, MAX_STEP_S))
-    pipeline = Pipeline(
-        OnnxRecognizer(bundle),
-        bundle.front_end,
-        pipeline_config(config, bundle),
-        heard.reservoir.add,
-    )
+    model = Model(bundle, pipeline_config(config, bundle))
+    pipeline = model.pipeline(heard.reservoir.add)
     durations = _durations(files, heard)
     with share_bar(math.ceil(sum(durations.values())), "hearing") as bar:
         start = shown = 0
         for path in durations:
             end = start
             try:
-                for chunk in read_chunks(path):
-                    end = start + chunk.end
-                    pipeline.feed(Chunk(start + chunk.start, chunk.samples))
+                for samples in read_pieces(path):
+                    chunk = Chunk(end, samples)
+                    pipeline.feed(chunk)
+                    end = chunk.end
                     seconds = (end - BETWEEN * heard.files) // SAMPLE_RATE
                     bar.update(max(0, seconds - shown))
                     shown = max(seconds, shown)

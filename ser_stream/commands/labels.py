@@ -37,7 +37,7 @@ class Labels:
     """What the file says of the recordings that were given."""
 
     rows: dict[Path, list[Row]]
-    """Of each recording, in order of time; may be none."""
+    """Labelled stretches of each recording, in order of time; may be none."""
     bare: set[Path] = field(default_factory=set)
     """Recordings that the file does not name at all."""
     unknown: Counter[str] = field(default_factory=Counter)

@@ -10,7 +10,7 @@ def write(text: str) -> None:
     """Write text to standard output at once.
 
     Raises:
-        QuietEndError: if nobody reads any more.
+        QuietEndError: if the reader has left.
         SinkError: if it cannot be written, as on a full disk.
     """
     if sys.stdout is None:

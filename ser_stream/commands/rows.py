@@ -42,7 +42,7 @@ class CsvRows:
 
 
 class TextLines:
-    """For people."""
+    """As text."""
 
     def __init__(self, labels: Sequence[str], segments: bool) -> None:
         self._width = max(len(label) for label in labels)

@@ -23,7 +23,7 @@ def subscribe(
     token_file: Path | None,
     count: int | None,
 ) -> None:
-    """Print messages until a signal, until nobody reads, or until the count is full.
+    """Print messages until a signal, until the reader leaves, or the count is full.
 
     Args:
         uri: of the daemon; None for the usual places.
@@ -90,7 +90,7 @@ def _erase(_record: logging.LogRecord) -> bool:
 
 
 def _leave_with_the_reader(stream: Stream) -> None:
-    """End the stream when whoever read our output has gone, though no event comes."""
+    """End the stream when the reader of our output has left, though no event comes."""
     poll = select.poll()
     poll.register(sys.stdout.fileno(), 0)  # errors and hang-ups are always told
 

@@ -12,17 +12,15 @@ from typing import Any
 from ser_stream.commands.labels import Labels, read_labels, say_unknown
 from ser_stream.commands.output import write
 from ser_stream.commands.progress import clear_bar, share_bar
-from ser_stream.commands.recognize import read_chunks
 from ser_stream.config import ListenConfig, default_path
 from ser_stream.config.edit import set_values, snippet
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle, load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.values import SAMPLE_RATE, Prediction
-from ser_stream.sources.file import FileSource
+from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray, Prediction
+from ser_stream.sources.file import FileSource, read_pieces
 from ser_stream.tuning.figures import Figures
 from ser_stream.tuning.search import TUNED, Found, Rule, search
 from ser_stream.tuning.streams import Segment, Stream
@@ -36,7 +34,7 @@ FEW_SPEECH_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file to hear, and what is labelled of it."""
+    """A recording, and what is labelled of it."""
 
     path: Path
     duration_s: float
@@ -55,10 +53,10 @@ def tune(
     """Print the settings that suit the recordings best, and perhaps write them.
 
     Args:
-        files: recordings; each is heard once, through the real pipeline.
+        files: recordings; each goes once through the real pipeline.
         labels_csv: see `read_labels`.
-        config: of `listen`; its model, gate, step and window are kept, its smoothing is
-            what the outcome is compared with.
+        config: of `listen`; its model, speech gate, step and window are kept, its
+            smoothing is what the outcome is compared with.
         rule: what settings must achieve.
         write_to: configuration file to put them into; None to only print them.
         as_json: one object, for machines.
@@ -71,20 +69,20 @@ def tune(
         SourceError: if no labelled recording holds speech.
     """
     bundle = load_bundle(config.model)
-    settings = pipeline_config(config, bundle)
+    model = Model(bundle, pipeline_config(config, bundle))
     files = list(dict.fromkeys(files))
     labels = read_labels(labels_csv, files, bundle.labels)
     recordings, failed = _open_all(files, labels, labels_csv)
     streams = []
-    for recording, predictions in _hear_all(recordings, bundle, settings):
+    for recording, predictions in _hear_all(recordings, model):
         if predictions is None:
             failed += 1
         else:
             streams.append(Stream(predictions, recording.segments))
     if not any(_spoken(stream) for stream in streams):
         raise SourceError(
-            "no speech was heard within the labelled stretches of these recordings, so "
-            "there is nothing to choose by; `ser-stream recognize` tells what is heard"
+            "there is no speech within the labelled stretches of these recordings, so "
+            "there is nothing to choose by; `ser-stream recognize` shows what there is"
         )
     _warn(streams, labels, bundle)
     with share_bar(len(streams), "searching") as bar:
@@ -95,7 +93,7 @@ def tune(
                 bar.update(1)
 
         found = search(
-            streams, bundle.labels, settings.smoothing, rule, progress=progress
+            streams, bundle.labels, model.config.smoothing, rule, progress=progress
         )
     clear_bar()
     chosen = {name: getattr(found.best, name) for name in TUNED}
@@ -118,7 +116,7 @@ def tune(
 def _open_all(
     files: Sequence[Path], labels: Labels, labels_csv: Path
 ) -> tuple[list[Recording], int]:
-    """The labelled recordings, all checked before the first is heard."""
+    """The labelled recordings, all checked before the first is run."""
     recordings, failed, bare = [], 0, []
     for path in files:
         try:
@@ -144,31 +142,30 @@ def _open_all(
 
 
 def _hear_all(
-    recordings: Sequence[Recording], bundle: Bundle, settings: PipelineConfig
+    recordings: Sequence[Recording], model: Model
 ) -> Iterator[tuple[Recording, list[Prediction] | None]]:
     """The predictions of each recording; None for one that turned out unreadable."""
-    recognizer = OnnxRecognizer(bundle)
     total_s = sum(recording.duration_s for recording in recordings)
     with share_bar(math.ceil(total_s), "hearing") as bar:
-        shown, done_s = 0, 0.0
+        shown, heard = 0, 0
+
+        def shown_on_bar(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
+            nonlocal shown, heard
+            for samples in pieces:
+                yield samples
+                heard += len(samples)
+                bar.update(heard // SAMPLE_RATE - shown)
+                shown = heard // SAMPLE_RATE
+
         for recording in recordings:
-            pipeline = Pipeline(recognizer, bundle.front_end, settings)
-            predictions: list[Prediction] = []
             try:
-                for chunk in read_chunks(recording.path):
-                    events = pipeline.feed(chunk)
-                    predictions += [e for e in events if isinstance(e, Prediction)]
-                    seconds = int(done_s + chunk.end / SAMPLE_RATE)
-                    if seconds > shown:
-                        bar.update(seconds - shown)
-                        shown = seconds
+                found = model.record(shown_on_bar(read_pieces(recording.path)))
             except SourceError as error:
                 clear_bar()
                 _LOGGER.error("%s", error)
                 yield recording, None
             else:
-                yield recording, predictions
-            done_s += recording.duration_s
+                yield recording, found.predictions
     clear_bar()
 
 
@@ -190,7 +187,7 @@ def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
     silent = sum(not stream.speech[stream.steps(s)].any() for stream, s in segments)
     if silent:
         _LOGGER.warning(
-            "no speech was heard in %d of %d labelled segments; each counts as a "
+            "there is no speech in %d of %d labelled segments; each counts as a "
             "missed change if it is one",
             silent,
             len(segments),
@@ -208,7 +205,7 @@ def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
     heard = {s.label for _, s in segments}
     if len(heard) == 1:
         _LOGGER.warning(
-            "only %s is labelled: settings that hear it everywhere would look best",
+            "only %s is labelled: settings that find it everywhere would look best",
             *heard,
         )
     elif heard < set(bundle.labels):
@@ -301,7 +298,7 @@ def _verdict(rule: Rule, found: Found) -> str:
     if math.isinf(found.best_figures.median_delay_s):
         return (
             f"Of those with {asked}, these\nare right for longest; under none of them "
-            "half of the changes are heard."
+            "half of the changes are told."
         )
     return f"Of those with {asked}, these have the least delay."
 

@@ -25,7 +25,7 @@ DEFAULT = "default"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a setting is, and who says so."""
+    """What a setting is, and where it comes from."""
 
     value: Value | None
     """None where nothing is set and nothing built in: the model or the input says."""

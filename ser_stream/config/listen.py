@@ -1,6 +1,5 @@
 """What `ser-stream listen` was asked to do, as the program uses it."""
 
-import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -12,10 +11,13 @@ from ser_stream.errors import ConfigError
 from ser_stream.metrics import metrics_address
 from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
-from ser_stream.protocol.address import parse
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.protocol.address import SOCKETS, parse
+from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
@@ -24,6 +26,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
 """The address of standard output."""
+DEFAULT_WINDOW_S = CPAC.window_length(CPAC.max_columns) / SAMPLE_RATE
+"""Stands for the longest window that the model was trained for, whatever that is."""
 MOST_SUBSCRIBERS = 100_000
 LONGEST_PAUSE_S = 86_400.0
 """Between two runs of a command, a day."""
@@ -38,7 +42,7 @@ class ListenConfig:
     """Wait for a microphone that is not there at the start; None: see `waits`."""
     model: str = DEFAULT_MODEL
     step_s: float = 0.2
-    window_s: float = 2.9125
+    window_s: float = DEFAULT_WINDOW_S
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
@@ -46,7 +50,7 @@ class ListenConfig:
     to: tuple[str, ...] = (STDOUT,)
     """Addresses of the outputs."""
     format: Format = "auto"
-    """Of standard output."""
+    """Form of standard output."""
     token_file: str | None = None
     """File that holds the token subscribers over a network must know."""
     allow_origin: tuple[str, ...] = ()
@@ -69,10 +73,12 @@ class ListenConfig:
         # with what is set.
         loosest = {"enter": 1.0, "exit": 0.0}
         smoothing = SmoothingConfig(**{**loosest, **(self.smoothing or {})})
-        PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        pipeline = PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        if self.model == DEFAULT_MODEL:
+            pipeline.columns(CPAC)  # any other model has its say in `pipeline_config`
         if not self.to:
             raise ConfigError("to is empty; it names at least one output, as stdout:")
-        if len({parse(address) for address in self.to}) < len(self.to):
+        if len({parse(address, forms()) for address in self.to}) < len(self.to):
             raise ConfigError(f"to names an address twice: {' '.join(self.to)}")
         if self.metrics is not None:
             metrics_address(self.metrics)
@@ -114,18 +120,20 @@ class ListenConfig:
         return (str(user_path(words[0])), *words[1:])
 
     @property
-    def waits(self) -> bool:
+    def serves(self) -> bool:
+        """Whether an output is a socket that programs can connect to."""
+        return any(parse(address, forms()).kind in SOCKETS for address in self.to)
+
+    def waits(self, *, service: bool) -> bool:
         """Whether a microphone that is absent at the start is waited for.
 
-        If nothing was said: where programs subscribe and where systemd started us, as
-        a service should come up before its microphone is plugged in; at a terminal an
-        error is more use.
+        If nothing was said, by a service, which should come up before its microphone
+        is plugged in; at a terminal an error is more use.
+
+        Args:
+            service: whether systemd started us, or programs can subscribe.
         """
-        if self.wait is not None:
-            return self.wait
-        return bool(os.environ.get("NOTIFY_SOCKET")) or any(
-            address != STDOUT for address in self.to
-        )
+        return service if self.wait is None else self.wait
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

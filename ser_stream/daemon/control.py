@@ -7,13 +7,12 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ser_stream import __version__
-from ser_stream.adaptation.adapter import Adapter
-from ser_stream.adaptation.requests import answer
+from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import configured_bundle, pipeline_config
 from ser_stream.daemon.pause_state import PausedState
@@ -21,11 +20,15 @@ from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.metrics.health import Health
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks.command import check_command
+
+if TYPE_CHECKING:  # most daemons do not adapt, and need not load what would
+    from ser_stream.adaptation.adapter import Adapter
 
 _LOGGER = logging.getLogger(__name__)
 Answer = dict[str, Any]
@@ -40,7 +43,7 @@ class Control:
         settings: Settings,
         bundle: Bundle,
         *,
-        adapter: Adapter | None = None,
+        adapter: "Adapter | None" = None,
         paused: PausedState | None = None,
         subscribers: Callable[[], Mapping[str, int]] = dict,
         on_reload: Callable[[ListenConfig], None] = lambda config: None,
@@ -68,6 +71,12 @@ class Control:
         self._notifier = notifier
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
+        self._handlers: dict[str, Callable[[], Answer]] = {
+            "status": self.status,
+            "pause": self.pause,
+            "resume": self.resume,
+            "reload": self.reload,
+        }
 
     async def __call__(self, do: str) -> Answer:
         """Carry out a request of the protocol, off the loop that asks for it.
@@ -75,17 +84,16 @@ class Control:
         Raises:
             SerStreamError: if it is refused; nothing has changed then.
         """
-        if do == "status":
-            return self.status()
-        commands = {"pause": self.pause, "resume": self.resume, "reload": self.reload}
-        if do in commands:
-            return await asyncio.to_thread(commands[do])
+        if not COMMANDS[do].adapts:
+            handler = self._handlers[do]
+            # At once: it is asked for where all else hangs.
+            return handler() if do == "status" else await asyncio.to_thread(handler)
         if self._adapter is None:
             raise SerStreamError(
                 "this daemon does not adapt; start it with ser-stream listen --adapt, "
                 "or set adapt.enabled"
             )
-        return await asyncio.to_thread(answer, self._adapter, do)
+        return await asyncio.to_thread(requests.HANDLERS[do], self._adapter)
 
     def status(self) -> Answer:
         """How the daemon is, as `ser-stream status` shows it."""
@@ -123,13 +131,13 @@ class Control:
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
         with self._pausing:
-            self._worker.call(self._worker.pause)
+            self._worker.mailbox.call(self._worker.pause)
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         """Take the microphone again."""
         with self._pausing:
-            self._worker.call(self._worker.resume)
+            self._worker.mailbox.call(self._worker.resume)
             return {"paused": False, **self._remember(False)}
 
     def _remember(self, paused: bool) -> Answer:
@@ -145,8 +153,7 @@ class Control:
     def reload(self) -> Answer:
         """Read the configuration again, load its model, and go on with both.
 
-        Of a model that is adapted, the version in force stays; another model would be
-        another matter to learn.
+        The active version of an adapted model stays; another model is refused.
 
         Raises:
             SerStreamError: if either is bad; the old ones stay.
@@ -166,7 +173,7 @@ class Control:
                     self._notifier.ready(status_text(self._worker.health))
 
     def reload_and_log(self) -> None:
-        """The same by a signal: nobody waits for an answer; the log has it."""
+        """The same by a signal: the answer goes to the log."""
         with contextlib.suppress(SerStreamError):
             self.reload()
 
@@ -179,18 +186,21 @@ class Control:
                 f"this daemon adapts model {_which(self._bundle)}, and the one that is "
                 f"configured now is {_which(bundle)}; only a restart brings it"
             )
-        recognizer = OnnxRecognizer(bundle)
-        config = settings.located(lambda config: pipeline_config(config, bundle))
+        model = Model(
+            bundle, settings.located(lambda config: pipeline_config(config, bundle))
+        )
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.
-        hello = another or not {"step", "window"}.isdisjoint(changed)
+        told = [(one.name, one.licence) for one in (bundle, self._bundle)]
+        hello = another or told[0] != told[1]
+        hello = hello or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
         if self._adapter is None:
-            self._worker.call(lambda: self._worker.install(bundle, recognizer, config))
+            self._worker.mailbox.call(lambda: self._worker.install(model))
         else:
-            self._worker.call(lambda: self._worker.reconfigure(config))
+            self._worker.mailbox.call(lambda: self._worker.reconfigure(model.config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (
@@ -203,8 +213,9 @@ class Control:
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
     def _tell(self, state: str, detail: str, *, hello: bool) -> None:
-        self._worker.submit(
-            lambda: self._worker.tell_reload(state, detail, hello=hello)
+        announcer = self._worker.announcer
+        self._worker.mailbox.submit(
+            lambda: announcer.reload(state, detail, hello=hello)
         )
 
 

@@ -9,9 +9,9 @@ from ser_stream.doctor.microphone_test import MicrophoneTest
 QUIET_DBFS = -55.0
 """Below it there was no speech near the microphone, or the volume is almost zero."""
 CLIPPED_SHARE = 0.001
-"""Of the samples; loud speech touches full scale now and then."""
+"""Share of the samples; loud speech touches full scale now and then."""
 MISSING_SHARE = 0.4
-"""Of the samples; the first may take half a second."""
+"""Share of the samples; the first may take half a second."""
 
 
 def check(test: MicrophoneTest, wanted: str, holder: str | None) -> Iterator[Finding]:

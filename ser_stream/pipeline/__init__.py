@@ -7,11 +7,13 @@ values          what travels: read it first
 blocks          chunks of any length -> blocks of 0.1 s on an absolute grid
 mfcc, pitch     a block -> frames; normalise: against the level; front_end: all three
 vad             speech or not
-window          frames and columns since speech began
+window          frames and encoder frames since speech began
 recognizer      frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
 bundle          a model on disk; onnx_session: its graphs under ONNX Runtime
 smoothing       scores of single steps -> a steady emotion
 pipeline        all of it: `feed(chunk)` -> events
+recording       a whole recording through it
+recording       a whole recording: everything that was said of it, and when
 
 `Pipeline` is imported when it is first asked for: values need no ONNX Runtime.
 """

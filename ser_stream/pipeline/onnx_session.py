@@ -1,21 +1,20 @@
 """ONNX Runtime sessions: one thread, no spinning, no telemetry.
 
-The only importer of onnxruntime in the runtime.
+The only importer of onnxruntime in the runtime, when the first graph is opened: who
+only builds a message or reads the configuration need not wait for it.
 """
 
 import os
 from pathlib import Path
-
-# ONNX Runtime's wheels send usage data and keep a device id in the home folder, from
-# the moment they are imported. This program promises that nothing leaves it.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-
-import onnxruntime
+from typing import TYPE_CHECKING
 
 from ser_stream.errors import ModelError
 
+if TYPE_CHECKING:
+    import onnxruntime
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+
+def open_session(path: Path) -> "onnxruntime.InferenceSession":
     """Load a graph for one CPU thread.
 
     ONNX Runtime's default spins its threads between calls, which costs whole cores in
@@ -24,6 +23,11 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     Raises:
         ModelError: if the file is absent or no graph.
     """
+    # ONNX Runtime's wheels send usage data and keep a device id in the home folder,
+    # from the moment they are imported. This program promises that nothing leaves it.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -23,9 +23,9 @@ class PitchConfig:
     n_lags: int = 39
     """As many as MFCCs, so that both are one image for the network."""
     highest_hz: float = 500.0
-    """Of the first lag, 2 ms."""
+    """Pitch of the first lag, 2 ms."""
     lowest_hz: float = 66.7
-    """Of the last; the lags lie evenly in octaves."""
+    """Pitch of the last lag; lags lie evenly in octaves."""
 
 
 @lru_cache(maxsize=4)

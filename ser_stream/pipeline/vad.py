@@ -1,6 +1,6 @@
-"""Blocks -> is somebody speaking? Silence is a state, never an emotion.
+"""Blocks -> speech or not. Silence is a state, never an emotion.
 
-Silero's detector looks at 32 ms at a time. An energy pre-gate in front of it lets it
+Silero's detector looks at 32 ms at a time. An energy threshold in front of it lets it
 sleep while the room is as quiet as it has been, so an idle room costs nearly nothing.
 """
 
@@ -17,7 +17,7 @@ from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
 
 SILERO_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""Of the model file carried in `silero/`."""
+"""SHA-256 of the model file in `silero/`."""
 SILERO = "silero_vad_16k_sequence.onnx"
 VAD_LENGTH = 512
 """Samples the detector takes at a time."""
@@ -34,7 +34,7 @@ class SpeechGateConfig:
     exit: float = 0.35
     """Probability under which a frame no longer counts as speech."""
     min_speech_s: float = 0.16
-    """Speech must last so long, in seconds, before the gate opens."""
+    """Speech must last so long, in seconds, before the speech gate opens."""
     max_pause_s: float = 0.6
     """A pause shorter than this stays in the window; a longer one clears it."""
     wake_dbfs: float = -65.0
@@ -60,10 +60,10 @@ class SpeechGateConfig:
 
 @dataclass(frozen=True, slots=True)
 class GateReading:
-    """What the gate says after a block."""
+    """The state of the speech gate after a block."""
 
     began: int | None
-    """Sample index at which the present speech began; None while nobody speaks."""
+    """Sample index at which the present speech began; None in silence."""
     energy: float
     """Sum of squares of the block's samples, full scale 1; for the level."""
 
@@ -83,7 +83,7 @@ class Silero:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget all audio so far."""
         self._h = np.zeros((1, 1, 128), np.float32)
         self._c = np.zeros((1, 1, 128), np.float32)
         self.skip()
@@ -127,7 +127,7 @@ class SpeechGate:
         self.reset()
 
     def reconfigure(self, config: SpeechGateConfig) -> None:
-        """Other thresholds from here on; what was heard is kept."""
+        """Other thresholds from here on; the state is kept."""
         self.config = config
         self._min_speech = round(config.min_speech_s * SAMPLE_RATE)
         self._max_pause = round(config.max_pause_s * SAMPLE_RATE)
@@ -146,7 +146,7 @@ class SpeechGate:
 
     @property
     def speech_samples(self) -> int:
-        """Samples from the beginnings to the ends of all speech heard so far.
+        """Samples from the beginnings to the ends of all speech so far.
 
         Pauses that stay in the window count; the one that ends speech does not.
         """
@@ -154,7 +154,7 @@ class SpeechGate:
         return self._speech_before + now
 
     def feed(self, block: Block) -> GateReading:
-        """Look at one block; a block that follows a gap resets the gate first."""
+        """Look at one block; one that follows a gap resets the speech gate first."""
         if block.first:
             self.reset()
         samples = block.samples.astype(np.float64)
@@ -173,7 +173,7 @@ class SpeechGate:
         self._floor_db = max(floor, config.wake_dbfs - config.wake_above_floor_db)
         loud = level > self._floor_db + config.wake_above_floor_db
         if block.first:
-            # Nothing is known of the room yet; whoever is there may be speaking.
+            # Nothing is known of the room yet; there may be speech already.
             loud = level > config.wake_dbfs
         if self._awake:
             quiet_since = max(self._speech_end, self._woke)

@@ -4,12 +4,17 @@ Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning 
 stream. A gap (samples that were lost) is a jump of that index and is never hidden.
 Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
 
-    Chunk -> Block -> frames (n, 39 or 78) -> capsule columns (n, 6, 64) -> Prediction
+    Chunk -> Block -> frames (n, 39 or 78) -> encoder frames (n, ...) -> Prediction
           -> EmotionEvent
+
+Columns are what the network's encoder makes of frames: encoder frames (CPAC: capsule
+columns, (n, 6, 64)). `ser_stream.pipeline.geometry` says which frames one sees.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +26,11 @@ EncoderState = tuple[FloatArray, ...]
 
 SAMPLE_RATE = 16_000
 """Hertz; everything after the sources runs at this rate."""
+
+
+def named(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
+    """Scores by label."""
+    return dict(zip(labels, map(float, scores), strict=True))
 
 
 class SpeechState(StrEnum):
@@ -47,9 +57,9 @@ class AudioState(StrEnum):
     RECOVERING = "recovering"
     """It is looked for, or opened again."""
     FAILED = "failed"
-    """Looked for in vain for long; that goes on, but somebody should look."""
+    """Looked for in vain for long; that goes on, but the operator should look."""
     PAUSED = "paused"
-    """Released because somebody asked for that."""
+    """Released on request."""
     RESUMED = "resumed"
     """Asked for again; `healthy` follows when it is there."""
 
@@ -89,7 +99,7 @@ class Condition:
 
     state: AudioState
     detail: str
-    """One line for people: why, and what happens next."""
+    """One readable line: why, and what happens next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,10 +121,29 @@ class Block:
         return 200 + 1600 * self.index
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """What one step heard: raw, one for each step."""
+class _Span:
+    """Seconds beside sample indices, for who does not count samples."""
 
+    __slots__ = ()
+    start: int
+    end: int
+
+    @property
+    def start_s(self) -> float:
+        """`start` in seconds."""
+        return self.start / SAMPLE_RATE
+
+    @property
+    def end_s(self) -> float:
+        """`end` in seconds."""
+        return self.end / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction(_Span):
+    """The result of one step, raw."""
+
+    type: ClassVar[Literal["prediction"]] = "prediction"
     start: int
     """Sample index at which the evidence begins."""
     end: int
@@ -127,7 +156,16 @@ class Prediction:
     scores: FloatArray | None = None
     """Calibrated probabilities in the order of the model's labels, sum 1."""
     columns: int = 0
-    """How many capsule columns the window held, 1 to 25."""
+    """How many encoder frames the window held, 1 to `max_columns`."""
+    max_columns: int = 25
+    """In the longest window of the model; shorter ones are weaker evidence."""
+    labels: tuple[str, ...] = ()
+    """The model's, in the order of the scores; empty without speech."""
+
+    @property
+    def by_label(self) -> dict[str, float] | None:
+        """The scores by label, or None without speech."""
+        return None if self.scores is None else named(self.scores, self.labels)
 
     @property
     def confidence(self) -> float | None:
@@ -136,9 +174,10 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class EmotionEvent:
+class EmotionEvent(_Span):
     """A change of the steady emotion."""
 
+    type: ClassVar[Literal["emotion"]] = "emotion"
     phase: Phase
     id: int
     """Numbers the emotions of this stream from 1."""
@@ -146,22 +185,22 @@ class EmotionEvent:
     start: int
     """Sample index at which this emotion was first the candidate."""
     end: int
-    """Sample index up to which it has been heard."""
+    """Sample index up to which it lasts so far."""
     confidence: float
     """Smoothed probability of the label, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechWindow:
-    """Features of speech that was just heard, and what was made of them.
+    """Features of a window of speech, and its scores.
 
     What online adaptation learns from; `Pipeline` hands it out.
     """
 
     frames: FloatArray
-    """Normalised, (8 n + 30, n_features), of a window of n columns."""
+    """Normalised, of a window of whole columns; with CPAC (8 n + 30, n_features)."""
     scores: FloatArray
-    """What the model in force said of the window, (n_classes,), sum 1."""
+    """Scores of the active model for the window, (n_classes,), sum 1."""
     end: int
     """Sample index at which the window ends."""
     turn: int
@@ -169,9 +208,10 @@ class SpeechWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(_Span):
     """Samples that were lost, reported before what comes after them."""
 
+    type: ClassVar[Literal["gap"]] = "gap"
     start: int
     end: int
     reason: str = "overflow"

@@ -3,12 +3,19 @@
 import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from ser_stream.errors import ConfigError
 
-FORMS = "stdout:, unix:///PATH, tcp://HOST:PORT, ws://HOST:PORT"
+SOCKETS = {
+    "unix": "unix:///PATH",
+    "tcp": "tcp://HOST:PORT",
+    "ws": "ws://HOST:PORT",
+}
+"""What a client can connect to, by kind."""
+FORMS = {"stdout": "stdout:", **SOCKETS}
+"""All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107
 """Bytes of a Unix socket's path; the kernel's `sun_path` holds 108 with the end."""
 _HOST_AND_PORT = re.compile(
@@ -20,9 +27,10 @@ _HOST_AND_PORT = re.compile(
 class Address:
     """One address; `str` gives the URI back."""
 
-    kind: Literal["stdout", "unix", "tcp", "ws"]
+    kind: str
+    """`stdout`, `unix`, `tcp`, `ws`, ..."""
     path: str = ""
-    """Of a Unix socket; absolute."""
+    """File of a Unix socket; absolute."""
     host: str = ""
     """Name or number, IPv6 without brackets."""
     port: int = 0
@@ -31,19 +39,15 @@ class Address:
     @property
     def loopback(self) -> bool:
         """Whether only this machine reaches it; a name other than localhost may not."""
-        if self.kind in ("stdout", "unix"):
-            return True
         try:
-            return ipaddress.ip_address(self.host).is_loopback
+            return not self.host or ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
 
     def __str__(self) -> str:
-        if self.kind == "stdout":
-            return "stdout:"
-        if self.kind == "unix":
-            return f"unix://{self.path}"
-        return f"{self.kind}://{bracketed(self.host)}:{self.port}"
+        if self.host:
+            return f"{self.kind}://{bracketed(self.host)}:{self.port}"
+        return f"{self.kind}://{self.path}" if self.path else f"{self.kind}:"
 
 
 def bracketed(host: str) -> str:
@@ -51,46 +55,53 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def parse(text: str) -> Address:
+def parse(text: str, forms: Mapping[str, str] = FORMS) -> Address:
     """Read a URI.
 
+    Args:
+        text: the URI.
+        forms: by kind, what it looks like: `KIND:///PATH`, `KIND://HOST:PORT` or
+            `KIND:`.
+
     Raises:
-        ConfigError: if it is none of the four forms.
+        ConfigError: if it is none of these forms.
     """
-    scheme, colon, rest = text.partition(":")
-    if text == "stdout:":
-        return Address("stdout")
-    if colon and scheme == "unix":
-        return _parse_unix(text, rest)
-    if colon and scheme == "tcp":
-        return _parse_host_and_port(text, "tcp", rest)
-    if colon and scheme == "ws":
-        return _parse_host_and_port(text, "ws", rest)
-    if scheme == "wss":
+    kind, colon, rest = text.partition(":")
+    form = forms.get(kind, "") if colon else ""
+    if form.endswith("/PATH"):
+        return _parse_path(text, kind, rest)
+    if form.endswith("HOST:PORT"):
+        return _parse_host_and_port(text, kind, rest)
+    if text and text == form:
+        return Address(kind)
+    if kind == "wss":
         raise ConfigError(
             f"address {text}: TLS is not spoken here; let a web server in front do "
             "that, or use an SSH tunnel, and name the ws:// address behind it"
         )
-    raise ConfigError(f"unknown address {text!r}; allowed are {FORMS}")
+    raise ConfigError(
+        f"unknown address {text!r}; allowed are {', '.join(forms.values())}"
+    )
 
 
-def _parse_unix(text: str, rest: str) -> Address:
+def _parse_path(text: str, kind: str, rest: str) -> Address:
     path = rest.removeprefix("//")
     if path == rest or not path.startswith("/") or path.endswith("/") or "\0" in path:
         raise ConfigError(
-            f"address {text!r}: a Unix socket is unix:// and an absolute path, such as "
-            "unix:///run/ser-stream/ser-stream.sock"
+            f"address {text!r}: {'a Unix socket' if kind == 'unix' else 'that'} is "
+            f"{kind}:// and an absolute path, such as "
+            f"{kind}:///run/ser-stream/ser-stream.sock"
         )
     length = len(os.fsencode(path))
-    if length > MAX_PATH:
+    if kind == "unix" and length > MAX_PATH:
         raise ConfigError(
             f"address {text}: the path has {length} bytes, and a Unix socket's may "
             f"have {MAX_PATH}; choose a shorter one"
         )
-    return Address("unix", path=path)
+    return Address(kind, path=path)
 
 
-def _parse_host_and_port(text: str, kind: Literal["tcp", "ws"], rest: str) -> Address:
+def _parse_host_and_port(text: str, kind: str, rest: str) -> Address:
     place = rest.removeprefix("//")
     if kind == "ws":
         place = place.removesuffix("/")

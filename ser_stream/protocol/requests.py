@@ -5,24 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from ser_stream.protocol.commands import COMMANDS
 from ser_stream.protocol.messages import MAX_LINE
 
 EVENTS = ("prediction", "emotion", "status", "adaptation")
 """The types that `subscribe` chooses from; the others always come."""
-COMMANDS = (
-    "status",
-    "pause",
-    "resume",
-    "reload",
-    "adapt.status",
-    "adapt.now",
-    "adapt.freeze",
-    "adapt.unfreeze",
-    "adapt.rollback",
-    "adapt.reset",
-    "adapt.history",
-)
-"""What `control` may ask for."""
 Id = str | int | float | None
 MAX_ID = 64
 """Characters of an `id`."""

@@ -54,24 +54,24 @@ class Notifier:
         return None if self._watchdog_s is None else self._watchdog_s / 2
 
     def ready(self, status: str) -> None:
-        """The service has started, or a reload is over."""
+        """Send that the service has started, or a reload is over."""
         self._send("READY=1", _status(status))
 
     def status(self, text: str) -> None:
-        """One line about how the service is; `systemctl status` shows it."""
+        """Send a line about the service's state, which `systemctl status` shows."""
         self._send(_status(text))
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it, whether it succeeded or not."""
+        """Send that a reload begins; `ready` ends it, whether it succeeded or not."""
         now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self._send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
 
     def stopping(self, status: str = "stopping") -> None:
-        """The orderly end begins."""
+        """Send that the orderly end begins."""
         self._send("STOPPING=1", _status(status))
 
     def watchdog(self) -> None:
-        """Still alive; call it only when work has gone on."""
+        """Send that the service is alive; call it only when work has gone on."""
         self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:

@@ -1,21 +1,132 @@
-"""Where messages go: standard output, and the subscribers of sockets."""
+"""Where messages go: standard output, and the subscribers of sockets.
 
-from typing import TYPE_CHECKING, Protocol
+stdout         JSON lines, or text on a terminal
+sockets/       unix, TCP and WebSocket
+command        runs a program when an emotion begins
+thread_queue   keeps a slow reader of one of them from holding up the audio
+
+A new sink is a file with `open_sink`, and a row of `KINDS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from ser_stream.errors import SerStreamError
+from ser_stream.protocol.address import FORMS, SOCKETS, Address, parse
 
 if TYPE_CHECKING:
-    # Clients use `ser_stream.protocol.address`, and need not load numpy for that.
+    from socket import socket
+
     from ser_stream.protocol.messages import Message
+    from ser_stream.sinks.sockets.control_request import Control
 
 
 class Sink(Protocol):
     """Takes messages in order."""
 
+    error: SerStreamError | None = None
+    """Why nothing is delivered any more, where the program is of no use then."""
+
     @property
     def closed(self) -> bool:
-        """True when nobody reads any more."""
+        """True when the reader has left."""
 
     def send(self, message: "Message", /) -> None:
         """Deliver one message, or queue it; never raises for a reader that left."""
 
+    def stop_waiting(self) -> None:
+        """A stop was asked for: wait for no reader; safe from a signal handler."""
+
     def close(self) -> None:
-        """Deliver what is queued, and free what was opened."""
+        """Deliver what is queued, free what was opened; a second time does nothing."""
+
+
+@runtime_checkable
+class Server(Sink, Protocol):
+    """A sink that programs connect to: what has one is a service."""
+
+    @property
+    def addresses(self) -> "list[Address]":
+        """Where it listens."""
+
+    @property
+    def subscribers(self) -> Mapping[str, int]:
+        """How many there are now, by kind of connection."""
+
+    @property
+    def dropped(self) -> int:
+        """Predictions that slow subscribers did not get, since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class SinkOptions:
+    """What sinks are opened with; each takes what concerns it."""
+
+    format: str = "auto"
+    """Of standard output: `json`, `text`, or `auto` for text on a terminal."""
+    live: bool = True
+    """Whether audio comes by the clock, so that no reader may hold it up."""
+    alone: bool = True
+    """Whether the only sink; `open_sinks` finds out."""
+    control: "Control | None" = None
+    """Carries out what is asked on a Unix socket."""
+    token: Callable[[], str | None] = lambda: None
+    """What subscribers over a network must know; asked for where there are some."""
+    origins: Sequence[str] = ()
+    """Pages besides our own that may open a WebSocket."""
+    max_subscribers: int = 2000
+    inherited: "Sequence[socket]" = ()
+    """Sockets that listen already, from systemd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A row of `KINDS`."""
+
+    form: str
+    """As users write it; see `protocol.address.parse`."""
+    module: str
+    """Its `open_sink(addresses, options)` opens one sink for all addresses given."""
+
+
+_SERVER = "ser_stream.sinks.sockets.server"
+KINDS = {
+    "stdout": Kind(FORMS["stdout"], "ser_stream.sinks.stdout"),
+    **{kind: Kind(form, _SERVER) for kind, form in SOCKETS.items()},
+}
+"""Every sink that an address can name, by the address's scheme."""
+
+
+def forms() -> dict[str, str]:
+    """What the addresses of sinks look like, by scheme."""
+    return {name: kind.form for name, kind in KINDS.items()}
+
+
+def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:
+    """Open all sinks that these addresses name, or none.
+
+    Args:
+        uris: as `listen --to` has them.
+        options: for all of them.
+
+    Raises:
+        SinkError: if one cannot be used; the message names what to do.
+        ConfigError: if an address is none, or the token cannot be read.
+        MissingLibraryError: if one needs a library that is not installed.
+    """
+    options = replace(options, alone=len(uris) == 1 and not options.inherited)
+    # In the order of the table; each module is imported where it is needed.
+    found: dict[str, list[Address]] = {kind.module: [] for kind in KINDS.values()}
+    for address in (parse(uri, forms()) for uri in uris):
+        found[KINDS[address.kind].module].append(address)
+    with ExitStack() as stack:
+        sinks = list[Sink]()
+        for module, addresses in found.items():
+            if addresses or (options.inherited and module == _SERVER):
+                sinks.append(import_module(module).open_sink(addresses, options))
+                stack.callback(sinks[-1].close)
+        stack.pop_all()
+    return sinks

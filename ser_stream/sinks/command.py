@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ser_stream.errors import ConfigError
 from ser_stream.log import Every
 from ser_stream.protocol.messages import Message
+from ser_stream.sinks import Sink
 
 _LOGGER = logging.getLogger(__name__)
 TIMEOUT = 10.0
@@ -45,7 +46,7 @@ def check_command(argv: Sequence[str] | None) -> None:
         )
 
 
-class CommandSink:
+class CommandSink(Sink):
     """Runs one command at a time, in a thread of its own.
 
     Not oftener than asked: of emotions that begin in between, the newest waits and the
@@ -103,6 +104,9 @@ class CommandSink:
                 )
                 self._thread.start()
             self._condition.notify()
+
+    def stop_waiting(self) -> None:
+        """Nothing: `close` waits a second, and no more."""
 
     def close(self) -> None:
         """Give a run that goes on a second, then kill it; what waits is not run."""

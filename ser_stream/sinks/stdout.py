@@ -8,11 +8,16 @@ import logging
 import math
 import os
 import select
+import sys
 import threading
 import time
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
+from ser_stream.errors import SinkError
+from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
+from ser_stream.protocol.text import TextRenderer
+from ser_stream.sinks import Sink, SinkOptions
 from ser_stream.sinks.thread_queue import ThreadQueue
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,11 +27,22 @@ POLL = 0.25
 """Seconds; how often a writer that waits looks whether it should stop."""
 
 
-class Renderer(Protocol):
-    """Message -> what is written for it."""
+Renderer = Callable[[Message], bytes]
+"""Message -> what is written for it; empty for nothing."""
 
-    def __call__(self, message: Message, /) -> bytes:
-        """Bytes to write; empty for nothing."""
+
+def open_sink(_addresses: Sequence[Address], options: SinkOptions) -> "StdoutSink":
+    """Standard output, as JSON lines or text.
+
+    Raises:
+        SinkError: if there is none.
+    """
+    if sys.stdout is None:
+        raise SinkError("standard output is closed")
+    terminal = sys.stdout.isatty()
+    text = options.format == "text" or (options.format == "auto" and terminal)
+    render = TextRenderer(live=terminal) if text else json_line
+    return StdoutSink(render, live=options.live, alone=options.alone)
 
 
 def json_line(message: Message, /) -> bytes:
@@ -34,7 +50,7 @@ def json_line(message: Message, /) -> bytes:
     return message.line
 
 
-class StdoutSink:
+class StdoutSink(Sink):
     """Writes rendered messages to a file descriptor."""
 
     def __init__(
@@ -51,15 +67,13 @@ class StdoutSink:
             render: what is written for a message.
             live: whether nothing may wait for the reader; then a thread writes.
             alone: False where the program goes on without it; then the log says why
-                nothing is written any more.
+                nothing is written any more, instead of `error`.
             fd: the descriptor.
         """
         self._alone = alone
         self._render = render
         self._fd = fd
         self._broken = False
-        self.error: OSError | None = None
-        """Why writing stopped, where that was not a reader that left."""
         self._deadline = math.inf
         self._queue = ThreadQueue() if live else None
         self._thread: threading.Thread | None = None
@@ -109,6 +123,9 @@ class StdoutSink:
             except BrokenPipeError:
                 self._broken = True
             except OSError as error:
-                self._broken, self.error = True, error
-                if not self._alone:
-                    _LOGGER.warning("standard output: %s", error.strerror)
+                self._broken = True
+                text = f"standard output: {error.strerror}"
+                if self._alone:
+                    self.error = SinkError(text)
+                else:
+                    _LOGGER.warning("%s", text)

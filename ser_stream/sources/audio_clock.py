@@ -36,7 +36,7 @@ class AudioClock:
         return placed
 
     def leave(self, began: float) -> None:
-        """The device was closed; `began` as above."""
+        """Note that the device was closed; `began` as above."""
         if self._offset is not None:
             self._left = began + (self._next - self._offset) / SAMPLE_RATE
             self._offset = None

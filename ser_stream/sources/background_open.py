@@ -35,7 +35,6 @@ class Opener:
         self._begin(lambda: self._open(scan))
 
     def close(self) -> None:
-        """Begin to close."""
         self._begin(lambda: None)
 
     def wait(self, timeout: float) -> bool:
@@ -43,7 +42,7 @@ class Opener:
         return self._attempt is None or self._attempt.done.wait(timeout)
 
     def hangs(self) -> bool:
-        """Whether it takes so long that something is wrong."""
+        """Whether the attempt takes so long that PortAudio hangs."""
         attempt = self._attempt
         if attempt is None or attempt.done.is_set():
             return False

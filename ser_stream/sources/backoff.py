@@ -18,7 +18,7 @@ class Backoff:
         return time.monotonic() >= self._next
 
     def tried(self) -> None:
-        """It was in vain: begin the next pause, twice as long as the last."""
+        """Begin the next pause, twice as long as the last: an attempt failed."""
         self._next = time.monotonic() + self._pause_s
         self._pause_s = min(2 * self._pause_s, self._longest_s)
 

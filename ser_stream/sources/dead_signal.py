@@ -18,7 +18,6 @@ class ZeroWatch:
 
     @property
     def seconds(self) -> float:
-        """How long the zeros have lasted."""
         return self._run / SAMPLE_RATE
 
     def hear(self, samples: FloatArray) -> bool:

@@ -15,7 +15,7 @@ ASOUND = Path("/proc/asound")
 
 class _Look(NamedTuple):
     sources: dict[str, str] | None
-    """Of PulseAudio, by name, with their numbers; None without a server."""
+    """PulseAudio's sources by name, with their numbers; None without a server."""
     cards: str
     """What the kernel says: the cards, and which of their inputs are in use."""
 

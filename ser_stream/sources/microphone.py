@@ -197,7 +197,6 @@ class Microphone:
         return self._samples(self._ring.skip_to_newest())
 
     def statistics(self) -> RingStatistics:
-        """What was lost so far, in samples at 16 kHz."""
         ring = self._ring.statistics()
         return RingStatistics(self._samples(ring.overwritten), ring.overflows)
 
@@ -211,7 +210,6 @@ class Microphone:
         self.close()
 
     def close(self) -> None:
-        """Release the device."""
         self.ended = True
         # Not `stop`, which may wait for buffers of a device that is no more.
         self._stream.abort()

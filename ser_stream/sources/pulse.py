@@ -196,5 +196,4 @@ class SourceWatch:
         return number is None or number != self._number
 
     def close(self) -> None:
-        """Stop asking."""
         self._poll.close()

@@ -35,12 +35,10 @@ class Search:
         )
 
     def load(self) -> None:
-        """Begin to start PortAudio, and open nothing."""
         self._opening = True
         self._opener.load()
 
     def open(self, *, scan: bool = True) -> None:
-        """Begin to open it; `scan` to look for new devices first."""
         self._opening = True
         if scan:
             self._scans.tried()
@@ -87,11 +85,10 @@ class Search:
             raise
 
     def found(self) -> None:
-        """It delivers audio: no more signs are needed."""
+        """Stop looking for signs: the device delivers audio."""
         self._signs.close()
 
     def drop(self) -> None:
-        """Begin to close what was opened."""
         self._opener.close()
 
     def release(self) -> bool:
@@ -102,6 +99,5 @@ class Search:
         return self._opener.wait(CLOSE_S)
 
     def abandon(self) -> None:
-        """Let the process end even if PortAudio hangs."""
         if not self._opener.wait(0.0):
             portaudio.abandon()

@@ -102,7 +102,6 @@ class RecoveringMicrophone:
         return self._pending.popleft() if self._pending else None
 
     def pause(self) -> None:
-        """Release the device; `read` returns that, and then nothing."""
         if self._state is AudioState.PAUSED:
             return
         self._dead = False
@@ -110,7 +109,6 @@ class RecoveringMicrophone:
         self._say(AudioState.PAUSED, "the device is released")
 
     def resume(self) -> None:
-        """Take the device again; `read` returns when that worked."""
         if self._state is not AudioState.PAUSED:
             return
         self._say(AudioState.RESUMED, "the device is opened again")
@@ -157,7 +155,7 @@ class RecoveringMicrophone:
 
     def _recovered(self) -> None:
         seconds = time.monotonic() - self._since
-        what = "it is heard again" if self._dead else "it is there"
+        what = "it delivers sound again" if self._dead else "it is there"
         detail = f"{self.info.device}: {what}, after {seconds:.1f} s"
         self._say(AudioState.HEALTHY, detail)
         self._dead = False

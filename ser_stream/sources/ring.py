@@ -28,7 +28,7 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RingStatistics:
-    """What went wrong since the beginning."""
+    """Losses since the beginning."""
 
     overwritten: int
     """Frames that were lost because the reader was late."""
@@ -96,7 +96,7 @@ class Ring:
             self._changed.notify()
 
     def note_gap(self, n: int) -> None:
-        """The device lost `n` frames after what was written last."""
+        """Note that the device lost `n` frames after the last write."""
         with self._changed:
             self._overflows += 1
             self._index += n
@@ -140,6 +140,5 @@ class Ring:
         return skipped
 
     def statistics(self) -> RingStatistics:
-        """What was lost so far."""
         with self._changed:
             return RingStatistics(self._overwritten, self._overflows)

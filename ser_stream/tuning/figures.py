@@ -84,7 +84,6 @@ class Tally:
         )
 
     def only(self, index: int) -> "Tally":
-        """The tally of one of the settings."""
         one = slice(index, index + 1)
         return Tally(
             self.speech,
@@ -121,7 +120,6 @@ class Tally:
         return median
 
     def figures(self, index: int = 0) -> Figures:
-        """The figures of one of the settings."""
         one = self.only(index)
         active, right = int(one.active[0]), int(one.right[0])
         return Figures(

@@ -33,11 +33,11 @@ def test_what_is_good_passes_and_is_summed_up() -> None:
         (
             "reservoir_shares_after",
             [0.96, 0.01, 0.01, 0.01, 0.01],
-            "one class takes 96.0 % of what was heard, and took 20.0 %; a collapse",
+            "one class takes 96.0 % of the recent speech, and took 20.0 %; a collapse",
         ),
         ("reservoir_entropy_after", 0.05, "falls from 0.500 to 0.050"),
         ("reservoir_entropy_after", 0.98, "rises from 0.500 to 0.980"),
-        ("agreement", 0.2, "only 20.0 % of what was heard"),
+        ("agreement", 0.2, "only 20.0 % of the recent windows"),
         ("parameter_change", 0.5, "the parameters change by 50.0 %"),
         ("parameter_change_base", 0.9, "have changed by 90.0 % in all"),
         ("agreement_base", 0.25, "what they were called before any adaptation"),
@@ -130,7 +130,7 @@ def test_a_class_does_not_take_over_bit_by_bit(base: float, most: float) -> None
     assert most - 0.02 < end[0] <= most + 1e-9
 
 
-def test_a_canary_that_training_has_heard_may_be_forgotten_a_little() -> None:
+def test_a_canary_that_is_in_training_may_be_forgotten_a_little() -> None:
     lost = {"canary_uar_base": 0.84}
     assert judged(**lost, canary_heard=True) is None
     assert "was 84.0 % before any adaptation; allowed: 2.0 points" in (

@@ -98,7 +98,7 @@ def hear(adapter: Adapter, windows: list[SpeechWindow]) -> None:
 
 
 def begin(adapter: Adapter, minutes: int = 2) -> None:
-    """Hear until a round runs, and do not wait for it."""
+    """Feed windows until a round runs, and do not wait for it."""
     for window in heard_minutes(minutes):
         adapter.hear(window)
         deadline = time.monotonic() + 10
@@ -157,7 +157,7 @@ def test_the_next_round_grows_from_the_version_before(
     assert told.names() == ["started", "accepted"] * 2
     first, second = told.installed
     assert second.manifest["adaptation"]["parent"] == first.sha256
-    # Both hear the same, since nothing was learnt.
+    # Both score alike, since nothing was learnt.
     assert adapter.status()["watch"]["windows"] == 0
     hear(adapter, heard_minutes(1))
     watch = adapter.status()["watch"]
@@ -165,7 +165,7 @@ def test_the_next_round_grows_from_the_version_before(
     assert store.history[-1].phase == "accepted"
 
 
-def test_what_the_gate_refuses_changes_nothing(
+def test_a_rejected_candidate_changes_nothing(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds(canary_uar_after=0.6))
@@ -351,7 +351,7 @@ def test_a_rollback_that_the_worker_does_not_follow_is_tried_again(
     told.refuse = None
     adapter.rollback()
     assert adapter.status()["bundle"] == store.state.in_force == first.sha256
-    # What is in force is watched again, against the model as it came.
+    # The active version is watched again, against the model as it came.
     assert adapter.status()["watch"] == {"windows": 0}
 
 
@@ -397,7 +397,7 @@ def test_a_round_is_refused_where_it_makes_no_sense(make: Make) -> None:
         adapter.now()
 
 
-def test_reset_erases_what_was_heard_and_learnt(
+def test_reset_erases_stored_windows_and_versions(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds(), keep_speech=True)
@@ -423,7 +423,7 @@ def test_speech_outlasts_a_restart_only_if_asked_for(
     store.reservoir_path.write_bytes(b"torn")
     torn = make(tiny_rounds(), keep_speech=True)
     assert torn.status()["reservoir"]["windows"] == 0
-    assert "adaptation begins with nothing heard" in caplog.text
+    assert "adaptation begins with no stored windows" in caplog.text
     torn.close()
     make(tiny_rounds())
     assert not store.reservoir_path.exists()

@@ -116,7 +116,7 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_a_recording_is_heard_by_the_version_that_it_brought_about(
+def test_a_recording_runs_on_the_version_that_it_brought_about(
     talk: Path, tmp_path: Path
 ) -> None:
     output = listened(talk, tmp_path, tiny_child())
@@ -127,7 +127,7 @@ def test_a_recording_is_heard_by_the_version_that_it_brought_about(
     told = [m for m in said if m["type"] == "adaptation"]
     assert [m["phase"] for m in told][:2] == ["started", "accepted"]
     assert [h["adapted"] for h in hellos][:2] == [False, True]
-    # The event, then who speaks now: nothing between them.
+    # The event, then the new `hello`: nothing between them.
     after = said.index(told[1]) + 1
     assert said[after]["type"] == "hello"
     assert said[after]["model"]["sha256"] == told[1]["bundle"]
@@ -139,7 +139,7 @@ def test_a_recording_is_heard_by_the_version_that_it_brought_about(
     state = read_store(store_of(tmp_path))
     assert state is not None
     assert state.in_force == hellos[-1]["sha256"]
-    # Heard again from the beginning, it goes the same way.
+    # Read again from the beginning, it goes the same way.
     again = listened(talk, tmp_path / "again", tiny_child())
     assert predictions(again) == predictions(output)
 
@@ -202,7 +202,7 @@ def test_a_store_is_not_shared_and_kill_9_of_the_daemon_takes_the_worker_along(
     assert said[-1]["type"] == "bye"
 
 
-def test_a_collapse_that_got_past_the_gate_is_rolled_back_after_the_next_start(
+def test_a_collapse_that_was_accepted_is_rolled_back_after_the_next_start(
     talk: Path, tmp_path: Path
 ) -> None:
     collapsed = put_into_force(store_of(tmp_path), BASE)

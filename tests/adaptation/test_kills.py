@@ -40,7 +40,6 @@ from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import COLD_FRAMES
 from tests.helpers.adaptation_store import stage
 from tests.helpers.adapting_program import PROGRAM, write_talk
 from tests.helpers.program import ENVIRONMENT, messages
@@ -51,7 +50,7 @@ KILLS = int(os.environ.get("ADAPT_KILLS", "10"))
 SEED = int(os.environ.get("ADAPT_SEED", "6"))
 REAL = os.environ.get("ADAPT_CHILD") == "real"
 BASE = load_bundle("open")
-# Every fifth round comes to nothing without anybody's help.
+# Every fifth round fails by itself.
 WORKER = (
     list(CHILD)
     if REAL
@@ -135,7 +134,7 @@ class Moment:
     within: float
     """Longest wait from then on, seconds."""
     order: bool = False
-    """Whether somebody asks for an older version at that time."""
+    """Whether a rollback is asked for at that time."""
 
 
 IN_A_ROUND = (
@@ -147,7 +146,7 @@ MOMENTS = (
     Moment("start", lambda run: True, 0.7),
     Moment("hearing", Run.greeted, 0.3),
     *IN_A_ROUND,
-    # The gate lets through what the real one learnt, or it does not.
+    # Acceptance lets through what the real one learnt, or it does not.
     *(() if REAL else (Moment("a version is moved and stored", Run.moved, 0.01),)),
     Moment("swap and what follows", Run.decided, 0.1),
     Moment("an order", Run.greeted, 0.3, order=True),
@@ -167,7 +166,7 @@ def new_entries(run: Run, state: StoreState) -> list[Entry]:
 
 
 def strangers(folder: Path, state: StoreState) -> dict[Path, int]:
-    """What lies in the store and is of no use to anybody, with its inode."""
+    """What lies in the store and nothing refers to, with its inode."""
     kept = {version.folder for version in state.versions}
     paths = (
         *(folder / name for name in names(folder) - KNOWN),
@@ -231,7 +230,7 @@ def alive(state_home: Path) -> list[int]:
 
 
 def ask(run: Run, order: str) -> None:
-    """Give an order that whoever gives it may get no answer to."""
+    """Send a request that may get no answer."""
 
     def give() -> None:
         with contextlib.suppress(SerStreamError, OSError):
@@ -245,7 +244,7 @@ def check_said(run: Run, state: StoreState) -> int:
     log = (run.home / "log").read_text()
     assert "Traceback" not in log, log
     assert "adaptation has stopped" not in log, log
-    assert "begins with nothing heard" not in log, log
+    assert "begins with no stored windows" not in log, log
     said = messages(run.said)
     hellos = [m["model"] for m in said if m["type"] == "hello"]
     if hellos:
@@ -265,7 +264,7 @@ def check_said(run: Run, state: StoreState) -> int:
 
 
 def check_stored(folder: Path, before: StoreState) -> StoreState:
-    """The history goes on where it was, and what it says is in force is there."""
+    """The history goes on where it was, and the version that it names is there."""
     state = stored(folder)
     numbers = [entry.number for entry in state.history[-KEPT_ENTRIES:]]
     end = state.next_number
@@ -290,10 +289,12 @@ def check_stored(folder: Path, before: StoreState) -> StoreState:
         assert bundle.sha256 == version.sha256
     if state.versions:
         recognizer = OnnxRecognizer(bundle)
-        frames = np.zeros((COLD_FRAMES + 8, bundle.front_end.n_features), np.float32)
+        frames = np.zeros(
+            (bundle.geometry.cold_frames + 8, bundle.front_end.n_features), np.float32
+        )
         scores = recognizer.scores(recognizer.encode(frames, None)[0])
         assert scores.sum() == pytest.approx(1, abs=1e-4)
-    # What was heard is whole, or it is not there.
+    # The stored windows are whole, or not there.
     Reservoir.load(folder / "reservoir.npz", len(BASE.labels))
     return state
 

@@ -1,4 +1,4 @@
-"""The version before hears the same speech; when it is gone back to, and when not."""
+"""The version before scores the same speech; when it is gone back to, and when not."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def said(scores: FloatArray, window: SpeechWindow) -> SpeechWindow:
     return SpeechWindow(window.frames, scores, window.end, window.turn)
 
 
-def test_the_version_before_hears_what_the_pipeline_heard(
+def test_the_version_before_scores_as_the_pipeline_did(
     before: OnnxRecognizer,
 ) -> None:
     watch = Watch(before)
@@ -32,7 +32,7 @@ def test_the_version_before_hears_what_the_pipeline_heard(
     assert status["entropy"] == pytest.approx(status["entropy_before"], abs=1e-3)
 
 
-def test_one_class_for_everything_is_gone_back_from_once_enough_was_heard(
+def test_one_class_for_everything_is_rolled_back_after_enough_windows(
     before: OnnxRecognizer,
 ) -> None:
     watch = Watch(before)
@@ -81,7 +81,7 @@ def test_what_is_long_ago_does_not_count(before: OnnxRecognizer) -> None:
     assert watch.verdict() is None
 
 
-def test_nothing_heard_is_nothing_said(before: OnnxRecognizer) -> None:
+def test_no_windows_are_no_verdict(before: OnnxRecognizer) -> None:
     watch = Watch(before)
     assert watch.verdict() is None
     assert watch.status() == {"windows": 0}

@@ -1,4 +1,4 @@
-"""What was heard is kept within bounds, in balance, and as features only."""
+"""Windows are stored within bounds, in balance, and as features only."""
 
 import io
 import pickle
@@ -13,14 +13,12 @@ from threading import Thread
 
 import numpy as np
 import pytest
-import soundfile
 
+import ser_stream
 from ser_stream.adaptation.reservoir import MOST_OF_A_TURN, RECENT, Reservoir
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, SpeechWindow
+from ser_stream.pipeline.values import SpeechWindow
+from ser_stream.sources.file import read_pieces
 from tests.helpers.paths import MINUTE
 
 N_CLASSES = 5
@@ -29,14 +27,9 @@ N_FEATURES = 78
 
 @pytest.fixture(scope="module")
 def heard() -> list[SpeechWindow]:
-    """A minute of speech, as the pipeline hears it."""
-    bundle = load_bundle("open")
+    """A minute of speech, as windows of the pipeline."""
     windows: list[SpeechWindow] = []
-    pipeline = Pipeline(
-        OnnxRecognizer(bundle), bundle.front_end, listener=windows.append
-    )
-    samples = soundfile.read(MINUTE, dtype="float32")[0]
-    pipeline.feed(Chunk(0, samples))
+    ser_stream.load("open").record(read_pieces(MINUTE), windows.append)
     assert len(windows) > 20
     return windows
 
@@ -69,7 +62,7 @@ def ends(reservoir: Reservoir) -> list[int]:
     return [kept.end for kept in reservoir.windows()]
 
 
-def test_it_keeps_what_was_heard_in_order_to_half_precision(
+def test_it_stores_windows_in_order_to_half_precision(
     heard: list[SpeechWindow],
 ) -> None:
     reservoir = Reservoir(N_CLASSES)

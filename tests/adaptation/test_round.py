@@ -107,7 +107,7 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
     assert evidence["windows"] == evidence["reservoir_windows"] == 40
     assert evidence["parity"] < 1e-3
     assert 0 < evidence["parameter_change"] == evidence["parameter_change_base"] < 0.05
-    # The first round begins from the base; that of `open` has heard its canary.
+    # The first round begins from the base; that of `open` has its canary in training.
     assert evidence["canary_heard"] is True
     for name in ("canary_uar", "canary_ece", "reservoir_shares", "reservoir_entropy"):
         before = evidence[f"{name}_before"]
@@ -123,7 +123,7 @@ def test_a_round_makes_a_version_and_says_what_is_known_of_it(
 def test_with_too_little_speech_there_is_no_round(job: RoundJob) -> None:
     error = failure(job, reservoir(39))
     assert error.kind == "too_little"
-    assert str(error) == "only 39 windows of speech were heard; needed: 40"
+    assert str(error) == "only 39 windows of speech; needed: 40"
     assert list(job.out.iterdir()) == []
 
 

@@ -46,7 +46,7 @@ async def types(stream: Stream, count: int) -> list[str]:
 
 
 async def ended(server: SocketServer) -> None:
-    """Close a hub in the meantime: it waits for its subscribers to read that."""
+    """Close a server in the meantime: it waits for its subscribers to read that."""
     await asyncio.to_thread(server.close)
 
 
@@ -151,6 +151,6 @@ async def test_errors_are_those_of_the_other_client(
 
 
 @in_a_loop
-async def test_where_nobody_listens_it_says_so(folder: Path) -> None:
+async def test_where_nothing_listens_it_says_so(folder: Path) -> None:
     with pytest.raises(UnreachableError, match="nothing listens on unix"):
         await connect(uri(folder, "unix"), reconnect=False).__aenter__()

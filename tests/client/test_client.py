@@ -1,4 +1,4 @@
-"""`ser_stream.client` against a real hub, and against servers that misbehave."""
+"""`ser_stream.client` against a real server, and against servers that misbehave."""
 
 import array
 import contextlib
@@ -49,7 +49,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def uris(folder: Path) -> dict[str, str]:
-    """What a hub can listen on, by the kind of address."""
+    """What a server can listen on, by the kind of address."""
     return {
         "unix": f"unix://{folder}/s",
         "tcp": "tcp://127.0.0.1:0",
@@ -69,7 +69,7 @@ def types(messages: Iterator[Message], count: int) -> list[str]:
 
 @contextlib.contextmanager
 def ending(server: SocketServer) -> Iterator[None]:
-    """Close a hub in the meantime: it waits for its subscribers to read that."""
+    """Close a server in the meantime: it waits for its subscribers to read that."""
     thread = threading.Thread(target=server.close)
     thread.start()
     yield
@@ -77,7 +77,7 @@ def ending(server: SocketServer) -> Iterator[None]:
 
 
 def is_known(server: SocketServer) -> Callable[[], bool]:
-    """Whether the hub has heard of its subscriber, and so of what it wants."""
+    """Whether the server knows its subscriber, and so what it wants."""
     return lambda: sum(server.subscribers.values()) == 1
 
 
@@ -176,7 +176,7 @@ def test_a_daemon_that_is_started_again_is_found_and_says_hello_again(
         f"{address} said bye: shutdown; trying again until it is there",
         f"connected to {address} again",
     ]
-    # Somebody ended it: nothing to worry about.
+    # It was stopped: nothing to worry about.
     assert {r.levelno for r in caplog.records} == {logging.INFO}
 
 
@@ -200,7 +200,7 @@ def test_it_waits_for_a_daemon_that_is_not_there_yet(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_where_nobody_listens_it_says_so_if_it_is_not_to_wait(
+def test_where_nothing_listens_it_says_so_if_it_is_not_to_wait(
     uris: dict[str, str], kind: str
 ) -> None:
     with serving(uris[kind]) as server:
@@ -301,7 +301,7 @@ def test_a_daemon_that_answers_no_more_is_left_for_the_next() -> None:
     assert heard[0] == b'{"type":"ping","id":"ser_stream.client"}\n'
 
 
-def test_who_takes_the_connection_and_says_nothing_is_no_daemon() -> None:
+def test_a_server_that_accepts_and_says_nothing_is_no_daemon() -> None:
     with (
         scripted_server(until_left) as uri,
         pytest.raises(UnreachableError, match=r"did not say hello within 0.2 s"),
@@ -327,9 +327,7 @@ def test_who_takes_the_connection_and_says_nothing_is_no_daemon() -> None:
         (HELLO + b'{"type":"emotion","seq":1}\n', "a emotion line lacks"),
     ],
 )
-def test_whoever_speaks_another_protocol_is_left_with_a_clear_error(
-    line: bytes, text: str
-) -> None:
+def test_another_protocol_is_left_with_a_clear_error(line: bytes, text: str) -> None:
     with scripted_server(says(line)) as uri, pytest.raises(ProtocolError, match=text):
         list(connect(uri))
 
@@ -403,7 +401,7 @@ def test_no_more_is_read_than_is_soon_used(folder: Path) -> None:
         next(stream)
         taken.set()
         assert measured.wait(10)
-    # To the daemon, whoever uses what was read ahead looks asleep.
+    # To the daemon, a client that uses what it read ahead looks asleep.
     assert left[0] > 80 * len(line)
 
 
@@ -488,7 +486,7 @@ def test_standard_output_is_nothing_to_subscribe_to() -> None:
 
 
 def test_another_users_socket_is_not_tried_again() -> None:
-    # By hand: root, who may run these tests, is permitted everything.
+    # By hand: root, as these tests may run, is permitted everything.
     error = unreachable(parse("unix:///run/x"), PermissionError(13, "no"))
     assert isinstance(error, AccessError)
     assert "no permission for unix:///run/x" in str(error)
@@ -504,7 +502,7 @@ def test_delays_grow_to_five_seconds_and_are_spread() -> None:
     assert backoff.next() <= 0.5
 
 
-def test_a_client_loads_neither_numpy_nor_what_hears(folder: Path) -> None:
+def test_a_client_loads_neither_numpy_nor_the_pipeline(folder: Path) -> None:
     code = (
         "import sys, ser_stream.client, ser_stream.client.aio\n"
         "list(ser_stream.client.connect(sys.argv[1], reconnect=False))\n"

@@ -1,4 +1,4 @@
-"""The examples of the documentation, against a real hub."""
+"""The examples of the documentation, against a real server."""
 
 import os
 import shutil

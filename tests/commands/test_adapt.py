@@ -15,11 +15,11 @@ import pytest
 
 from ser_stream.adaptation.adapter import Adapter
 from ser_stream.adaptation.child_process import RoundRunner
-from ser_stream.adaptation.requests import MOST_BYTES, answer
+from ser_stream.adaptation.requests import HANDLERS, MOST_BYTES
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.client import NotRunningError, RefusedError, control, where
-from ser_stream.commands.adapt import Whose, command, history, now, status
+from ser_stream.commands.adapt import Whose, command, now
 from ser_stream.commands.adapt_folder import adapt
 from ser_stream.config import build_config
 from ser_stream.config.for_model import configured_pack
@@ -46,7 +46,7 @@ ALONE = Whose(config=NO_CONFIG)
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No daemon of anybody's, and a folder for state of our own."""
+    """No other daemon, and a folder for state of our own."""
     monkeypatch.setattr(where, "SYSTEM_SOCKET", tmp_path / "none.sock")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -60,8 +60,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda: status(ALONE, False),
-        lambda: history(ALONE, False),
+        lambda: command("adapt.status", ALONE, False),
+        lambda: command("adapt.history", ALONE, False),
         lambda: now(ALONE, False, False),
         lambda: command("adapt.rollback", ALONE, False),
     ],
@@ -81,27 +81,27 @@ def test_what_a_daemon_has_left_is_told_without_one(
     with Store.open(adaptation_folder(base, alone), base) as store:
         store.reject("canary recall falls", {"agreement": 0.5})
         store.freeze(True)
-    history(ALONE, False)
+    command("adapt.history", ALONE, False)
     heading, row = capsys.readouterr().out.splitlines()
     assert heading.split() == ["time", "(UTC)", "verdict", "bundle", "reason"]
     assert row.split()[0] == "1"
     assert row.endswith("rejected    -             canary recall falls")
-    history(ALONE, True)
+    command("adapt.history", ALONE, True)
     said = json.loads(capsys.readouterr().out)
     assert said["older"] == 0
     assert said["entries"][0]["evidence"] == {"agreement": 0.5}
-    status(ALONE, False)
+    command("adapt.status", ALONE, False)
     text = capsys.readouterr().out
     assert "stopped: no daemon adapts it now" in text
     assert f"open, as it came ({base.sha256[:12]})" in text
-    status(ALONE, True)
+    command("adapt.status", ALONE, True)
     said = json.loads(capsys.readouterr().out)
     assert said["frozen"] is True
     assert said["rounds"] == {"accepted": 0, "rejected": 1, "rolled_back": 0}
     assert said["last"]["reason"] == "canary recall falls"
-    # Who names a socket wants to know of that daemon.
+    # A named socket means that daemon alone.
     with pytest.raises(NotRunningError, match=r"none\.sock"):
-        status(Whose("/nonexistent/none.sock"), False)
+        command("adapt.status", Whose("/nonexistent/none.sock"), False)
 
 
 def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
@@ -112,13 +112,13 @@ def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
     with Store.open(folder, base) as store:
         store.accept(stage(store), "better", {})
         store.reservoir_path.write_bytes(b"what was heard")
-        # While it is held, only who holds it can do that.
+        # While it is held, only the daemon that holds it can do that.
         for do in ("adapt.freeze", "adapt.rollback", "adapt.reset"):
             with pytest.raises(NotRunningError, match="has no control socket here"):
                 command(do, ALONE, False)
         with pytest.raises(NotRunningError, match="start it with --to unix://"):
             now(ALONE, False, False)
-        status(ALONE, True)
+        command("adapt.status", ALONE, True)
         assert json.loads(capsys.readouterr().out)["state"] == "unreachable"
     command("adapt.freeze", ALONE, False)
     command("adapt.rollback", ALONE, False)
@@ -146,7 +146,7 @@ def test_where_a_daemon_has_no_socket_or_does_not_adapt_the_store_is_told(
         store.reject("so it was")
     with running_daemon() as daemon:
         monkeypatch.setattr(where, "SYSTEM_SOCKET", daemon.socket)
-        history(ALONE, False)
+        command("adapt.history", ALONE, False)
         assert "so it was" in capsys.readouterr().out
         command("adapt.reset", ALONE, False)
         assert capsys.readouterr().out.startswith("reset: ")
@@ -179,7 +179,7 @@ def test_a_long_history_is_read_where_it_is_stored(
         socket_folder() as folder,
         serving(f"unix://{folder}/s", control=chatty),
     ):
-        history(Whose(str(folder / "s")), False)
+        command("adapt.history", Whose(str(folder / "s")), False)
     said = capsys.readouterr().out
     assert "the last" in said
     assert ("the first" in said) is readable
@@ -217,7 +217,7 @@ def test_a_daemon_that_adapts_is_asked_steered_and_keeps_to_its_model(
 ) -> None:
     config, other = tmp_path / "config.toml", tmp_path / "other"
     shutil.copytree(load_bundle("open").folder, other)
-    write_manifest(other, licence="another")
+    write_manifest(other, clip_temperature=0.5)
     config.write_text("step = 0.2\n")
     with running_daemon("--adapt", "--config", config) as daemon:
         on = ("--socket", daemon.socket)
@@ -319,7 +319,7 @@ class LongHistory(Adapter):
 def test_a_long_history_is_cut_to_what_fits_into_a_line(
     entries: int, length: int
 ) -> None:
-    said = answer(LongHistory(entries, length), "adapt.history")
+    said = HANDLERS["adapt.history"](LongHistory(entries, length))
     assert len(reply("x" * 64, said).line) <= MAX_LINE
     numbers = [entry["number"] for entry in said["entries"]]
     assert numbers == list(range(said["older"], entries))
@@ -362,7 +362,7 @@ def test_without_torch_the_extra_is_named(
 
 CHILD = """
 import json, pathlib, shutil, sys
-from ser_stream.pipeline.bundle import file_hash, manifest_hash
+from ser_stream.pipeline.bundle import seal
 
 job = json.loads(sys.stdin.buffer.readline())
 bundle, out = pathlib.Path(job["bundle"]), pathlib.Path(job["out"])
@@ -376,8 +376,8 @@ grown = old.get("adaptation", {"base": base}) | {"parent": old["sha256"]}
 new = old | {"adapted": True, "adaptation": grown}
 for name in old["files"]:
     shutil.copy(bundle / name, out)
-new["sha256"] = manifest_hash(new)
-(out / "manifest.json").write_text(json.dumps(new))
+(out / "weights.safetensors").write_text("learned from " + old["sha256"])
+seal(out, new, {*old["files"], "weights.safetensors"})
 print(json.dumps({"evidence": {
     "canary_windows": 90, "canary_heard": False, "canary_uar_base": 0.8,
     "canary_uar_before": 0.8, "canary_uar_after": UAR,

@@ -54,7 +54,7 @@ def test_show_tells_where_each_value_came_from(file: Path) -> None:
     assert 0 < exit["value"] < 0.9
 
 
-def test_show_is_a_table_for_people(file: Path) -> None:
+def test_show_is_a_table(file: Path) -> None:
     file.write_text('on_emotion = "logger -t mood"\n')
     done = run("config", "show", "--config", file)
     assert done.returncode == 0

@@ -149,7 +149,7 @@ def test_a_reader_that_leaves_a_live_stream_ends_it_too() -> None:
     assert errors == b""
 
 
-def test_text_is_for_people_and_json_for_pipes() -> None:
+def test_text_is_for_terminals_and_json_for_pipes() -> None:
     text = run("listen", "--input", CLIP, "--pace", "fast", "--format", "text")
     assert text.stdout.startswith(b"hearing 15a02Ac.flac with model open")
     assert b"{" not in text.stdout
@@ -288,7 +288,7 @@ def test_nothing_is_written_to_the_home_folder(tmp_path: Path) -> None:
         ("--input", "-"),  # waits for the first samples
     ],
 )
-def test_a_signal_ends_it_while_nobody_reads_and_while_nothing_comes(
+def test_a_signal_ends_it_without_a_reader_and_without_input(
     arguments: tuple[str, ...],
 ) -> None:
     with subprocess.Popen(

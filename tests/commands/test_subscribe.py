@@ -33,7 +33,7 @@ def uri(folder: Path) -> str:
 
 
 def subscribed(server: SocketServer) -> None:
-    """Wait until somebody has come."""
+    """Wait until a subscriber has come."""
     hub_server.wait_until(lambda: sum(server.subscribers.values()) == 1)
 
 
@@ -79,7 +79,7 @@ def test_only_and_count_choose_events(uri: str) -> None:
     assert said == ["hello", "snapshot", "emotion", "status", "emotion"]
 
 
-def test_text_is_for_people(uri: str) -> None:
+def test_text_is_for_terminals(uri: str) -> None:
     with (
         serving(uri) as server,
         subscribing(uri, "--format", "text", "--no-reconnect") as process,
@@ -97,7 +97,7 @@ def test_text_is_for_people(uri: str) -> None:
     ]
 
 
-def test_who_joins_late_is_shown_how_things_stand(uri: str) -> None:
+def test_a_late_subscriber_is_shown_the_present_state(uri: str) -> None:
     with serving(uri) as server:
         server.send(emotion(1, "start"))
         server.send(prediction(2))
@@ -256,7 +256,7 @@ def test_it_waits_in_silence_for_a_stream_that_has_not_begun(uri: str) -> None:
     assert errors == b""
 
 
-def test_nothing_that_hears_is_loaded_by_subscribe(uri: str) -> None:
+def test_subscribe_loads_no_pipeline(uri: str) -> None:
     code = (
         "import sys\nfrom ser_stream.cli import run\n"
         "status = run(['subscribe', sys.argv[1], '--count', '1', '--format', 'text'])\n"

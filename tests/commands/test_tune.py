@@ -1,4 +1,4 @@
-"""`ser-stream tune`: settings for recordings that somebody has labelled."""
+"""`ser-stream tune`: settings for labelled recordings."""
 
 import contextlib
 import csv
@@ -105,7 +105,7 @@ def test_the_present_figures_are_what_listen_does(minute_labels: Path) -> None:
             now = message["label"]
         elif message["type"] == "emotion" and message["phase"] == "end":
             now = None
-            # If it was still heard in this step, it is a pause after it that ended it.
+            # If it still held in this step, it is a pause after it that ended it.
             if message["end_ms"] == steps[-1]["end_ms"]:
                 continue
         if steps:
@@ -306,7 +306,7 @@ def test_such_labels_end_the_program_with_a_line_and_status_2(tmp_path: Path) ->
     assert done.stdout == b""
 
 
-def test_times_are_rounded_by_people_but_not_by_much(tmp_path: Path) -> None:
+def test_times_may_be_rounded_but_not_by_much(tmp_path: Path) -> None:
     header = "file,start_s,end_s,label"
     path = write_csv(tmp_path / "l.csv", f"{CLIPS[0].name},1,1.95,sad", header=header)
     labels = read_labels(path, CLIPS[:1], ("sad",))
@@ -357,7 +357,7 @@ def test_recordings_without_speech_leave_nothing_to_choose_by(tmp_path: Path) ->
     labels = write_csv(tmp_path / "labels.csv", "silence.wav,sad")
     done = run("tune", path, "--labels", labels)
     assert done.returncode == 2
-    assert "no speech was heard" in error_line(done)
+    assert "there is no speech within" in error_line(done)
 
 
 def test_a_rule_is_followed_or_said_to_be_out_of_reach(minute_labels: Path) -> None:
@@ -390,7 +390,7 @@ def test_bars_of_both_phases_show_on_a_terminal(minute_labels: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=side, env=ENVIRONMENT
     ) as process:
         os.close(side)
-        # A terminal that nobody reads fills up; its end is an error on Linux.
+        # A terminal without a reader fills up; its end is an error on Linux.
         shown = b""
         with contextlib.suppress(OSError):
             while more := os.read(main, 65_536):

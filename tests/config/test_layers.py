@@ -317,25 +317,20 @@ def test_what_turns_out_to_be_wrong_later_is_named_too(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("to", "notify", "wait", "waits"),
+    ("to", "systemd", "wait", "waits"),
     [
-        (["stdout:"], "", None, False),
-        (["stdout:", "unix:///a"], "", None, True),
-        (["stdout:"], "/run/notify", None, True),
-        (["unix:///a"], "/run/notify", False, False),
-        (["stdout:"], "", True, True),
+        (["stdout:"], False, None, False),
+        (["stdout:", "unix:///a"], False, None, True),
+        (["stdout:"], True, None, True),
+        (["unix:///a"], True, False, False),
+        (["stdout:"], False, True, True),
     ],
 )
 def test_a_service_waits_for_its_microphone_and_a_terminal_does_not(
-    file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    to: list[str],
-    notify: str,
-    wait: bool | None,
-    waits: bool,
+    file: Path, to: list[str], systemd: bool, wait: bool | None, waits: bool
 ) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", notify)
-    assert settings(file, to=to, wait=wait).config.waits is waits
+    config = settings(file, to=to, wait=wait).config
+    assert config.waits(service=config.serves or systemd) is waits
 
 
 @pytest.mark.parametrize(
@@ -364,7 +359,7 @@ def test_adaptation_has_a_flag_beside_its_keys(file: Path) -> None:
     assert off["adapt.enabled"].origin == "--no-adapt"
     on = resolve(file, {"adapt.enabled": True}, environment={})
     assert on["adapt.enabled"].origin == "--adapt"
-    # Without either, nothing of the model or of what is heard is touched.
+    # Without either, nothing of the model or of the input is touched.
     assert not settings(file).config.adapt.enabled
     assert off.changes(settings(file, text))[0].live is False
 

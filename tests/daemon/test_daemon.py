@@ -55,7 +55,7 @@ def test_a_subscriber_gets_hello_a_snapshot_and_then_every_event(
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_status_is_told_to_people_and_to_machines(daemon: RunningDaemon) -> None:
+def test_status_is_text_or_json(daemon: RunningDaemon) -> None:
     done = run("status", "--socket", daemon.socket)
     assert done.returncode == 0
     text = done.stdout.decode()

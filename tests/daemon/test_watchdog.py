@@ -39,7 +39,7 @@ class Systemd:
             self.said.append(dict(line.split("=", 1) for line in lines))
 
     def until(self, name: str, most: float = 15.0) -> dict[str, str]:
-        """Hear until `name` is said."""
+        """Read until `name` is sent."""
         deadline = time.monotonic() + most
         n = len(self.said)
         while time.monotonic() < deadline:

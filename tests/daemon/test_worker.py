@@ -4,89 +4,51 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Self
 
 import numpy as np
 import pytest
 
-from ser_stream.daemon.worker import Worker
-from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.daemon.announcer import Announcer
+from ser_stream.daemon.worker import Listener, Worker
+from ser_stream.errors import SerStreamError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import (
-    AudioInfo,
     AudioState,
     Chunk,
     Condition,
     FloatArray,
     SpeechWindow,
 )
-from ser_stream.protocol.messages import Message
+from ser_stream.sinks import Sink
 from ser_stream.sources import Device
+from tests.helpers.collecting_sink import Collected
+from tests.helpers.scripted_device import ScriptedDevice
 
 SECOND = 16_000
-
-
-class ScriptedDevice:
-    """Gives what it was told to, then ends."""
-
-    def __init__(self, items: Iterator[Chunk | Condition]) -> None:
-        self._items = items
-        self.info = AudioInfo("mic", "Scripted", 48_000)
-        self.live = True
-        self.ended = False
-        self.skipped = 0
-
-    def read(self, timeout: float, /) -> Chunk | Condition | None:
-        item = next(self._items, None)
-        self.ended = item is None
-        if isinstance(item, Condition) and item.detail == "another one":
-            self.info = AudioInfo("mic", "Other", 44_100)
-        return item
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def skip_to_newest(self) -> int:
-        self.skipped += 1
-        return 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None: ...
-
-
-class Collected:
-    """A sink that keeps everything."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.messages: list[dict[str, Any]] = []
-
-    def send(self, message: Message, /) -> None:
-        assert message.line
-        self.messages.append(dict(message.fields))
-
-    def close(self) -> None: ...
-
-    def of(self, type: str) -> list[dict[str, Any]]:
-        return [m for m in self.messages if m["type"] == type]
 
 
 def heard(samples: FloatArray, start: int, late_s: float = 0.0) -> Chunk:
     return Chunk(start, samples, time.monotonic() - late_s)
 
 
+def made(
+    source: ScriptedDevice,
+    config: PipelineConfig | None = None,
+    sink: Sink | None = None,
+    listener: Listener | None = None,
+) -> Worker:
+    announcer = Announcer(source, [sink or Collected()])
+    model = Model(load_bundle("open"), config or PipelineConfig())
+    return Worker(source, model, announcer, listener)
+
+
 def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, ScriptedDevice]:
     source, sink = ScriptedDevice(items), Collected()
     assert isinstance(source, Device)
-    bundle = load_bundle("open")
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    worker = Worker(source, bundle, config, [sink])
+    config = PipelineConfig(smoothing=load_bundle("open").thresholds)
+    worker = made(source, config, sink)
     worker.run()
     return sink, worker, source
 
@@ -124,7 +86,7 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert kinds.index(("emotion", "end")) < kinds.index(("status", "lost"))
     audio = [m["state"] for m in sink.of("status")]
     assert audio == ["lost", "recovering", "healthy"]
-    # Whoever subscribes is told of the other device.
+    # Subscribers are told of the other device.
     assert [m["audio"]["device"] for m in sink.of("hello")] == ["Scripted", "Other"]
     assert worker.health.overflows == 0
     assert worker.health.gaps == 1
@@ -160,95 +122,70 @@ def test_an_overflow_is_told_with_what_was_lost() -> None:
     assert (worker.health.overflows, worker.health.gaps) == (1, 1)
 
 
-def test_what_is_submitted_after_the_end_is_refused() -> None:
-    _, worker, _ = run(iter([heard(np.zeros(SECOND, np.float32), 0)]))
-    with pytest.raises(SerStreamError, match="the daemon is ending"):
-        worker.submit(lambda: 1).result(0)
+class SlowListener:
+    """As online adaptation does: each window brings something for the worker to do."""
 
+    worker: Worker
 
-def test_what_is_submitted_fails_where_it_was_asked_for() -> None:
-    results = []
+    def __init__(self) -> None:
+        self.heard: list[SpeechWindow] = []
+        self.done: list[str] = []
 
-    def items() -> Iterator[Chunk]:
-        def wrong() -> None:
-            raise ConfigError("no")
+    def hear(self, window: SpeechWindow, /) -> None:
+        self.heard.append(window)
 
-        results.append(workers[0].submit(wrong))
-        results.append(workers[0].submit(lambda: 7))  # type: ignore[arg-type]
-        for k in range(3):
-            yield heard(np.zeros(SECOND, np.float32), k * SECOND)
-
-    workers: list[Worker] = []
-    bundle = load_bundle("open")
-    workers.append(
-        Worker(ScriptedDevice(items()), bundle, PipelineConfig(), [Collected()])
-    )
-    workers[0].run()
-    with pytest.raises(ConfigError, match="no"):
-        results[0].result(0)
-    assert results[1].result(0) == 7
+    def must_wait(self, timeout: float, /) -> bool:
+        if len(self.done) == len(self.heard):
+            return False
+        self.worker.mailbox.submit(lambda: self.done.append("swapped"))
+        return True
 
 
 def test_a_recording_waits_for_its_listener_and_does_what_is_submitted_meanwhile(
     clips: dict[str, FloatArray],
 ) -> None:
     speech = np.concatenate([clips["03a01Wa"]] * 3)
-    heard_windows: list[SpeechWindow] = []
-    done: list[str] = []
-
-    def must_wait(_timeout: float) -> bool:
-        # As online adaptation does: each window brings something for the worker to do.
-        if len(done) == len(heard_windows):
-            return False
-        worker.submit(lambda: done.append("swapped"))
-        return True
-
-    worker = Worker(
-        ScriptedDevice(heard(speech[k : k + 3200], k) for k in range(0, 90_000, 3200)),
-        load_bundle("open"),
-        PipelineConfig(),
-        [Collected()],
-        listener=heard_windows.append,
-        must_wait=must_wait,
-    )
-    worker.run()
-    assert len(done) == len(heard_windows) > 2
+    listener = SlowListener()
+    pieces = (heard(speech[k : k + 3200], k) for k in range(0, 90_000, 3200))
+    listener.worker = made(ScriptedDevice(pieces), listener=listener)
+    listener.worker.run()
+    assert len(listener.done) == len(listener.heard) > 2
 
 
-def test_what_the_worker_does_not_come_to_is_not_done_later_either(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("ser_stream.daemon.worker.CALL_WAIT", 0.01)
-    done: list[int] = []
+def test_what_is_submitted_is_done_between_two_steps_and_refused_after_the_end() -> (
+    None
+):
     quiet = np.zeros(SECOND, np.float32)
-    source = ScriptedDevice(iter([heard(quiet, 0), heard(quiet, SECOND)]))
-    worker = Worker(source, load_bundle("open"), PipelineConfig(), [Collected()])
-    with pytest.raises(SerStreamError, match="has not come to it within"):
-        worker.call(lambda: done.append(1))
+    seen: list[int] = []
+
+    def items() -> Iterator[Chunk]:
+        for k in range(3):
+            worker.mailbox.submit(lambda: seen.append(worker.health.steps))
+            yield heard(quiet, k * SECOND)
+
+    worker = made(ScriptedDevice(items()))
     worker.run()
-    assert done == []
+    assert seen == sorted(seen)
+    assert len(seen) == 3
     with pytest.raises(SerStreamError, match="the daemon is ending"):
-        worker.call(lambda: done.append(1))
+        worker.mailbox.call(lambda: 1)
 
 
 def test_another_version_is_told_before_its_first_prediction(
     clips: dict[str, FloatArray],
 ) -> None:
-    bundle = load_bundle("open")
-    adapted = replace(bundle, sha256="a" * 64, adapted=True)
+    adapted = replace(load_bundle("open"), sha256="a" * 64, adapted=True)
     sink = Collected()
 
     def items() -> Iterator[Chunk]:
         yield heard(clips["03a01Wa"], 0)
-        workers[0].submit(
-            lambda: workers[0].adapt(adapted, OnnxRecognizer(bundle), "accepted", "ok")
-        )
-        workers[0].submit(lambda: workers[0].reconfigure(PipelineConfig(step_s=0.4)))
+        submit = worker.mailbox.submit
+        submit(lambda: worker.adapt(Model(adapted), "accepted", "ok"))
+        submit(lambda: worker.reconfigure(PipelineConfig(step_s=0.4)))
         yield heard(clips["08a04Ff"], len(clips["03a01Wa"]))
 
-    workers: list[Worker] = []
-    workers.append(Worker(ScriptedDevice(items()), bundle, PipelineConfig(), [sink]))
-    workers[0].run()
+    worker = made(ScriptedDevice(items()), sink=sink)
+    worker.run()
     types = [m["type"] for m in sink.messages]
     at = types.index("adaptation")
     assert types[at + 1] == "hello"
@@ -256,6 +193,6 @@ def test_another_version_is_told_before_its_first_prediction(
     assert (told["phase"], told["bundle"]) == ("accepted", "a" * 64)
     assert hello["model"]["adapted"]
     # A reload changes the settings and not the version.
-    health = workers[0].health
+    health = worker.health
     assert (health.model_sha256, health.adapted) == ("a" * 64, True)
     assert health.adaptations["accepted"] == 1

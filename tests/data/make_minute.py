@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["numpy>=1.26", "soundfile>=0.12"]
 # ///
-"""Join EmoDB clips with pauses into one minute, and write down who speaks when.
+"""Join EmoDB clips with pauses into one minute, and write down each clip's place.
 
 The pauses hold noise at about -70 dBFS: real rooms are never digitally silent.
 

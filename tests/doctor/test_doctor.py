@@ -42,7 +42,7 @@ def server() -> Iterator[VirtualMicrophone]:
 
 @contextlib.contextmanager
 def playing(server: VirtualMicrophone, samples: NDArray[np.float64]) -> Iterator[None]:
-    """Somebody makes this sound in the room meanwhile."""
+    """This sound is in the room meanwhile."""
     path = server.folder / "sound.wav"
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     command = ["paplay", "--device=room", "--latency-msec=200", str(path)]
@@ -71,7 +71,7 @@ def judged(
     return list(microphone.check(hear(name, 0.5), f"mic:{name}", holder))[-1]
 
 
-def test_a_microphone_that_hears_speech_is_in_order(
+def test_a_microphone_with_speech_is_in_order(
     server: VirtualMicrophone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with playing(server, tone(0.1)):
@@ -139,7 +139,7 @@ def test_the_program_ends_with_one_where_something_failed(
     assert (done.returncode, answer["ok"]) == (1, False)
     checks = {row["check"]: row for row in answer["checks"]}
     failed = [name for name, row in checks.items() if row["level"] == "fail"]
-    assert failed == ["microphone"]  # nobody plays: exact zeros
+    assert failed == ["microphone"]  # nothing plays: exact zeros
     assert {"python", "libraries", "configuration", "model"} <= set(checks)
     assert checks["sound server"]["text"] == "pulseaudio answers"
     assert checks["ALSA plug-in"]["level"] == "ok"
@@ -169,7 +169,7 @@ def test_a_server_that_portaudio_cannot_reach_lacks_the_plug_in(
     assert answers == Finding("sound server", Level.OK, "pulseaudio answers")
     assert plugin.level is Level.FAIL
     assert "apt install libasound2-plugins" in plugin.fix
-    # Without pactl nobody can ask the server, but its socket is there.
+    # Without pactl the server cannot be asked, but its socket is there.
     monkeypatch.setenv("PATH", str(tmp_path))
     silent, _ = sound.check([])
     assert silent.level is Level.WARN
@@ -334,7 +334,7 @@ def test_a_daemon_that_runs_is_asked_how_it_is(tmp_path: Path) -> None:
     assert running.check_daemon(tmp_path / "none") == (None, "")
 
 
-def test_a_daemon_that_hears_nothing_is_not_in_order(tmp_path: Path) -> None:
+def test_a_daemon_without_audio_is_not_in_order(tmp_path: Path) -> None:
     nobody = {**ENVIRONMENT, "PULSE_SERVER": f"unix:{tmp_path}/nobody"}
     with running_daemon(source="mic:nowhere", environment=nobody) as daemon:
         found, device = running.check_daemon(daemon.socket)

@@ -41,7 +41,7 @@ def clip(stem: str) -> Utterance:
 
 
 def small_pack(bundle: Bundle, out: Path, **options: Any) -> Pack:
-    """Three clips to learn from, two of other speakers to be judged by."""
+    """Three clips to learn from, two of other speakers as the canary."""
     canary = [clip(stem) for stem in ("11a07Ta", "15a02Ac")]
     options = {"n_source": 6, **options}
     return write_pack(open_network(), bundle, few_clips(), canary, out, **options)

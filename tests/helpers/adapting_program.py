@@ -1,4 +1,4 @@
-"""`ser-stream` with a small worker in place of torch's, and something to hear."""
+"""`ser-stream` with a small child in place of torch's, and an input."""
 
 from collections.abc import Iterable
 from pathlib import Path

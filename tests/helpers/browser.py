@@ -71,7 +71,7 @@ class Page:
         return answer["result"].get("value")
 
     def text(self, selector: str) -> str:
-        """What somebody sees there."""
+        """The text that is visible there."""
         return str(self.value(f"document.querySelector({selector!r})?.innerText"))
 
     def wait_for(self, selector: str, text: str) -> None:

@@ -28,7 +28,7 @@ SYSTEMD = Path("/usr/lib/systemd/systemd")
 PROGRAM = "/usr/local/bin/ser-stream"
 """Where the units of the package look for the program."""
 USER, HOME = 1234, "/tmp/somebody"
-"""Number and home of a user who is nobody in particular."""
+"""Number and home of an ordinary user."""
 _BOOT = r"""
 set -eu
 mount --make-rprivate /

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.helpers.fork_server import run_forked
+
 COMMAND = [sys.executable, "-m", "ser_stream"]
 ENVIRONMENT = {
     **{k: v for k, v in os.environ.items() if not k.startswith("SER_STREAM_")},
@@ -19,10 +21,13 @@ ENVIRONMENT = {
 def run(
     *arguments: str | Path,
     stdin: bytes | None = None,
-    timeout: float = 60,
+    timeout: float = 300,
     environment: Mapping[str, str] = ENVIRONMENT,
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run `ser-stream` to its end."""
+    """Run `ser-stream` to its end, in a process of its own."""
+    if _python_variables(environment) == _PYTHON_VARIABLES:
+        texts = [str(argument) for argument in arguments]
+        return run_forked("ser_stream", texts, stdin, timeout, environment)
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         input=stdin,
@@ -31,6 +36,14 @@ def run(
         env=environment,
         check=False,
     )
+
+
+def _python_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """What Python itself reads, before it loads a module."""
+    return {k: v for k, v in environment.items() if k.startswith(("PYTHON", "LC_"))}
+
+
+_PYTHON_VARIABLES = _python_variables(os.environ)
 
 
 def start(*arguments: str | Path) -> "subprocess.Popen[bytes]":

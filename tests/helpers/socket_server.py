@@ -1,4 +1,4 @@
-"""A real hub on real sockets, and simple subscribers that read it line by line."""
+"""A real server on real sockets, and simple subscribers that read it line by line."""
 
 import contextlib
 import json
@@ -13,6 +13,7 @@ from typing import Any, Self
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.messages import Message, snapshot
+from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
 
 LABELS = ["angry", "fear", "happy", "neutral", "sad"]
@@ -101,9 +102,11 @@ def begin(server: SocketServer) -> None:
 
 
 @contextlib.contextmanager
-def serving(*uris: str, begun: bool = True, **options: Any) -> Iterator[SocketServer]:
-    """A hub that listens on `uris` and has said hello."""
-    server = SocketServer(**options)
+def serving(
+    *uris: str, begun: bool = True, token: str | None = None, **options: Any
+) -> Iterator[SocketServer]:
+    """A server that listens on `uris` and has sent hello."""
+    server = SocketServer(SinkOptions(token=lambda: token, **options))
     try:
         server.open([parse(uri) for uri in uris])
         if begun:

@@ -53,7 +53,7 @@ class VirtualMicrophone:
 
     folder: Path
     env: dict[str, str]
-    """For subprocesses that are to hear it."""
+    """For subprocesses that are to record from it."""
     modules: dict[str, str] = field(default_factory=dict)
     server: "subprocess.Popen[bytes] | None" = None
 
@@ -131,7 +131,7 @@ class VirtualMicrophone:
         )
 
     def add_source(self, name: str, description: str, sink: str) -> None:
-        """A source that is no monitor, as a microphone is none; it hears `sink`."""
+        """A source that is no monitor, as a microphone is none; it records `sink`."""
         self.modules[name] = self.pactl(
             "load-module",
             "module-remap-source",
@@ -155,7 +155,7 @@ class VirtualMicrophone:
         return len(self.pactl("list", "short", "source-outputs").splitlines())
 
     def unload(self, name: str) -> None:
-        """Take a sink or source away, as if somebody pulled the plug."""
+        """Take a sink or source away, as if unplugged."""
         self.pactl("unload-module", self.modules.pop(name))
 
     def play(self, path: Path, sink: str = "room") -> None:
@@ -164,7 +164,7 @@ class VirtualMicrophone:
         subprocess.run(command, env=self.env, check=True, timeout=90)
 
     def python(self, code: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a Python process that runs `code` and hears this microphone."""
+        """Start a Python process that runs `code` with this microphone."""
         return start_python(code, self.env, *arguments)
 
 
@@ -196,7 +196,7 @@ def environment(folder: Path, alsa_config: str = "") -> dict[str, str]:
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(run),
         "ALSA_CONFIG_PATH": str(config),
-        # Named, so that nobody starts a server by himself.
+        # Named, so that no client starts a server of its own.
         "PULSE_SERVER": f"unix:{run}/pulse/native",
         "PULSE_RUNTIME_PATH": str(run / "pulse"),
         "PYTHONPATH": str(REPOSITORY),

@@ -1,4 +1,4 @@
-"""The adversarial layers: the reversal, M against other people's M, and M's sign."""
+"""The adversarial layers: the reversal, M against other implementations, its sign."""
 
 from typing import Any
 

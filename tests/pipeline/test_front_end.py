@@ -55,7 +55,7 @@ def test_training_sees_the_frames_of_a_stream(clip: FloatArray) -> None:
     assert frames_of(clip[:100], CONFIG).shape == (0, 39)
 
 
-def test_frames_are_whole_steps_of_the_capsule_columns(clip: FloatArray) -> None:
+def test_frames_are_whole_steps_of_the_encoder_frames(clip: FloatArray) -> None:
     # 38 frames and column 0 are complete at sample 8200, not one sample earlier.
     assert len(frames_of(clip[:8200], CONFIG)) == 38
     assert len(frames_of(clip[:8199], CONFIG)) == 30

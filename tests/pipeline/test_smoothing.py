@@ -22,7 +22,7 @@ DWELL = SmoothingConfig(
     change_per_s_silent=1000.0,
     dwell_s=0.4,
 )
-"""Nothing is remembered, and a step is one look: what comes in is what is judged."""
+"""Nothing is remembered, and a step is one look: scores decide as they come in."""
 PLAIN = replace(DWELL, dwell_s=0.0)
 KEEPING = SmoothingConfig(evidence_per_s=5.0, change_per_s=0.0, change_per_s_silent=0.0)
 """A step is one look, and nothing is ever forgotten."""
@@ -109,7 +109,7 @@ def test_it_takes_more_to_enter_an_emotion_than_to_stay_in_it() -> None:
     assert short(smoother.feed(step(14, 0.39, 0.31, 0.3))) == [("end", 1, "angry")]
 
 
-def test_an_emotion_that_ends_by_its_score_ends_where_it_was_last_heard() -> None:
+def test_an_emotion_that_ends_by_its_score_ends_where_it_last_held() -> None:
     smoother = Smoother(LABELS, PLAIN)
     (_, end) = run(smoother, step(0, *ANGRY), step(1, *ANGRY), step(2, *UNSURE))
     assert (end.phase, end.end) == (Phase.END, 8200 + STEP)
@@ -232,7 +232,7 @@ def test_a_long_silence_is_as_good_as_a_new_stream() -> None:
     assert steps_until(smoother, 3000, ANGRY) == first
 
 
-def test_a_pause_keeps_what_was_heard_and_flush_forgets_it() -> None:
+def test_a_pause_keeps_belief_and_flush_forgets_it() -> None:
     paused, flushed = Smoother(LABELS), Smoother(LABELS)
     for smoother in (paused, flushed):
         run(smoother, *[step(n, *HAPPY) for n in range(15)])

@@ -83,6 +83,7 @@ class Named:
 
     def __init__(self, recognizer: OnnxRecognizer) -> None:
         self.labels = tuple(f"other {label}" for label in recognizer.labels)
+        self.geometry = recognizer.geometry
         self.encode = recognizer.encode
         self.scores = recognizer.scores
 
@@ -109,7 +110,7 @@ def test_other_labels_end_the_emotion_and_numbers_go_on(
     assert predictions(after)[0].columns == predictions(before)[-1].columns + 2
 
 
-def test_another_front_end_hears_what_was_said_before_it_came(
+def test_another_front_end_gets_the_speech_before_it_came(
     bundle: Bundle, recognizer: OnnxRecognizer, speech: FloatArray
 ) -> None:
     other = replace(bundle.front_end, normalise=NormaliseConfig("fixed"))

@@ -1,4 +1,4 @@
-"""Speech opens the gate; nothing else that we could think of does."""
+"""Speech opens the speech gate; nothing else that we could think of does."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,7 @@ def zeros(seconds: float) -> FloatArray:
 
 
 def readings(*chunks: Chunk) -> list[tuple[int, GateReading]]:
-    """What a fresh gate says at the end of each block."""
+    """The state of a fresh speech gate at the end of each block."""
     blocker, gate = Blocker(), SpeechGate()
     return [
         (block.end, gate.feed(block))
@@ -63,7 +63,7 @@ def test_the_model_file_is_the_one_whose_origin_is_written_down() -> None:
     assert "MIT" in (folder / "LICENSE.silero").read_text(encoding="utf-8")
 
 
-def test_the_gate_opens_within_half_a_second_of_each_voice(
+def test_the_speech_gate_opens_within_half_a_second_of_each_voice(
     clips: dict[str, FloatArray],
 ) -> None:
     for name, clip in clips.items():
@@ -76,7 +76,7 @@ def test_the_gate_opens_within_half_a_second_of_each_voice(
         assert not read[-1][1].speech, name
 
 
-def test_the_gate_closes_after_the_longest_pause(clip: FloatArray) -> None:
+def test_the_speech_gate_closes_after_the_longest_pause(clip: FloatArray) -> None:
     speech = voiced(clip)
     read = listen(zeros(0.5), speech, zeros(2.0))
     last = max(end for end, reading in read if reading.speech)
@@ -120,19 +120,21 @@ NOT_SPEECH = {
 
 @pytest.mark.parametrize("before", [0.0, 1.0])
 @pytest.mark.parametrize("name", NOT_SPEECH)
-def test_what_is_no_speech_never_opens_the_gate(name: str, before: float) -> None:
+def test_what_is_no_speech_never_opens_the_speech_gate(
+    name: str, before: float
+) -> None:
     # After a second of silence the detector is asleep, and wakes to the noise.
     read = listen(zeros(before), NOT_SPEECH[name])
     assert len(read) >= 100
     assert not any(reading.speech for _, reading in read)
 
 
-def test_speech_is_heard_under_a_dc_offset(clip: FloatArray) -> None:
+def test_speech_is_found_under_a_dc_offset(clip: FloatArray) -> None:
     read = listen(zeros(0.5) + 0.2, 0.5 * clip + np.float32(0.2))
     assert len(begins(read)) == 1
 
 
-def test_speech_is_heard_in_a_noisy_room(clip: FloatArray) -> None:
+def test_speech_is_found_in_a_noisy_room(clip: FloatArray) -> None:
     noise = pink_noise(-45)
     noisy = noise.copy()
     noisy[80_000 : 80_000 + len(clip)] += 0.7 * clip
@@ -141,7 +143,7 @@ def test_speech_is_heard_in_a_noisy_room(clip: FloatArray) -> None:
     assert 80_000 <= began <= 84_000
 
 
-def test_an_utterance_that_woke_the_detector_is_heard_from_its_beginning(
+def test_an_utterance_that_woke_the_detector_is_speech_from_its_beginning(
     clip: FloatArray,
 ) -> None:
     # One begins while the detector listens already, the other wakes it.
@@ -150,7 +152,7 @@ def test_an_utterance_that_woke_the_detector_is_heard_from_its_beginning(
     assert abs(awake - asleep) <= 1600
 
 
-def test_the_block_before_the_one_that_woke_the_detector_is_heard_too(
+def test_the_detector_gets_the_block_before_the_one_that_woke_it(
     clips: dict[str, FloatArray],
 ) -> None:
     # The first sound is so soft, and so near the end of its block, that the next block
@@ -170,7 +172,7 @@ def test_any_chunking_gives_the_same_readings(
     assert readings(*chunks) == readings(Chunk(0, samples))
 
 
-def test_a_gap_resets_the_gate(clip: FloatArray) -> None:
+def test_a_gap_resets_the_speech_gate(clip: FloatArray) -> None:
     # 32 000 is no multiple of 512: the detector's frames begin anew, too.
     after = Chunk(32_000, np.concatenate([clip, zeros(1.0)]))
     with_before = readings(Chunk(0, clip), after)
@@ -179,7 +181,9 @@ def test_a_gap_resets_the_gate(clip: FloatArray) -> None:
     assert with_before[-len(alone) - 1][1].speech
 
 
-def test_the_gate_counts_speech_with_its_short_pauses_only(clip: FloatArray) -> None:
+def test_the_speech_gate_counts_speech_with_its_short_pauses_only(
+    clip: FloatArray,
+) -> None:
     speech = voiced(clip)
 
     def counted(pause: float) -> float:

@@ -1,4 +1,4 @@
-"""The token: from the environment or a file that is nobody else's business."""
+"""The token: from the environment or a file that no other user may read."""
 
 import shlex
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_a_file_without_a_token_is_refused(file: Path, content: str) -> None:
         read_token(file)
 
 
-def test_a_wrong_token_in_the_environment_is_refused_unseen(
+def test_a_wrong_token_in_the_environment_is_refused_unshown(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SER_STREAM_TOKEN", "not a token")

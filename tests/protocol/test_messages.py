@@ -156,7 +156,7 @@ def test_each_line_has_the_shape_that_was_promised(protocol: MessageBuilder) -> 
         assert parse(message)["type"] == message.type
 
 
-def test_hello_says_who_speaks_and_how_often(protocol: MessageBuilder) -> None:
+def test_hello_names_the_model_and_the_step(protocol: MessageBuilder) -> None:
     hello = parse(protocol.hello(BUNDLE, AUDIO, PipelineConfig()))
     assert hello["protocol"] == 1
     assert hello["version"] == __version__
@@ -319,7 +319,7 @@ def test_a_line_is_at_most_16_kib() -> None:
 
 
 @pytest.mark.parametrize("letter", ["x", "\0", "\N{GRINNING FACE}"])
-def test_a_text_for_people_is_never_too_long_for_a_line(
+def test_a_readable_text_is_never_too_long_for_a_line(
     protocol: MessageBuilder, letter: str
 ) -> None:
     for count, last in ((1000, letter), (1001, "\u2026"), (20_000, "\u2026")):

@@ -23,7 +23,7 @@ from ser_stream.protocol.messages import (
     reply,
     snapshot,
 )
-from ser_stream.protocol.requests import COMMANDS, EVENTS
+from ser_stream.protocol.requests import EVENTS
 from tests.helpers.paths import MINUTE, ROOT
 from tests.helpers.program import run
 from tests.helpers.protocol_schema import SCHEMA_FILE, validate, validate_request
@@ -140,7 +140,6 @@ def _states(case: dict[str, Any]) -> list[str]:
 def test_daemon_client_and_schema_agree_on_what_may_be_asked() -> None:
     only = DEFINITIONS["subscribe"]["properties"]["only"]["oneOf"][1]
     assert only["items"]["enum"] == list(EVENTS) == list(EVENT_TYPES)
-    assert DEFINITIONS["control"]["properties"]["do"]["enum"] == list(COMMANDS)
     assert CLIENTS_MAX_LINE == MAX_LINE
 
 

@@ -89,7 +89,7 @@ def test_the_watchdog_is_fed_twice_as_often_as_systemd_looks(
         {"WATCHDOG_USEC": "-5"},
     ],
 )
-def test_nobody_is_watched_whom_systemd_did_not_ask(
+def test_no_watchdog_without_systemd_asking_for_it(
     systemd: socket.socket, variables: dict[str, str]
 ) -> None:
     assert notifier(systemd, **variables).watchdog_interval_s is None
@@ -139,7 +139,7 @@ def test_a_systemd_that_has_gone_is_noted_once(
     ]
 
 
-def test_a_systemd_that_does_not_read_holds_nobody_up_for_long(
+def test_a_systemd_that_does_not_read_holds_nothing_up_for_long(
     systemd: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ser_stream.service.notify.SEND_TIMEOUT_S", 0.05)

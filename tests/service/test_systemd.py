@@ -1,7 +1,7 @@
 """The units do what they promise, under the real systemd.
 
 It is a private one, in namespaces: see `private_systemd`. The daemon in it is the real
-one with the real model; it hears a recording.
+one with the real model; its input is a recording.
 """
 
 import json
@@ -90,7 +90,7 @@ def test_the_service_is_installed_and_lives_under_systemd(
     shown = systemd.show(UNIT, "ActiveState", "SubState", "StatusText", "MainPID")
     assert (shown["ActiveState"], shown["SubState"]) == ("active", "running")
     assert shown["StatusText"] == "hearing emodb_minute.flac with model open"
-    # Nobody's account, in the group of the sound cards.
+    # An account of its own, in the group of the sound cards.
     user = systemd.run("ps", "-o", "user=", "-p", shown["MainPID"]).stdout.strip()
     assert user == "ser-stream"
     assert status(systemd)["pid"] == int(shown["MainPID"])
@@ -158,7 +158,7 @@ def test_a_connection_starts_a_daemon_that_was_stopped(systemd: PrivateSystemd) 
     systemd.wait(UNIT, "ActiveState", "active")
 
 
-def test_the_user_s_service_hears_through_the_sound_server_of_the_session(
+def test_the_user_s_service_records_through_the_sound_server_of_the_session(
     systemd: PrivateSystemd,
 ) -> None:
     virtual_microphone.require()

@@ -1,4 +1,4 @@
-"""`--on-emotion`: a command that is run, rarely enough, and that disturbs nobody."""
+"""`--on-emotion`: a command that is run, rarely enough, and that disturbs nothing."""
 
 import json
 import logging

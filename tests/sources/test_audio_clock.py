@@ -7,7 +7,7 @@ from ser_stream.sources.audio_clock import AudioClock
 
 
 def hear(clock: AudioClock, began: float, seconds: float) -> tuple[float, float]:
-    """Hear for a while, then close; where on the time line that was, seconds."""
+    """Record for a while, then close; where on the time line that was, seconds."""
     n = round(seconds * SAMPLE_RATE)
     chunk = clock.place(Chunk(0, np.zeros(n, np.float32)), began)
     clock.leave(began)

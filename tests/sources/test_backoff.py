@@ -1,4 +1,4 @@
-"""Pauses double up to the longest; whoever begins afresh begins with the shortest."""
+"""Pauses double up to the longest; after `reset` the shortest comes again."""
 
 import time
 
@@ -8,7 +8,7 @@ from ser_stream.sources.backoff import Backoff
 
 
 class Clock:
-    """A clock that stands still until somebody moves it."""
+    """A clock that stands still until the test moves it."""
 
     now = 1000.0
 

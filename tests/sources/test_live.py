@@ -1,4 +1,4 @@
-"""What a microphone hears is what the file says: real PortAudio, real time, 48 kHz."""
+"""A microphone gives what the file gives: real PortAudio, real time, 48 kHz."""
 
 import json
 import signal
@@ -13,9 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+import ser_stream
 from ser_stream.pipeline.values import (
     Chunk,
     EmotionEvent,
@@ -51,7 +49,7 @@ def heard_live(path: Path, seconds: float) -> list[dict[str, Any]]:
         assert json.loads(first)["state"] == "no_speech"
         begin = time.monotonic()
         microphone.play(path)
-        # Until what the sound server still holds has been heard too.
+        # Until what the sound server still holds has been recorded too.
         time.sleep(max(0.0, begin + seconds + 1.5 - time.monotonic()))
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=10)
@@ -61,9 +59,7 @@ def heard_live(path: Path, seconds: float) -> list[dict[str, Any]]:
 
 def from_file(samples: FloatArray, before: int) -> list[StreamEvent]:
     """The events of the same samples after `before` samples of silence."""
-    bundle = load_bundle("open")
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
+    pipeline = ser_stream.load("open").pipeline()
     padded = np.pad(samples, (before, 2 * 16_000))
     return pipeline.feed(Chunk(0, padded)) + pipeline.flush()
 
@@ -74,7 +70,7 @@ def aligned(
     """Pairs of labels, live and from the file, at the delay where the *levels* agree.
 
     Returns:
-        The pairs of the steps in which the file was heard, the file's events, and how
+        The pairs of the steps in which the file was played, the file's events, and how
         many samples of silence stand before it.
     """
     steps = [m for m in live if m["type"] == "prediction"]

@@ -1,4 +1,4 @@
-"""What a microphone hears arrives, in time; what it misses is a jump of the index."""
+"""What a microphone records arrives, in time; what it misses is a jump of the index."""
 
 import signal
 import subprocess
@@ -231,7 +231,7 @@ with Microphone("mic_a") as source:
 """
 
 
-def test_a_reader_that_skips_hears_what_came_last(server: VirtualMicrophone) -> None:
+def test_a_reader_that_skips_gets_what_came_last(server: VirtualMicrophone) -> None:
     skipped, jump, age = map(float, finish(server.python(SKIP))[0].split())
     assert 0.7 < skipped < 1.1
     assert skipped <= jump < skipped + 0.05

@@ -68,7 +68,7 @@ FIRST = "from ser_stream.sources.devices import *; print(list_devices()[0].name)
 
 
 class Ear:
-    """A process that hears a source, does as it is told, and says what it noticed."""
+    """A process that reads a source, does as it is told, and prints what it noticed."""
 
     def __init__(
         self, microphone: VirtualMicrophone, source: str, **settings: Any
@@ -219,7 +219,7 @@ def test_pause_releases_the_device_and_its_time_is_counted(
         paused = time.monotonic() - begin
         assert states(ear.until(state="healthy")) == ["resumed", "healthy"]
         assert paused <= jump(ear) < paused + 1.0
-        # As often as somebody likes, and while it is being opened.
+        # Any number of times, and while it is being opened.
         for command in ["pause", "resume"] * 5:
             ear.do(command)
         jump(ear)

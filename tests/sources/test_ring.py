@@ -136,7 +136,7 @@ def test_a_waiting_reader_wakes_as_soon_as_something_comes() -> None:
     writer.join()
 
 
-def test_a_reader_and_a_writer_at_full_speed_lose_nothing_unseen() -> None:
+def test_a_reader_and_a_writer_at_full_speed_lose_nothing_uncounted() -> None:
     ring = Ring(5000, 1, maximum=1000)
     n = 2000
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ser_stream.pipeline.values import FloatArray
 from tests.helpers.paths import ROOT
 
-# Reads standard input as the program does, and writes what it heard.
+# Reads standard input as the program does, and writes the samples.
 READER = """
 import logging, sys
 import numpy as np
@@ -47,7 +47,7 @@ def hear(
     """Pipe `content` into a reader, `piece` bytes at a time.
 
     Returns:
-        The samples that it heard, and what it said.
+        The samples that it read, and what it said.
     """
     process = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", READER, str(rate), str(channels)],
@@ -177,7 +177,7 @@ def test_a_wav_stream_of_unknown_length_is_read_to_its_end(
     assert np.array_equal(samples, clip)
 
 
-def test_what_follows_the_audio_in_a_wav_stream_is_not_heard(clip: FloatArray) -> None:
+def test_what_follows_the_audio_in_a_wav_stream_is_ignored(clip: FloatArray) -> None:
     samples, said = hear(wav(clip) + b"LIST" + struct.pack("<I", 400) + b"\x7f" * 400)
     assert said == ""
     assert np.array_equal(samples, clip)
@@ -192,7 +192,7 @@ def test_chunks_before_the_audio_are_skipped(clip: FloatArray) -> None:
     assert np.array_equal(samples, clip)
 
 
-def test_a_wav_stream_that_is_cut_short_is_heard_and_then_reported(
+def test_a_wav_stream_that_is_cut_short_is_used_and_then_reported(
     clip: FloatArray,
 ) -> None:
     content = wav(clip)
@@ -221,9 +221,7 @@ def test_a_wav_stream_that_is_cut_short_is_heard_and_then_reported(
     ],
     ids=["nothing", "no samples", "half a header", "law", "rate", "junk", "no format"],
 )
-def test_what_cannot_be_heard_is_refused_in_one_line(
-    content: bytes, message: str
-) -> None:
+def test_what_is_no_audio_is_refused_in_one_line(content: bytes, message: str) -> None:
     samples, said = hear(content)
     assert message in said
     assert said.count("\n") == 1

@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser_stream.commands.recognize import read_chunks
 from ser_stream.errors import ConfigError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechState
+from ser_stream.sources.file import read_pieces
 from ser_stream.tuning import figures as tuning_figures
 from ser_stream.tuning.figures import Tally, count, delay, flips, last_of, tally
 from ser_stream.tuning.replay import SettingsGrid, replay
@@ -33,7 +32,7 @@ PLAIN = SmoothingConfig(
     change_per_s=1000.0,
     change_per_s_silent=1000.0,
 )
-"""Nothing is remembered, and a step is one look: what comes in is what is judged."""
+"""Nothing is remembered, and a step is one look: scores decide as they come in."""
 
 
 def silence(n: int) -> Prediction:
@@ -140,14 +139,7 @@ def test_a_stream_of_silence_has_no_emotion() -> None:
 def minute(data: Path) -> tuple[Stream, list[EmotionEvent]]:
     """The bundled minute through the pipeline: what it recorded, what it said."""
     bundle = load_bundle("open")
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
-    events = [
-        event
-        for chunk in read_chunks(data / "emodb_minute.flac")
-        for event in pipeline.feed(chunk)
-    ]
-    events += pipeline.flush()
+    recording = Model(bundle).record(read_pieces(data / "emodb_minute.flac"))
     with (data / "emodb_minute.csv").open() as file:
         segments = [
             Segment(
@@ -157,9 +149,8 @@ def minute(data: Path) -> tuple[Stream, list[EmotionEvent]]:
             )
             for row in csv.DictReader(file)
         ]
-    predictions = [e for e in events if isinstance(e, Prediction)]
-    emotions = [e for e in events if isinstance(e, EmotionEvent)]
-    return Stream(predictions, segments), emotions
+    emotions = [told.event for told in recording.told]
+    return Stream(recording.predictions, segments), emotions
 
 
 def test_a_replay_of_real_speech_starts_what_the_pipeline_started(
@@ -260,14 +251,14 @@ def test_the_same_emotion_after_a_pause_is_no_flip_but_another_is() -> None:
     ("active", "silent", "earlier", "expected"),
     [
         ("-hhaa", ".xxxx", "h", 0),  # what was before the pause, then the change
-        ("-hhaa", ".xxxx", "s", 1),  # wrong, and heard for the first time
+        ("-hhaa", ".xxxx", "s", 1),  # wrong, and for the first time
         ("-hhaa", "xxxxx", "h", 1),  # no pause came before it
         ("-h-hhaa", ".x.xxxx", "h", 0),
         ("-hhaha", ".xxxxx", "h", 2),  # once the change came, back is a flip
         ("-aahh", ".xxxx", "a", 1),  # it began again with the right one
     ],
 )
-def test_what_was_heard_before_a_pause_is_late_and_no_flip(
+def test_an_emotion_from_before_a_pause_is_late_and_no_flip(
     active: str, silent: str, earlier: str, expected: int
 ) -> None:
     assert flips_of(active, "-", "angry", silent, earlier) == expected
@@ -312,7 +303,7 @@ def test_the_figures_of_a_small_stream_are_known() -> None:
     assert found.flips_per_minute == pytest.approx(4 / (9 * 0.2 / 60))
 
 
-def test_a_label_said_again_is_no_change_and_what_is_not_labelled_is_not_judged() -> (
+def test_a_label_said_again_is_no_change_and_what_is_not_labelled_is_not_scored() -> (
     None
 ):
     stream = Stream(
@@ -324,7 +315,7 @@ def test_a_label_said_again_is_no_change_and_what_is_not_labelled_is_not_judged(
     assert found.flips_per_minute == 0
 
 
-def test_a_segment_that_is_never_heard_is_a_missed_change() -> None:
+def test_a_segment_without_its_emotion_is_a_missed_change() -> None:
     stream = Stream(says("aa...."), [Segment(due(2), due(5), "sad")])
     found = measure([stream], LABELS, PLAIN)
     assert (found.missed, found.changes) == (1, 1)
@@ -375,9 +366,9 @@ def made_tally(*rows: tuple[float, float, float, float]) -> Tally:
         ([(0.8, 0.5, 1, 1.0), (0.9, 0.5, 3, 0.2)], 0),
         # On the bounds is within them.
         ([(0.7, 0.5, 2, 1.0), (0.9, 0.5, 1, 1.5)], 0),
-        # A tie to a tenth of a second goes to whoever is right for longer.
+        # A tie to a tenth of a second goes to the one that is right for longer.
         ([(0.8, 0.5, 1, 0.96), (0.8, 0.6, 1, 1.04)], 1),
-        # A tie in both to whoever is nearest to the present settings.
+        # A tie in both to the one nearest to the present settings.
         ([(0.8, 0.501, 1, 0.96), (0.9, 0.504, 0, 1.04)], 0),
         # None: the nearest, 0.35 of 0.7 lacking against 1 flip of 2 too many.
         ([(0.35, 0.3, 0, 0.1), (0.9, 0.5, 4, 0.1), (0.69, 0.5, 2, 9.0)], 2),

@@ -153,8 +153,7 @@ def nmftsl(
 
     Args:
         source_x: (n_source, m), nonnegative; see `unit_range`.
-        source_y: (n_source,), classes from 0; `UNLABELLED` for clips that are only
-            heard.
+        source_y: (n_source,), classes from 0; `UNLABELLED` for clips without a label.
         target_x: (n_target, m), nonnegative.
         config: sizes and weights.
 

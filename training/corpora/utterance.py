@@ -44,7 +44,7 @@ def decode(path: Path) -> tuple[FloatArray, int]:
     Raises:
         OSError: if the file cannot be read as audio.
     """
-    # Only who hears needs libraries of the runtime; reading labels needs none.
+    # Only reading audio needs libraries of the runtime; reading labels needs none.
     import soundfile
 
     try:

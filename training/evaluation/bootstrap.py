@@ -84,8 +84,7 @@ class Counts:
 
     def bounds(self, draws: Draws) -> list[float] | None:
         """The 95 % interval of draws, to one decimal, for JSON."""
-        found = of_draws(draws, len(self.speakers))
-        return None if found is None else [round(found.low, 1), round(found.high, 1)]
+        return rounded(of_draws(draws, len(self.speakers)), 1)
 
     def described(self) -> dict[str, Any]:
         """UAR and WAR with their intervals, to one decimal, for JSON."""
@@ -120,6 +119,11 @@ def of_draws(draws: Draws, n_speakers: int) -> Interval | None:
         return None
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return Interval(float(low), float(high), n_speakers)
+
+
+def rounded(found: Interval | None, digits: int = 2) -> list[float] | None:
+    """Low and high, for JSON."""
+    return [round(x, digits) for x in (found.low, found.high)] if found else None
 
 
 def percent(row: Mapping[str, Any], metric: str = "UAR") -> str:

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from ser_stream.nn.cpac import Cpac
-from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer, softmax
-from ser_stream.pipeline.values import Chunk, EncoderState, FloatArray
-from ser_stream.pipeline.window import COLD_COLUMNS, COLUMN_LENGTH
+from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.recognizer import Recognizer, softmax
+from ser_stream.pipeline.recording import record
+from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
@@ -29,14 +29,33 @@ LANGUAGES = {
 """Codes that corpora use, to the names that others use."""
 
 
-class TorchRecognizer:
-    """A network in the pipeline's recogniser seat; keeps the logits of every step."""
+class LogitRecognizer(Recognizer, Protocol):
+    """A recogniser that also tells what its scores are made of."""
 
-    def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
+    def logits(self, columns: FloatArray, /) -> FloatArray:
+        """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
+
+
+class TorchRecognizer:
+    """A network in the pipeline's recogniser seat."""
+
+    def __init__(
+        self,
+        model: Cpac,
+        labels: tuple[str, ...],
+        temperatures: tuple[float, ...] = (1.0,),
+    ) -> None:
+        """Take a network.
+
+        Args:
+            model: on the CPU.
+            labels: class names.
+            temperatures: for windows of 1, 2, ... columns, as a bundle has them.
+        """
         self._model = model.eval()
         self._labels = labels
-        self.steps: list[tuple[int, FloatArray]] = []
-        """Number of columns and logits of every step since the list was emptied."""
+        self.geometry = model.config.geometry
+        self._temperatures = temperatures
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -54,32 +73,38 @@ class TorchRecognizer:
         else:
             kept = [torch.from_numpy(rows) for rows in state]
         columns, *keep = encoder.step(torch.from_numpy(frames.copy())[None], *kept)
-        first = COLD_COLUMNS if state is None else 0
+        first = self.geometry.cold_columns if state is None else 0
         return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
     @torch.no_grad()
-    def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`; uncalibrated."""
-        logits: FloatArray = self._model.head(torch.from_numpy(columns)[None])[
-            0
-        ].numpy()
-        self.steps.append((len(columns), logits))
-        return softmax(logits)
-
-
-class OnnxRecorder(OnnxRecognizer):
-    """A bundle in the pipeline's recogniser seat; keeps the logits of every step."""
-
-    def __init__(self, bundle: Bundle) -> None:
-        super().__init__(bundle)
-        self.steps: list[tuple[int, FloatArray]] = []
-        """Number of columns and logits of every step since the list was emptied."""
+    def logits(self, columns: FloatArray, /) -> FloatArray:
+        """See `LogitRecognizer.logits`."""
+        head = self._model.head(torch.from_numpy(columns)[None])
+        logits: FloatArray = head[0].numpy()
+        return logits
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
+        """See `Recognizer.scores`."""
+        temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
+        return softmax(self.logits(columns) / np.float32(temperature))
+
+
+class LogitRecorder:
+    """Stands before a recogniser; keeps the logits of every step."""
+
+    def __init__(self, recognizer: LogitRecognizer) -> None:
+        self._recognizer = recognizer
+        self.labels, self.encode = recognizer.labels, recognizer.encode
+        self.geometry = recognizer.geometry
+        self.columns: list[int] = []
+        """Of the window of each step."""
+        self.logits: list[FloatArray] = []
+
+    def scores(self, columns: FloatArray, /) -> FloatArray:
         """See `Recognizer.scores`; uncalibrated."""
-        logits = self.logits(columns)
-        self.steps.append((len(columns), logits))
-        return softmax(logits)
+        self.columns.append(len(columns))
+        self.logits.append(self._recognizer.logits(columns))
+        return softmax(self.logits[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +126,7 @@ class ClipSteps:
 
 
 def run_clips(
-    recognizer: TorchRecognizer | OnnxRecorder,
+    recognizer: LogitRecognizer,
     front_end: FrontEndConfig,
     utterances: Sequence[Utterance],
     step_s: float = STEP_S,
@@ -118,17 +143,14 @@ def run_clips(
     for utterance in utterances:
         if utterance.emotion not in labels:
             continue
-        samples = read_samples(utterance.path)
-        if len(samples) < COLUMN_LENGTH:
-            samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
-        recognizer.steps = []
-        Pipeline(recognizer, front_end, settings).feed(Chunk(0, samples))
+        recorder = LogitRecorder(recognizer)
+        record(read_samples(utterance.path), recorder, front_end, settings)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,
             labels.index(utterance.emotion),
-            [n for n, _ in recognizer.steps],
-            [[round(float(x), 5) for x in logits] for _, logits in recognizer.steps],
+            recorder.columns,
+            [[round(float(x), 5) for x in logits] for logits in recorder.logits],
             **described(utterance),
         )
 

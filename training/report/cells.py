@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from training.evaluation.bootstrap import Interval
+from training.evaluation.bootstrap import SEED, Counts
 from training.paper.reproduce.constants import (
     N_EMOBOX_FOLDS,
     N_PAPER_FOLDS,
     READINGS,
     SPEAKERS,
 )
-from training.report.load import METRICS, Run, Scored
-from training.report.significance import counts_of, interval
+from training.report.load import METRICS, SELECTIONS, Run, Scored
+from training.report.significance import Estimate, counts_of
 
 N_FOLDS = {
     "emobox": N_EMOBOX_FOLDS,
@@ -24,9 +24,10 @@ N_FOLDS = {
 """Folds of a corpus: as EmoBox gives them; one for each speaker."""
 PARTS = {"transductive": 1, "inductive": 2, "supervised": 1}
 """Ways to score in `cross`, and their folds: the inductive one halves the speakers."""
+_KEY = ["protocol", "system", "place", "part", "selection"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """A number of a table: all folds of all seeds that count, at one selection."""
 
@@ -36,63 +37,61 @@ class Cell:
     part: str
     """`""`, or in `cross` one of `PARTS`."""
     selection: str
-    scored: tuple[tuple[str, int, Scored], ...]
-    """Fold, seed and what it scored."""
+    scores: pd.DataFrame
+    """A row a fold: fold, seed, epochs, the metrics in percent, and its `Scored`."""
     n_expected: int
     """Folds that the seeds of this cell have in full."""
 
-    @cached_property
+    @property
     def folds(self) -> list[Scored]:
         """What is pooled."""
-        return [s for _, _, s in self.scored]
+        return list(self.scores["scored"])
 
     @property
     def complete(self) -> bool:
         """Whether every fold of its seeds is there."""
-        return len(self.scored) >= self.n_expected
+        return len(self.scores) >= self.n_expected
 
     @property
-    def seeds(self) -> list[int]:
-        """In order."""
-        return sorted({seed for _, seed, _ in self.scored})
-
-    @property
-    def epochs(self) -> tuple[int, int]:
+    def epochs(self) -> list[int]:
         """Least and most epochs that a fold was trained for."""
-        epochs = [s.epochs for s in self.folds]
-        return min(epochs), max(epochs)
+        return [int(self.scores["epochs"].min()), int(self.scores["epochs"].max())]
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Of the pooled clips."""
+        return counts_of(self.folds)
 
     def mean(self, metric: str) -> float:
         """Over folds and seeds, percent: what the tables print."""
-        return float(np.mean([s.metrics[metric] for s in self.folds]))
+        return float(self.scores[metric].mean())
 
-    @cached_property
-    def intervals(self) -> dict[str, Interval | None]:
-        """Of UAR and WAR over the pooled clips."""
-        return {metric: interval(self.folds, metric) for metric in ("UAR", "WAR")}
+    def estimate(self, metric: str, seed: int = SEED) -> Estimate:
+        """The mean, with the interval of UAR or WAR over the pooled clips."""
+        draws, n = self.counts.draws(metric, seed), len(self.counts.speakers)
+        return Estimate(self.mean(metric), draws, n, len(self.scores), self.n_expected)
+
+    def extent(self) -> dict[str, Any]:
+        """How much was run, for `results.json`."""
+        return {
+            "folds": len(self.scores),
+            "folds_expected": self.n_expected,
+            "seeds": sorted(set(self.scores["seed"].to_list())),
+            "epochs": self.epochs,
+        }
 
     def record(self) -> dict[str, Any]:
         """For `results.json`."""
-        counts = counts_of(self.folds)
+        recall = pd.DataFrame([scored.recall for scored in self.folds]).mean()
         return {
-            "protocol": self.protocol,
-            "system": self.system,
-            "place": self.place,
-            **({"part": self.part} if self.part else {}),
-            "selection": self.selection,
-            "folds": len(self.scored),
-            "folds_expected": self.n_expected,
-            "seeds": self.seeds,
-            "epochs": list(self.epochs),
-            "clips": sum(len(s.clips) for s in self.folds),
-            "speakers": len(counts.speakers),
+            **{key: getattr(self, key) for key in _KEY if getattr(self, key)},
+            **self.extent(),
+            "clips": sum(len(scored.clips) for scored in self.folds),
+            "speakers": len(self.counts.speakers),
             **{metric: round(self.mean(metric), 2) for metric in METRICS},
-            "pooled": {m: round(counts.value(m), 2) for m in ("UAR", "WAR")},
-            "interval": {
-                metric: [round(found.low, 2), round(found.high, 2)] if found else None
-                for metric, found in self.intervals.items()
-            },
-            "recall": _mean_recall(self.folds),
+            "pooled": {m: round(self.counts.value(m), 2) for m in ("UAR", "WAR")},
+            "interval": {m: self.estimate(m).bounds for m in ("UAR", "WAR")},
+            "recall": {k: round(x, 2) for k, x in recall.to_dict().items()},
         }
 
 
@@ -101,20 +100,36 @@ class Cells:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = list(runs)
-        self._made: dict[tuple[str, str, str, str, str], Cell | None] = {}
+        rows = [
+            {
+                **{key: getattr(run, key) for key in ("protocol", "system", "place")},
+                "part": _part(run),
+                "selection": selection,
+                "fold": run.fold,
+                "seed": run.seed,
+                "epochs": scored.epochs,
+                "scored": scored,
+                **scored.metrics,
+            }
+            for run in self.runs
+            for selection, scored in run.selections.items()
+        ]
+        groups = pd.DataFrame(rows).groupby(_KEY, sort=False) if rows else ()
+        self.every = [_cell(key, scores) for key, scores in groups]
+        """Every cell there is, whether or not a table has it."""
+        self._by_key = {tuple(getattr(c, k) for k in _KEY): c for c in self.every}
 
     def cell(
         self, protocol: str, system: str, place: str, selection: str, part: str = ""
     ) -> Cell | None:
-        """None where nothing was run.
+        """None where nothing was run."""
+        return self._by_key.get((protocol, system, place, part, selection))
 
-        Seeds of which every fold is there count; a seed half run counts only where no
-        other is whole.
-        """
-        key = (protocol, system, place, selection, part)
-        if key not in self._made:
-            self._made[key] = self._make(*key)
-        return self._made[key]
+    def by_selection(
+        self, protocol: str, system: str, place: str, part: str = ""
+    ) -> dict[str, Cell | None]:
+        """The three columns of ours."""
+        return {s: self.cell(protocol, system, place, s, part) for s in SELECTIONS}
 
     def select(
         self, protocol: str, system: str, place: str, part: str = ""
@@ -127,49 +142,24 @@ class Cells:
             and run.fold.startswith(part)
         ]
 
-    def systems(self, protocol: str) -> list[str]:
-        """All of a protocol, in order of name."""
-        return sorted({run.system for run in self.runs if run.protocol == protocol})
-
-    def places(self, protocol: str) -> list[str]:
-        """All of a protocol, in order of name."""
-        return sorted({run.place for run in self.runs if run.protocol == protocol})
+    def systems(self, protocol: str) -> set[str]:
+        """All of a protocol."""
+        return {run.system for run in self.runs if run.protocol == protocol}
 
     def reading(self, place: str) -> str:
         """The reading of CPAC that figures of a corpus show: that of most folds."""
         return max(READINGS, key=lambda s: len(self.select("paper-10fold", s, place)))
 
-    def every(self) -> list[Cell]:
-        """Every cell there is, whether or not a table has it."""
-        keys = dict.fromkeys(
-            (run.protocol, run.system, run.place, selection, _part(run))
-            for run in self.runs
-            for selection in run.selections
-        )
-        return [cell for key in keys if (cell := self.cell(*key)) is not None]
 
-    def _make(
-        self, protocol: str, system: str, place: str, selection: str, part: str
-    ) -> Cell | None:
-        by_seed: dict[int, list[tuple[str, int, Scored]]] = {}
-        for run in self.select(protocol, system, place, part):
-            if selection in run.selections:
-                row = (run.fold, run.seed, run.selections[selection])
-                by_seed.setdefault(run.seed, []).append(row)
-        if not by_seed:
-            return None
-        n_folds = n_expected(protocol, place, part)
-        whole = [rows for rows in by_seed.values() if len(rows) >= n_folds]
-        kept = whole or list(by_seed.values())
-        return Cell(
-            protocol,
-            system,
-            place,
-            part,
-            selection,
-            tuple(row for rows in kept for row in rows),
-            n_folds * len(kept),
-        )
+def _cell(key: tuple[str, ...], scores: pd.DataFrame) -> Cell:
+    """A seed half run counts only where no other is whole."""
+    protocol, system, place, part, selection = key
+    n_folds = n_expected(protocol, place, part)
+    whole = scores[scores.groupby("seed")["fold"].transform("size") >= n_folds]
+    kept = scores if whole.empty else whole
+    return Cell(
+        protocol, system, place, part, selection, kept, n_folds * kept["seed"].nunique()
+    )
 
 
 def n_expected(protocol: str, place: str, part: str = "") -> int:
@@ -185,13 +175,3 @@ def _part(run: Run) -> str:
     return next(
         (p for p in PARTS if run.protocol == "cross" and run.fold.startswith(p)), ""
     )
-
-
-def _mean_recall(folds: Sequence[Scored]) -> dict[str, float]:
-    labels = dict.fromkeys(label for s in folds for label in s.recall)
-    return {
-        label: round(
-            float(np.mean([s.recall[label] for s in folds if label in s.recall])), 2
-        )
-        for label in labels
-    }

@@ -1,17 +1,13 @@
 """The figures: the paper's S1, 2, 3, S2, S3, S4, and two of our own."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from training.report.cells import Cells
-from training.report.confusion_figure import draw_confusion
-from training.report.curve_figure import draw_curves
-from training.report.interval_figure import draw_intervals
 from training.report.published import Published
+from training.report.score_figures import draw_confusion, draw_curves, draw_intervals
 from training.report.tsne_figures import TSNE, draw_tsne
-from training.report.wording import NOT_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +20,11 @@ class Drawn:
     """None: not run."""
     caption: str
 
-    def markdown(self, folder: str) -> list[str]:
-        """Heading, picture, caption."""
-        lines = [f"### {self.name}: {self.title}", ""]
-        if self.file is None:
-            return [*lines, NOT_RUN, ""]
-        picture = f"![{self.name}: {self.title}]({folder}/{self.file.name})"
-        return [*lines, picture, "", self.caption, ""]
-
 
 def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:
     """Draw all that can be drawn; a figure of which nothing was run is removed."""
-    own: list[tuple[str, str, Callable[[Path], str | None]]] = [
+    drawn = []
+    for name, title, draw in (
         (
             "Ours and the paper",
             "WAR per corpus, UAR of CAAM per pair",
@@ -47,13 +36,11 @@ def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:
             partial(draw_curves, cells),
         ),
         ("Figure S1", "confusion matrices", partial(draw_confusion, cells)),
-    ]
-    own += [
-        (f"Figure {name}", title, partial(draw_tsne, cells, wanted))
-        for name, (title, wanted) in TSNE.items()
-    ]
-    drawn = []
-    for name, title, draw in own:
+        *(
+            (f"Figure {name}", title, partial(draw_tsne, cells, wanted))
+            for name, (title, wanted) in TSNE.items()
+        ),
+    ):
         path = folder / f"{name.lower().replace(' ', '-')}.png"
         caption = draw(path)
         if caption is None:

@@ -4,19 +4,20 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import audmetric
 
 from ser_stream.errors import SourceError
-from training.paper.reproduce.constants import PROTOCOLS
-from training.paper.reproduce.result_file import SCHEMA
+from training.paper.reproduce.constants import PROTOCOLS, SCHEMA
 
 SELECTIONS = ("oracle", "last", "validated")
 METRICS = ("UAR", "WAR", "macro_F1")
 _NAME = re.compile(r"(?P<fold>.+)-seed-(?P<seed>\d+)(?P<validated>-validated)?")
+_OTHERS = ("adapt-eval", "unseen")
+"""Folders of results that are not of `reproduce`."""
 _ROUNDING = 0.1
 """What a stored WAR may differ from that of the stored predictions, percent."""
 
@@ -72,7 +73,10 @@ def load_runs(folder: Path) -> list[Run]:
     runs: dict[tuple[str, str, str, str, int], Run] = {}
     known: dict[tuple[str, str, str], tuple[str, ...]] = {}
     for path in sorted(folder.rglob("*.json")):
-        run = _read(path, path.relative_to(folder).parts)
+        parts = path.relative_to(folder).parts
+        if parts[0] in _OTHERS:
+            continue
+        run = _read(path, parts)
         key = (run.protocol, run.system, run.place, run.fold, run.seed)
         runs[key] = _merged(runs[key], run) if key in runs else run
         labels = {scored.labels for scored in run.selections.values()}
@@ -84,17 +88,14 @@ def load_runs(folder: Path) -> list[Run]:
             )
     return sorted(
         runs.values(),
-        key=lambda r: (
-            PROTOCOLS.index(r.protocol),
-            r.system,
-            r.place,
-            r.seed,
-            *natural(r.fold),
+        key=lambda run: (
+            *(PROTOCOLS.index(run.protocol), run.system, run.place, run.seed),
+            *_natural(run.fold),
         ),
     )
 
 
-def natural(fold: str) -> tuple[int, str]:
+def _natural(fold: str) -> tuple[int, str]:
     """A key that sorts `fold-10` after `fold-9`."""
     number = re.search(r"-(\d+)$", fold)
     return (int(number[1]) if number else 0, fold)
@@ -104,19 +105,12 @@ def _merged(run: Run, validated: Run) -> Run:
     # Of the two files either may come first.
     if run.path.stem.endswith("-validated"):
         run, validated = validated, run
-    return Run(
-        run.path,
-        run.protocol,
-        run.system,
-        run.place,
-        run.fold,
-        run.seed,
-        run.selections | validated.selections,
-        run.curve,
-        run.distances,
-        run.seconds + validated.seconds,
-        tuple(sorted({*run.devices, *validated.devices})),
-        tuple(sorted({*run.revisions, *validated.revisions})),
+    return replace(
+        run,
+        selections=run.selections | validated.selections,
+        seconds=run.seconds + validated.seconds,
+        devices=tuple(sorted({*run.devices, *validated.devices})),
+        revisions=tuple(sorted({*run.revisions, *validated.revisions})),
     )
 
 
@@ -130,14 +124,13 @@ def _read(path: Path, parts: Sequence[str]) -> Run:
         )
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
+            raise ValueError(f'it has no "schema": {SCHEMA}')
+        return _parse(path, parts, name, stored)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise _foreign(path, f"it is not JSON: {error}") from error
-    if not isinstance(stored, dict) or stored.get("schema") != SCHEMA:
-        raise _foreign(path, f'it has no "schema": {SCHEMA}')
-    try:
-        return _parse(path, parts, name, stored)
     except KeyError as error:
         raise _foreign(path, f"it has no {error}") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:
@@ -183,10 +176,9 @@ def _parse(
 
 def _scored(stored: dict[str, Any], values: dict[str, Any]) -> Scored:
     labels = tuple(str(label) for label in stored["labels"])
-    rows = [stored["clips"], stored["speakers"], stored["truth"], values["predicted"]]
-    clips, speakers, truth, predicted = (tuple(row) for row in rows)
-    sizes = {len(clips), len(speakers), len(truth), len(predicted)}
-    if len(sizes) != 1 or sizes == {0}:
+    clips, speakers = (tuple(map(str, stored[key])) for key in ("clips", "speakers"))
+    truth, predicted = tuple(stored["truth"]), tuple(values["predicted"])
+    if not len(clips) == len(speakers) == len(truth) == len(predicted) > 0:
         raise ValueError(
             "clips, speakers, truth and predicted differ in length or are empty"
         )
@@ -205,22 +197,19 @@ def _scored(stored: dict[str, Any], values: dict[str, Any]) -> Scored:
         # None: a class without a clip in this fold.
         {k: _number(k, x) for k, x in values["recall"].items() if x is not None},
         labels,
-        tuple(str(clip) for clip in clips),
-        tuple(str(speaker) for speaker in speakers),
+        clips,
+        speakers,
         truth,
         predicted,
     )
 
 
 def _distances(stored: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    if not stored:
-        return {}
-    before, after = stored["before"], stored["after"]
-    if before.keys() != after.keys():
+    if stored and stored["before"].keys() != stored["after"].keys():
         raise ValueError("its distances before and after are not of the same classes")
     return {
-        "before": {label: _number(label, x) for label, x in before.items()},
-        "after": {label: _number(label, x) for label, x in after.items()},
+        when: {label: _number(label, x) for label, x in of.items()}
+        for when, of in stored.items()
     }
 
 

@@ -1,48 +1,46 @@
 """All of `results/` -> `docs/results.md`, its figures beside it, and `results.json`."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ser_stream.errors import SinkError, SourceError
-from training.evaluation.bootstrap import N_BOOTSTRAP
-from training.report.adaptation_tables import (
-    all_gains,
-    distance_section,
-    gain_records,
-    gain_section,
-    inductive,
-    mean_records,
-)
-from training.report.benchmark_tables import emobox, loso
-from training.report.cells import Cells
-from training.report.figures import Drawn, draw_all
-from training.report.load import load_runs
-from training.report.page_head import HEAD
-from training.report.published import EMOBOX, Published
-from training.report.summary import in_short, ledger
-from training.report.tables import PAPER_TABLES, paper_section, rows
+import pandas as pd
 
-_GAIN = """\
-Points of UAR over the clips of the folds and seeds that both were run on, pooled; the
-interval is of the difference: both systems on the same drawn speakers. Each selection
-is compared with the same selection of Algorithm 4.
-"""
-_REVISIONS = """\
-A revision with a + had changes that were not committed yet.
-"""
-_JOINT = """\
-*CPAC, all corpora in one*: `python -m training emobox-joint
-training/configs/emobox.toml`. It heard the other corpora, too; the other rows heard
-labels of the scored corpus alone. *Then its own*: with `--own-epochs 12`, from that
-network on, the scored corpus's training clips alone.
-"""
-_DISTANCE = """\
-Euclidean distance between the means of the same class in two corpora: on raw MFCC (all
-frames of clips cut or padded to 3 s) and on the 64-dim features after CAAM's last
-epoch; mean over seeds. The two are in different spaces, of different scale, so a
-smaller number is no gain by itself.
-"""
+from ser_stream.errors import SinkError, SourceError
+from training.engine.templates import fill
+from training.evaluation.bootstrap import N_BOOTSTRAP
+from training.paper.reproduce.constants import BASELINES, JOINT, JOINT_OWN, READINGS
+from training.protocols.names import CORPORA, place_name
+from training.report import adaptation_tables as adaptation
+from training.report import wording
+from training.report.cells import Cells
+from training.report.figures import draw_all
+from training.report.load import SELECTIONS, load_runs
+from training.report.published import EMOBOX, RERUN, Published
+from training.report.tables import PAPER_TABLES, quoted, rows
+
+_TEMPLATE = Path(__file__).with_name("results.md.j2")
+_ALWAYS = {
+    "emobox": {*READINGS, *BASELINES, JOINT, JOINT_OWN},
+    "loso": {*READINGS, *BASELINES},
+}
+"""Systems that the tables name, run or not."""
+_FILTERS = (
+    place_name,
+    *(wording.system_name, wording.number, wording.estimate, wording.shown),
+    *(wording.selected, wording.effort, wording.listed, wording.short),
+)
+_CONSTANTS = {
+    "n_bootstrap": N_BOOTSTRAP,
+    "corpora": CORPORA,
+    "readings": READINGS,
+    "selections": SELECTIONS,
+    "rerun": RERUN,
+    "emobox": EMOBOX,
+    "adaptation": adaptation,
+    "not_run": wording.NOT_RUN,
+}
 
 
 def build(results: Path, out: Path, published: Path) -> list[str]:
@@ -66,11 +64,15 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
     cells = Cells(load_runs(results))
     notes = _notes(out.with_name(f"{out.stem}-notes.md"))
     numeric = out.with_suffix(".json")
+    values = _values(cells, numbers)
+    record = _record(cells, numbers, values)
     try:
-        drawn = draw_all(cells, numbers, out.with_suffix(""))
-        lines, record = _page(cells, numbers, drawn, notes, out)
+        figures = draw_all(cells, numbers, out.with_suffix(""))
+        values |= {"notes": notes, "figures": figures, "folder": out.stem}
+        values |= {"json": numeric.name}
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        page = fill(_TEMPLATE, *_FILTERS, **_CONSTANTS, **values)
+        out.write_text(page, encoding="utf-8")
         text = json.dumps(record, indent=1, ensure_ascii=False)
         numeric.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
@@ -78,70 +80,78 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
             f"{error.filename or out}: cannot be written: {error.strerror or error}; "
             "make room, or name another file"
         ) from error
-    n_figures = sum(figure.file is not None for figure in drawn)
+    n_figures = sum(figure.file is not None for figure in figures)
     return [
         f"{out}: {len(cells.runs)} finished folds, {len(record['cells'])} cells",
-        f"{out.with_suffix('')}: {n_figures} of {len(drawn)} figures, the rest not run",
+        f"{out.with_suffix('')}: {n_figures} of {len(figures)} figures, the rest "
+        "not run",
         f"{numeric}: every number of the tables",
     ]
 
 
-def _page(
-    cells: Cells, published: Published, drawn: list[Drawn], notes: list[str], out: Path
-) -> tuple[list[str], dict[str, Any]]:
-    """Lines of the page, and what goes into the JSON."""
-    pairs = [*published.places("2"), *published.places("S3")]
-    gains = all_gains(cells, pairs)
-    head = HEAD.format(n_bootstrap=N_BOOTSTRAP, json=f"{out.stem}.json")
-    lines = [head, "## In short", "", *in_short(cells, published, gains), *notes]
-    lines += ["## The paper's tables", ""]
-    made = {spec.name: rows(spec, cells, published) for spec in PAPER_TABLES}
-    for spec in PAPER_TABLES:
-        lines += paper_section(spec, made[spec.name], published)
-    of_emobox, emobox_cells = emobox(cells, published)
-    lines += ["## EmoBox folds", "", _command("emobox"), _JOINT, *of_emobox]
-    of_loso, loso_cells = loso(cells)
-    lines += ["## Speakers never heard", "", _command("loso"), *of_loso]
-    lines += ["## Adaptation, looked at closely", "", _command("cross")]
-    lines += ["### Clips adapted to, and speakers never adapted to", ""]
-    lines += inductive(cells, pairs)
-    lines += ["### Gain over Algorithm 4, which does not adapt", "", _GAIN]
-    lines += gain_section(gains, pairs)
-    of_distances, distances = distance_section(cells, pairs)
-    lines += ["### Distance between corpora", "", _DISTANCE, *of_distances]
-    lines += ["## Figures", ""]
-    lines += [line for figure in drawn for line in figure.markdown(out.stem)]
-    lines += ["## What was run", "", _REVISIONS, *ledger(cells)]
-    record = {
+def _record(
+    cells: Cells, published: Published, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Every number of the page, for JSON."""
+    return {
         "schema": 1,
-        "cells": [cell.record() for cell in cells.every()],
-        "tables": {name: [row.record() for row in t] for name, t in made.items()},
+        "cells": [cell.record() for cell in cells.every],
+        "tables": {
+            spec.name: [row.record() for row in found]
+            for spec, found in values["paper"].items()
+        },
         "emobox": {
-            "ours": [cell.record() for cell in emobox_cells],
+            "ours": [cell.record() for cell in values["last"]["emobox"]],
             "published": [
                 {"method": method, "place": place, "metric": metric, "value": value}
                 for (name, method, place, metric), value in published.values.items()
                 if name == EMOBOX
             ],
         },
-        "loso": [cell.record() for cell in loso_cells],
-        "means": mean_records(cells),
-        "gains": gain_records(gains),
-        "distances": distances,
+        "loso": [cell.record() for cell in values["last"]["loso"]],
+        "means": adaptation.mean_records(cells),
+        "gains": adaptation.gain_records(values["gains"]),
+        "distances": values["distances"],
     }
-    return lines, record
 
 
-def _command(protocol: str) -> str:
-    table = "all" if protocol == "cross" else protocol
-    return f"`python -m training reproduce {table} --protocol {protocol}`\n"
+def _values(cells: Cells, published: Published) -> dict[str, Any]:
+    """What the template makes tables of."""
+    pairs = [*published.places("2"), *published.places("S3")]
+    systems = {
+        protocol: wording.in_order(always | cells.systems(protocol))
+        for protocol, always in _ALWAYS.items()
+    }
+    names = ["protocol", "system", "place", "seed", "seconds", "devices", "revisions"]
+    runs = pd.DataFrame(
+        [[getattr(run, name) for name in names] for run in cells.runs], columns=names
+    )
+    return {
+        "cells": cells,
+        "quoted": quoted,
+        "published": published,
+        "pairs": pairs,
+        "paper": {spec: rows(spec, cells, published) for spec in PAPER_TABLES},
+        "systems": systems,
+        "last": {
+            protocol: [
+                cell
+                for system, place in product(of, CORPORA)
+                if (cell := cells.cell(protocol, system, place, "last"))
+            ]
+            for protocol, of in systems.items()
+        },
+        "gains": adaptation.all_gains(cells, pairs),
+        "distances": adaptation.distances(cells, pairs),
+        "ledger": runs.groupby(names[:3], sort=False),
+    }
 
 
-def _notes(path: Path) -> list[str]:
+def _notes(path: Path) -> str:
     """A section written by hand, as it is."""
     try:
-        return [path.read_text(encoding="utf-8").rstrip() + "\n"]
+        return path.read_text(encoding="utf-8").rstrip()
     except FileNotFoundError:
-        return []
+        return ""
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error

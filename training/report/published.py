@@ -1,6 +1,7 @@
 """The numbers that others published, percent, as `paper_tables.csv` has them."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,14 @@ class Published:
     def value(self, table: str, method: str, place: str, metric: str) -> float | None:
         """One number, or None where none was published."""
         return self.values.get((table, method, place, metric))
+
+    def mean(
+        self, table: str, method: str, places: Sequence[str], metric: str
+    ) -> float | None:
+        """Over those places of which a number was published."""
+        values = [self.value(table, method, place, metric) for place in places]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known else None
 
     def methods(self, table: str) -> list[str]:
         """Of a table, in its order."""

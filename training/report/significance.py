@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.evaluation.bootstrap import SEED, Counts, Draws, Interval, of_draws
+from training.evaluation.bootstrap import (
+    SEED,
+    Counts,
+    Draws,
+    Interval,
+    of_draws,
+    rounded,
+)
 from training.report.load import Scored
 
 
@@ -17,11 +24,6 @@ def counts_of(scored: Sequence[Scored]) -> Counts:
         [name for s in scored for name in s.speakers],
         len(scored[0].labels),
     )
-
-
-def interval(scored: Sequence[Scored], metric: str) -> Interval | None:
-    """Of `UAR` or `WAR` over the clips of some folds; None with a single speaker."""
-    return counts_of(scored).interval(metric)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Estimate:
     def interval(self) -> Interval | None:
         """Of the difference, where it is one: paired, the same speakers drawn."""
         return of_draws(self.draws, self.n_speakers)
+
+    @property
+    def bounds(self) -> list[float] | None:
+        """The interval, for JSON."""
+        return rounded(self.interval)
 
 
 def gain(
@@ -66,15 +73,18 @@ def gain(
     )
 
 
-def mean_estimate(found: Sequence[Estimate]) -> Estimate:
-    """Over several pairs of corpora.
+def mean_estimate(found: Sequence[Estimate | None]) -> Estimate | None:
+    """Over several pairs of corpora; None unless there is one of each.
 
     Each must have been drawn with a seed of its own: their speakers are others.
     """
+    known = [estimate for estimate in found if estimate is not None]
+    if len(known) < len(found):
+        return None
     return Estimate(
-        float(np.mean([g.points for g in found])),
-        np.mean([g.draws for g in found], 0),
-        min(g.n_speakers for g in found),
-        sum(g.n_folds for g in found),
-        sum(g.n_expected for g in found),
+        float(np.mean([e.points for e in known])),
+        np.mean([e.draws for e in known], 0),
+        min(e.n_speakers for e in known),
+        sum(e.n_folds for e in known),
+        sum(e.n_expected for e in known),
     )

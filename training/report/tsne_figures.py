@@ -1,29 +1,28 @@
 """Figures 2, 3, S2, S3, S4: what networks make of clips, in the plane."""
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-from training.engine.plotting import (
-    colour,
-    drawn_from,
-    empty,
-    legend,
-    panels,
-    save,
-)
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
+from training.engine.plotting import colour, drawn_from, empty, legend, panels, save
 from training.paper.reproduce.constants import READINGS
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cells
-from training.report.embedding import Points, read_points
 from training.report.load import Run
 from training.report.wording import NOT_RUN, system_name
 
+SEED = 98
+_PERPLEXITY = 30.0
 _CPAC = "cpac"
 """The first of `READINGS` whose features are there."""
 _DRAWING = 1
@@ -32,12 +31,26 @@ _DRAWING = 1
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One t-SNE: which cell, and which of its arrays."""
+    """One t-SNE: which cell, and which of the arrays beside its result."""
 
-    protocol: str
-    system: str
     place: str
+    system: str
     what: str = "psi"
+    """`psi` of the network, or `mfcc`."""
+
+    def run(self, cells: Cells) -> Run | None:
+        """The first whose features are there; of pairs, the transductive ones."""
+        single = "-" not in self.place
+        where = ("paper-10fold", "") if single else ("cross", "transductive")
+        return next(
+            (
+                run
+                for system in (READINGS if self.system == _CPAC else (self.system,))
+                for run in cells.select(where[0], system, self.place, where[1])
+                if run.points.exists()
+            ),
+            None,
+        )
 
     def title(self, run: Run | None) -> str:
         """Above the panel; `run`: what is shown, if it was run."""
@@ -49,37 +62,89 @@ class Panel:
         return f"{place}: {system_name(run.system if run else self.system)}"
 
 
-def _single(*cells: tuple[str, str]) -> tuple[Panel, ...]:
-    return tuple(Panel("paper-10fold", system, place) for place, system in cells)
-
-
 TSNE: dict[str, tuple[str, tuple[Panel, ...]]] = {
     "2": (
         "t-SNE of CASIA: without attention (Algorithm 2) and CPAC",
-        _single(("casia", "algorithm-2"), ("casia", _CPAC)),
+        (Panel("casia", "algorithm-2"), Panel("casia", _CPAC)),
     ),
     "3": (
         "t-SNE of CASIA and RAVDESS: CPAC",
-        _single(("casia", _CPAC), ("ravdess", _CPAC)),
+        (Panel("casia", _CPAC), Panel("ravdess", _CPAC)),
     ),
     "S2": (
         "t-SNE of CASIA: Algorithms 1 and 3",
-        _single(("casia", "algorithm-1"), ("casia", "algorithm-3")),
+        (Panel("casia", "algorithm-1"), Panel("casia", "algorithm-3")),
     ),
     "S3": (
         "t-SNE of EMODB and SAVEE: CPAC",
-        _single(("emodb", _CPAC), ("savee", _CPAC)),
+        (Panel("emodb", _CPAC), Panel("savee", _CPAC)),
     ),
     "S4": (
         "t-SNE of CASIA and EMODB: time-averaged raw MFCC, and after CAAM",
         (
-            Panel("cross", "caam", "casia-emodb", "mfcc"),
-            Panel("cross", "caam", "casia-emodb"),
-            Panel("cross", "caam", "emodb-casia"),
+            Panel("casia-emodb", "caam", "mfcc"),
+            Panel("casia-emodb", "caam"),
+            Panel("emodb-casia", "caam"),
         ),
     ),
 }
 """By the paper's number: title and panels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Clips in the space of a network, or of raw MFCCs."""
+
+    vectors: FloatArray
+    """(n, 64) psi, or (n, 39) time-averaged MFCC."""
+    emotion: tuple[str, ...]
+    domain: NDArray[np.int_]
+    """(n,): 0 source, 1 target; all 0 of a single corpus."""
+
+    def plane(self) -> FloatArray:
+        """Where t-SNE puts them, (n, 2), in no unit; seeded."""
+        from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        # A few points allow less than the usual number of neighbours.
+        tsne = TSNE(
+            perplexity=min(_PERPLEXITY, (len(self.vectors) - 1) / 3),
+            init="pca",
+            random_state=SEED,
+        )
+        # Its threads meet a thousand times, and beside a training wait for each other
+        # each time; one alone is fast enough, and adds in the same order everywhere.
+        with threadpool_limits(1):
+            return np.asarray(tsne.fit_transform(self.vectors), np.float32)
+
+
+def read_points(run: Run, what: str) -> Points:
+    """Read `psi` or `mfcc` beside a result.
+
+    Raises:
+        SourceError: the file beside the result is none, or lacks what is asked for.
+    """
+    labels = next(iter(run.selections.values())).labels
+    try:
+        with run.points.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            vectors = stored[what].astype(np.float32)
+            truth = stored["truth"].astype(np.int_)
+            domain = np.zeros(len(truth), np.int_)
+            if "domain" in stored:
+                domain = stored["domain"].astype(np.int_)
+        if vectors.ndim != 2 or not len(vectors) == len(truth) == len(domain) > 3:
+            raise ValueError(f"{what}, truth and domain differ in length")
+        if not np.isfinite(vectors).all():
+            raise ValueError(f"{what} is not finite")
+        if not 0 <= truth.min() <= truth.max() < len(labels):
+            raise ValueError(f"it has classes that {run.path.name} does not")
+        if not np.isin(domain, (0, 1)).all():
+            raise ValueError("a domain is neither 0, source, nor 1, target")
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise SourceError(
+            f"{run.points}: {error}; delete it and its JSON and run its fold again"
+        ) from error
+    return Points(vectors, tuple(labels[i] for i in truth), domain)
 
 
 def draw_tsne(cells: Cells, wanted: Sequence[Panel], path: Path) -> str | None:
@@ -88,13 +153,11 @@ def draw_tsne(cells: Cells, wanted: Sequence[Panel], path: Path) -> str | None:
     A picture that was drawn from the same points is left as it is: t-SNE takes longer
     than all else of the page.
     """
-    found = [(panel, _with_points(cells, panel)) for panel in wanted]
-    points = {
-        panel: read_points(run, panel.what) for panel, run in found if run is not None
-    }
+    runs = {panel: panel.run(cells) for panel in wanted}
+    points = {p: read_points(run, p.what) for p, run in runs.items() if run is not None}
     if not points:
         return None
-    titles = {panel: panel.title(run) for panel, run in found}
+    titles = {panel: panel.title(run) for panel, run in runs.items()}
     digest = _digest(titles, points)
     if drawn_from(path) != digest:
         _draw(titles, points, path, digest)
@@ -104,7 +167,7 @@ def draw_tsne(cells: Cells, wanted: Sequence[Panel], path: Path) -> str | None:
             f"seed {run.seed})"
             if run
             else f"{titles[panel]} {NOT_RUN}"
-            for panel, run in found
+            for panel, run in runs.items()
         )
         + "."
     )
@@ -114,8 +177,7 @@ def _digest(titles: dict[Panel, str], points: dict[Panel, Points]) -> str:
     sha = hashlib.sha256(f"drawing {_DRAWING}".encode())
     for panel, title in titles.items():
         sha.update(f"{title} {panel.place} {panel.what}".encode())
-        if panel in points:
-            shown = points[panel]
+        if shown := points.get(panel):
             sha.update(" ".join(shown.emotion).encode())
             sha.update(shown.vectors.tobytes() + shown.domain.tobytes())
     return sha.hexdigest()
@@ -133,20 +195,6 @@ def _draw(
             empty(axis, title)
     legend(figure, sorted({e for shown in points.values() for e in shown.emotion}))
     save(figure, path, digest)
-
-
-def _with_points(cells: Cells, panel: Panel) -> Run | None:
-    part = "transductive" if panel.protocol == "cross" else ""
-    systems = READINGS if panel.system == _CPAC else (panel.system,)
-    return next(
-        (
-            run
-            for system in systems
-            for run in cells.select(panel.protocol, system, panel.place, part)
-            if run.points.exists()
-        ),
-        None,
-    )
 
 
 def _scatter(axis: Axes, points: Points, corpora: Sequence[str]) -> None:

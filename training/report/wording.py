@@ -1,32 +1,26 @@
 """How names, numbers and cells are written on the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from training.evaluation.bootstrap import Interval
 from training.report.cells import Cell
+from training.report.significance import Estimate
 
 NOT_RUN = "*not run*"
 NONE_PUBLISHED = "none published"
 ONE_FIT = "one fit"
 """Instead of a choice of epoch, where there is but one."""
+_REVISION = 7
+"""Characters of a revision that are printed."""
 SYSTEMS = {
     "cpac-as-published-code": "CPAC, as published code",
     "cpac-as-written": "CPAC, as written",
     "cpac-streaming": "CPAC, streaming",
     "cpac-joint": "CPAC, all corpora in one",
     "cpac-joint-own": "CPAC, all corpora, then its own",
-    "algorithm-1": "Algorithm 1",
-    "algorithm-2": "Algorithm 2",
-    "algorithm-3": "Algorithm 3",
-    "algorithm-4": "Algorithm 4",
-    "caam": "CAAM",
-    "dann": "DANN",
-    "cdan": "CDAN",
-    "nmftsl": "NMFTSL",
-    "caam+svm": "CAAM+SVM",
-    "dann+svm": "DANN+SVM",
-    "cdan+svm": "CDAN+SVM",
-    "nmftsl+svm": "NMFTSL+SVM",
+    **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
+    **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
+    **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     "compare-svm": "openSMILE ComParE 2016 + SVM",
     "egemaps-svm": "openSMILE eGeMAPS + SVM",
 }
@@ -37,36 +31,38 @@ def system_name(system: str) -> str:
     return SYSTEMS.get(system, system)
 
 
-def in_order(systems: Sequence[str]) -> list[str]:
+def in_order(systems: Iterable[str]) -> list[str]:
     """The order of `SYSTEMS`, then those that are not known by name."""
-    known = list(SYSTEMS)
-    return sorted(
-        systems, key=lambda s: (known.index(s) if s in known else len(known), s)
-    )
+    order = {name: i for i, name in enumerate(SYSTEMS)}
+    return sorted(systems, key=lambda name: (order.get(name, len(order)), name))
 
 
-def number(value: float | None) -> str:
+def number(value: float | None, missing: str = NONE_PUBLISHED) -> str:
     """Percent, as the paper prints them."""
-    return NONE_PUBLISHED if value is None else f"{value:.2f}"
+    return missing if value is None else f"{value:.2f}"
+
+
+def estimate(found: Estimate | None, sign: str = "") -> str:
+    """A metric, or with `+` a difference, its interval, how much of it was run."""
+    if found is None:
+        return NOT_RUN
+    text = f"{found.points:{sign}.2f} {_bounds(found.interval, sign)}"
+    if found.n_folds < found.n_expected:
+        text += f"; {found.n_folds} of {found.n_expected} folds"
+    return text
 
 
 def shown(cell: Cell | None, metric: str) -> str:
     """Mean, interval, and how much of the cell was run."""
-    if cell is None:
-        return NOT_RUN
-    text = f"{cell.mean(metric):.2f} {bounds(cell.intervals[metric])}"
-    if not cell.complete:
-        text += f"; {len(cell.scored)} of {cell.n_expected} folds"
-    return text
+    return NOT_RUN if cell is None else estimate(cell.estimate(metric))
 
 
-def bounds(found: Interval | None, *, signed: bool = False) -> str:
+def _bounds(found: Interval | None, sign: str) -> str:
     """`(91.0 to 96.8)`, with a dagger where it is crude."""
     if found is None:
         return "(no interval: one speaker)"
-    form = "+.1f" if signed else ".1f"
     dagger = "†" if found.crude else ""
-    return f"({found.low:{form}} to {found.high:{form}}){dagger}"
+    return f"({found.low:{sign}.1f} to {found.high:{sign}.1f}){dagger}"
 
 
 def selected(cells: Mapping[str, Cell | None], metric: str) -> list[str]:
@@ -85,26 +81,24 @@ def effort(cells: Mapping[str, Cell | None]) -> str:
     for selection, cell in cells.items():
         if cell is not None:
             texts.setdefault(_effort(cell), []).append(selection)
-    if not texts:
-        return NOT_RUN
-    if len(texts) == 1:
-        return next(iter(texts))
+    if len(texts) < 2:
+        return next(iter(texts), NOT_RUN)
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
 
 
 def _effort(cell: Cell) -> str:
-    n, (low, high) = len(cell.seeds), cell.epochs
+    n, (low, high) = cell.scores["seed"].nunique(), cell.epochs
     seeds = f"{n} seed{'s' if n > 1 else ''}"
     if high <= 1:
         return f"{seeds}, {ONE_FIT}"
     return f"{seeds}, {low if low == high else f'{low} to {high}'} epochs"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a markdown table; every column is to be filled."""
-    for row in rows:
-        assert len(row) == len(header), row
-        assert all(row), row
-    lines = ["| " + " | ".join(row) + " |" for row in (header, *rows)]
-    lines.insert(1, "|" + " --- |" * len(header))
-    return [*lines, ""]
+def listed(names: Iterable[object]) -> str:
+    """Each once, in order."""
+    return ", ".join(sorted({str(name) for name in names}))
+
+
+def short(revision: str) -> str:
+    """The first characters of a revision; a + if it was changed."""
+    return revision[:_REVISION] + "+" * revision.endswith("+")

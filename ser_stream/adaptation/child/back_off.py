@@ -1,7 +1,7 @@
-"""As far on the way to what was learnt as the canary allows.
+"""Shortens the step of a round until its loss on the canary is allowed.
 
 All of a step may be too far where half of it is not: both are tried on labelled speech
-of people whom the round did not learn from, before the gate has its say.
+of speakers that the round did not learn from, before acceptance decides.
 """
 
 import copy
@@ -12,7 +12,7 @@ import torch
 from ser_stream.nn.cpac import Cpac
 
 SHARES = (1.0, 0.5, 0.25)
-"""Of the step, tried in turn."""
+"""Shares of the step, tried in turn."""
 
 
 def backed_off(

@@ -1,4 +1,4 @@
-"""Labelled speech of people whom no round learns from: harm shows there first."""
+"""Labelled speech of speakers that no round learns from: harm shows there first."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Canary:
     def __init__(
         self, labelled: LabelledWindows, temperatures: tuple[float, ...], base: Cpac
     ) -> None:
-        """Have the network before any adaptation hear them.
+        """Score them by the network before any adaptation.
 
         Args:
             labelled: the windows.
@@ -44,11 +44,10 @@ class Canary:
         return unweighted_recall(self._scores(network), self._labelled)
 
     def heard_by(self, bundle: Bundle) -> WindowScores:
-        """What the graphs of a bundle make of them."""
+        """Their scores by the graphs of a bundle."""
         return hear(OnnxRecognizer(bundle), self.windows)
 
     def evidence(self, before: WindowScores, after: WindowScores) -> dict[str, Any]:
-        """See `canary_evidence`."""
         return canary_evidence(self._base, before.scores, after.scores, self._labelled)
 
     def _scores(self, network: Cpac) -> FloatArray:

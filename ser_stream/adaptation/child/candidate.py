@@ -31,7 +31,7 @@ from ser_stream.pipeline.bundle import (
 from ser_stream.pipeline.values import FloatArray
 
 PREFIX = {ENCODER: "", HEAD: "head."}
-"""What initialisers of a graph lack of the names of the network's tensors."""
+"""Beginnings of the network's tensor names that a graph's initialisers lack."""
 TOLERANCE = 1e-4
 
 
@@ -142,11 +142,10 @@ def write_manifest(
         "adapted": True,
         "adaptation": {"base": base, "parent": bundle.sha256, **adaptation},
     }
-    seal(out, manifest, (ENCODER, HEAD, CARD, WEIGHTS))
+    seal(out, manifest, (ENCODER, HEAD, WEIGHTS))
 
 
 _KEPT = (
-    "format",
     "name",
     "licence",
     "labels",
@@ -155,14 +154,14 @@ _KEPT = (
     "normalisation",
     "step_ms",
     "window_ms",
+    "geometry",
     "temperatures",
     "clip_temperature",
     "thresholds",
-    "thresholds_chosen_by",
     "corpora",
     "opset",
 )
-"""Of a manifest; what was measured of the model does not hold any more."""
+"""Keys of a manifest that do not hold for an adapted model."""
 
 
 def base_of(bundle: Bundle) -> dict[str, Any]:

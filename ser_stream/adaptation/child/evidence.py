@@ -1,4 +1,4 @@
-"""What is known of a candidate before anybody hears it: measured on its own graphs."""
+"""What is measured of a candidate before it is used: on its own graphs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import columns_in
 
 N_BOOTSTRAP = 1000
 N_BINS = 5
@@ -23,7 +22,7 @@ N_PARITY = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowScores:
-    """What a version makes of windows: (N, n_classes) each."""
+    """The outputs of a version for windows: (N, n_classes) each."""
 
     logits: FloatArray
     scores: FloatArray
@@ -54,7 +53,7 @@ def network_scores(
     network.eval()
     scores = []
     for window in windows:
-        n = columns_in(window)
+        n = network.config.geometry.columns_in(len(window))
         temperature = temperatures[min(n, len(temperatures)) - 1]
         logits = network(torch.from_numpy(window)[None])[0]
         scores.append(torch.softmax(logits / temperature, 0).numpy())
@@ -68,11 +67,11 @@ def canary_evidence(
     canary: LabelledWindows,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """How a candidate does on labelled windows of people it did not learn from.
+    """How a candidate does on labelled windows of speakers it did not learn from.
 
     Args:
         base: scores of the network before any adaptation, (N, n_classes).
-        before: scores of the version in force, (N, n_classes).
+        before: scores of the active version, (N, n_classes).
         after: of the candidate.
         canary: the windows.
         seed: of the bootstrap.
@@ -121,11 +120,11 @@ def unweighted_recall(scores: FloatArray, canary: LabelledWindows) -> float:
 def reservoir_evidence(
     base: FloatArray, before: FloatArray, after: FloatArray
 ) -> dict[str, Any]:
-    """How differently a candidate hears what was heard.
+    """How the scores of the reservoir's windows differ by a candidate.
 
     Args:
         base: scores of the network before any adaptation, (N, n_classes).
-        before: of the version in force.
+        before: of the active version.
         after: of the candidate.
     """
     result: dict[str, Any] = {"reservoir_windows": len(before)}
@@ -150,7 +149,7 @@ def parity(model: Cpac, heard: WindowScores, windows: Sequence[FloatArray]) -> f
     model.eval()
     rows = np.linspace(0, len(windows) - 1, min(N_PARITY, len(windows))).astype(int)
     said = [model(torch.from_numpy(windows[i])[None])[0].numpy() for i in rows]
-    # One maximum over all: that of Python takes no notice of what is no number.
+    # One maximum over all: Python's `max` ignores NaN.
     return float(np.abs(np.array(said) - heard.logits[rows]).max())
 
 
@@ -164,7 +163,7 @@ def parameter_change(before: Cpac, after: Cpac) -> float:
 
 
 def _right(scores: FloatArray, canary: LabelledWindows) -> NDArray[np.bool_]:
-    # Among the classes that the window's corpus has a say about.
+    # Among the classes that the window's corpus has.
     among = np.where(canary.allowed, scores, -1.0)
     result: NDArray[np.bool_] = among.argmax(1) == canary.label
     return result

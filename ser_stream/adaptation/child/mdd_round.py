@@ -1,4 +1,4 @@
-"""One round of CAAM: margin disparity discrepancy from the weights in force.
+"""One round of CAAM: margin disparity discrepancy from the active version's weights.
 
 Eq. 5 to 7 of CTL-MTNet (Wen et al., IJCAI 2022), see `ser_stream.nn.mdd`. Labelled
 windows of the pack are the source domain, windows of the reservoir the target. Each
@@ -42,11 +42,11 @@ class RoundConfig:
     batch_size: int = 32
     """Windows of either domain in a step."""
     learning_rate: float = 3e-4
-    """Of the network, at the beginning; it falls to 0 along a half cosine."""
+    """Learning rate of the network at first; it falls to 0 along a half cosine."""
     encoder_rate: float = 0.1
-    """The encoder's learning rate, as a part of it."""
+    """The encoder's learning rate, as a part of that."""
     adversarial_rate: float = 1e-2
-    """Of f', which begins from nothing."""
+    """Learning rate of f', which begins untrained."""
     gamma: float = 1.5
     eta: float = 1.0
     statistics_share: float = 0.8
@@ -69,12 +69,12 @@ def adapt(
 
     Args:
         base: the network that everything began with; its statistics are the source's.
-        current: the network in force, to begin from; neither is changed.
+        current: the active network, to begin from; neither is changed.
         source: labelled windows.
         target: frames of windows, (8 n_i + 30, n_features).
         config: how far to go.
         seed: of all that is drawn.
-        on_step: is told the number of each step that is done, from 1.
+        on_step: called with the number of each step that is done, from 1.
 
     Returns:
         The adapted network, in evaluation mode.
@@ -112,7 +112,8 @@ def adapt(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
     for step in range(config.steps):
-        n = drawn_length(rng, config.least_columns, config.most_columns)
+        most = min(config.most_columns, source.geometry.max_columns)
+        n = drawn_length(rng, min(config.least_columns, most), most)
         rows = rng.choice(len(source), config.batch_size, p=weights)
         others = rng.choice(len(target), config.batch_size)
         # f' learns nothing in its first steps that psi should follow.
@@ -133,7 +134,7 @@ def adapt(
 
 
 def _with_weights(base: Cpac, current: Cpac) -> Cpac:
-    """The weights in force on the statistics that everything began with."""
+    """The active weights on the statistics that everything began with."""
     model = copy.deepcopy(current)
     for mine, first in zip(_norms(model.encoder), _norms(base.encoder), strict=True):
         mine.load_state_dict({**mine.state_dict(), **_statistics(first)})
@@ -166,7 +167,7 @@ def _parts(size: int, at_once: int | None) -> Iterator[slice]:
 
 
 class Domains:
-    """Batches of capsule columns, (2 B, n, 6, 64): source first, then target."""
+    """Batches of encoder frames, (2 B, n, ...): source first, then target."""
 
     at_once: int | None = None
     """Windows of either domain that there is memory for; None: any number."""
@@ -178,7 +179,7 @@ class Domains:
         n: int,
         rng: np.random.Generator,
     ) -> Tensor:
-        """Of `n` columns of windows of the source and of the target."""
+        """Batches of `n` encoder frames of windows of the source and of the target."""
         raise NotImplementedError
 
 
@@ -199,7 +200,6 @@ class EncodedDomains(Domains):
     def columns(
         self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
     ) -> Tensor:
-        """See `Domains.columns`."""
         return torch.cat(
             [
                 cropped_columns([self._source[i] for i in rows], n, rng),
@@ -225,16 +225,19 @@ class FrameDomains(Domains):
     ) -> None:
         self._encoders = source_encoder, target_encoder
         self._source, self._target = list(_windows(source)), target
+        self._geometry = source.geometry
 
     def columns(
         self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
     ) -> Tensor:
-        """See `Domains.columns`."""
         here, there = self._encoders
         return torch.cat(
             [
-                here(cropped([self._source[i] for i in rows], n, rng)),
-                there(cropped([self._target[i] for i in others], n, rng)),
+                encoder(cropped([windows[i] for i in which], n, rng, self._geometry))
+                for encoder, windows, which in (
+                    (here, self._source, rows),
+                    (there, self._target, others),
+                )
             ]
         )
 

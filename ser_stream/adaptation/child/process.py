@@ -1,4 +1,4 @@
-"""How the child keeps out of everybody's way."""
+"""Keeps the child from slowing other processes."""
 
 import contextlib
 import ctypes
@@ -13,7 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def step_back() -> None:
-    """Take the processor only when nobody else wants it."""
+    """Take the processor only when no other process wants it."""
     os.nice(NICENESS)
     with contextlib.suppress(OSError):
         # A session of its own, such as this process has, is a group of its own to
@@ -27,7 +27,7 @@ def step_back() -> None:
 def end_with(parent: int) -> None:
     """Have the system kill this process when its parent ends, however that happens.
 
-    Where it does not know that wish, the round ends when nobody reads what it says.
+    Where the system cannot do that, the round ends when its output has no reader.
 
     Args:
         parent: process that is expected to be the parent.

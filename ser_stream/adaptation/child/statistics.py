@@ -1,8 +1,8 @@
 """Batch normalisation's statistics of another room: the part that needs no gradient.
 
 As AdaBN (Li et al., "Revisiting batch normalization for practical domain adaptation",
-ICLR workshop 2017), but only part of the way: a bounded reservoir holds few people, and
-what one microphone hears for an hour need not have all emotions in it.
+ICLR workshop 2017), but only part of the way: a bounded reservoir holds few speakers,
+and an hour at one microphone need not have all emotions in it.
 """
 
 import copy

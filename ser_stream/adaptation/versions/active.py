@@ -1,7 +1,7 @@
-"""Which version of the model the daemon hears with, and how that changes.
+"""Which version of the model the pipeline runs, and how that changes.
 
-The store comes first, then the worker, then whoever subscribes: what was said to have
-happened outlasts a power cut.
+The store comes first, then the worker, then subscribers: what they were told outlasts a
+power cut.
 """
 
 import logging
@@ -22,12 +22,12 @@ Install = Callable[[Bundle, str, str], None]
 """Has the worker go on with another version, between two steps, and publish the phase
 and its reason; waits for that. SerStreamError if it cannot be: nothing has changed."""
 Publish = Callable[[str, str, str], None]
-"""Publishes a phase, its reason and the SHA-256 of the version in force, when the
+"""Publishes a phase, its reason and the SHA-256 of the active version, when the
 worker comes to it; waits for nothing."""
 
 
 class VersionInForce:
-    """The version in force. One thread at a time may change it."""
+    """The active version. One thread at a time may change it."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class VersionInForce:
         """Compares it with what it would be rolled back to; None with nothing such."""
 
     def begin_watch(self) -> None:
-        """Watch the version in force from here on."""
+        """Watch the active version from here on."""
         self.watch = None
         if self.bundle.sha256 == self.store.base.sha256 or not self._is_stored():
             return
@@ -69,9 +69,9 @@ class VersionInForce:
         return self.bundle.sha256 == self.store.state.in_force
 
     def accept(self, staged: Path, evidence: dict[str, Any]) -> bool:
-        """Put the candidate in `staged` into force; whether that could be done.
+        """Make the candidate in `staged` the active version; whether that succeeded.
 
-        If not, it is gone, and that is told.
+        If not, it is removed, and that is published.
         """
         text = summary(evidence)
         try:
@@ -94,7 +94,7 @@ class VersionInForce:
         return True
 
     def reject(self, reason: str, evidence: dict[str, Any]) -> None:
-        """Everything stays; that is told, and kept if it can be."""
+        """Keep the active version; publish that, and store it if possible."""
         try:
             self.store.reject(reason, evidence)
         except SerStreamError as error:
@@ -102,12 +102,12 @@ class VersionInForce:
         self.say("rejected", reason)
 
     def roll_back(self, reason: str) -> Entry:
-        """Go back to the version before, as somebody asked for that.
+        """Go back to the version before, on request.
 
         Raises:
             SerStreamError: if it cannot be.
         """
-        # Asked for twice, since the worker had not followed: no further back.
+        # A second request, since the worker had not followed: no further back.
         entry = (
             self.store.rollback(reason) if self._is_stored() else self.store.history[-1]
         )
@@ -115,7 +115,7 @@ class VersionInForce:
         return entry
 
     def revert(self, reason: str) -> None:
-        """Go back since the version in force does harm, whether that can be kept.
+        """Go back since the active version does harm, even if that cannot be stored.
 
         Raises:
             SerStreamError: if the worker could not swap; to be tried again.
@@ -161,7 +161,7 @@ class VersionInForce:
         self.begin_watch()
 
     def say(self, phase: str, reason: str) -> None:
-        """Tell subscribers and the log what leaves everything as it is."""
+        """Publish and log a phase that changes no version."""
         self._log(phase, reason)
         self._publish(phase, reason, self.bundle.sha256)
 

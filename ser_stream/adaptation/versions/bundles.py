@@ -13,12 +13,12 @@ from ser_stream.pipeline.bundle import Bundle, load_bundle
 
 
 def load_candidate(folder: Path, base: Bundle, parent: str) -> Bundle:
-    """Verify what a round made from the version `parent` of `base`.
+    """Verify a candidate that a round made from the version `parent` of `base`.
 
     Args:
         folder: of the candidate.
         base: the model that all versions grow from.
-        parent: SHA-256 of the version in force.
+        parent: SHA-256 of the active version.
 
     Raises:
         ModelError: if it is no whole bundle, or may not follow `parent`.
@@ -73,10 +73,10 @@ def last_good(
 
 
 def found_versions(folder: Path, base: Bundle) -> tuple[Version, ...]:
-    """The versions in `folder`, oldest first, as they tell themselves what they are.
+    """The versions in `folder`, oldest first, by their own manifests.
 
-    For when nothing else tells it any more: the newest that is whole, and those that it
-    grew from.
+    For when the state file is lost: the newest that is whole, and those that it grew
+    from.
     """
     found: dict[str, Version] = {}
     parents: dict[str, object] = {}

@@ -1,7 +1,7 @@
-"""What adaptation remembers: the versions it keeps, and what became of every round.
+"""What adaptation remembers: the stored versions, and what became of every round.
 
-One immutable `StoreState`, as it lies in `state.json`. A step makes a new one; whoever
-stores it replaces the file whole, so that no half of a step can ever be read.
+One immutable `StoreState`, as it lies in `state.json`. A step makes a new one, which
+replaces the file whole, so that no half of a step can ever be read.
 """
 
 import json
@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast, get_args
 
 VERSION = 1
-"""Of the file; raised when an older reader would misunderstand it."""
+"""Version of the file; raised when an older reader would misunderstand it."""
 KEPT_VERSIONS = 3
-"""The one in force and its two predecessors."""
+"""The active one and its two predecessors."""
 KEPT_ENTRIES = 200
 _OF_SPEECH = ("reservoir_", "agreement")
 """How the names of such evidence begin: emotions by share, and how sure of them."""
@@ -25,21 +25,20 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What became of one round, or of one order of the user's."""
+    """What became of one round, or of one request of the operator."""
 
     number: int
     """Counts from 1 and never starts again, also after a reset."""
     phase: Phase
     reason: str
     bundle: str | None
-    """SHA-256 of the version in force afterwards; if rejected, of the candidate, None
+    """SHA-256 of the active version afterwards; if rejected, of the candidate, None
     where there was no whole one."""
     time: str
     """UTC, as in the protocol: 2026-01-01T00:00:00.000Z."""
     evidence: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored."""
         return asdict(self)
 
     @classmethod
@@ -64,7 +63,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An adapted bundle that is kept."""
+    """An adapted bundle that is stored."""
 
     folder: str
     """Its name among the bundles."""
@@ -72,31 +71,31 @@ class Version:
 
     @property
     def number(self) -> int:
-        """Of the entry that accepted it."""
+        """Number of the entry that accepted it."""
         digits = self.folder.partition("-")[0]
         return int(digits) if digits.isdecimal() else 0
 
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """All of it: what is in force, what came before, and the history."""
+    """The active version, its predecessors, and the history."""
 
     base: str
     """SHA-256 of the model that everything grew from."""
     frozen: bool = False
     versions: tuple[Version, ...] = ()
-    """Oldest first; the last one is in force, none means the base."""
+    """Oldest first; the last one is active, none means the base."""
     history: tuple[Entry, ...] = ()
     """Oldest first; the last `KEPT_ENTRIES`, and what accepted the versions."""
 
     @property
     def in_force(self) -> str:
-        """SHA-256 of the version that is used now."""
+        """SHA-256 of the active version."""
         return self.versions[-1].sha256 if self.versions else self.base
 
     @property
     def next_number(self) -> int:
-        """Of the entry to come."""
+        """Number of the entry to come."""
         # Of a history that was lost, the versions' names still have the numbers.
         known = [version.number for version in self.versions]
         known += [entry.number for entry in self.history[-1:]]
@@ -122,7 +121,7 @@ class StoreState:
         versions = self.versions if versions is None else versions[-KEPT_VERSIONS:]
         kept = {version.sha256 for version in versions}
         history = (*self.history, entry)
-        # However many rounds were rejected since: what is in force can say why.
+        # However many rounds were rejected since: the active version keeps its reason.
         old = tuple(
             one
             for one in history[:-KEPT_ENTRIES]
@@ -131,7 +130,7 @@ class StoreState:
         return replace(self, versions=versions, history=old + history[-KEPT_ENTRIES:])
 
     def forgetting(self) -> "StoreState":
-        """The same without what the entries tell of the speech that was heard."""
+        """The same without what the entries tell of the speech."""
         return replace(
             self,
             history=tuple(
@@ -148,7 +147,6 @@ class StoreState:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """As it is stored."""
         return {
             "version": VERSION,
             "base": self.base,

@@ -1,4 +1,4 @@
-"""The file that says what is in force, in a folder that one daemon has for itself."""
+"""The file that names the active version, in a folder that one daemon holds alone."""
 
 import errno
 import fcntl
@@ -86,7 +86,7 @@ def read_or_set_aside(folder: Path, base: Bundle) -> tuple[StoreState, list[str]
     """The state, and what was wrong with the file if it had to be set aside.
 
     Then the history is lost, but not the versions, whose manifests say what they grew
-    from, nor the wish that nothing should change.
+    from, nor `frozen`.
 
     Raises:
         ConfigError: as `read_state`, and if the folder cannot be written.
@@ -145,7 +145,7 @@ def need_room(folder: Path) -> None:
 
 
 def unwritable(folder: Path, error: OSError) -> ConfigError:
-    """What a user is told when nothing can be stored."""
+    """The error for the user when nothing can be stored."""
     return ConfigError(
         f"{folder} cannot be written: {error.strerror}; what was there is kept; make "
         f"room or permit it, or {OTHER_FOLDER}"

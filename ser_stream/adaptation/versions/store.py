@@ -1,15 +1,15 @@
-"""What survives of the adaptation of one model: its versions and its history.
+"""What survives a restart of the adaptation of one model: versions and history.
 
 state.json   the versions, oldest first, and the history: what counts
 bundles/     a folder for each version
 staging/     the candidate of the round that runs
-reservoir.npz  the features heard, only where the user asked for that
+reservoir.npz  the stored windows, only with `adapt.keep_speech`
 lock         held by the one daemon that adapts here
 
 A step is done the moment `state.json` is replaced, and not before: what it names was
-written out by then, and what it no longer names is removed only then. So whenever
-the power fails or somebody kills us, what lies here is the step before or the step
-after; the rest is cleared away at the next opening.
+written out by then, and what it no longer names is removed only then. So after a power
+cut or a kill at any instant, what lies here is the step before or the step after; the
+rest is cleared away at the next opening.
 """
 
 import os
@@ -142,12 +142,11 @@ class Store:
 
     @property
     def state(self) -> StoreState:
-        """All that is stored, as of now."""
         return self._state
 
     @property
     def current(self) -> Bundle | None:
-        """The version in force, verified; None is the base."""
+        """The active version, verified; None is the base."""
         return self._current
 
     @property
@@ -168,8 +167,8 @@ class Store:
     def staging(self) -> Path:
         """A new, empty folder for the candidate of a round; older ones are removed.
 
-        Never one that was there before: a worker of a killed daemon may still write
-        into his.
+        Never one that was there before: a child of a killed daemon may still write
+        into its own.
 
         Raises:
             ConfigError: if it cannot be made.
@@ -184,7 +183,7 @@ class Store:
                 raise unwritable(self.folder, error) from None
 
     def accept(self, staged: Path, reason: str, evidence: Mapping[str, Any]) -> Entry:
-        """Put a candidate into force.
+        """Make a candidate the active version.
 
         Args:
             staged: its folder, from `staging`; it is moved away from there.
@@ -193,7 +192,7 @@ class Store:
 
         Raises:
             ModelError: if it is damaged, has other labels or another front end, or did
-                not grow from the version in force. It stays where it is.
+                not grow from the active version. It stays where it is.
             ConfigError: if it cannot be written. The candidate is removed.
         """
         with self._turn:
@@ -266,15 +265,15 @@ class Store:
                 self._write(replace(self._state, frozen=frozen))
 
     def reset(self) -> Entry:
-        """Back to the base: versions and what was heard go, the history stays.
+        """Back to the base: versions and stored windows go, the history stays.
 
-        Also what the history's entries say of the speech goes.
+        What the history's entries tell of the speech goes, too.
 
         Raises:
             ConfigError: if it cannot be written. The features may be gone by then.
         """
         with self._turn:
-            # First: an entry that says `reset` must never stand beside what was heard.
+            # First: an entry that says `reset` must never stand beside stored windows.
             try:
                 for path in (self.reservoir_path, self.folder / DAMAGED):
                     path.unlink(missing_ok=True)
@@ -311,7 +310,7 @@ class Store:
         return self._commit(state, bundle)
 
     def _commit(self, state: StoreState, current: Bundle | None) -> Entry:
-        """The step that `state` tells of is done once this has returned."""
+        """Write `state`: its step is done once this has returned."""
         self._write(state)
         self._current = current
         clear(self._bundles, {version.folder for version in state.versions})

@@ -61,7 +61,6 @@ class DropQueue:
         queue.append((self._order, message))
 
     def get(self) -> Message | None:
-        """The next message; None if there is none now."""
         if self._lost:
             lost, self._lost = self._lost, None
             return dropped(*lost)

@@ -28,11 +28,9 @@ class LoopThread:
 
     @property
     def started(self) -> bool:
-        """Whether there is a thread to run anything."""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def call(self, call: Callable[..., object], *arguments: Any) -> None:

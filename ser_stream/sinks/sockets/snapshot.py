@@ -17,7 +17,7 @@ class Snapshot:
         self._audio = AudioState.RECOVERING
 
     def follow(self, message: Message) -> None:
-        """Take note of one message; what was published before has been noted."""
+        """Note one message; messages come in the order of their publication."""
         fields = message.fields
         if message.type == "hello":
             self._hello = message

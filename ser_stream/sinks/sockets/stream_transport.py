@@ -75,7 +75,6 @@ class StreamTransport(asyncio.BufferedProtocol):
     # What the subscriber calls.
 
     def write(self, line: bytes, /) -> None:
-        """Send one line; only when not blocked."""
         if not self._transport.is_closing():
             self._transport.write(line)
 
@@ -101,5 +100,4 @@ class StreamTransport(asyncio.BufferedProtocol):
             self._listen()
 
     def abort(self) -> None:
-        """Cut the connection."""
         self._transport.abort()

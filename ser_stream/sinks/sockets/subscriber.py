@@ -55,7 +55,6 @@ class Subscriber:
     # Coming and going.
 
     def begin(self) -> None:
-        """The connection is there."""
         if self._authorized:
             self._join(None)
         else:
@@ -73,7 +72,6 @@ class Subscriber:
         self._greet()
 
     def on_disconnect(self) -> None:
-        """The connection is no more."""
         self.ending = True
         self._queue = DropQueue()
         self._cancel_timer()
@@ -125,7 +123,7 @@ class Subscriber:
     # What it is told.
 
     def deliver(self, message: Message) -> None:
-        """Tell it what was published, if it wants that."""
+        """Send it a published message, if it subscribed to that."""
         type = message.type
         if type == "bye":
             self.finish(str(message.fields["reason"]))
@@ -191,7 +189,7 @@ class Subscriber:
                 self.finish("protocol")
 
     def hear_too_much(self) -> None:
-        """It wrote a line over 16 KiB."""
+        """Refuse a line over 16 KiB."""
         self._refuse(None, "bad_json", "a line may have 16 KiB")
         self.finish("protocol")
 

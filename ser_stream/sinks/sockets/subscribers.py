@@ -64,7 +64,7 @@ class Subscribers:
         self.max_subscribers = max(1, min(self.max_subscribers, files))
 
     def await_auth(self, stranger: Subscriber) -> None:
-        """A connection has been made and has yet to show the token."""
+        """Note a connection that has yet to show the token."""
         self._empty.clear()
         if len(self._strangers) >= self.max_strangers:
             # The oldest: a client that knows the token does not take long.
@@ -87,7 +87,6 @@ class Subscribers:
         return True
 
     def leave(self, subscriber: Subscriber) -> None:
-        """A subscriber has disconnected."""
         self._strangers.pop(subscriber, None)
         self._refused.discard(subscriber)
         if subscriber in self._members:
@@ -108,14 +107,13 @@ class Subscribers:
         return self._snapshot.greeting() if self._begun else []
 
     def deliver(self, message: Message) -> None:
-        """Send to all."""
         self._snapshot.follow(message)
         self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
 
     def watch(self, subscriber: Subscriber) -> None:
-        """How far a subscriber is behind has changed."""
+        """Note that a subscriber is further behind, or less."""
         if self._backpressure is not None:
             self._backpressure.watch(subscriber)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ser_stream.errors import SinkError
 
 MODE = 0o600
-"""Of the socket: its owner, and root."""
+"""Permissions of the socket: its owner, and root."""
 FOLDER_MODE = 0o700
 
 

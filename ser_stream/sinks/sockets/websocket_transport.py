@@ -80,7 +80,6 @@ class WebSocketTransport:
         return self._connection.blocked
 
     def write(self, line: bytes, /) -> None:
-        """Send one line; only when not blocked."""
         # `send` would have to be awaited; this is the library's way not to.
         library.broadcast([self._connection], line[:-1].decode())
 
@@ -97,5 +96,4 @@ class WebSocketTransport:
             self._closing = asyncio.create_task(self._connection.close())
 
     def abort(self) -> None:
-        """Cut the connection."""
         self._connection.transport.abort()

@@ -56,7 +56,7 @@ def test_the_longest_step_that_keeps_the_recall_is_taken(
     assert (share, moved(network, current)) == (0.5, 0.5)
 
 
-def test_where_none_keeps_it_the_gate_gets_the_best(
+def test_where_none_keeps_it_acceptance_gets_the_best(
     networks: tuple[Cpac, Cpac],
 ) -> None:
     current, after = networks

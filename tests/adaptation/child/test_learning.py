@@ -46,7 +46,7 @@ FEW = RoundConfig(steps=2, batch_size=4, least_columns=5, most_columns=8)
 
 @cache
 def network() -> Cpac:
-    """That of the bundle `open`; whoever changes it takes a copy."""
+    """That of the bundle `open`; a test that changes it takes a copy."""
     made = Cpac(CpacConfig.from_dict(PACK.manifest["cpac"]))
     made.load_state_dict(load_file(PACK.folder / WEIGHTS))
     return made.eval()

@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def memory(folder: Path) -> Iterator[Path]:
-    """A folder that no disk has to be waited for; who is killed can not tell."""
+    """A folder that needs no disk; a killed process cannot tell the difference."""
     if not os.access("/dev/shm", os.W_OK):
         yield folder
         return
@@ -457,7 +457,7 @@ def test_on_a_full_disk_all_stays_as_it_was_and_goes_on_when_there_is_room(
         assert store.current is not None
         assert load_bundle(str(store.current.folder)).sha256 == first
         assert not staged.exists()
-        # That a round was rejected harms nobody; it is written once there is room.
+        # That a round was rejected does no harm; it is written once there is room.
         with pytest.raises(ConfigError, match="No space left"):
             store.reject("worse")
         fill(small_disk)
@@ -576,7 +576,7 @@ def test_killed_before_anything_it_does_to_the_disk_a_step_is_done_or_it_is_not(
     done = []
     for copy in copies:
         done.append(read_store(copy) != before)
-        # What was heard is gone by the time that the history speaks of a reset.
+        # The stored windows are gone by the time that the history speaks of a reset.
         assert (copy / "reservoir.npz").exists() or step == "reset"
         assert not (done[-1] and step == "reset" and "reservoir.npz" in names(copy))
         state = after_a_kill(copy, base)

@@ -1,4 +1,4 @@
-"""A backlog behaves as the simplest queue would."""
+"""A drop queue behaves as the simplest queue would."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from tests.helpers.socket_server import emotion, prediction
 
 
 class SimplestQueue:
-    """What a backlog promises, without any thought of speed."""
+    """What a drop queue promises, without any thought of speed."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -45,7 +45,7 @@ class SimplestQueue:
     capacity=st.integers(1, 6),
     steps=st.lists(st.sampled_from(["prediction", "emotion", "get"]), max_size=60),
 )
-def test_a_backlog_does_what_the_simplest_queue_does(
+def test_a_drop_queue_does_what_the_simplest_queue_does(
     capacity: int, steps: list[str]
 ) -> None:
     queue, simplest = DropQueue(capacity), SimplestQueue(capacity)

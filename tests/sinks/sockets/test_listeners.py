@@ -29,17 +29,17 @@ RACER = """
 import sys
 from ser_stream.errors import SinkError
 from ser_stream.protocol.address import parse
-from ser_stream.sinks.sockets.server import Hub
-hub = Hub()
+from ser_stream.sinks.sockets.server import SocketServer
+server = SocketServer()
 sys.stdin.readline()
 try:
-    hub.open([parse(f"unix://{sys.argv[1]}")])
+    server.open([parse(f"unix://{sys.argv[1]}")])
     print("listening", flush=True)
     sys.stdin.readline()
 except SinkError as error:
     print(error, flush=True)
 finally:
-    hub.close()
+    server.close()
 """
 
 
@@ -199,7 +199,7 @@ def test_a_socket_that_is_not_ours_any_more_stays(folder: Path) -> None:
 # TCP.
 
 
-def test_localhost_is_heard_by_both_families() -> None:
+def test_localhost_listens_in_both_families() -> None:
     hosts = ["127.0.0.1"]
     with contextlib.suppress(OSError):
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
@@ -271,7 +271,7 @@ def test_inherited_sockets_serve_their_addresses_and_stay(folder: Path) -> None:
         tcp, ws = (inherited.getsockname()[1] for inherited in sockets[1:])
         server = SocketServer()
         stack.callback(server.close)
-        # The TCP one is served though nobody names it.
+        # The TCP one is served though no address names it.
         server.open([parse(f"ws://localhost:{ws}"), parse(f"unix://{path}")], sockets)
         begin(server)
         assert set(map(str, server.addresses)) == {

@@ -68,7 +68,7 @@ def numbers(messages: list[dict[str, Any]]) -> list[int]:
     return [message["seq"] for message in messages]
 
 
-# What everybody gets.
+# What all get.
 
 
 def test_everybody_gets_hello_snapshot_and_all_events_in_order(
@@ -90,7 +90,7 @@ def test_everybody_gets_hello_snapshot_and_all_events_in_order(
     assert server.closed
 
 
-def test_who_comes_before_the_stream_has_begun_is_greeted_when_it_begins(
+def test_a_subscriber_before_the_stream_has_begun_is_greeted_when_it_begins(
     uris: tuple[str, str],
 ) -> None:
     with (
@@ -163,7 +163,7 @@ def test_a_new_model_is_told_by_a_new_hello(
     assert listener.read()["type"] == "hello"
 
 
-def test_who_comes_at_the_very_end_is_told_bye_or_nothing(
+def test_a_subscriber_at_the_very_end_gets_bye_or_nothing(
     uris: tuple[str, str],
 ) -> None:
     for _ in range(100):
@@ -231,7 +231,7 @@ def test_a_line_without_end_is_the_last(listener: Listener) -> None:
     assert last == {"type": "bye", "reason": "protocol"}
 
 
-def test_who_has_asked_all_he_wants_gets_his_answers(uris: tuple[str, str]) -> None:
+def test_a_client_that_half_closes_gets_its_answers(uris: tuple[str, str]) -> None:
     async def slowly(do: str) -> dict[str, str]:
         await asyncio.sleep(0.05)
         return {"did": do}
@@ -296,7 +296,7 @@ def test_control_is_for_unix_sockets_only(uris: tuple[str, str]) -> None:
         assert listener.read()["error"]["code"] == "forbidden"
 
 
-def test_a_slow_command_keeps_nobody_waiting(uris: tuple[str, str]) -> None:
+def test_a_slow_command_keeps_no_other_waiting(uris: tuple[str, str]) -> None:
     release = asyncio.Event()
 
     async def slowly(_do: str) -> dict[str, str]:
@@ -309,7 +309,7 @@ def test_a_slow_command_keeps_nobody_waiting(uris: tuple[str, str]) -> None:
     ):
         listener.greeted().say({"type": "control", "id": 1, "do": "reload"})
         publish(server, 3)
-        # Also who asked goes on to be told.
+        # The one that asked goes on to get events, too.
         assert numbers(listener.read_many(3)) == [1, 2, 3]
         with Listener(server.addresses[0]) as other:
             other.greeted().say({"type": "ping", "id": 2})
@@ -347,7 +347,7 @@ def test_a_slow_subscriber_loses_predictions_only_and_is_told(
     )
 
 
-def test_who_never_reads_is_told_bye_and_nobody_else_notices(
+def test_a_subscriber_that_never_reads_gets_bye_and_no_other_notices(
     server: SocketServer, listener: Listener
 ) -> None:
     with Listener(server.addresses[1]) as healthy:
@@ -365,7 +365,7 @@ def test_who_never_reads_is_told_bye_and_nobody_else_notices(
         assert healthy.read()["seq"] == 3001
 
 
-def test_who_does_not_even_read_the_bye_is_cut_off(
+def test_a_subscriber_that_does_not_even_read_the_bye_is_cut_off(
     server: SocketServer, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "GRACE", 0.1)
@@ -375,7 +375,7 @@ def test_who_does_not_even_read_the_bye_is_cut_off(
     wait_until(lambda: not sum(server.subscribers.values()))
 
 
-def test_who_asks_and_never_reads_is_not_listened_to(
+def test_a_subscriber_that_asks_and_never_reads_is_not_answered(
     server: SocketServer, listener: Listener
 ) -> None:
     listener.connection.settimeout(0.3)
@@ -385,7 +385,7 @@ def test_who_asks_and_never_reads_is_not_listened_to(
     assert sum(server.subscribers.values()) == 1
 
 
-def test_a_subscriber_killed_mid_line_disturbs_nobody(server: SocketServer) -> None:
+def test_a_subscriber_killed_mid_line_disturbs_no_other(server: SocketServer) -> None:
     with Listener(server.addresses[0]) as healthy:
         healthy.greeted()
         for first, address in enumerate(server.addresses * 10):
@@ -402,7 +402,7 @@ def test_a_subscriber_killed_mid_line_disturbs_nobody(server: SocketServer) -> N
         wait_until(lambda: sum(server.subscribers.values()) == 1)
 
 
-def test_too_many_are_refused_and_who_is_there_stays(uris: tuple[str, str]) -> None:
+def test_too_many_are_refused_and_those_connected_stay(uris: tuple[str, str]) -> None:
     with (
         serving(*uris, max_subscribers=2) as server,
         Listener(server.addresses[0]) as first,
@@ -446,14 +446,14 @@ CROWDED = """
 import resource, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (32, 40))
 from tests.helpers.socket_server import prediction, serving
-with serving(f"unix://{sys.argv[1]}") as hub:
+with serving(f"unix://{sys.argv[1]}") as server:
     print(flush=True)
     sys.stdin.readline()
     before = time.process_time()
     time.sleep(0.5)
     print(time.process_time() - before, flush=True)
     sys.stdin.readline()
-    hub.send(prediction(1))
+    server.send(prediction(1))
     sys.stdin.readline()
 """
 
@@ -536,7 +536,7 @@ def test_without_the_token_nothing_is_told(uris: tuple[str, str], line: bytes) -
     assert last == {"type": "bye", "reason": "protocol"}
 
 
-def test_who_sends_no_token_is_not_waited_for(
+def test_a_client_without_a_token_is_not_waited_for(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "AUTH_WAIT", 0.1)
@@ -549,7 +549,7 @@ def test_who_sends_no_token_is_not_waited_for(
     assert last["reason"] == "protocol"
 
 
-def test_who_has_shown_no_token_takes_no_subscribers_place(
+def test_a_client_without_a_token_takes_no_subscriber_s_place(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscribers, "MAX_STRANGERS", 3)
@@ -572,7 +572,7 @@ def test_who_has_shown_no_token_takes_no_subscribers_place(
         strangers[2].say(auth)
         assert strangers[2].read()["ok"] is True
         strangers[2].greeted()
-        # Only who has shown it is one too many.
+        # Only one that has shown it is one too many.
         strangers[3].say(auth)
         refusal, _ = strangers[3].rest()
         assert (refusal["id"], refusal["error"]["code"]) == (1, "too_many")
@@ -673,7 +673,7 @@ def test_at_fast_pace_the_pipeline_waits_and_nothing_is_dropped(
     assert server.dropped == 0
 
 
-def test_at_fast_pace_who_takes_nothing_is_not_waited_for_long(
+def test_at_fast_pace_a_subscriber_that_takes_nothing_is_not_waited_for_long(
     uris: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backpressure, "LONGEST", 0.3)
@@ -695,7 +695,7 @@ def test_at_fast_pace_who_takes_nothing_is_not_waited_for_long(
     assert server.dropped == 0
 
 
-def test_at_fast_pace_a_stop_waits_for_nobody(uris: tuple[str, str]) -> None:
+def test_at_fast_pace_a_stop_waits_for_no_subscriber(uris: tuple[str, str]) -> None:
     with serving(*uris, live=False) as server, Listener(server.addresses[0]) as dead:
         dead.greeted()
         publisher = threading.Thread(target=publish, args=(server, 800))
@@ -726,7 +726,7 @@ def test_the_end_of_a_recording_reaches_a_slow_reader(
 # Files.
 
 
-def test_a_hub_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
+def test_a_server_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
     server = SocketServer()
     server.close()
     server.close()

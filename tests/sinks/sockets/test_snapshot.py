@@ -57,7 +57,7 @@ def test_an_emotion_that_goes_on_is_told_and_one_that_ended_is_not() -> None:
     assert after(SPEECH, START, START | {"phase": "end"})["emotion"] is None
 
 
-def test_a_lost_device_is_told_and_nobody_speaks_then() -> None:
+def test_a_lost_device_is_told_and_is_no_speech() -> None:
     now = after(SPEECH, audio("lost"), audio("recovering"))
     assert (now["audio"], now["state"], now["paused"]) == (
         "recovering",

@@ -93,7 +93,7 @@ def never_reading(server: SocketServer) -> Iterator[Listener]:
         yield listener
 
 
-def test_one_that_never_reads_is_cut_off_and_nobody_else_notices(
+def test_one_that_never_reads_is_cut_off_and_no_other_notices(
     server: SocketServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(subscriber, "GRACE", 0.3)
@@ -130,7 +130,7 @@ def test_a_message_too_long_is_the_last(
         assert read_many(honest, 1)[0]["seq"] == 1
 
 
-def test_what_is_no_websocket_disturbs_nobody(
+def test_what_is_no_websocket_disturbs_no_other(
     server: SocketServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     hostile = [
@@ -148,7 +148,7 @@ def test_what_is_no_websocket_disturbs_nobody(
                 attacker.say(data)
         server.send(prediction(1))
         assert read_many(honest, 1)[0]["seq"] == 1
-        # Also those who never said what they want keep nobody from ending.
+        # Those that never subscribed do not delay the end.
         server.close()
     assert capfd.readouterr().err == ""
 

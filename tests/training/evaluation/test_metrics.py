@@ -48,7 +48,7 @@ CLIPS = [
 def test_clips_are_scored_as_recognize_scores_them() -> None:
     found = summary(CLIPS, LABELS)
     # Angry: two of two. Happy: one of three, and the one without speech is wrong. Sad:
-    # nobody said it, so it has no recall.
+    # no clip has it, so it has no recall.
     assert found["recall"] == {"angry": 100.0, "happy": 33.3, "sad": None}
     assert found["UAR"] == 66.7
     assert found["WAR"] == 60.0
@@ -92,7 +92,7 @@ def test_window_lengths_are_of_the_first_step_that_has_them() -> None:
     assert set(found) == {"1"}
 
 
-def test_no_clip_was_heard_at_all() -> None:
+def test_no_clip_has_speech() -> None:
     found = report([clip("f", 0), clip("m", 1)], LABELS, 0.5)
     assert found["UAR"] == 0.0
     assert found["steps"] == {"uncertain": 0.5, "n": 0}

@@ -1,4 +1,4 @@
-"""Corpora that a model never heard, and openSMILE with an SVM beside it."""
+"""Corpora that are not in a model's training, and openSMILE with an SVM beside it."""
 
 import csv
 from collections.abc import Sequence
@@ -9,11 +9,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from ser_stream.commands.recognize import read_chunks, summarize
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from tests.helpers.paths import CHECKPOINT
 from training.corpora import Utterance
 from training.evaluation.zero_shot import opensmile_baseline as opensmile_svm
@@ -46,20 +44,15 @@ def model() -> ScoredModel:
     return load_scored_model("open")
 
 
-def test_a_clip_is_heard_as_recognize_hears_it(
-    corpora: Path, model: ScoredModel
-) -> None:
+def test_a_clip_is_scored_as_recognize_does(corpora: Path, model: ScoredModel) -> None:
     result, curves = run(model, corpora, ["far"])
     found = result["corpora"]["far"]
     bundle = load_bundle("open")
-    recognizer = OnnxRecognizer(bundle)
+    loaded = Model(bundle)
     right = []
     for path in sorted((corpora / "far").glob("*.flac")):
         if path.stem[5] in EMOTIONS:
-            summary = summarize(read_chunks(path), recognizer, bundle, PipelineConfig())
-            scores = summary.whole_scores(bundle.clip_temperature)
-            assert scores is not None
-            said = bundle.labels[int(scores.argmax())]
+            said = loaded.recognize(path).label
             right.append(said == EMOTIONS[path.stem[5]])
     assert (found["n"], found["dropped"]) == (5, {"boredom": 1})
     assert found["WAR"] == pytest.approx(100 * np.mean(right))
@@ -86,7 +79,7 @@ def test_a_checkpoint_says_the_same_as_its_bundle(
         assert ours["corpora"]["far"][key] == theirs["corpora"]["far"][key]
 
 
-def test_what_the_model_was_trained_on_is_not_unseen(
+def test_what_the_model_was_trained_on_is_not_zero_shot(
     corpora: Path, model: ScoredModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="emodb: the model was trained on it"):

@@ -28,6 +28,7 @@ from training.corpora import Utterance, load_corpora
 from training.corpora.counts import PUBLISHED
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
+from training.engine.result_store import locked
 from training.evaluation.clip_steps import TorchRecognizer, run_clips
 from training.paper.emobox_joint import run
 from training.paper.emobox_joint.clip_decision import clip_logits, decide, ungated
@@ -35,8 +36,9 @@ from training.paper.emobox_joint.folds import JointFold, classes, joint_folds
 from training.protocols import PAPER_TABLES
 from training.protocols.single import EMOBOX_FOLDS, emobox_folds
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.report import build
+from training.recipe.train import TrainOptions
 from training.report.load import load_runs
+from training.report.page import build
 
 CONFIGS = ROOT / "training/configs"
 RUN = importlib.import_module("training.paper.emobox_joint.run")
@@ -76,7 +78,7 @@ def one_thread() -> Iterator[None]:
 def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """The utterances of the minute as three corpora of fewer and fewer classes.
 
-    In casia one clip more, in which nobody speaks.
+    In casia one clip more, without speech.
     """
     samples, rate = soundfile.read(data / "emodb_minute.flac", dtype="float32")
     with (data / "emodb_minute.csv").open(newline="") as file:
@@ -139,10 +141,15 @@ class Trainer:
         monkeypatch.setattr(RUN, "train", self)
 
     def __call__(
-        self, utterances: Sequence[Utterance], config: TrainConfig, out: Path, **k: Any
+        self,
+        utterances: Sequence[Utterance],
+        config: TrainConfig,
+        out: Path,
+        options: TrainOptions,
+        **more: Any,
     ) -> Path:
         self.heard[out.name] = {u.name for u in utterances}
-        path: Path = self._train(utterances, config, out, **k)
+        path: Path = self._train(utterances, config, out, options, **more)
         return path
 
 
@@ -159,11 +166,9 @@ def compute(
         config,
         Path("out"),
         results,
-        device="cpu",
-        threads=1,
+        TrainOptions(device="cpu", threads=1, progress=False),
         only=only,
         own_epochs=own_epochs,
-        progress=False,
         say=said.append,
     )
     return said
@@ -283,7 +288,7 @@ def test_each_corpus_has_its_result_and_its_row_of_the_page(
     assert cells[1].endswith("2 of 4 folds")
     assert cells[2].startswith(f"{means[1]:.2f} (")
     assert cells[3:] == ["*not run*"] * 2
-    # It is not compared with those that heard one corpus without a word about it.
+    # It is not compared silently with those trained on one corpus.
     assert "`python -m training emobox-joint" in benchmark
     assert "*CPAC, all corpora in one*" in text[: text.index("## In short")]
 
@@ -312,7 +317,7 @@ def test_a_finished_fold_is_read_and_half_of_one_goes_on(
 def test_a_fold_that_another_process_is_at_is_passed_over(
     utterances: list[Utterance], config: TrainConfig
 ) -> None:
-    with RUN.locked(Path("out/fold-3"), wait=False):
+    with locked(Path("out/fold-3"), wait=False):
         assert compute(utterances, config, only=3) == [
             "fold-3: another process is at it"
         ]
@@ -376,7 +381,7 @@ def network(config: TrainConfig) -> Cpac:
     return Cpac(config.model).eval()
 
 
-def test_a_clip_without_speech_is_heard_whole(
+def test_a_clip_without_speech_is_scored_whole(
     utterances: list[Utterance],
     config: TrainConfig,
     network: Cpac,

@@ -85,7 +85,9 @@ def test_without_augmentation_windows_are_stretches_of_the_clip(
         assert min(lengths) < 0.06
 
 
-def test_features_of_kept_spectra_are_those_of_the_front_end(clip: FloatArray) -> None:
+def test_features_of_cached_spectra_are_those_of_the_front_end(
+    clip: FloatArray,
+) -> None:
     mel, pitch = mel_and_pitch(clip)
     raw = FrontEndConfig(normalise=NormaliseConfig(kind="fixed"), pitch=PitchConfig())
     frames = frames_of(clip, raw)

@@ -15,12 +15,12 @@ from PIL import Image
 from ser_stream.errors import SourceError
 from tests.helpers.paths import ROOT
 from training.evaluation.bootstrap import N_BOOTSTRAP
-from training.report import build
 from training.report.cells import N_FOLDS, Cells
-from training.report.confusion_figure import percent_matrix
 from training.report.load import Scored, load_runs
+from training.report.page import build
 from training.report.published import RERUN, Published
-from training.report.significance import counts_of, gain, interval
+from training.report.score_figures import percent_matrix
+from training.report.significance import counts_of, gain
 
 PROTOCOLS = ROOT / "training/protocols"
 PUBLISHED = PROTOCOLS / "paper_tables.csv"
@@ -238,7 +238,7 @@ def test_seeds_are_pooled_but_not_half_a_seed_with_a_whole_one(tmp_path: Path) -
         "paper-10fold", "algorithm-1", "emodb", "last"
     )
     assert cell is not None
-    assert cell.seeds == [98, 99]
+    assert cell.extent()["seeds"] == [98, 99]
     assert cell.mean("WAR") == pytest.approx(87.5)
     assert cell.complete
 
@@ -254,7 +254,8 @@ def test_the_interval_is_that_of_drawing_speakers_clip_by_clip() -> None:
         drawn = np.concatenate([rows[i] for i in rng.integers(7, size=7)])
         recalls = [np.mean(p[drawn][t[drawn] == c] == c) for c in range(3)]
         draws.append(100 * np.mean(recalls))
-    found = interval([scored(truth, predicted, speakers, ["a", "b", "c"])], "UAR")
+    folds = [scored(truth, predicted, speakers, ["a", "b", "c"])]
+    found = counts_of(folds).interval("UAR")
     assert found is not None
     assert (found.low, found.high) == pytest.approx(np.percentile(draws, [2.5, 97.5]))
 
@@ -560,6 +561,18 @@ def test_foreign_json_is_named(tmp_path: Path, where: str) -> None:
     with pytest.raises(SourceError, match=r"results lie in PROTOCOL/") as raised:
         page(tmp_path / "results")
     assert str(path) in str(raised.value)
+
+
+def test_results_of_other_commands_are_left_alone(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write(results, "emobox/cpac-as-written/casia/fold-1")
+    for name in (
+        "adapt-eval/gains/casia-emodb-seed-98-half-1.json",
+        "unseen/mine.json",
+    ):
+        (results / name).parent.mkdir(parents=True)
+        (results / name).write_text("{}", encoding="utf-8")
+    assert len(load_runs(results)) == 1
 
 
 def test_half_a_file_is_named(tmp_path: Path) -> None:

@@ -19,17 +19,15 @@ from ser_stream.adaptation.reservoir import LEAST_WINDOWS
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.versions.store import Store, adaptation_folder
 from ser_stream.errors import SerStreamError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import Chunk, FloatArray, SpeechWindow
 from training.corpora import Utterance, load_corpora
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.conversation import looped, talk
 from training.evaluation.adaptation.gains import halves
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.settings import AdaptEvalConfig
-from training.evaluation.record import runtime_config
 
 CORPUS = "savee"
 SEED = 98
@@ -42,16 +40,16 @@ says that nothing has changed, so that the gate lets it pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collapse:
+class Collapse(Experiment[AdaptEvalConfig]):
     """Every class once, by an honest worker and by a lying one."""
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return "attacks/collapse"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         del settings
         return {
             "attack": "collapse",
@@ -61,8 +59,8 @@ class Collapse:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         clips = halves(load_corpora(settings.corpora, [CORPUS]), CORPUS, 1)[0]
         folder = settings.out / self.name
         bundle = load_bundle(DEFAULT_MODEL)
@@ -71,7 +69,7 @@ class Collapse:
             for which, label in enumerate(bundle.labels):
                 found = one_collapse(bundle, which, word, clips, folder)
                 steps.append({"what": f"{word}, {label}", **found})
-                say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
+                progress.say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
         return {
             "attack": "collapse",
             "about": (
@@ -138,7 +136,7 @@ class _Room:
             live=False,
             runner=runner,
         )
-        self._pipeline = self._made(store.base)
+        self._pipeline = Model(store.base).pipeline(self._take)
         self._adapter.start()
 
     def hear(self, pieces: Iterable[FloatArray], until: str) -> None:
@@ -155,11 +153,6 @@ class _Room:
     def close(self) -> None:
         self._adapter.close()
 
-    def _made(self, bundle: Bundle) -> Pipeline:
-        return Pipeline(
-            OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), self._take
-        )
-
     def _take(self, window: SpeechWindow) -> None:
         self.windows_since += 1
         self._adapter.hear(window)
@@ -167,7 +160,7 @@ class _Room:
     def _swap(self) -> None:
         while not self._asked.empty():
             bundle, done = self._asked.get()
-            following = self._made(bundle)
+            following = Model(bundle).pipeline(self._take)
             following.take_over_from(self._pipeline)
             self._pipeline = following
             done.set()

@@ -4,15 +4,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 from training.corpora import Utterance
 from training.evaluation.calibration import Calibration
-from training.evaluation.clip_steps import OnnxRecorder, run_clips
+from training.evaluation.clip_steps import run_clips
 
 N_CLIPS = 30
 
 
 def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utterance]:
-    """Of the speaker who has the most of them, the surest errors first.
+    """Those of the speaker who has most, the surest errors first.
 
     Args:
         clips: of several speakers, all of the bundle's labels.
@@ -23,7 +24,7 @@ def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utteran
     """
     calibration = Calibration(bundle.temperatures, bundle.clip_temperature)
     wrong: dict[str, list[tuple[float, Utterance]]] = defaultdict(list)
-    said = run_clips(OnnxRecorder(bundle), bundle.front_end, clips)
+    said = run_clips(OnnxRecognizer(bundle), bundle.front_end, clips)
     for clip, heard in zip(clips, said, strict=True):
         scores = calibration.whole(heard)
         if scores is not None and int(scores.argmax()) != heard.truth:

@@ -1,4 +1,4 @@
-"""Clips -> one recording, as people talk: by turns, with pauses between utterances."""
+"""Clips -> one recording of a conversation: turns, and pauses between utterances."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from training.corpora.utterance import read_samples
 from training.evaluation.streaming.synthetic_noise import coloured
 
 PAUSE_S = 1.0
-"""After each clip; the gate bridges up to 0.6 s."""
+"""After each clip; the speech gate bridges up to 0.6 s."""
 TURN = 10
 """Clips that one person says before another may."""
 ROOM_DBFS = -70.0
@@ -54,7 +54,7 @@ def with_pause(clip: Utterance) -> FloatArray:
 
 
 class Room:
-    """The faint noise of one room, under all that is heard in it."""
+    """The faint noise of one room, under all that is said in it."""
 
     def __init__(self, seed: int, dbfs: float = ROOM_DBFS) -> None:
         rng = np.random.default_rng([seed, 7])

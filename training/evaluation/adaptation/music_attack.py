@@ -1,4 +1,4 @@
-"""Sounds for attacks: a room without anybody, and music with a voice-like lead."""
+"""Sounds for attacks: an empty room, and music with a voice-like lead."""
 
 from collections.abc import Callable, Iterator
 

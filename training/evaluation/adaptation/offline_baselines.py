@@ -1,7 +1,7 @@
-"""What could be had from the same speech at once, offline, by nobody's leave.
+"""What could be had from the same speech at once, offline, without acceptance.
 
-The yardsticks beside the daemon: same network, same pack, the same half of the
-speakers; all windows rather than a reservoir, no gate, one go.
+The baselines beside the daemon: same network, same pack, the same half of the
+speakers; all windows rather than a reservoir, no acceptance test, one go.
 """
 
 import shutil
@@ -18,13 +18,11 @@ from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
 from ser_stream.adaptation.child.statistics import with_statistics_of
 from ser_stream.adaptation.child.windows import read_windows
 from ser_stream.adaptation.pack import SOURCE
+from ser_stream.model import Model
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle, load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, SpeechWindow
+from ser_stream.pipeline.values import SAMPLE_RATE, SpeechWindow
 from training.evaluation.adaptation.source_bundle import Prepared
-from training.evaluation.record import runtime_config
 
 OFFLINE = RoundConfig(steps=300)
 """As a round of the daemon, with three times its steps."""
@@ -35,19 +33,13 @@ Method = Callable[[Prepared, Sequence[SpeechWindow], int], tuple[Cpac, dict[str,
 def heard_windows(recording: Path, bundle: Bundle) -> list[SpeechWindow]:
     """All windows that a listener of the unadapted pipeline is handed."""
     found: list[SpeechWindow] = []
-    pipeline = Pipeline(
-        OnnxRecognizer(bundle), bundle.front_end, runtime_config(bundle), found.append
-    )
-    start = 0
-    for samples in soundfile.blocks(recording, 60 * SAMPLE_RATE, dtype="float32"):
-        pipeline.feed(Chunk(start, samples))
-        start += len(samples)
-    pipeline.flush()
+    blocks = soundfile.blocks(recording, 60 * SAMPLE_RATE, dtype="float32")
+    Model(bundle).record(blocks, found.append)
     return found
 
 
 def written(network: Cpac, begun: Prepared, folder: Path, method: str) -> Bundle:
-    """A network as a bundle: in the same graphs, so it is heard as the daemon's is."""
+    """A network as a bundle: in the same graphs, so it is scored as the daemon's is."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_graphs(begun.bundle.folder, begun.network(), network, folder)

@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from training.engine.plotting import panels, save
-from training.evaluation.adaptation.result_file import Result
+from training.engine.result_store import Result
 from training.evaluation.adaptation.summary import METHODS
 from training.evaluation.bootstrap import Counts
 from training.protocols.names import place_name
 
 STYLES = {
-    "adapt": ("the daemon", "o", "#1f77b4"),
-    "caam": ("offline CAAM", "s", "#2a8f4f"),
-    "adabn": ("AdaBN", "^", "#e07b00"),
+    "adapt": ("o", "#1f77b4"),
+    "caam": ("s", "#2a8f4f"),
+    "adabn": ("^", "#e07b00"),
 }
 STEP = 0.2
 """Between the methods of a pair, of the distance between pairs."""
@@ -27,8 +27,8 @@ def draw_gains(summary: Result, path: Path) -> Path:
     rows = [(place_name(p), found) for p, found in summary["pairs"].items()]
     rows.append(("mean", summary))
     figure, ((axes,),) = panels(1, 1, 5.5, 1.2 + 0.45 * len(rows))
-    for i, method in enumerate(METHODS):
-        label, marker, colour = STYLES[method]
+    for i, (method, label) in enumerate(METHODS.items()):
+        marker, colour = STYLES[method]
         for y, (_, found) in enumerate(rows):
             if method not in found:
                 continue

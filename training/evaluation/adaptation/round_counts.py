@@ -11,7 +11,7 @@ def verdicts(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """How many rounds there were of each kind.
 
     A round that led to nothing because its worker crashed, was killed or had too little
-    to learn from is stored as rejected, but no gate has judged it: `failed`.
+    to learn from is stored as rejected, but was never measured: `failed`.
     """
     counts = Counter(
         "failed"

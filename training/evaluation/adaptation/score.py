@@ -9,16 +9,14 @@ import numpy as np
 
 from ser_stream.adaptation.child.evidence import hear
 from ser_stream.adaptation.child.windows import LabelledWindows
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.recording import whole_scores
 from ser_stream.pipeline.values import Chunk
 from training.corpora import Utterance
 from training.evaluation.adaptation.conversation import Room, with_pause
-from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws
-from training.evaluation.calibration import Calibration
-from training.evaluation.clip_steps import ClipSteps, OnnxRecorder
-from training.evaluation.record import runtime_config
+from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws, rounded
 
 NONE = -1
 """The prediction where the gate hears no speech: always wrong."""
@@ -36,28 +34,19 @@ def predictions(bundle: Bundle, clips: Sequence[Utterance]) -> list[int]:
     A daemon that has been running knows the level of a voice, and so does what it
     adapts to; clips heard cold, each by itself, would be another matter.
     """
-    recorder, found = OnnxRecorder(bundle), dict[Path, int]()
-    calibration = Calibration(bundle.temperatures, bundle.clip_temperature)
+    model, found = Model(bundle), dict[Path, int]()
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)
     for clip in clips:
         by_speaker[f"{clip.corpus}/{clip.speaker}"].append(clip)
     for said in by_speaker.values():
         room, start = Room(SEED), 0
-        pipeline = Pipeline(recorder, bundle.front_end, runtime_config(bundle))
+        pipeline = model.pipeline()
         for clip in [said[-1], *said]:
             samples = room.heard(with_pause(clip), start)
             # The pause ends the window, so these steps are of this clip alone.
-            recorder.steps = []
-            pipeline.feed(Chunk(start, samples))
+            steps = pipeline.feed(Chunk(start, samples))
             start += len(samples)
-            steps = ClipSteps(
-                clip.name,
-                clip.speaker,
-                bundle.labels.index(clip.emotion),
-                [n for n, _ in recorder.steps],
-                [logits.tolist() for _, logits in recorder.steps],
-            )
-            scores = calibration.whole(steps)
+            scores = whole_scores(steps, bundle.clip_temperature)
             found[clip.path] = NONE if scores is None else int(scores.argmax())
     return [found[clip.path] for clip in clips]
 
@@ -120,9 +109,7 @@ def compared(
         "UAR_before": round(was.value("UAR"), 2),
         "UAR_after": round(now.value("UAR"), 2),
         "gain": round(now.value("UAR") - was.value("UAR"), 2),
-        "gain_interval": (
-            None if found is None else [round(found.low, 2), round(found.high, 2)]
-        ),
+        "gain_interval": rounded(found),
     }
 
 

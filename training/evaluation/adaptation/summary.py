@@ -1,18 +1,19 @@
 """All finished cells -> the figures that are claimed: `summary.json`."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from training.evaluation.adaptation.result_file import Result, read_all
+from training.engine.result_store import Result
+from training.evaluation.adaptation.result_file import read_all
 from training.evaluation.adaptation.score import change
 from training.evaluation.adaptation.settings import CORPORA, PAIRS
-from training.evaluation.bootstrap import Counts, Draws, of_draws
+from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded
 
-METHODS = ("adapt", "caam", "adabn")
+METHODS = {"adapt": "the daemon", "caam": "offline CAAM", "adabn": "AdaBN"}
+"""And what they are called."""
 MOST_CPU_S = 180.0
 MOST_RSS_MB = 700.0
 """What a round may cost."""
@@ -50,64 +51,78 @@ def summarise(folder: Path) -> Result:
 
 def gains(cells: Sequence[Result]) -> Result:
     """UAR gain on people never heard, by pair and of all, by method."""
-    by_pair: dict[str, list[Result]] = defaultdict(list)
-    for cell in cells:
-        protocol = cell["protocol"]
-        by_pair[f"{protocol['source']}-{protocol['target']}"].append(cell)
+    clips = pd.concat([_clips(cell) for cell in cells])
+    n_classes = len(cells[0]["labels"])
     pairs: dict[str, Result] = {}
-    draws: dict[str, dict[str, Draws]] = defaultdict(dict)
-    for pair in sorted(by_pair, key=PAIRS.index):
-        runs = _runs(by_pair[pair])
+    draws: dict[str, dict[str, Draws]] = {method: {} for method in METHODS}
+    for pair in PAIRS:
+        of = clips[clips["pair"] == pair]
+        if of.empty:
+            continue
+        halves = of.groupby("seed")["half"].nunique()
         pairs[pair] = {
-            "seeds": sorted(runs),
-            "complete": all(len(halves) == 2 for halves in runs.values()),
+            "seeds": halves.index.to_list(),
+            "complete": bool((halves == 2).all()),
         }
         # Corpora of as many speakers must not draw alike, nor pairs of one target
         # differently.
         seed = CORPORA.index(pair.split("-")[1])
         for method in METHODS:
-            if not all(method in c["target"]["predicted"] for c in by_pair[pair]):
+            if method not in of or of[method].isna().any():
                 continue
-            before = [_counts(halves, "before") for halves in runs.values()]
-            after = [_counts(halves, method) for halves in runs.values()]
+            before, after = (
+                [
+                    # Of the clips of all halves that are there: each clip once.
+                    Counts.of(run["truth"], run[said], run["speaker"], n_classes)
+                    for _, run in of.groupby("seed")
+                ]
+                for said in ("before", method)
+            )
             draws[method][pair] = change(before, after, seed)
+            was, now = (
+                round(float(np.mean([run.value("UAR") for run in runs])), 2)
+                for runs in (before, after)
+            )
+            n = len(before[0].speakers)
             pairs[pair][method] = {
-                "n": int(sum(run.total.sum() for run in before)),
-                "n_speakers": len(before[0].speakers),
-                "UAR_before": _mean(run.value("UAR") for run in before),
-                "UAR_after": _mean(run.value("UAR") for run in after),
-                **_with_interval(
-                    _mean(run.value("UAR") for run in after)
-                    - _mean(run.value("UAR") for run in before),
-                    draws[method][pair],
-                    len(before[0].speakers),
-                ),
+                "n": len(of),
+                "n_speakers": n,
+                "UAR_before": was,
+                "UAR_after": now,
+                **_with_interval(now - was, draws[method][pair], n),
             }
     result: Result = {"pairs": pairs}
-    for method in METHODS:
-        of_pairs = [pairs[p][method]["gain"] for p in pairs if method in pairs[p]]
+    for method, of_pairs in draws.items():
         if of_pairs:
+            found = [pairs[pair][method] for pair in of_pairs]
             result[method] = {
-                "pairs": len(of_pairs),
+                "pairs": len(found),
                 **_with_interval(
-                    float(np.mean(of_pairs)),
-                    np.mean(list(draws[method].values()), axis=0),
-                    sum(pairs[p][method]["n_speakers"] for p in draws[method]),
+                    float(np.mean([one["gain"] for one in found])),
+                    np.mean(list(of_pairs.values()), axis=0),
+                    sum(one["n_speakers"] for one in found),
                 ),
             }
     result["mean_gain"] = result["adapt"]["gain"]
     result["mean_gain_interval"] = result["adapt"]["gain_interval"]
-    lows = [
-        pairs[p]["adapt"]["gain_interval"][0]
-        for p in pairs
-        if pairs[p].get("adapt", {}).get("gain_interval")
-    ]
-    result["lowest_bound_of_a_pair"] = min(lows, default=None)
+    bounds = [pairs[pair]["adapt"]["gain_interval"] for pair in draws["adapt"]]
+    result["lowest_bound_of_a_pair"] = min((b[0] for b in bounds if b), default=None)
     if "caam" in result and (result["caam"]["gain_interval"] or [0])[0] > 0:
         # A share of what may be nothing would say nothing.
         share = result["mean_gain"] / result["caam"]["gain"]
         result["share_of_caam"] = round(share, 2)
     return result
+
+
+def _clips(cell: Result) -> pd.DataFrame:
+    """A row for each clip that was scored: speaker, class, the class by each method."""
+    protocol, target = cell["protocol"], cell["target"]
+    said = {key: target[key] for key in ("truth", "speaker")} | target["predicted"]
+    return pd.DataFrame(said).assign(
+        pair=f"{protocol['source']}-{protocol['target']}",
+        seed=protocol["seed"],
+        half=protocol["half"],
+    )
 
 
 def source_loss(cells: Sequence[Result]) -> Result:
@@ -116,37 +131,35 @@ def source_loss(cells: Sequence[Result]) -> Result:
     Each source network has one or two such speakers: there is no interval over
     speakers of a cell, so the spread over cells is shown.
     """
-    losses: dict[str, list[float]] = defaultdict(list)
-    for cell in cells:
-        for method, found in cell["source"]["methods"].items():
-            losses[method].append(-found["gain"])
+    gains = pd.DataFrame(
+        [
+            {method: found["gain"] for method, found in c["source"]["methods"].items()}
+            for c in cells
+        ]
+    )
     return {
         method: {
-            "cells": len(of_cells),
-            "mean_loss": round(float(np.mean(of_cells)), 2),
-            "standard_error": (
-                round(float(np.std(of_cells, ddof=1) / np.sqrt(len(of_cells))), 2)
-                if len(of_cells) > 1
-                else None
-            ),
-            "worst_loss": round(max(of_cells), 2),
+            "cells": int(of.count()),
+            "mean_loss": round(float(of.mean()), 2),
+            "standard_error": round(float(of.sem()), 2) if of.count() > 1 else None,
+            "worst_loss": round(float(of.max()), 2),
         }
-        for method, of_cells in losses.items()
+        for method, of in (-gains).items()
     }
 
 
 def cost(cells: Iterable[Result]) -> Result:
     """What rounds cost, whatever became of them."""
     evidence = [entry["evidence"] for cell in cells for entry in cell.get("rounds", ())]
+    keys = {"cpu_s": MOST_CPU_S, "peak_rss_mb": MOST_RSS_MB}
     result: Result = {"rounds": len(evidence)}
-    for key, most in (("cpu_s", MOST_CPU_S), ("peak_rss_mb", MOST_RSS_MB)):
-        values = [float(e[key]) for e in evidence if e.get(key) is not None]
-        if values:
+    for key, values in pd.DataFrame(evidence, columns=list(keys)).items():
+        if values.count():
             result[key] = {
-                "median": round(float(np.median(values)), 1),
-                "most": round(max(values), 1),
-                "allowed": most,
-                "n": len(values),
+                "median": round(float(values.median()), 1),
+                "most": round(float(values.max()), 1),
+                "allowed": keys[key],
+                "n": int(values.count()),
             }
     return result
 
@@ -166,36 +179,6 @@ def latency(live: Iterable[Result]) -> Result:
     }
 
 
-def _runs(cells: Sequence[Result]) -> dict[int, list[Result]]:
-    runs: dict[int, list[Result]] = defaultdict(list)
-    for cell in cells:
-        runs[cell["protocol"]["seed"]].append(cell)
-    return dict(sorted(runs.items()))
-
-
-def _counts(halves: Sequence[Result], method: str) -> Counts:
-    """Of the clips of all halves that are there: each clip once."""
-
-    def every(part: Callable[[Result], Sequence[Any]]) -> list[Any]:
-        return [value for half in halves for value in part(half["target"])]
-
-    return Counts.of(
-        every(lambda target: target["truth"]),
-        every(lambda target: target["predicted"][method]),
-        every(lambda target: target["speaker"]),
-        len(halves[0]["labels"]),
-    )
-
-
-def _mean(values: Iterable[float]) -> float:
-    return round(float(np.mean(list(values))), 2)
-
-
 def _with_interval(gain: float, draws: Draws, n_speakers: int) -> Result:
-    found = of_draws(draws, n_speakers)
-    return {
-        "gain": round(gain, 2),
-        "gain_interval": (
-            None if found is None else [round(found.low, 2), round(found.high, 2)]
-        ),
-    }
+    bounds = rounded(of_draws(draws, n_speakers))
+    return {"gain": round(gain, 2), "gain_interval": bounds}

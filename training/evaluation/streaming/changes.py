@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.pipeline.recording import Recording, Told
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase
 from ser_stream.tuning.figures import flips, last_of
 from ser_stream.tuning.replay import NONE
 from ser_stream.tuning.streams import Segment, Stream
-from training.evaluation.record import Recording, Told, active_labels
 from training.evaluation.streaming.intervals import finite, over_speakers
 
 
@@ -36,13 +36,13 @@ class Counted:
     speaker: str
     step_s: float
     speech: int
-    """Steps at which the gate was open."""
+    """Steps at which the speech gate was open."""
     active: int
     """Of these, steps with an emotion going on."""
     right: int
     """Of these, steps with the right one."""
     spoken: int
-    """Steps that fall due within an utterance, heard or not."""
+    """Steps that fall due within an utterance, speech or not."""
     spoken_active: int
     """Of these, steps with an emotion going on."""
     flips: int
@@ -55,7 +55,7 @@ def delays(told: Sequence[Told], segments: Sequence[Segment]) -> list[Delay]:
     """The delay of every change: of every segment but the first.
 
     A change is told by the first `start` of an emotion with the new label before the
-    next change. An emotion that was already going on tells nobody of a change, though
+    next change. An emotion that was already going on does not tell a change, though
     its label be the new one: it was wrong until then.
     """
     result = []
@@ -86,7 +86,7 @@ def count(
         segments: as `Joined` has them, end to end.
         utterances: the voiced parts.
         labels: of the model.
-        speaker: who speaks.
+        speaker: the one speaker of it.
     """
     stream = Stream(recording.predictions, segments, speaker)
     index = {label: i for i, label in enumerate(labels)}
@@ -129,6 +129,21 @@ def count(
         flips_with_returns=n_with_returns,
         delays=delays(recording.told, segments),
     )
+
+
+def active_labels(recording: Recording) -> list[str | None]:
+    """The emotion that a subscriber knows of after each prediction; None without."""
+    result: list[str | None] = []
+    told = iter(recording.told)
+    following = next(told, None)
+    active: str | None = None
+    for prediction in recording.predictions:
+        while following is not None and following.at <= prediction.end:
+            ended = following.event.phase is Phase.END
+            active = None if ended else following.event.label
+            following = next(told, None)
+        result.append(active)
+    return result
 
 
 def summarize(streams: Sequence[Counted]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""One group of people -> the sections of the benchmark that are about them."""
+"""One group of speakers -> the sections of the benchmark that are about them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.recording import record
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
-from training.evaluation.record import record, runtime_config
 from training.evaluation.streaming.calibration import calibration
 from training.evaluation.streaming.changes import Counted, count, summarize
 from training.evaluation.streaming.clips import ClipResult, speech_steps
@@ -57,7 +58,7 @@ class Benched:
 
     @cached_property
     def clean(self) -> list[ClipResult]:
-        """Every clip as it is, heard once for all sections."""
+        """Every clip as it is, run once for all sections."""
         return self._hear("clean", lambda samples, _: samples)
 
     @property

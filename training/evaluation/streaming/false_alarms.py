@@ -1,4 +1,4 @@
-"""M7: emotions that begin where nobody speaks."""
+"""M7: emotions that begin without speech."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase, SpeechState
-from training.evaluation.record import Recording, record, runtime_config
 from training.evaluation.streaming.intervals import poisson_interval, poisson_upper
 from training.evaluation.streaming.noises import Noise
 from training.evaluation.streaming.nonspeech import PIECE_S, Piece
@@ -31,7 +31,7 @@ class Alarms:
     starts: int
     """`emotion` events of phase `start`."""
     speech_s: float
-    """How long the gate was open."""
+    """How long the speech gate was open."""
     finite: bool
     """Whether every score was a number."""
 
@@ -43,9 +43,9 @@ def n_pieces(hours: float) -> int:
 
 def hear(pieces: Iterable[Piece], bundle: Bundle) -> Iterator[tuple[Piece, Recording]]:
     """Run each piece through a fresh pipeline; one is in memory at a time."""
-    recognizer, config = OnnxRecognizer(bundle), runtime_config(bundle)
+    model = Model(bundle)
     for piece in pieces:
-        yield piece, record(piece.make(), recognizer, bundle.front_end, config)
+        yield piece, model.record(piece.make())
 
 
 def alarms(piece: Piece, recording: Recording) -> Alarms:

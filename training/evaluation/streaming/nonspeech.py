@@ -1,4 +1,4 @@
-"""Hours without a voice: what is heard in each minute of them."""
+"""Hours without a voice: which sounds fill each minute of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from training.evaluation.streaming.synthetic_noise import (
 
 GAINS_DB = (-20, -10, 0, 10, 20)
 PIECE_S = 60
-"""Each piece is a stream of its own: beginnings are where a gate is fooled easiest."""
+"""Each piece is a stream of its own: a speech gate errs most easily at beginnings."""
 SYNTHETIC_DBFS = -20.0
 """Level of what was never recorded, before the gain."""
 SHARES = ("one recording", "two recordings") * 2 + ("synthetic",)
@@ -64,7 +64,7 @@ def pieces(recordings: Sequence[Noise], n: int, seed: int) -> Iterator[Piece]:
 
 
 def voices(recordings: Sequence[Noise], seed: int) -> Iterator[Piece]:
-    """A minute at each gain of recordings in which a voice is heard, but no speech."""
+    """A minute at each gain of recordings with a voice, but no speech."""
     for i, (noise, gain_db) in enumerate(product(recordings, GAINS_DB)):
         make = _maker(noise.excerpt, gain_db, [seed, 1, i])
         yield Piece("with a voice", noise.name, gain_db, make)

@@ -1,4 +1,4 @@
-"""Recorded streams as a file, so that thresholds can be searched without hearing again.
+"""Recorded streams as a file, to search thresholds without running the model again.
 
 JSON lines, one a stream: `{"group", "speaker", "segments": [[start, end, label]],
 "predictions": [[start, end, level_dbfs, columns, scores or null]]}`, samples at 16 kHz.
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from ser_stream.atomic_file import replacing
+from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.smoothing import UNCERTAIN
 from ser_stream.pipeline.values import Prediction, SpeechState
 from ser_stream.tuning.streams import Segment, Stream
-from training.evaluation.record import Recording
 
 
 def line(
@@ -54,7 +54,7 @@ def read_streams(path: Path, labels: Sequence[str], uncertain: float) -> list[St
 
     Args:
         path: written by `stream-eval`.
-        labels: of the model that was heard.
+        labels: of the model that was run.
         uncertain: threshold under which a step is labelled so.
     """
     streams = []

@@ -16,7 +16,7 @@ from training.evaluation.streaming.voice_activity import voiced_extent, voiced_l
 UTTERANCES = (2, 4)
 """Of one emotion, said in a row: from so many to so many."""
 PAUSE_S = (0.3, 1.5)
-"""Between utterances, of the same emotion or not. The gate bridges up to 0.6 s."""
+"""Between utterances, of the same emotion or not. The VAD bridges up to 0.6 s."""
 ROOM_DB = (35.0, 50.0)
 """How far the noise of the room lies below the voice; all through the stream."""
 MAX_SEGMENTS = 8
@@ -37,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joined:
-    """A stream, and who is right about it."""
+    """A stream, and its true segments."""
 
     samples: FloatArray
     segments: list[Segment]

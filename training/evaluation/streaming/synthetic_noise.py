@@ -1,6 +1,6 @@
 """Sounds that no microphone recorded: noise of all colours, hum, taps, sweeps.
 
-Not the augmentation's own: what judges must not change with what is judged.
+Not the augmentation's own: a test must not change with what it tests.
 """
 
 from collections.abc import Callable

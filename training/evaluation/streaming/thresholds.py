@@ -1,4 +1,4 @@
-"""The thresholds that a bundle ships: chosen on streams of speakers it did not hear."""
+"""The thresholds that a bundle ships: chosen on streams of held-out speakers."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.recording import record
 from ser_stream.tuning.search import Found, Grid, Rule, search
 from ser_stream.tuning.streams import Stream
-from training.evaluation.record import record, runtime_config
 from training.evaluation.streaming.streams import join, plans
 from training.evaluation.streaming.unseen_speakers import unseen_speakers
 
@@ -31,7 +32,7 @@ class Question:
 
 
 def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str, Any]:
-    """Search on streams of held-out speakers, each judged by who did not hear them.
+    """Search on streams of held-out speakers, each scored by the fold without them.
 
     Returns:
         `thresholds`, `protocol` and the figures, as `python -m export --thresholds`

@@ -10,11 +10,11 @@ from training.evaluation.streaming.clips import NONE, ClipResult, bounds, counts
 
 EARLY_S, LATE_S = 1.0, 3.0
 CURVE_S = tuple(round(0.2 * i, 1) for i in range(1, 21))
-"""Seconds of speech heard at which the curve is read."""
+"""Seconds of speech at which the curve is read."""
 
 
 def early(clips: Sequence[ClipResult], n_classes: int) -> dict[str, Any]:
-    """UAR at 1 s over UAR at 3 s of speech heard, each above chance; and the curve.
+    """UAR at 1 s over UAR at 3 s of speech, each above chance; and the curve.
 
     All clips count at every time: one that is over keeps its last prediction, one that
     has none as yet is wrong. `long` is the same of the clips with 3 s of speech.

@@ -5,36 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ser_stream.errors import ConfigError, ModelError
-from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle, file_hash
-from ser_stream.pipeline.recognizer import OnnxRecognizer, Recognizer, softmax
-from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.recognizer import OnnxRecognizer, Recognizer
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
-from training.evaluation.calibration import Calibration, fit_calibration
+from training.evaluation.calibration import fit_calibration
 from training.evaluation.clip_steps import ClipSteps, TorchRecognizer
 from training.evaluation.crossval import scored_corpora
 from training.recipe.model import build_model
-
-
-class CalibratedRecognizer(TorchRecognizer):
-    """A network in the pipeline's recogniser seat, with a bundle's kind of scores."""
-
-    def __init__(
-        self, model: Cpac, labels: tuple[str, ...], calibration: Calibration
-    ) -> None:
-        super().__init__(model, labels)
-        self._temperatures = calibration.temperatures
-
-    def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`."""
-        super().scores(columns)
-        n, logits = self.steps.pop()
-        temperature = self._temperatures[min(n, len(self._temperatures)) - 1]
-        return softmax(logits / np.float32(temperature))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -172,9 +151,9 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
                 "give the bundle's own cross-validation"
             )
         others = [c for j, clips in enumerate(steps) if j != i for c in clips]
-        calibration = fit_calibration(others)
+        calibration = fit_calibration(others, bundle.max_columns)
         judge = CalibratedNetwork(
-            CalibratedRecognizer(model, config.labels, calibration),
+            TorchRecognizer(model, config.labels, calibration.temperatures),
             calibration.clip_temperature,
         )
         # A corpus that knows some classes only is in training in every fold.

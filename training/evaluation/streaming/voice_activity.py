@@ -1,4 +1,4 @@
-"""Where in a clip the voice is, and how loud: without any detector that is judged."""
+"""Where in a clip the voice is, and how loud: without the detector under test."""
 
 import numpy as np
 

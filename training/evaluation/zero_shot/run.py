@@ -1,4 +1,4 @@
-"""Zero-shot metrics of a model on corpora that it never heard."""
+"""Zero-shot metrics of a model: on corpora that are not in its training."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

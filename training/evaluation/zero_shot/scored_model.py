@@ -9,11 +9,13 @@ from typing import Any
 
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.engine.checkpoint import load_checkpoint
 from training.evaluation.calibration import Calibration
-from training.evaluation.clip_steps import OnnxRecorder, TorchRecognizer
+from training.evaluation.clip_steps import LogitRecognizer, TorchRecognizer
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model
 
@@ -22,7 +24,7 @@ from training.recipe.model import build_model
 class ScoredModel:
     """What is measured."""
 
-    recognizer: TorchRecognizer | OnnxRecorder
+    recognizer: LogitRecognizer
     front_end: FrontEndConfig
     calibration: Calibration
     uncertain: float
@@ -62,15 +64,15 @@ def load_scored_model(model: str, crossval: Path | None = None) -> ScoredModel:
 def _of_bundle(model: str) -> ScoredModel:
     bundle = load_bundle(model)
     try:
-        training = bundle.manifest["training"]
+        training = read_evidence(bundle)["training"]
         corpora = _corpora(training["config"])
         speakers = frozenset(map(str, training["speakers"]))
     except (KeyError, TypeError):
         raise ModelError(
-            f"the manifest of {bundle.folder} does not say what it was trained on"
+            f"the evidence in {bundle.folder} does not say what it was trained on"
         ) from None
     return ScoredModel(
-        OnnxRecorder(bundle),
+        OnnxRecognizer(bundle),
         bundle.front_end,
         Calibration(bundle.temperatures, bundle.clip_temperature),
         bundle.thresholds.uncertain,

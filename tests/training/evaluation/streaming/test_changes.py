@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from ser_stream.pipeline.recording import Recording, Told
 from ser_stream.pipeline.values import (
     EmotionEvent,
     FloatArray,
@@ -15,9 +16,9 @@ from ser_stream.pipeline.values import (
     SpeechState,
 )
 from ser_stream.tuning.streams import Segment
-from training.evaluation.record import Recording, Told, active_labels
 from training.evaluation.streaming.changes import (
     Delay,
+    active_labels,
     count,
     delays,
     quantile,
@@ -77,7 +78,7 @@ def test_a_change_is_missed_where_the_event_comes_after_the_next_change() -> Non
     assert [d.seconds for d in delays(told, SEGMENTS)] == [math.inf, math.inf]
 
 
-def test_an_emotion_that_was_wrong_until_the_change_tells_nobody_of_it() -> None:
+def test_an_emotion_that_was_wrong_until_the_change_does_not_tell_it() -> None:
     told = [start(2.0, "sad")]
     assert delays(told, SEGMENTS[:2]) == [Delay("sad", math.inf)]
     # Unless it begins anew, as after a pause.

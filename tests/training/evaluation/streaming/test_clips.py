@@ -113,7 +113,7 @@ def test_a_clip_gets_the_same_noise_at_every_ratio(clip: FloatArray) -> None:
     assert not np.allclose(other / other.std(), added[0], atol=0.1)
 
 
-def test_noises_are_told_apart_by_whether_training_heard_them() -> None:
+def test_noises_are_told_apart_by_whether_they_are_in_training() -> None:
     silence = np.zeros(10, np.float32)
     recordings = [
         Noise("fan", silence, has_voice=False, seen=True),
@@ -132,7 +132,7 @@ def test_noises_are_told_apart_by_whether_training_heard_them() -> None:
 def test_what_a_condition_costs_is_the_difference_of_recalls() -> None:
     speakers = ("03", "08")
     clean = [heard(i, [i], [1.0], s) for s in speakers for i in range(3)]
-    # Under the condition one clip of six is taken for another, and one is not heard.
+    # Under the condition one clip of six is taken for another, and one has no speech.
     now = [*clean]
     now[0], now[4] = heard(0, [1], [1.0]), heard(1, [], [], "08")
     found = compare(clean, {"worse": now, "same": clean}, 3)
@@ -167,7 +167,7 @@ def test_scores_that_are_too_sure_have_their_excess() -> None:
     assert 0 < found["ECE_perfect"] < 0.05
 
 
-def test_calibration_counts_steps_and_clips_and_leaves_out_what_was_not_heard() -> None:
+def test_calibration_counts_steps_and_clips_and_leaves_out_silence() -> None:
     clips = [heard(0, [0, 1], [0.5, 0.7]), heard(1, [1], [0.5]), heard(2, [], [])]
     found = calibration(clips)
     assert (found["steps"]["n"], found["clips"]["n"]) == (3, 2)

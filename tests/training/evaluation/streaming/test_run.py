@@ -15,16 +15,17 @@ import soundfile
 pytest.importorskip("torch")
 
 from ser_stream.errors import ConfigError, ModelError, SerStreamError, SourceError
-from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle, manifest_hash
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.model import Model
+from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle, sealed
+from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.values import Chunk, EmotionEvent, FloatArray, Prediction
 from ser_stream.tuning.search import measure
 from tests.helpers.paths import ROOT
 from training.__main__ import main
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
-from training.evaluation.record import active_labels, record, runtime_config
 from training.evaluation.streaming import SECTIONS, StreamEvalConfig, run
+from training.evaluation.streaming.changes import active_labels
 from training.evaluation.streaming.stream_file import read_streams
 
 CHECKPOINT = ROOT / "training/recipe/checkpoints/open.pt"
@@ -73,7 +74,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def crossval(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cross-validation of two folds, both with the packaged model's weights.
 
-    The first says that it heard nobody, so it judges everybody.
+    The first says that it has no training speakers, so it scores all.
     """
     folder = tmp_path_factory.mktemp("crossval")
     saved = load_checkpoint(CHECKPOINT)
@@ -160,32 +161,29 @@ def test_what_is_there_is_not_measured_again(
 def test_figures_of_other_settings_are_never_mixed(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
-    with pytest.raises(ConfigError, match="differ in seed; give another --out"):
+    with pytest.raises(ConfigError, match=r"\(seed: 98 there, 1 now\).*another --out"):
         run(replace(whole[2], seed=1), progress=False)
 
 
-def test_a_bundle_with_another_card_goes_on_with_its_figures(
+def test_a_bundle_with_other_evidence_goes_on_with_its_figures(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig], tmp_path: Path
 ) -> None:
-    # The figures themselves go into card and manifest, whose hash is the bundle's.
     result, out, settings = whole
     folder = tmp_path / "same-graphs"
     copytree(load_bundle(DEFAULT_MODEL).folder, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["metrics"]["stream_eval"] = {"seed": 98}
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    bundle = load_bundle(str(folder))
+    write_evidence(bundle, read_evidence(bundle) | {"stream_eval": {"seed": 98}})
     again, _ = run(replace(settings, model=str(folder)), progress=False)
     assert again["groups"] == result["groups"]
-    manifest["thresholds"]["enter"] = 0.6
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match="differ in thresholds"):
+    thresholds = bundle.manifest["thresholds"] | {"enter": 0.6}
+    changed = bundle.manifest | {"thresholds": thresholds}
+    (folder / "manifest.json").write_text(json.dumps(sealed(changed)))
+    with pytest.raises(ConfigError, match=r"thresholds\.enter: "):
         run(replace(settings, model=str(folder)), progress=False)
     assert json.loads((out / "stream-eval.json").read_text()) == result
 
 
-def test_kept_streams_give_the_same_figures_to_a_search_of_thresholds(
+def test_stored_streams_give_the_same_figures_to_a_search_of_thresholds(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
     result, out, _ = whole
@@ -213,15 +211,13 @@ def test_kept_streams_give_the_same_figures_to_a_search_of_thresholds(
 
 
 def test_a_recording_is_what_one_pass_through_the_pipeline_says() -> None:
-    from ser_stream.pipeline.pipeline import Pipeline
-
     bundle = load_bundle(DEFAULT_MODEL)
     minute: FloatArray = soundfile.read(DATA / "emodb_minute.flac", dtype="float32")[0]
     samples = minute[:200_000]
-    config = runtime_config(bundle)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
+    model = Model(bundle)
+    pipeline = model.pipeline()
     events = [*pipeline.feed(Chunk(0, samples)), *pipeline.flush()]
-    recording = record(samples, OnnxRecognizer(bundle), bundle.front_end, config)
+    recording = model.record(samples)
     emotions = [e for e in events if isinstance(e, EmotionEvent)]
     assert [told.event for told in recording.told] == emotions
     assert len(emotions) > 5
@@ -280,7 +276,7 @@ def test_settings_that_make_no_sense_are_refused(
         StreamEvalConfig(**{"model": DEFAULT_MODEL, "corpora": Path(), **changed})
 
 
-def test_networks_of_other_labels_or_another_front_end_judge_nobody(
+def test_networks_of_other_labels_or_another_front_end_are_refused(
     corpora: Path, crossval: Path, tmp_path: Path
 ) -> None:
     saved = load_checkpoint(CHECKPOINT)

@@ -107,7 +107,9 @@ def test_pauses_are_as_long_as_said_and_the_files_own_silence_is_gone(
     assert max(pauses) <= PAUSE_S[1] * SECOND
 
 
-def test_a_room_is_heard_in_the_pauses_far_below_the_voice(joined: Joined) -> None:
+def test_the_noise_of_a_room_fills_the_pauses_far_below_the_voice(
+    joined: Joined,
+) -> None:
     first = joined.utterances[0]
     voice = joined.samples[first.start + MARGIN : first.end - MARGIN].std()
     # Brown noise wanders: a second of it may be some dB off its level.

@@ -1,0 +1,126 @@
+"""One recording through the pipeline: everything that was said of it, and when."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ser_stream.pipeline.blocks import BLOCK_LENGTH
+from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import Recognizer, clip_scores
+from ser_stream.pipeline.values import (
+    Chunk,
+    EmotionEvent,
+    FloatArray,
+    Phase,
+    Prediction,
+    SpeechWindow,
+    StreamEvent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An emotion event, and when a subscriber heard of it."""
+
+    at: int
+    """Sample index: the end of the step whose work made the event. No event can be
+    told earlier; the computing, some milliseconds, comes on top."""
+    event: EmotionEvent
+
+
+@dataclass(slots=True)
+class Recording:
+    """What the pipeline said about one recording."""
+
+    n_samples: int = 0
+    """Length at 16 kHz, without padding."""
+    predictions: list[Prediction] = field(default_factory=list)
+    """One for each step, with calibrated scores where there was speech."""
+    heard_s: list[float] = field(default_factory=list)
+    """Seconds of speech heard up to each prediction, by the gate."""
+    told: list[Told] = field(default_factory=list)
+    speech_s: float = 0.0
+    """Seconds of speech in all, by the gate."""
+    short: bool = False
+    """Whether it is shorter than one step needs, and was padded with silence."""
+
+    @property
+    def emotions(self) -> list[EmotionEvent]:
+        """The steady emotions, whole: their ends."""
+        return [t.event for t in self.told if t.event.phase is Phase.END]
+
+    def scores(self, temperature: float) -> FloatArray | None:
+        """Scores of the whole, see `clip_scores`; None without speech."""
+        return whole_scores(self.predictions, temperature)
+
+    def _take(self, events: Iterable[StreamEvent], pipeline: Pipeline, at: int) -> None:
+        for event in events:
+            if isinstance(event, Prediction):
+                self.predictions.append(event)
+                self.heard_s.append(pipeline.speech_s)
+            elif isinstance(event, EmotionEvent):
+                self.told.append(Told(at, event))
+
+
+def whole_scores(steps: Iterable[StreamEvent], temperature: float) -> FloatArray | None:
+    """Scores of all steps with speech together, see `clip_scores`; None without."""
+    spoken = [
+        (p.scores, p.columns)
+        for p in steps
+        if isinstance(p, Prediction) and p.scores is not None
+    ]
+    if not spoken:
+        return None
+    scores, columns = zip(*spoken, strict=True)
+    return clip_scores(np.array(scores), columns, temperature)
+
+
+def record(
+    samples: FloatArray | Iterable[FloatArray],
+    recognizer: Recognizer,
+    front_end: FrontEndConfig,
+    config: PipelineConfig | None = None,
+    listener: Callable[[SpeechWindow], None] | None = None,
+) -> Recording:
+    """Run one recording through a fresh pipeline.
+
+    Args:
+        samples: mono at 16 kHz, (n,), or pieces of it one after the other; padded with
+            silence where it is shorter than one column.
+        recognizer: the model.
+        front_end: what it was trained on.
+        config: how often to predict, over how much, and how steady.
+        listener: is handed windows of speech; see `Pipeline`.
+    """
+    pipeline = Pipeline(recognizer, front_end, config, listener)
+    pieces = [samples] if isinstance(samples, np.ndarray) else samples
+    recording = Recording()
+    due = recognizer.geometry.first_step
+    for chunk in _steps(pieces, due, BLOCK_LENGTH * pipeline.config.step_blocks):
+        recording._take(pipeline.feed(chunk), pipeline, chunk.end)
+        recording.n_samples = chunk.end
+    end = recording.n_samples
+    if end < due:
+        recording.short = True
+        padding = Chunk(end, np.zeros(due - end, np.float32))
+        end = padding.end
+        recording._take(pipeline.feed(padding), pipeline, end)
+    recording._take(pipeline.flush(), pipeline, end)
+    recording.speech_s = pipeline.speech_s
+    return recording
+
+
+def _steps(pieces: Iterable[FloatArray], due: int, step: int) -> Iterator[Chunk]:
+    # However it is cut the pipeline says the same; cut where steps fall due, it also
+    # shows what it knew at each of them.
+    start = 0
+    for samples in pieces:
+        while len(samples):
+            chunk = Chunk(start, samples[: due - start])
+            yield chunk
+            samples = samples[len(chunk.samples) :]
+            start = chunk.end
+            if start == due:
+                due += step

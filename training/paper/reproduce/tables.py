@@ -1,0 +1,150 @@
+"""The paper's tables: protocol x system x corpus or pair x fold x seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ser_stream.errors import ConfigError
+from training.paper.reproduce.constants import (
+    BASELINES,
+    N_EMOBOX_FOLDS,
+    N_PAPER_FOLDS,
+    PROTOCOLS,
+    READINGS,
+    SPEAKERS,
+    SUPERVISED,
+)
+from training.paper.reproduce.experiment import PaperExperiment
+from training.protocols.cross import CORPORA, PAIRS
+
+ABLATIONS = ("algorithm-1", "algorithm-2", "algorithm-3")
+SIX_PAIRS = tuple(pair for pair in PAIRS if "ravdess" not in pair)
+"""Those of Table 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The experiments of one system at one place."""
+
+    protocol: str
+    system: str
+    place: str
+
+    def experiments(self, seed: int) -> list[PaperExperiment]:
+        """All folds, the epoch chosen by an inner split before the others."""
+        p, s, at = self.protocol, self.system, self.place
+        if p == "cross":
+            if s in SUPERVISED:
+                return [PaperExperiment(p, s, at, "supervised", seed)]
+            names = ("transductive", "inductive-1", "inductive-2")
+            return [PaperExperiment(p, s, at, fold, seed) for fold in names]
+        if p == "loso":
+            return [
+                PaperExperiment(p, s, at, f"speaker-{name}", seed)
+                for name in SPEAKERS[at]
+            ]
+        n = N_PAPER_FOLDS if p == "paper-10fold" else N_EMOBOX_FOLDS[at]
+        folds = [PaperExperiment(p, s, at, f"fold-{k}", seed) for k in range(1, n + 1)]
+        if p == "paper-10fold" and s not in BASELINES:
+            inner = [replace(one, inner=True) for one in folds]
+            folds = inner + folds
+        return folds
+
+
+def _single(protocol: str, systems: Sequence[str], places: Sequence[str]) -> list[Row]:
+    return [Row(protocol, s, at) for at in places for s in systems]
+
+
+def _cross(systems: Sequence[str], pairs: Sequence[str]) -> list[Row]:
+    return [Row("cross", s, pair) for pair in pairs for s in systems]
+
+
+FIRST_PAIRS = ("casia-emodb", "emodb-casia")
+OTHER_PAIRS = tuple(pair for pair in SIX_PAIRS if pair not in FIRST_PAIRS)
+RAVDESS_PAIRS = tuple(pair for pair in PAIRS if pair not in SIX_PAIRS)
+CPAC = READINGS[:1]
+BY_SIZE = ("emodb", "savee", "casia", "ravdess")
+
+TABLES: dict[str, list[Row]] = {
+    "1": _single("paper-10fold", (*READINGS, "compare-svm"), BY_SIZE),
+    "2": _cross(("caam", "nmftsl", "dann", "cdan"), FIRST_PAIRS + OTHER_PAIRS),
+    "3": _single("paper-10fold", (*CPAC, *ABLATIONS), BY_SIZE),
+    "4": _cross(("algorithm-4", "caam"), FIRST_PAIRS + OTHER_PAIRS),
+    "S3": _cross(("caam", "dann", "cdan"), RAVDESS_PAIRS),
+    "S4": _cross(("algorithm-4", "caam"), RAVDESS_PAIRS),
+    "S5": _cross(SUPERVISED, FIRST_PAIRS + OTHER_PAIRS),
+    "emobox": _single("emobox", ("cpac-streaming", *BASELINES), BY_SIZE),
+    "loso": _single("loso", ("cpac-streaming", *BASELINES), BY_SIZE),
+    "yardstick": _cross(("compare-svm",), PAIRS),
+}
+"""The paper's tables by their numbers, and the outside comparisons."""
+
+MOST_TELLING: list[Row] = [
+    *_cross(("caam", "algorithm-4"), FIRST_PAIRS),
+    *_single("paper-10fold", CPAC, ("emodb",)),
+    *_single("emobox", BASELINES, BY_SIZE),
+    *_single("emobox", ("cpac-streaming",), BY_SIZE),
+    *_cross(("compare-svm", "nmftsl"), FIRST_PAIRS),
+    *_cross(SUPERVISED, FIRST_PAIRS),
+    *_cross(("caam", "algorithm-4", "nmftsl", "compare-svm"), OTHER_PAIRS),
+    *_cross(("dann", "cdan"), FIRST_PAIRS + OTHER_PAIRS),
+    *_single("paper-10fold", ABLATIONS, ("emodb",)),
+    *_single("paper-10fold", CPAC, ("savee", "casia")),
+    *_single("paper-10fold", READINGS[1:], ("emodb",)),
+]
+"""What `all` computes before the rest, in this order."""
+
+
+def choose(
+    table: str,
+    protocol: str | None,
+    seeds: Sequence[int],
+    *,
+    systems: Sequence[str] = (),
+    places: Sequence[str] = (),
+    folds: Sequence[str] = (),
+) -> list[PaperExperiment]:
+    """The experiments of a table, or of all, the most telling first.
+
+    Args:
+        table: a key of `TABLES`, or `all`.
+        protocol: only this one.
+        seeds: each row is computed with each of them.
+        systems: only these, if any are named.
+        places: only these corpora or pairs, if any are named.
+        folds: only these, if any are named.
+
+    Raises:
+        ConfigError: for a name that does not exist, or if nothing is left.
+    """
+    rest = [row for rows in TABLES.values() for row in rows]
+    rows = list(dict.fromkeys([*MOST_TELLING, *rest]))
+    _known("table", [table], [*TABLES, "all"])
+    _known("protocol", [protocol] if protocol else [], PROTOCOLS)
+    _known("system", systems, sorted({row.system for row in rows}))
+    _known("corpus or pair", places, [*CORPORA, *PAIRS])
+    wanted = [
+        row
+        for row in rows
+        if (table == "all" or row in TABLES[table])
+        and protocol in (None, row.protocol)
+        and (not systems or row.system in systems)
+        and (not places or row.place in places)
+    ]
+    found = [one for seed in seeds for row in wanted for one in row.experiments(seed)]
+    if not found:
+        raise ConfigError(
+            f"table {table} has no experiment of these; `--dry-run` without "
+            "them lists all"
+        )
+    if folds:
+        _known("fold", folds, sorted({one.fold for one in found}))
+        found = [one for one in found if one.fold in folds]
+    return found
+
+
+def _known(what: str, names: Sequence[str], allowed: Sequence[str]) -> None:
+    for name in names:
+        if name not in allowed:
+            raise ConfigError(
+                f"there is no {what} {name!r}; allowed: {', '.join(allowed)}"
+            )
