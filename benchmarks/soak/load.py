@@ -77,7 +77,15 @@ def _round(
 ) -> dict[str, Any]:
     before = usage.settled_descriptors(daemon.pid)
     subscribers = {kind: _share(n, scale) for kind, n in SUBSCRIBERS.items()}
-    load = Load(daemon.addresses, **subscribers, timed=True, seed=number)
+    load = Load(
+        daemon.addresses,
+        healthy=subscribers["healthy"],
+        non_reading=subscribers["deaf"],
+        slow=subscribers["slow"],
+        reconnecting=subscribers["fickle"],
+        timed=True,
+        seed=number,
+    )
     with LoadGenerator(load) as load_generator:
         wait(f"load, round {number}", seconds, lambda: daemon.up)
         full = usage.rss_mb(daemon.pid)

@@ -27,11 +27,11 @@ class Load:
     """Of the daemon; taken in turn."""
     healthy: int = 0
     """Subscribers that read and check all."""
-    deaf: int = 0
+    non_reading: int = 0
     """That never read."""
     slow: int = 0
     """That read a line a second."""
-    fickle: int = 0
+    reconnecting: int = 0
     """That come, stay for a random time, and go again, for ever."""
     stay_s: float = 1.0
     """How long on average, seconds."""
@@ -55,20 +55,22 @@ class _Subscribers:
         self._healthy = Tally()
         self._visits = Tally()
         self._listeners: list[Listener] = []
-        self._deaf: list[NonReadingClient] = []
+        self._non_reading: list[NonReadingClient] = []
         self._slow: list[SlowClient] = []
         self._refused = 0
 
     @property
     def _not_keeping_up(self) -> list[NonReadingClient | SlowClient]:
-        return [*self._deaf, *self._slow]
+        return [*self._non_reading, *self._slow]
 
     def _address(self, number: int) -> str:
         return self._load.addresses[number % len(self._load.addresses)]
 
     async def run(self, pipe: Connection) -> None:
         await self._come()
-        tasks = [asyncio.create_task(self._visit(n)) for n in range(self._load.fickle)]
+        tasks = [
+            asyncio.create_task(self._visit(n)) for n in range(self._load.reconnecting)
+        ]
         tasks.append(asyncio.create_task(self._tick()))
         pipe.send(None)
         begin, cpu = time.monotonic(), time.process_time()
@@ -107,9 +109,9 @@ class _Subscribers:
                 await listener.answered.wait()
         for listener in self._listeners:
             await listener.answered.wait()
-        for number in range(self._load.deaf):
+        for number in range(self._load.non_reading):
             address = self._address(number)
-            self._deaf.append(await asyncio.to_thread(NonReadingClient, address))
+            self._non_reading.append(await asyncio.to_thread(NonReadingClient, address))
         for number in range(self._load.slow):
             self._slow.append(
                 await asyncio.to_thread(SlowClient, self._address(number))
@@ -173,7 +175,7 @@ class _Subscribers:
                 "wrong_accounts": sum(one.wrong for one in slow),
                 "thrown_out": sum(one.thrown_out for one in slow),
             },
-            "deaf": {"thrown_out": sum(one.thrown_out for one in self._deaf)},
+            "deaf": {"thrown_out": sum(one.thrown_out for one in self._non_reading)},
             "different_lines": self._inbox.original.different,
         }
         if self._load.timed:

@@ -55,7 +55,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             Feeder(pipe, samples, pause_at) as feeder,
         ):
             with LoadGenerator(
-                Load(daemon.addresses, fickle=RECONNECTING, stay_s=0.5)
+                Load(daemon.addresses, reconnecting=RECONNECTING, stay_s=0.5)
             ) as visitors:
                 _follow(feeder, daemon, audio_s)
                 visits = visitors.end()
@@ -102,7 +102,7 @@ def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]
         ):
             before = usage.settled_descriptors(daemon.pid)
             with usage.Series(daemon.pid) as series:
-                visiting = Load(daemon.addresses, fickle=RECONNECTING)
+                visiting = Load(daemon.addresses, reconnecting=RECONNECTING)
                 with LoadGenerator(visiting) as visitors:
                     wait("realtime", seconds, lambda: daemon.up)
                     visits = visitors.end()
