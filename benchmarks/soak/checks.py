@@ -1,7 +1,7 @@
 """One thing that is checked: what was hoped for, what was measured, met or not."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -15,10 +15,6 @@ class Check:
     met: bool
     timing: bool = False
     """Whether it depends on how fast and how busy the machine is."""
-
-    def row(self) -> dict[str, Any]:
-        """As it is kept."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def verdict(what: str, target: str, seen: str, met: bool) -> Check:
@@ -51,4 +47,4 @@ def at_most(
 
 def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """All of them as they are kept."""
-    return [check.row() for check in checks]
+    return [asdict(check) for check in checks]
