@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,8 @@ from ser_stream.pipeline.values import (
     StreamEvent,
     named,
 )
-from ser_stream.pipeline.window import window_length
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
-from ser_stream.sources.file import read_pieces
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
@@ -38,9 +37,7 @@ end before the second of them."""
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
     """The settings of `listen` without flags: the bundle's window and thresholds."""
-    longest = window_length(bundle.max_columns) / SAMPLE_RATE
-    default = PipelineConfig(smoothing=bundle.thresholds)
-    return replace(default, window_s=min(default.window_s, longest))
+    return PipelineConfig(smoothing=bundle.thresholds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +50,7 @@ class Recognition:
     """Seconds of speech in it."""
     duration_s: float
     short: bool
-    """Whether it was shorter than 0.5125 s, and padded with silence."""
+    """Whether it was shorter than a step needs, 0.5125 s, and padded with silence."""
     emotions: list[EmotionEvent]
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
 
@@ -143,6 +140,9 @@ class Model:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
         if isinstance(recording, str | os.PathLike):
+            # A stream needs no libsndfile.
+            from ser_stream.sources.file import read_pieces
+
             pieces: Iterable[FloatArray] = read_pieces(Path(recording))
         else:
             source = ArrayInput()
@@ -161,6 +161,12 @@ class Model:
             short=heard.short,
             emotions=heard.emotions,
         )
+
+    def configured(self, config: PipelineConfig) -> "Model":
+        """The same model under another configuration."""
+        other = copy(self)
+        other.config = config
+        return other
 
     def pipeline(
         self, listener: Callable[[SpeechWindow], None] | None = None

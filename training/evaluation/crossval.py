@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.geometry import CPAC
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
@@ -188,14 +189,22 @@ def crossval(
         "folds": groups,
         "config": config.to_dict(),
         "revisions": sorted(revisions),
-        **evaluated(folds, config.labels, out / "risk_coverage.png"),
+        **evaluated(
+            folds,
+            config.labels,
+            out / "risk_coverage.png",
+            config.model.geometry.max_columns,
+        ),
     }
     write_json(out / "crossval.json", result)
     return result
 
 
 def evaluated(
-    folds: Sequence[Sequence[ClipSteps]], labels: Sequence[str], plot: Path
+    folds: Sequence[Sequence[ClipSteps]],
+    labels: Sequence[str],
+    plot: Path,
+    longest: int = CPAC.max_columns,
 ) -> dict[str, Any]:
     """Calibration and threshold of all folds, and metrics where neither saw the clip.
 
@@ -203,14 +212,16 @@ def evaluated(
         folds: the held-out clips of each fold.
         labels: class names.
         plot: picture of the risk-coverage curve to write.
+        longest: columns in the longest window.
 
     Returns:
         `temperatures`, `clip_temperature`, `thresholds`, `metrics` and `fold_war`.
     """
-    calibration, uncertain = _chosen([clip for fold in folds for clip in fold])
+    calibration, uncertain = _chosen([clip for fold in folds for clip in fold], longest)
     scored = []
     for i, fold in enumerate(folds):
-        without = _chosen([c for j, f in enumerate(folds) if j != i for c in f])
+        others = [c for j, f in enumerate(folds) if j != i for c in f]
+        without = _chosen(others, longest)
         scored.append([ScoredClip.of(clip, *without) for clip in fold])
     every = [clip for fold in scored for clip in fold]
     metrics = report(every, labels, uncertain)
@@ -231,9 +242,9 @@ def evaluated(
     }
 
 
-def _chosen(clips: Sequence[ClipSteps]) -> tuple[Calibration, float]:
+def _chosen(clips: Sequence[ClipSteps], longest: int) -> tuple[Calibration, float]:
     """Calibration and threshold from held-out clips."""
-    calibration = fit_calibration(clips)
+    calibration = fit_calibration(clips, longest)
     scored = [ScoredClip.of(clip, calibration, 0.0) for clip in clips]
     return calibration, choose_uncertain(*outcomes(scored))
 

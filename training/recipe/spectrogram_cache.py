@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
     MfccConfig,
     hz_to_mel,
@@ -27,7 +28,6 @@ from ser_stream.pipeline.normalise import C0_PER_DB
 from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.engine.array_file import Arrays, cached_arrays
@@ -70,8 +70,7 @@ def band_shares() -> FloatArray:
 
 def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
     """Mel spectra in dB, (T, 128), and pitchograms, (T, 39), of at least one column."""
-    if len(samples) < COLUMN_LENGTH:
-        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, MFCC.frame_length)
     power = power_spectrum(frames[:: MFCC.hop_length], MFCC)
     mel = 10.0 * np.log10(np.maximum(power @ mel_filter_bank(MFCC).T, MFCC.amin))

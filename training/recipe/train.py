@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.pipeline.values import FloatArray
@@ -132,7 +133,7 @@ class WindowTask:
         self._device = device
         # The same beginning for a fresh and a resumed run.
         torch.manual_seed(config.seed)
-        self.module: Cpac = Cpac(config.model)
+        self.module = build(config.network, config.model)
         maker = data.maker(np.random.default_rng(config.seed))
         mean, deviation = data.statistics(maker)
         self._mean = mean

@@ -16,6 +16,7 @@ import numpy as np
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
 from ser_stream.adaptation.pack import CANARY, Pack, find_pack, load_pack
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
@@ -67,7 +68,7 @@ def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 
     A sixth of it are recordings in which a voice is heard, such as a crying baby.
     """
-    training = bundle.manifest.get("training", {}).get("config", {})
+    training = read_evidence(bundle).get("training", {}).get("config", {})
     found = load_noises(settings.corpora / "noise", training)
     plain = [one for one in found if not one.has_voice]
     voiced = [one for one in found if one.has_voice]

@@ -12,12 +12,12 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
 from ser_stream.pipeline.bundle import (
     ENCODER,
-    FORMAT,
     HEAD,
     Bundle,
     load_bundle,
     seal,
 )
+from ser_stream.pipeline.bundle_evidence import write_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.corpora import load_corpora
@@ -98,16 +98,25 @@ def make(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     write_pair(model, part)
-    manifest = _manifest(config, saved)
+    manifest = _manifest(config)
     seal(part, manifest, (ENCODER, HEAD))
     network = OnnxRecognizer(load_bundle(str(part)))
-    fitted = fit_calibration(list(run_clips(network, config.front_end, split.canary)))
+    steps = list(run_clips(network, config.front_end, split.canary))
+    fitted = fit_calibration(steps, config.model.geometry.max_columns)
     manifest["temperatures"] = list(fitted.temperatures)
     manifest["clip_temperature"] = fitted.clip_temperature
     seal(part, manifest, (ENCODER, HEAD))
+    training = {
+        "config": config.to_dict(),
+        "epochs": saved["epoch"],
+        "speakers": saved["speakers"],
+        "revision": saved.get("revision", "unknown"),
+    }
+    bundle = load_bundle(str(part))
+    write_evidence(bundle, {"training": training})
     write_pack(
         model,
-        load_bundle(str(part)),
+        bundle,
         TrainingSet(split.train, config, (), cache),
         split.canary,
         part / FOLDER,
@@ -118,22 +127,16 @@ def make(
     part.rename(folder)
 
 
-def _manifest(config: TrainConfig, saved: dict[str, Any]) -> dict[str, Any]:
+def _manifest(config: TrainConfig) -> dict[str, Any]:
     return {
-        "format": FORMAT,
         "name": config.name,
         "licence": "for evaluation only",
         "labels": list(config.labels),
         "front_end": config.front_end.to_dict(),
         "front_end_hash": config.front_end.hash,
-        "temperatures": [1.0] * config.max_columns,
+        "geometry": asdict(config.model.geometry),
+        "temperatures": [1.0] * config.model.geometry.max_columns,
         "clip_temperature": 1.0,
         "thresholds": asdict(SmoothingConfig()),
-        "training": {
-            "config": config.to_dict(),
-            "epochs": saved["epoch"],
-            "speakers": saved["speakers"],
-            "revision": saved.get("revision", "unknown"),
-        },
         "adapted": False,
     }

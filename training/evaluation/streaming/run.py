@@ -11,6 +11,8 @@ from tqdm import tqdm
 from ser_stream.errors import ConfigError
 from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
+from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, ResultStore, locked, write_json
@@ -200,7 +202,7 @@ def _protocol(settings: StreamEvalConfig, bundle: Bundle) -> dict[str, Any]:
         "clip_temperature": bundle.clip_temperature,
         "labels": list(bundle.labels),
         "step_s": config.step_s,
-        "window_s": config.window_s,
+        "window_s": bundle.geometry.window_length(bundle.max_columns) / SAMPLE_RATE,
         "thresholds": asdict(config.smoothing),
         "crossval_sha256": None if crossval is None else crossval_hashes(crossval),
         "hours": settings.hours,
@@ -213,7 +215,7 @@ def _begun(store: ResultStore, protocol: Result) -> Result:
     path = store.path(RESULT)
     if not path.exists():
         return {"protocol": protocol, "revisions": [], "groups": {}}
-    # What is measured goes into the card, which changes the hash of the whole bundle.
+    # Its parts are compared one by one; the model may have another name.
     told = {key: protocol[key] for key in ("model", "bundle_sha256")}
     return store.check(
         path, protocol, lambda before: {k: before.get(k) for k in protocol} | told
@@ -226,7 +228,7 @@ def _keep(store: ResultStore, result: Result) -> None:
 
 
 def _training(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = bundle.manifest.get("training", {}).get("config", {})
+    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
     return found
 
 
