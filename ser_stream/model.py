@@ -25,7 +25,6 @@ from ser_stream.pipeline.values import (
     StreamEvent,
     named,
 )
-from ser_stream.pipeline.window import window_length
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
 
@@ -38,9 +37,7 @@ end before the second of them."""
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
     """The settings of `listen` without flags: the bundle's window and thresholds."""
-    longest = window_length(bundle.max_columns) / SAMPLE_RATE
-    default = PipelineConfig(smoothing=bundle.thresholds)
-    return replace(default, window_s=min(default.window_s, longest))
+    return PipelineConfig(smoothing=bundle.thresholds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +50,7 @@ class Recognition:
     """Seconds of speech in it."""
     duration_s: float
     short: bool
-    """Whether it was shorter than 0.5125 s, and padded with silence."""
+    """Whether it was shorter than a step needs, 0.5125 s, and padded with silence."""
     emotions: list[EmotionEvent]
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.soak.checks import Check, verdict
 from benchmarks.soak.recording_client import Message, RecordingClient
 from ser_stream.client import control
-from ser_stream.pipeline.bundle import ENCODER, HEAD, MANIFEST, manifest_hash
+from ser_stream.pipeline.bundle import ENCODER, HEAD, MANIFEST, sealed
 from tests.helpers.running_daemon import RunningDaemon
 
 
@@ -116,8 +116,8 @@ def another_model(daemon: RunningDaemon, client: RecordingClient, model: Path) -
     """Another model in the place of the old one, by the command."""
     path = model / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
-    manifest["licence"] += " (a copy)"
-    manifest["sha256"] = manifest_hash(manifest)
+    manifest["thresholds"]["update_s"] += 0.5
+    manifest = sealed(manifest)
     path.write_text(json.dumps(manifest), "utf-8")
     after = len(client.messages)
     done, event, undisturbed = reload(daemon, client, "reloaded")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ser_stream.client import UnreachableError
 from ser_stream.client.aio import Connection
-from ser_stream.client.lines import decode
+from ser_stream.client.lines import decode, encode
 from ser_stream.protocol.address import parse
 
 STEP_MS = 200
@@ -94,8 +94,8 @@ class Listener:
         self._greeting: list[str] = []
         self._expected_ms: float | None = None
         self._bye = self._leaving = False
-        self.greeted = asyncio.Event()
-        """Set when the daemon has said how it is, or never will."""
+        self.answered = asyncio.Event()
+        """Set when the daemon has answered our ping, and so knows us, or is gone."""
         self.over = False
         self.first = self.last = 0
         """`seq` of the first and the last event."""
@@ -109,6 +109,7 @@ class Listener:
         """
         self._connection = Connection(parse(address))
         await self._connection.open(CONNECT_S)
+        self._connection.send(encode({"type": "ping", "id": 1}))
         self._tally.connections += 1
 
     async def run(self) -> None:
@@ -118,7 +119,7 @@ class Listener:
                 self.take(time.time(), line)
         self._tally.cut += not self._bye and not self._leaving
         self.over = True
-        self.greeted.set()
+        self.answered.set()
         await self._connection.close()
 
     async def leave(self, *, rudely: bool = False) -> None:
@@ -135,6 +136,9 @@ class Listener:
         """Look at a line that was received at a time, seconds since 1970."""
         tally, fields = self._tally, decoded(line)
         kind, seq = fields["type"], fields.get("seq")
+        if kind == "pong":
+            self.answered.set()
+            return
         if len(self._greeting) < 2:
             self._greet(fields)
         if seq is not None:
@@ -160,7 +164,6 @@ class Listener:
         if fields["type"] == "snapshot":
             end_ms = fields.get("end_ms")
             self._expected_ms = end_ms + STEP_MS if end_ms else FIRST_MS
-            self.greeted.set()
         expected = ["hello", "snapshot"][: len(self._greeting)]
         self._tally.wrong_greetings += self._greeting != expected
 

@@ -17,7 +17,7 @@ class LoadGenerator:
         """Let them come; returns when the daemon has answered all healthy ones."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=run, args=(load, theirs))
+        self._process = context.Process(target=run, args=(load, theirs), daemon=True)
         self._process.start()
         theirs.close()
         self._receive()

@@ -101,9 +101,9 @@ class _Subscribers:
             await listener.connect(self._address(number))
             reading.append(asyncio.create_task(listener.run()))
             if number % AT_ONCE == AT_ONCE - 1:
-                await listener.greeted.wait()
+                await listener.answered.wait()
         for listener in self._listeners:
-            await listener.greeted.wait()
+            await listener.answered.wait()
         for number in range(self._load.deaf):
             address = self._address(number)
             self._deaf.append(await asyncio.to_thread(NonReadingClient, address))

@@ -12,8 +12,8 @@ from benchmarks.soak.audio import Feeder, write_loop
 from benchmarks.soak.checks import Check, none_of, rows
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import bar, wait
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.values import SAMPLE_RATE
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 DAY_S = 24 * 3600.0
@@ -69,7 +69,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
         "audio_s": audio_s,
         "wall_s": round(wall, 1),
         "speed": round(pause_at / SAMPLE_RATE / wall, 1),
-        "predictions_expected": 1 + (samples - COLUMN_LENGTH) // STEP,
+        "predictions_expected": 1 + (samples - CPAC.first_step) // STEP,
         "descriptors": [before, after],
         "up": up,
         "exit_status": status,

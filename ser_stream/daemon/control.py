@@ -192,7 +192,9 @@ class Control:
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.
-        hello = another or not {"step", "window"}.isdisjoint(changed)
+        told = [(one.name, one.licence) for one in (bundle, self._bundle)]
+        hello = another or told[0] != told[1]
+        hello = hello or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
         if self._adapter is None:

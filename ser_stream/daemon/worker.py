@@ -17,7 +17,6 @@ from ser_stream.pipeline.values import (
     Condition,
     SpeechWindow,
 )
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from ser_stream.sources import Device, Source
 
 _LOGGER = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ class Worker:
                 "the input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
                 self.health.end / SAMPLE_RATE,
-                COLUMN_LENGTH / SAMPLE_RATE,
+                self._model.bundle.geometry.first_step / SAMPLE_RATE,
             )
 
     def _first_item(self) -> Chunk | Condition | None:

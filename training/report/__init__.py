@@ -9,7 +9,3 @@ figures               all of them: score_figures, tsne_figures
 wording               how names and numbers are written
 page                  everything into results.md.j2
 """
-
-from training.report.page import build
-
-__all__ = ["build"]

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
@@ -19,19 +19,12 @@ from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
 from ser_stream.sinks.sockets.subscribers import MORE_BY_UNIX, Subscribers
 
+if TYPE_CHECKING:
+    from ser_stream.sinks.sockets.websocket import WebSocketServer
+
 _LOGGER = logging.getLogger(__name__)
 SPARE_FILES = 48 + MORE_BY_UNIX
 """Descriptors that are kept for the microphone, a reload, the log and the rest."""
-
-
-class Acceptor(Protocol):
-    """What accepts connections."""
-
-    def close(self) -> None:
-        """Accept no more."""
-
-    async def wait_closed(self) -> None:
-        """Wait until no connection is left."""
 
 
 def open_sink(addresses: Sequence[Address], options: SinkOptions) -> "SocketServer":
@@ -78,7 +71,7 @@ class SocketServer(Server):
         self._origins = tuple(options.origins)
         self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
-        self._servers: list[Acceptor] = []
+        self._servers: list[asyncio.Server | WebSocketServer] = []
         self._closed = False
 
     # From any thread.
@@ -178,11 +171,14 @@ class SocketServer(Server):
                 # The system may keep more waiting than we accept at once.
                 listening.listen(socket.SOMAXCONN)
 
-    async def _server(self, address: Address, listening: socket.socket) -> Acceptor:
+    async def _server(
+        self, address: Address, listening: socket.socket
+    ) -> "asyncio.Server | WebSocketServer":
         if address.kind == "ws":
-            server: Acceptor = await load_websocket().serve(
-                listening, address, self._subscribers, self._origins
+            server: WebSocketServer = load_websocket().WebSocketServer(
+                address, self._subscribers, self._origins
             )
+            await server.start(listening)
             return server
         transport = partial(StreamTransport, self._subscribers, address.kind)
         return await asyncio.get_running_loop().create_server(
