@@ -20,17 +20,12 @@ from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig, frames_of
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import power_spectrum
 from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.pitch import pitchogram
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
-from ser_stream.pipeline.window import (
-    COLD_FRAMES,
-    EXTRA_FRAMES,
-    MAX_COLUMNS,
-    WARM_FRAMES,
-)
 from training.corpora.utterance import read_samples
 
 SECONDS = 3
@@ -65,7 +60,7 @@ def whole_graph(folder: Path, bundle: Bundle) -> onnxruntime.InferenceSession:
     """The network as one graph; its weights do not matter for its cost."""
     path = folder / "whole.onnx"
     n_features = bundle.front_end.n_features
-    frames = torch.zeros(1, 8 * MAX_COLUMNS + EXTRA_FRAMES, n_features)
+    frames = torch.zeros(1, CPAC.n_frames(CPAC.max_columns), n_features)
     config = CpacConfig.listening(len(bundle.labels))
     program = torch.onnx.export(
         Cpac(config).eval(), (frames,), dynamo=True, verbose=False
@@ -83,9 +78,9 @@ def measure(clip: Path) -> dict[str, Any]:
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
     front_end = FrontEnd(bundle.front_end)
     frames = frames_of(samples, bundle.front_end)
-    cold = frames[: 8 * MAX_COLUMNS + COLD_FRAMES]
+    cold = frames[: 8 * CPAC.max_columns + CPAC.cold_frames]
     window, state = recognizer.encode(cold, None)
-    new = frames[: 16 + WARM_FRAMES]
+    new = frames[: 16 + CPAC.kept_frames]
     pairs = iter([blocks[i : i + 2] for i in range(1, len(blocks) - 1, 2)] * 9)
 
     def ours() -> None:
@@ -101,7 +96,7 @@ def measure(clip: Path) -> dict[str, Any]:
 
     def whole() -> None:
         whole_frames = whole_window(cut, bundle.front_end)
-        graph.run(None, {name: whole_frames[None, : 8 * MAX_COLUMNS + EXTRA_FRAMES]})
+        graph.run(None, {name: whole_frames[None, : CPAC.n_frames(CPAC.max_columns)]})
 
     for work in (ours, whole):
         for _ in range(10):

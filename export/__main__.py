@@ -17,9 +17,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-COMMANDS = ("bundle", "adaptation-pack")
+COMMANDS = ("bundle", "card", "adaptation-pack")
 
 Checkpoint = Annotated[Path, typer.Argument(help="Of `python -m training train`.")]
+Unseen = Annotated[
+    Path | None,
+    typer.Option(help="JSON of `python -m training unseen` on the bundle."),
+]
+StreamEval = Annotated[
+    Path | None,
+    typer.Option(help="JSON of `python -m training stream-eval` on the bundle."),
+]
 
 
 @app.command()
@@ -40,19 +48,12 @@ def bundle(
         Path | None,
         typer.Option(help="JSON of [smoothing] settings that a search has found."),
     ] = None,
-    unseen: Annotated[
-        Path | None,
-        typer.Option(help="JSON of `python -m training unseen` on the bundle."),
-    ] = None,
-    stream_eval: Annotated[
-        Path | None,
-        typer.Option(help="JSON of `python -m training stream-eval` on the bundle."),
-    ] = None,
+    unseen: Unseen = None,
+    stream_eval: StreamEval = None,
 ) -> None:
     """Write the bundle of a checkpoint, and prove that it computes the same.
 
-    Export, measure the bundle, and export again with what was measured: the graphs stay
-    the same to the last bit, and the card then tells it.
+    What is measured of it later, `card` puts beside it.
     """
     from export.bundle import export_bundle
 
@@ -70,6 +71,29 @@ def bundle(
         f"  {key}: {value}" for key, value in made.parity.to_dict().items()
     )
     sys.stdout.write(f"parity\n{rows}\n{folder}: sha256 {made.bundle.sha256}\n")
+
+
+@app.command()
+def card(
+    folder: Annotated[
+        Path, typer.Argument(help="Bundle that was measured.", metavar="BUNDLE")
+    ],
+    crossval: Annotated[
+        Path | None, typer.Option(help="crossval.json that it was exported with.")
+    ] = None,
+    unseen: Unseen = None,
+    stream_eval: StreamEval = None,
+) -> None:
+    """Write evidence.json and the card of a bundle with what was measured of it.
+
+    The model stays the same one: its manifest and graphs are not touched. What is not
+    given stays as it was.
+    """
+    from export.card import renew_card
+
+    given = {"crossval": crossval, "unseen": unseen, "stream_eval": stream_eval}
+    made = renew_card(folder, given)
+    sys.stdout.write(f"{made.folder}: card written, sha256 {made.sha256}\n")
 
 
 @app.command()

@@ -3,35 +3,30 @@
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from export.card import write_card
 from export.corpora import bundle_licence, check_name, describe
-from export.evidence import (
-    choose_thresholds,
-    read_crossval,
-    read_stream_eval,
-    read_unseen,
-)
+from export.evidence import choose_thresholds, options, read_crossval, read_measured
 from export.parity import Parity, prove_parity
 from ser_stream.adaptation.pack import FOLDER as PACK
 from ser_stream.adaptation.pack import load_pack
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.nn.onnx_pair import OPSET, write_pair
 from ser_stream.pipeline.bundle import (
-    CARD,
     ENCODER,
-    FORMAT,
     HEAD,
     MANIFEST,
     Bundle,
     load_bundle,
     seal,
 )
+from ser_stream.pipeline.bundle_evidence import write_evidence
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import MAX_COLUMNS, window_length
 from ser_stream.protocol.messages import milliseconds
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
@@ -79,7 +74,8 @@ def export_bundle(
     """
     saved = load_checkpoint(checkpoint)
     model, config = build_model(saved)
-    check_name(name or config.name, [corpus.name for corpus in config.corpora])
+    name = name or config.name
+    check_name(name, [corpus.name for corpus in config.corpora])
     results = read_crossval(crossval, config) if crossval else None
     recordings = _recordings(clips)
     if not all(p.is_dir() for p in (folder, *folder.parents) if p.exists()):
@@ -91,33 +87,29 @@ def export_bundle(
         part = Path(made) / "bundle"
         part.mkdir()
         write_pair(model, part)
-        manifest = _manifest(name or config.name, saved, config, results, thresholds)
+        chosen, why = choose_thresholds(thresholds, results)
+        manifest = _manifest(name, config, results, chosen)
+        seal(part, manifest, (ENCODER, HEAD))
+        # The proof runs on the files as they will be loaded.
+        bundle = load_bundle(str(part))
         given = {
             "crossval": crossval,
             "thresholds": thresholds,
             "unseen": unseen,
-            "stream-eval": stream_eval,
+            "stream_eval": stream_eval,
         }
-        options = "".join(
-            f" --{option} {option.upper()}.json" for option in given if given[option]
-        )
-        manifest["training"]["commands"].append(
-            f"python -m export CHECKPOINT DIR{options}"
-        )
-        # The proof runs on the files as they will be loaded, so it comes after a
-        # first manifest and goes into the final one.
-        _seal(part, manifest)
-        if unseen is not None:
-            manifest["unseen"] = read_unseen(unseen, manifest)
-        if stream_eval is not None:
-            manifest["stream_eval"] = read_stream_eval(stream_eval, manifest)
-        parity = prove_parity(model, load_bundle(str(part)), recordings)
+        evidence = {
+            "thresholds_chosen_by": why,
+            "training": _training(saved, config, given),
+            **read_measured(bundle.manifest, config, given),
+        }
+        parity = prove_parity(model, bundle, recordings)
         if not parity.passed:
             raise ModelError(f"parity fails, nothing written: {parity.to_dict()}")
-        manifest["parity"] = parity.to_dict()
-        write_card(part / CARD, manifest)
-        _seal(part, manifest)
-        _keep_pack(folder / PACK, part)
+        evidence["parity"] = parity.to_dict()
+        write_evidence(bundle, evidence)
+        write_card(bundle, evidence)
+        _keep_pack(folder / PACK, bundle)
         # A kill between these two leaves the old bundle in the temporary folder.
         if folder.exists():
             os.replace(folder, Path(made) / "old")
@@ -125,16 +117,12 @@ def export_bundle(
     return Export(load_bundle(str(folder)), parity)
 
 
-def _keep_pack(pack: Path, bundle: Path) -> None:
+def _keep_pack(pack: Path, bundle: Bundle) -> None:
     """An adaptation pack in the old folder goes on if the graphs are still the same."""
-    loaded = load_bundle(str(bundle))
-    if not pack.exists():
-        return
-    try:
-        load_pack(pack, loaded)
-    except ModelError:
-        return  # of other weights, and of no use to these
-    shutil.copytree(pack, bundle / PACK)
+    if pack.exists():
+        with suppress(ModelError):  # of other weights, and of no use to these
+            load_pack(pack, bundle)
+            shutil.copytree(pack, bundle.folder / PACK)
 
 
 def _recordings(folder: Path) -> list[tuple[Path, FloatArray]]:
@@ -146,15 +134,14 @@ def _recordings(folder: Path) -> list[tuple[Path, FloatArray]]:
 
 def _manifest(
     name: str,
-    saved: dict[str, Any],
     config: TrainConfig,
-    results: dict[str, Any] | None,
-    thresholds: Path | None,
+    results: Mapping[str, Any] | None,
+    thresholds: Mapping[str, float],
 ) -> dict[str, Any]:
-    chosen, why = choose_thresholds(thresholds, results)
+    geometry = config.model.geometry
     names = [corpus.name for corpus in config.corpora]
-    manifest: dict[str, Any] = {
-        "format": FORMAT,
+    found = results or {}
+    return {
         "name": name,
         "licence": bundle_licence(names),
         "labels": list(config.labels),
@@ -162,39 +149,37 @@ def _manifest(
         "front_end_hash": config.front_end.hash,
         "normalisation": config.normalise.kind,
         "step_ms": 200,
-        "window_ms": milliseconds(window_length(MAX_COLUMNS)),
-        "temperatures": [1.0] * MAX_COLUMNS,
-        "clip_temperature": 1.0,
-        "thresholds": chosen,
-        "thresholds_chosen_by": why,
+        "window_ms": milliseconds(geometry.window_length(geometry.max_columns)),
+        "geometry": asdict(geometry),
+        "temperatures": found.get("temperatures", [1.0] * geometry.max_columns),
+        "clip_temperature": found.get("clip_temperature", 1.0),
+        "thresholds": thresholds,
         "corpora": [
             {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
             for corpus in config.corpora
         ],
-        "training": {
-            "epochs": saved["epoch"],
-            "seed": config.seed,
-            "speakers": saved["speakers"],
-            "config": config.to_dict(),
-            "revision": saved.get("revision", "unknown"),
-            "commands": [
-                f"python -m training train training/configs/{config.name}.toml "
-                f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
-                f"python -m training crossval training/configs/{config.name}.toml "
-                f"--corpora DIR --epochs {config.epochs} --seed {config.seed}",
-            ],
-        },
         "opset": OPSET,
         "adapted": False,
     }
-    if results is not None:
-        manifest["temperatures"] = results["temperatures"]
-        manifest["clip_temperature"] = results["clip_temperature"]
-        manifest["metrics"] = {"protocol": results["protocol"], **results["metrics"]}
-        manifest["metrics"]["revisions"] = results["revisions"]
-        manifest["metrics"]["folds"] = results.get("folds")
-    return manifest
 
 
-def _seal(folder: Path, manifest: dict[str, Any]) -> None:
-    seal(folder, manifest, [n for n in (ENCODER, HEAD, CARD) if (folder / n).exists()])
+def _training(
+    saved: Mapping[str, Any], config: TrainConfig, given: Mapping[str, Path | None]
+) -> dict[str, Any]:
+    """How it was made, for the evidence."""
+    how = (
+        f"training/configs/{config.name}.toml --corpora DIR --epochs {config.epochs} "
+        f"--seed {config.seed}"
+    )
+    return {
+        "epochs": saved["epoch"],
+        "seed": config.seed,
+        "speakers": saved["speakers"],
+        "config": config.to_dict(),
+        "revision": saved.get("revision", "unknown"),
+        "commands": [
+            f"python -m training train {how}",
+            f"python -m training crossval {how}",
+            f"python -m export CHECKPOINT DIR{options(given)}",
+        ],
+    }

@@ -1,145 +1,147 @@
-"""The card of a bundle: its manifest, for people."""
+"""The card of a bundle: its manifest and evidence, for people (`card.md.j2`)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from export.card_quality import quality
-from export.card_stream import streams, unseen
-from export.card_text import table
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
+
+from export.evidence import options, read_measured
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import CARD, Bundle, load_bundle
+from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
+from ser_stream.pipeline.geometry import Geometry
+from ser_stream.pipeline.values import SAMPLE_RATE
+from training.evaluation.bootstrap import percent
+from training.recipe.config import TrainConfig
 
 
-def write_card(path: Path, manifest: dict[str, Any]) -> None:
-    """Write the card of a manifest."""
-    parts = [
-        _head(manifest),
-        _data(manifest),
-        quality(manifest),
-        unseen(manifest),
-        streams(manifest),
-        _limits(manifest),
-        _making(manifest),
-    ]
-    path.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+def renew_card(folder: Path, given: Mapping[str, Path | None]) -> Bundle:
+    """Write evidence and card of a bundle anew; manifest and graphs stay.
 
+    Args:
+        folder: of the bundle.
+        given: new results, see `read_measured`; what is not given stays as it was.
 
-def _head(m: dict[str, Any]) -> str:
-    bound = [c["name"] for c in m["corpora"] if not c.get("any_use")]
-    warning = ""
-    if bound:
-        warning = (
-            f"\n**Not for commercial use**: {_and(bound)} does not allow it, and the "
-            "weights were learned from it.\n"
+    Raises:
+        ModelError: if it is no bundle, has no evidence, or a result is of another one.
+    """
+    bundle = load_bundle(str(folder))
+    evidence = read_evidence(bundle)
+    if not {"training", "parity"} <= evidence.keys():
+        raise ModelError(
+            f"{bundle.folder} has no {EVIDENCE} that says how this model was made; "
+            "export it anew: python -m export CHECKPOINT DIR"
         )
-    pitch = " and a pitchogram" if m["front_end"].get("pitch") else ""
-    return f"""# Model card: {m["name"]}
+    training = evidence["training"]
+    config = TrainConfig.from_dict(training["config"])
+    evidence |= read_measured(bundle.manifest, config, given)
+    if told := options(given):
+        command = f"python -m export card DIR{told}"
+        others = [line for line in training["commands"] if line != command]
+        evidence["training"] = {**training, "commands": [*others, command]}
+    write_evidence(bundle, evidence)
+    write_card(bundle, evidence)
+    return bundle
 
-A network of the CPAC family (Wen et al., IJCAI 2022) in the streaming form of
-ser-stream: 39 MFCCs{pitch} of 50 ms frames every 12.5 ms, normalisation
-`{m["normalisation"]}`, windows of 1 to {len(m["temperatures"])} columns
-(0.5 to 2.9 s). It gives {len(m["labels"])} classes: {", ".join(m["labels"])}.
-Licence of the weights: {m["licence"]}.
-{warning}"""
+
+def write_card(bundle: Bundle, evidence: Mapping[str, Any]) -> None:
+    """Write the card of a bundle with what was measured of it."""
+    text = render_card(bundle.manifest, evidence)
+    (bundle.folder / CARD).write_text(text, encoding="utf-8")
 
 
-def _data(m: dict[str, Any]) -> str:
-    counts = Counter(str(name).split("/")[0] for name in m["training"]["speakers"])
-    rows = [
-        [
-            c["name"],
-            c.get("language", "unknown"),
-            counts[c.get("folder", "")],
-            c["licence"],
-            ", ".join(c["classes"]),
-        ]
-        for c in m["corpora"]
-    ]
-    credits = "\n".join(
-        "- " + " ".join(c[key] for key in ("notice", "citation") if c.get(key))
-        for c in m["corpora"]
-        if c.get("notice") or c.get("citation")
+def render_card(manifest: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:
+    """The card as text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=ChainableUndefined,
+        finalize=lambda value: "-" if _unknown(value) else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    only_some = [
-        c["name"] for c in m["corpora"] if set(c["classes"]) != set(m["labels"])
-    ]
-    some = ""
-    if only_some:
-        some = (
-            f" {_and(only_some)} had a say about the classes named beside it alone, so "
-            "that its rooms and microphones tell nothing about the others."
-        )
-    return f"""
-## Trained on
-
-{table(["corpus", "language", "speakers", "licence", "classes"], rows)}
-Acted emotions, all of them.{some} Credits and notices:
-
-{credits or "- none known"}
-"""
+    environment.filters |= {
+        "percent": percent,
+        "crude": lambda rows: any("†" in percent(row) for row in rows),
+        "listed": _listed,
+        "pairs": _pairs,
+        "share": lambda value: None if _unknown(value) else f"{100 * value:.0f} %",
+        "between": _between,
+    }
+    template = environment.get_template("card.md.j2")
+    return template.render(_values(manifest, evidence))
 
 
-def _limits(m: dict[str, Any]) -> str:
-    languages = sorted({c.get("language", "unknown") for c in m["corpora"]})
-    measured = ""
-    if m.get("unseen"):
-        heard = sorted(
-            {name for c in m["unseen"]["corpora"].values() for name in c["languages"]}
-        )
-        measured = f" (measured on acted {_and(heard)}: see the corpora it never heard)"
-    return f"""
-## What it cannot do
-
-- It was trained on adult actors who were told which emotion to play, in
-  {_and(languages)}, in quiet rooms. Other actors and languages{measured}, spontaneous
-  speech, telephones and far microphones are harder than the figures of its own corpora
-  say.
-- **Children**: none was heard in training; their voices lie outside of what it knows.
-- **Telephone** and other narrow bands: not measured.
-- It hears one voice at a time, and does not tell speakers apart.
-- It hears how a voice sounds. It cannot know what a person feels, and an actor's anger
-  is not anger.
-
-## What not to use it for
-
-- **Deciding about people**: hiring, grading, insurance, credit, policing, border
-  control, care. Its error alone forbids it; so does what it measures.
-- **At work and in education**: in the European Union, inferring emotions of people
-  there is prohibited, save for medical or safety reasons (AI Act, Regulation 2024/1689,
-  Article 5(1)(f)).
-- **Without telling the people**: whoever uses emotion recognition elsewhere must tell
-  those who are exposed to it (Article 50(3)).
-- **Medicine**: it diagnoses nothing, neither depression nor distress, and is no medical
-  device.
-- **Lies, guilt, intent, sincerity**: no voice tells them, and this model was never
-  shown any.
-- **Children**, as above.
-"""
-
-
-def _making(m: dict[str, Any]) -> str:
-    parity = m["parity"]
-    commands = "\n".join(m["training"]["commands"])
-    return f"""
-## How it was made
-
-{m["training"]["epochs"]} epochs, seed {m["training"]["seed"]}, revision
-`{m["training"]["revision"]}`.
-
-```
-{commands}
-```
-
-Parity of the two graphs, run step by step, with the whole PyTorch network on
-{parity["clips"]} real clips ({parity["steps"]} steps): largest logit difference
-{parity["max_logit_difference"]:.1e}, same label at every step:
-{"yes" if parity["labels_equal"] else "no"}; median distance between two clips
-{parity["median_distance_between_clips"]:.2f}; shifted by half a column, the median
-difference is {parity["median_difference_when_shifted"]:.2f}.
-"""
+def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template is told beside manifest and evidence."""
+    geometry = Geometry(**m["geometry"])
+    metrics = evidence.get("metrics") or {}
+    corpora = (evidence.get("unseen") or {}).get("corpora", {})
+    unseen = corpora.values()
+    speakers = evidence.get("training", {}).get("speakers", ())
+    return {
+        **m,
+        **evidence,
+        "seconds": lambda n: f"{geometry.window_length(n) / SAMPLE_RATE:.1f}",
+        "delay": _delay,
+        "svm": lambda c: ", ".join(
+            f"{percent({**row, 'n_speakers': c['n_speakers']})} ({scaling})"
+            for scaling, row in c["svm"].items()
+        ),
+        "n_speakers": Counter(str(name).split("/")[0] for name in speakers),
+        "masked": [
+            c["name"] for c in m["corpora"] if set(c["classes"]) != set(m["labels"])
+        ],
+        "named_groups": [
+            (f"{kind} {name}".strip(), row)
+            for kind, key in (
+                ("corpus", "corpora"),
+                ("sex", "sexes"),
+                ("", "languages"),
+            )
+            for name, row in metrics.get(key, {}).items()
+        ],
+        "unseen_ece": {name: c["steps"]["ECE"] for name, c in corpora.items()},
+        "unseen_groups": [
+            row
+            for c in unseen
+            for row in (c, *c["sexes"].values(), *c["languages"].values())
+        ],
+        "languages": sorted({c.get("language", "unknown") for c in m["corpora"]}),
+        "unseen_languages": sorted({name for c in unseen for name in c["languages"]}),
+    }
 
 
-def _and(names: Sequence[str]) -> str:
+def _unknown(value: object) -> bool:
+    return value is None or isinstance(value, Undefined)
+
+
+def _listed(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def _pairs(values: Mapping[str, Any], form: str = "{} {}") -> str:
+    return ", ".join(
+        form.format(key, "-" if value is None else value)
+        for key, value in values.items()
+    )
+
+
+def _delay(changes: Any) -> str | None:
+    if not changes or not changes.get("changes"):
+        return None
+    median = changes.get("median_delay_s")
+    return "infinite" if median is None else f"{median:.2f} s"
+
+
+def _between(value: Any, bounds: Any) -> str | None:
+    if _unknown(value):
+        return None
+    if not bounds:
+        return f"{value:.2f}"
+    low, high = ("?" if b is None else f"{b:.2f}" for b in bounds)
+    return f"{value:.2f} ({low} to {high})"

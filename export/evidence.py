@@ -1,4 +1,4 @@
-"""What was measured elsewhere, checked to be of this model, for manifest and card."""
+"""What was measured elsewhere, checked to be of this model, for evidence and card."""
 
 import json
 from collections.abc import Mapping
@@ -50,6 +50,56 @@ def read_crossval(path: Path, config: TrainConfig) -> dict[str, Any]:
             "again: its folds are read, not trained"
         )
     return results
+
+
+def options(given: Mapping[str, Path | None]) -> str:
+    """The files that a command was given, as its evidence tells."""
+    names = [key.replace("_", "-") for key, path in given.items() if path is not None]
+    return "".join(f" --{name} {name.upper()}.json" for name in names)
+
+
+def read_measured(
+    manifest: Mapping[str, Any], config: TrainConfig, given: Mapping[str, Path | None]
+) -> dict[str, Any]:
+    """The sections of the evidence that files hold.
+
+    Args:
+        manifest: of the bundle.
+        config: of its training.
+        given: results, as `crossval`, `unseen` and `stream_eval`; None where there is
+            none.
+
+    Raises:
+        ModelError: if one is no such result, or of another model.
+    """
+    found: dict[str, Any] = {}
+    if (path := given["crossval"]) is not None:
+        results = read_crossval(path, config)
+        _same_model(
+            path,
+            {key: manifest[key] for key in ("temperatures", "clip_temperature")},
+            results,
+        )
+        found["metrics"] = {
+            "protocol": results["protocol"],
+            **results["metrics"],
+            "revisions": results["revisions"],
+            "folds": results.get("folds"),
+        }
+    if (path := given["unseen"]) is not None:
+        found["unseen"] = read_unseen(path, manifest)
+    if (path := given["stream_eval"]) is not None:
+        found["stream_eval"] = read_stream_eval(path, manifest)
+    return found
+
+
+def _same_model(path: Path, same: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    other = [key for key, value in same.items() if found.get(key) != value]
+    if other:
+        raise ModelError(
+            f"{path} was measured on another model: it differs in {', '.join(other)}; "
+            "measure this bundle, or export it anew with that file"
+        )
 
 
 def choose_thresholds(
@@ -105,12 +155,7 @@ def read_unseen(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
             "clip_temperature": manifest["clip_temperature"],
             "uncertain": manifest["thresholds"]["uncertain"],
         }
-        other = [key for key, value in same.items() if model.get(key) != value]
-        if other:
-            raise ModelError(
-                f"{path} was measured on another model: it differs in "
-                f"{', '.join(other)}; export first, measure the bundle, export again"
-            )
+        _same_model(path, same, model)
         return {
             "protocol": found["protocol"],
             "revision": found["revision"],
@@ -140,11 +185,7 @@ def read_stream_eval(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "graphs": {n: manifest["files"][n] for n in protocol.get("graphs", {})},
         "limit": None,  # Nothing of trials gets on a card.
     }
-    other = [k for k, value in same.items() if k in protocol and protocol[k] != value]
-    if other:
-        raise ModelError(
-            f"{path} was measured on another model: it differs in {', '.join(other)}"
-        )
+    _same_model(path, {k: v for k, v in same.items() if k in protocol}, protocol)
     result: dict[str, Any] = {
         "bundle_sha256": protocol.get("bundle_sha256"),
         "seed": protocol.get("seed"),

@@ -15,18 +15,16 @@ from ser_stream.pipeline.front_end import frames_of
 from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import EXTRA_FRAMES, ColumnWindow
+from ser_stream.pipeline.window import ColumnWindow
 
 TOLERANCE = 1e-4
 """Largest allowed difference of logits."""
-COLUMNS_PER_STEP = 2
-SHIFT = 4
-"""Frames; half a column. So shifted, parity must fail, or the test proves nothing."""
+BLOCKS_PER_STEP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """What was measured; stored in the manifest."""
+    """What was measured; stored in the evidence."""
 
     clips: int
     steps: int
@@ -56,15 +54,15 @@ def incremental_logits(
     frames: FloatArray, recognizer: OnnxRecognizer
 ) -> list[tuple[int, int, FloatArray]]:
     """First column, number of columns and logits of every step, as the runtime does."""
-    window = ColumnWindow(n_features=frames.shape[1])
-    first, steps = 0, []
+    window = ColumnWindow(n_features=frames.shape[1], geometry=recognizer.geometry)
+    steps = []
     window.begin(0)
-    while first < len(frames):
-        # The first block of a stream completes six frames, every other one eight.
-        end = min(len(frames), first + FRAMES_PER_BLOCK if first else 6)
+    # The first block of a stream completes six frames, every other one eight.
+    ends = range(6, len(frames) + FRAMES_PER_BLOCK, FRAMES_PER_BLOCK)
+    for block, end in enumerate(ends):
+        first = max(0, end - FRAMES_PER_BLOCK)
         window.push(first, frames[first:end])
-        first = end
-        if window.newest < 0 or (window.newest % COLUMNS_PER_STEP):
+        if block % BLOCKS_PER_STEP or window.newest < 0:
             continue
         pending = window.pending()
         if pending is not None:
@@ -80,8 +78,9 @@ def whole_logits(
     model: Cpac, frames: FloatArray, start: int, n: int, shift: int = 0
 ) -> FloatArray:
     """The whole network on the frames of columns start to start + n - 1."""
-    first = FRAMES_PER_BLOCK * start + shift
-    cut = frames[first : first + FRAMES_PER_BLOCK * n + EXTRA_FRAMES]
+    geometry = model.config.geometry
+    first = geometry.frames_per_column * start + shift
+    cut = frames[first : first + geometry.n_frames(n)]
     logits: FloatArray = model(torch.from_numpy(cut)[None])[0].numpy()
     return logits
 
@@ -94,7 +93,9 @@ def prove_parity(
     Raises:
         ModelError: if fewer than two clips are long enough.
     """
-    recognizer = OnnxRecognizer(bundle)
+    recognizer, geometry = OnnxRecognizer(bundle), bundle.geometry
+    # Half a column. So shifted, parity must fail, or the proof proves nothing.
+    shift = geometry.frames_per_column // 2
     model.eval()
     differences, shifted, last = [], [], []
     labels_equal, n_steps = True, 0
@@ -107,8 +108,8 @@ def prove_parity(
             whole = whole_logits(model, frames, start, n)
             differences.append(float(np.abs(whole - logits).max()))
             labels_equal &= bool(whole.argmax() == logits.argmax())
-            if FRAMES_PER_BLOCK * (start + n) + EXTRA_FRAMES + SHIFT <= len(frames):
-                moved = whole_logits(model, frames, start, n, SHIFT)
+            if geometry.n_frames(start + n) + shift <= len(frames):
+                moved = whole_logits(model, frames, start, n, shift)
                 shifted.append(float(np.abs(moved - logits).max()))
         n_steps += len(steps)
         last.append(steps[-1][2])

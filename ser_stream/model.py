@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.recording import Recording, record
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
-    Chunk,
     EmotionEvent,
     FloatArray,
     Gap,
@@ -25,10 +25,8 @@ from ser_stream.pipeline.values import (
     StreamEvent,
     named,
 )
-from ser_stream.pipeline.window import window_length
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
-from ser_stream.sources.file import read_pieces
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
@@ -39,9 +37,7 @@ end before the second of them."""
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
     """The settings of `listen` without flags: the bundle's window and thresholds."""
-    longest = window_length(bundle.max_columns) / SAMPLE_RATE
-    default = PipelineConfig(smoothing=bundle.thresholds)
-    return replace(default, window_s=min(default.window_s, longest))
+    return PipelineConfig(smoothing=bundle.thresholds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +50,7 @@ class Recognition:
     """Seconds of speech in it."""
     duration_s: float
     short: bool
-    """Whether it was shorter than 0.5125 s, and padded with silence."""
+    """Whether it was shorter than a step needs, 0.5125 s, and padded with silence."""
     emotions: list[EmotionEvent]
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
 
@@ -99,10 +95,9 @@ class Recognition:
 
 
 class Model:
-    """A bundle, ready to hear; `ser_stream.load` makes one.
+    """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
-    It keeps nothing of what it hears: any number of streams may use it at once, also in
-    other threads.
+    It has no state: any number of streams may use it at once, also in other threads.
     """
 
     def __init__(self, bundle: Bundle, config: PipelineConfig | None = None) -> None:
@@ -134,7 +129,7 @@ class Model:
         recording: str | os.PathLike[str] | ArrayLike,
         rate: int = SAMPLE_RATE,
     ) -> Recognition:
-        """Hear a whole recording, as `ser-stream recognize` does.
+        """Recognise a whole recording, as `ser-stream recognize` does.
 
         Args:
             recording: path of a file that libsndfile reads, or samples as
@@ -145,10 +140,14 @@ class Model:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
         if isinstance(recording, str | os.PathLike):
+            # A stream needs no libsndfile.
+            from ser_stream.sources.file import read_pieces
+
             pieces: Iterable[FloatArray] = read_pieces(Path(recording))
         else:
             source = ArrayInput()
-            pieces = [source.feed(recording, rate), source.finish()]
+            chunks = source.feed(recording, rate), source.finish()
+            pieces = [chunk.samples for chunk in chunks]
             if not np.size(recording):
                 raise SourceError("there are no samples in the array")
         config = replace(self.config, step_s=min(self.config.step_s, MAX_STEP_S))
@@ -162,6 +161,12 @@ class Model:
             short=heard.short,
             emotions=heard.emotions,
         )
+
+    def configured(self, config: PipelineConfig) -> "Model":
+        """The same model under another configuration."""
+        other = copy(self)
+        other.config = config
+        return other
 
     def pipeline(
         self, listener: Callable[[SpeechWindow], None] | None = None
@@ -205,27 +210,20 @@ class Stream:
             SourceError: if rate, shape or type is not allowed or has changed, or a
                 sample is NaN or infinite; the stream is as it was before.
         """
-        return self._hear(self._input.feed(samples, rate))
+        return self._events(self._pipeline.feed(self._input.feed(samples, rate)))
 
     def flush(self) -> list[Event]:
         """The end of the audio: the last events. What is fed then is a new stream."""
-        events = self._hear(self._input.finish())
-        events += _without_gaps(self._pipeline.flush())
+        events = [*self._pipeline.feed(self._input.finish()), *self._pipeline.flush()]
         self.reset()
-        return events
+        return self._events(events)
 
     def reset(self) -> None:
         """Forget everything, also what has begun and would still end."""
         self._input = ArrayInput()
         self._pipeline = self._model.pipeline()
-        self._next = 0
 
-    def _hear(self, samples: FloatArray) -> list[Event]:
-        chunk = Chunk(self._next, samples)
-        self._next = chunk.end
-        return _without_gaps(self._pipeline.feed(chunk))
-
-
-def _without_gaps(events: Iterable[StreamEvent]) -> list[Event]:
-    # There are none: every chunk begins where the last one ended.
-    return [event for event in events if not isinstance(event, Gap)]
+    @staticmethod
+    def _events(events: Iterable[StreamEvent]) -> list[Event]:
+        # There is no gap: every chunk begins where the last one ended.
+        return [event for event in events if not isinstance(event, Gap)]

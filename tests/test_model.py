@@ -220,6 +220,8 @@ def test_a_stream_that_changes_is_refused_and_goes_on_as_it_was(
     model: Model, clip: FloatArray
 ) -> None:
     stream = model.stream()
+    with pytest.raises(SourceError, match="not a number"):
+        stream.feed([[float("nan")] * 2], 8000)
     events = stream.feed(clip[:9000])
     with pytest.raises(SourceError, match=r"began with 16000 Hz in 1 channel, and now"):
         stream.feed(clip[9000:], 8000)

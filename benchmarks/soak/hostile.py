@@ -9,11 +9,11 @@ from benchmarks.soak import usage
 from benchmarks.soak.attack import BURSTS, attack, bursts
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.hostile_lines import KINDS
 from benchmarks.soak.listener import STEP_MS
-from benchmarks.soak.load_generator import LoadGenerator
+from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 LINES = 10_000
 """Of each kind."""
@@ -35,11 +35,11 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     lines = max(10 * PASSES, round(LINES * scale))
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", AUDIO_S)
-        with Daemon("--input", path, "--pace", "realtime") as daemon:
+        with running_daemon(source=path, tcp=True) as daemon:
             before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
             with (
                 LoadGenerator(
-                    daemon.addresses, healthy=HONEST, timed=True
+                    Load(daemon.addresses, healthy=HONEST, timed=True)
                 ) as load_generator,
                 usage.Series(daemon.pid, every_s=0.1) as series,
             ):
@@ -63,7 +63,7 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     return result | {"checks": rows(_checks(result))}
 
 
-def _all_kinds(daemon: Daemon, lines: int, seed: int) -> dict[str, Any]:
+def _all_kinds(daemon: RunningDaemon, lines: int, seed: int) -> dict[str, Any]:
     kinds = {}
     for kind in KINDS:
         kinds[kind] = asyncio.run(attack(daemon, kind, lines, seed))
@@ -73,7 +73,7 @@ def _all_kinds(daemon: Daemon, lines: int, seed: int) -> dict[str, Any]:
     return kinds
 
 
-def _rss(daemon: Daemon) -> float:
+def _rss(daemon: RunningDaemon) -> float:
     return round(usage.rss_mb(daemon.pid), 2)
 
 

@@ -1,6 +1,5 @@
 """M1: hundreds of subscribers, good and bad, while audio comes in real time."""
 
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -10,13 +9,14 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.daemon import Daemon
-from benchmarks.soak.load_generator import LoadGenerator
+from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
+from ser_stream.client import control
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 ROUND_S = 600.0
 STAGE_S = 20.0
-HEALTHY, DEAF, SLOW, FICKLE = 500, 50, 50, 50
+SUBSCRIBERS = {"healthy": 500, "deaf": 50, "slow": 50, "fickle": 50}
 STAGES = (1, 10, 100, 500, 1000)
 LATENCY_MS = 50.0
 GROWTH = 1.05
@@ -42,7 +42,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", audio_s)
         with (
-            Daemon("--input", path, "--pace", "realtime") as daemon,
+            running_daemon(source=path, tcp=True) as daemon,
             usage.Series(daemon.pid) as series,
         ):
             offset = _clock()
@@ -51,7 +51,7 @@ def run(
             usage_by_number = [
                 _stage(daemon, _share(n, scale), stage_s) for n in stages
             ]
-            up, status = daemon.up, daemon.control("status")
+            up, status = daemon.up, control("status", daemon.socket)
     result = {
         "round_s": round_s,
         "rounds": rounds,
@@ -59,7 +59,7 @@ def run(
         "memory": series.kept(),
         "clock_moved_ms": round(offset * 1000, 3),
         "up": up,
-        "skipped_by_status": json.loads(status.stdout)["skipped"],
+        "skipped_by_status": status["skipped"],
     }
     return result | {"checks": rows(_checks(result))}
 
@@ -72,23 +72,19 @@ def _clock() -> float:
     return time.time() - time.monotonic()
 
 
-def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[str, Any]:
+def _round(
+    daemon: RunningDaemon, scale: float, seconds: float, number: int
+) -> dict[str, Any]:
     before = usage.settled_descriptors(daemon.pid)
-    people = {
-        "healthy": _share(HEALTHY, scale),
-        "deaf": _share(DEAF, scale),
-        "slow": _share(SLOW, scale),
-        "fickle": _share(FICKLE, scale),
-    }
-    with LoadGenerator(
-        daemon.addresses, **people, timed=True, seed=number
-    ) as load_generator:
+    subscribers = {kind: _share(n, scale) for kind, n in SUBSCRIBERS.items()}
+    load = Load(daemon.addresses, **subscribers, timed=True, seed=number)
+    with LoadGenerator(load) as load_generator:
         wait(f"load, round {number}", seconds, lambda: daemon.up)
         full = usage.rss_mb(daemon.pid)
         found = load_generator.end()
     after = usage.settled_descriptors(daemon.pid, before)
     return {
-        "subscribers": people,
+        "subscribers": subscribers,
         "found": found,
         "rss_mb_full": round(full, 2),
         "rss_mb_after": round(usage.rss_mb(daemon.pid), 2),
@@ -97,10 +93,9 @@ def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[st
     }
 
 
-def _stage(daemon: Daemon, subscribers: int, seconds: float) -> dict[str, Any]:
-    with LoadGenerator(
-        daemon.addresses, healthy=subscribers, timed=True
-    ) as load_generator:
+def _stage(daemon: RunningDaemon, subscribers: int, seconds: float) -> dict[str, Any]:
+    load = Load(daemon.addresses, healthy=subscribers, timed=True)
+    with LoadGenerator(load) as load_generator:
         begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
         wait(f"load, CPU with {subscribers}", seconds, lambda: daemon.up)
         cpu = usage.cpu_seconds(daemon.pid) - cpu

@@ -22,12 +22,11 @@ from ser_stream.adaptation.versions.active import Install, Publish, VersionInFor
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.adaptation.window_queue import Inbox
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.pipeline.pipeline import HEARD_EVERY
-from ser_stream.pipeline.values import SAMPLE_RATE, SpeechWindow
-from ser_stream.pipeline.window import COLUMN_HOP
+from ser_stream.pipeline.pipeline import HEARD_EVERY_S
+from ser_stream.pipeline.values import SpeechWindow
 
 _LOGGER = logging.getLogger(__name__)
-WINDOW_S = HEARD_EVERY * COLUMN_HOP / SAMPLE_RATE
+WINDOW_S = HEARD_EVERY_S
 """New speech that a window stands for, seconds."""
 MOST_PATIENCE = 8
 """So many times as much new speech as asked for, after rounds that led to nothing."""
@@ -93,10 +92,11 @@ class Adapter:
 
     def _remembered(self) -> Reservoir:
         path = self._store.reservoir_path
-        n, capacity = len(self._store.base.labels), self._settings.capacity
+        base, capacity = self._store.base, self._settings.capacity
+        n = len(base.labels)
         try:
             if self._settings.keep_speech:
-                return Reservoir.load(path, n, capacity)
+                return Reservoir.load(path, n, capacity, base.geometry)
             # It was asked for once, and is not any more.
             path.unlink(missing_ok=True)
         except (SerStreamError, OSError) as error:

@@ -10,6 +10,7 @@ alone.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ser_stream.pipeline.bundle import (
     file_hash,
     manifest_hash,
     named_bundles,
+    write_json,
 )
 
 FORMAT = 1
@@ -33,6 +35,8 @@ FOLDER = "adaptation"
 WEIGHTS = "weights.safetensors"
 SOURCE = "source.safetensors"
 CANARY = "canary.safetensors"
+CPAC = "cpac"
+"""The network of a pack that does not name another, under `network`."""
 NETWORK: dict[str, type | tuple[type, ...]] = {
     "n_classes": int,
     "n_channels": int,
@@ -50,14 +54,13 @@ NETWORK: dict[str, type | tuple[type, ...]] = {
     "n_statistics": int,
     "statistics_dropout": (int, float),
 }
-"""What the manifest says of the network, under `cpac`: the fields of `CpacConfig`,
-whose module imports torch."""
+"""What the manifest says of CPAC, under `cpac`: the fields of `CpacConfig`, whose
+module imports torch. What other networks are made of, the child finds out."""
 _FIELDS: dict[str, type] = {
     "name": str,
     "labels": list,
     "front_end_hash": str,
     "model": dict,
-    "cpac": dict,
     "files": dict,
 }
 """Keys of the manifest that are needed here, and their types."""
@@ -74,6 +77,8 @@ class Pack:
     name: str
     """Of the model it belongs to."""
     labels: tuple[str, ...]
+    network: str = CPAC
+    """The kind of its weights; the manifest describes it under this key."""
 
 
 def find_pack(bundle: Bundle, given: Path | None = None) -> Path:
@@ -130,6 +135,13 @@ def grown_from(bundle: Bundle) -> str:
     return f"{base.get('name')} ({str(base.get('sha256'))[:12]})"
 
 
+def seal_pack(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a pack, completed with hashes of files and of itself."""
+    files = {name: file_hash(folder / name) for name in (WEIGHTS, SOURCE, CANARY)}
+    content = {**manifest, "files": files}
+    write_json(folder / MANIFEST, {**content, "sha256": manifest_hash(content)})
+
+
 def load_pack(folder: Path, bundle: Bundle) -> Pack:
     """Verify all of a pack, and that it is this bundle's.
 
@@ -149,6 +161,7 @@ def load_pack(folder: Path, bundle: Bundle) -> Pack:
             sha256=manifest["sha256"],
             name=str(manifest["name"]),
             labels=tuple(str(label) for label in manifest["labels"]),
+            network=str(manifest.get("network", CPAC)),
         )
     except (AttributeError, KeyError, TypeError):
         # A manifest that matches its own hash, but was not written by `export`.
@@ -174,11 +187,11 @@ def _verify(folder: Path, manifest: dict[str, Any], bundle: Bundle) -> None:
             f"the model {bundle.name} has {', '.join(bundle.labels)}; give the "
             "model's own pack"
         )
-    if manifest["cpac"]["n_classes"] != len(bundle.labels):
+    kind = manifest.get("network", CPAC)
+    if (n := manifest[kind]["n_classes"]) != len(bundle.labels):
         raise ModelError(
-            f"{folder / MANIFEST} makes no sense: cpac.n_classes is "
-            f"{manifest['cpac']['n_classes']}, and there are {len(bundle.labels)} "
-            "labels; build the pack again"
+            f"{folder / MANIFEST} makes no sense: {kind}.n_classes is {n}, and there "
+            f"are {len(bundle.labels)} labels; build the pack again"
         )
     if manifest["front_end_hash"] != bundle.front_end.hash:
         raise ModelError(
@@ -250,7 +263,12 @@ def _nonsense(manifest: dict[str, Any]) -> str:
     for key, kind in _FIELDS.items():
         if not isinstance(manifest.get(key), kind):
             return f"{key} is missing or of the wrong kind"
-    network = manifest["cpac"]
+    name = str(manifest.get("network", CPAC))
+    network = manifest.get(name)
+    if not isinstance(network, dict):
+        return f"{name} is missing or of the wrong kind"
+    if name != CPAC:
+        return ""
     for key, kinds in NETWORK.items():
         if not isinstance(network.get(key), kinds):
             return f"cpac.{key} is missing or of the wrong kind"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
 from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import FloatArray, SpeechWindow
 
 LEAST_WINDOWS = 40
@@ -140,6 +141,7 @@ class Reservoir:
         file: IO[bytes],
         n_classes: int,
         capacity: int = CAPACITY,
+        geometry: Geometry = CPAC,
     ) -> "Reservoir":
         """What `write` wrote, up to the end of the file or pipe.
 
@@ -147,7 +149,7 @@ class Reservoir:
             ValueError: if it is damaged, or of a model with other classes.
         """
         reservoir = cls(n_classes, capacity)
-        reservoir._kept, reservoir._n_heard = unpack(file.read(), n_classes)
+        reservoir._kept, reservoir._n_heard = unpack(file.read(), n_classes, geometry)
         reservoir._stretch = max((kept.stretch for kept in reservoir._kept), default=0)
         reservoir._shrink()
         return reservoir
@@ -161,7 +163,13 @@ class Reservoir:
         replace_file(path, self._bytes(), mode=0o600)
 
     @classmethod
-    def load(cls, path: Path, n_classes: int, capacity: int = CAPACITY) -> "Reservoir":
+    def load(
+        cls,
+        path: Path,
+        n_classes: int,
+        capacity: int = CAPACITY,
+        geometry: Geometry = CPAC,
+    ) -> "Reservoir":
         """What `save` saved; an empty one if there is no such file.
 
         Raises:
@@ -169,7 +177,7 @@ class Reservoir:
         """
         try:
             with path.open("rb") as file:
-                return cls.read(file, n_classes, capacity)
+                return cls.read(file, n_classes, capacity, geometry)
         except FileNotFoundError:
             return cls(n_classes, capacity)
         except (OSError, ValueError) as error:

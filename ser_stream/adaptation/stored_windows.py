@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import EXTRA_FRAMES, MAX_COLUMNS
 
-_LENGTHS = [FRAMES_PER_BLOCK * n + EXTRA_FRAMES for n in range(1, MAX_COLUMNS + 1)]
 _NUMBERS = ("end", "turn", "stretch", "arrival")
 
 
@@ -54,7 +52,9 @@ def pack(windows: Sequence[KeptWindow], n_classes: int, heard: int) -> bytes:
     return file.getvalue()
 
 
-def unpack(data: bytes, n_classes: int) -> tuple[list[KeptWindow], int]:
+def unpack(
+    data: bytes, n_classes: int, geometry: Geometry = CPAC
+) -> tuple[list[KeptWindow], int]:
     """The windows, and the number ever added.
 
     Raises:
@@ -65,7 +65,7 @@ def unpack(data: bytes, n_classes: int) -> tuple[list[KeptWindow], int]:
             arrays = {name: file[name] for name in file.files}
     except Exception:  # noqa: BLE001  zipfile, zlib and numpy raise many
         raise ValueError("they are damaged, or no npz at all") from None
-    if not _is_consistent(arrays):
+    if not _is_consistent(arrays, geometry):
         raise ValueError("they are damaged: parts are missing or contradict each other")
     if arrays["scores"].shape[1] != n_classes:
         raise ValueError(
@@ -85,7 +85,8 @@ def unpack(data: bytes, n_classes: int) -> tuple[list[KeptWindow], int]:
     ], int(arrays["heard"])
 
 
-def _is_consistent(arrays: dict[str, NDArray[Any]]) -> bool:
+def _is_consistent(arrays: dict[str, NDArray[Any]], geometry: Geometry) -> bool:
+    whole = [geometry.n_frames(n + 1) for n in range(geometry.max_columns)]
     try:
         frames, scores, lengths = (
             arrays[name] for name in ("frames", "scores", "lengths")
@@ -99,7 +100,7 @@ def _is_consistent(arrays: dict[str, NDArray[Any]]) -> bool:
             and all(
                 arrays[name].shape == (len(scores),) for name in ("lengths", *_NUMBERS)
             )
-            and np.isin(lengths, _LENGTHS).all()
+            and np.isin(lengths, whole).all()
             and lengths.sum() == len(frames)
             and np.isfinite(frames).all()
             and np.isfinite(scores).all()

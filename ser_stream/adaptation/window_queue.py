@@ -4,8 +4,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from ser_stream.pipeline.geometry import samples_of
 from ser_stream.pipeline.values import SpeechWindow
-from ser_stream.pipeline.window import columns_in, window_length
 
 MOST_WAITING = 32
 """Windows, half a minute of speech; live, what comes on top is left out."""
@@ -96,7 +96,7 @@ class Inbox:
             self._forgetting, self._forgotten_to = False, window.end
         if self._forgotten_to is None:
             return False
-        begin = window.end - window_length(columns_in(window.frames))
+        begin = window.end - samples_of(len(window.frames))
         # A new stream, which all came later, counts its samples from the beginning.
         if begin < self._forgotten_to <= window.end:
             return True

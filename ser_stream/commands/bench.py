@@ -13,9 +13,9 @@ from ser_stream.model import Model
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEnd
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.pipeline.window import COLD_FRAMES, MAX_COLUMNS, WARM_FRAMES
 
 BLOCKS_PER_STEP = 2
 N_WARM_UP = 10
@@ -32,10 +32,12 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     steps = len(blocks) // BLOCKS_PER_STEP
     front_end, gate = FrontEnd(bundle.front_end), SpeechGate()
     n = bundle.front_end.n_features
-    frames = rng.standard_normal((COLD_FRAMES + 16, n)).astype(np.float32)
-    encoded, state = recognizer.encode(frames, None)
-    frames = frames[-WARM_FRAMES - 16 :]
-    columns = np.repeat(encoded, MAX_COLUMNS, axis=0)[:MAX_COLUMNS]
+    geometry = bundle.geometry
+    new = BLOCKS_PER_STEP * FRAMES_PER_BLOCK  # what a step brings
+    cold = rng.standard_normal((geometry.cold_frames + new, n)).astype(np.float32)
+    encoded, state = recognizer.encode(cold, None)
+    frames = cold[len(cold) - geometry.kept_frames - new :]
+    columns = np.resize(encoded, (geometry.max_columns, *encoded.shape[1:]))
 
     def two_blocks(stage: Any) -> Any:
         pairs = iter(blocks * 2)

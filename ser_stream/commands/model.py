@@ -15,16 +15,18 @@ from ser_stream.config.edit import set_values
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import Bundle, find_bundle, load_bundle, named_bundles
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 
 _LOGGER = logging.getLogger(__name__)
 
 
 def show(model: str, as_json: bool) -> None:
-    """Print a bundle's manifest, as JSON or as text."""
+    """Print a bundle's manifest and evidence, as JSON or as text."""
     bundle = load_bundle(model)
     if as_json:
-        text = json.dumps(bundle.manifest, indent=2, ensure_ascii=False)
+        content = {**bundle.manifest, **read_evidence(bundle)}
+        text = json.dumps(content, indent=2, ensure_ascii=False)
     else:
         text = _describe(bundle)
     write(text + "\n")
@@ -177,7 +179,7 @@ def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
         bundle = load_bundle(name)
     except ModelError as error:
         return row | {"error": str(error)}
-    metrics = bundle.manifest.get("metrics") or {}
+    metrics = read_evidence(bundle).get("metrics") or {}
     uar = metrics.get("UAR")
     return row | {
         "folder": str(bundle.folder),
@@ -243,7 +245,7 @@ def _describe(bundle: Bundle) -> str:
         rows.append(("made", origin))
     for corpus in manifest.get("corpora", ()):
         rows.append(("trained on", f"{corpus['name']} ({corpus['licence']})"))
-    metrics = manifest.get("metrics", {})
+    metrics = read_evidence(bundle).get("metrics")
     if metrics:
         rows.append(("protocol", metrics["protocol"]))
         for name in ("UAR", "WAR", "ECE"):

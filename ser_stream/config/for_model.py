@@ -2,14 +2,12 @@
 
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.config.layers import DEFAULT, Settings
-from ser_stream.config.listen import ListenConfig
-from ser_stream.errors import ConfigError, ModelError
+from ser_stream.config.listen import DEFAULT_WINDOW_S, ListenConfig
+from ser_stream.errors import ModelError
 from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.values import SAMPLE_RATE
-from ser_stream.pipeline.window import window_length
 
 
 def configured_bundle(settings: Settings) -> Bundle:
@@ -42,21 +40,17 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
     """The bundle's thresholds, changed by what the user set.
 
     Raises:
-        ConfigError: if the window is longer than the model was trained for.
+        ConfigError: if the model was trained for no window so short or so long.
     """
     thresholds = {
         name: getattr(bundle.thresholds, name) for name in SmoothingConfig.__slots__
     }
+    default = config.window_s == DEFAULT_WINDOW_S
     result = PipelineConfig(
         step_s=config.step_s,
-        window_s=config.window_s,
+        window_s=None if default else config.window_s,
         gate=config.gate,
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
     )
-    if result.max_columns > bundle.max_columns:
-        longest_s = window_length(bundle.max_columns) / SAMPLE_RATE
-        raise ConfigError(
-            f"window is {config.window_s:g} s, but model {bundle.name} was trained on "
-            f"windows of at most {longest_s:g} s"
-        )
+    result.columns(bundle.geometry)
     return result

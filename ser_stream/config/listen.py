@@ -11,9 +11,11 @@ from ser_stream.errors import ConfigError
 from ser_stream.metrics import metrics_address
 from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
@@ -24,6 +26,8 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
 """The address of standard output."""
+DEFAULT_WINDOW_S = CPAC.window_length(CPAC.max_columns) / SAMPLE_RATE
+"""Stands for the longest window that the model was trained for, whatever that is."""
 MOST_SUBSCRIBERS = 100_000
 LONGEST_PAUSE_S = 86_400.0
 """Between two runs of a command, a day."""
@@ -38,7 +42,7 @@ class ListenConfig:
     """Wait for a microphone that is not there at the start; None: see `waits`."""
     model: str = DEFAULT_MODEL
     step_s: float = 0.2
-    window_s: float = 2.9125
+    window_s: float = DEFAULT_WINDOW_S
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
@@ -69,7 +73,9 @@ class ListenConfig:
         # with what is set.
         loosest = {"enter": 1.0, "exit": 0.0}
         smoothing = SmoothingConfig(**{**loosest, **(self.smoothing or {})})
-        PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        pipeline = PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        if self.model == DEFAULT_MODEL:
+            pipeline.columns(CPAC)  # any other model has its say in `pipeline_config`
         if not self.to:
             raise ConfigError("to is empty; it names at least one output, as stdout:")
         if len({parse(address, forms()) for address in self.to}) < len(self.to):

@@ -21,10 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser_stream.nn.cpu_ops import dropout, elu_pool
-
-FRAMES_PER_COLUMN = 8
-RECEPTIVE_FRAMES = 38
-"""Frames that one column sees."""
+from ser_stream.pipeline.geometry import CPAC, Geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +59,11 @@ class CpacConfig:
     """Features made of the mean and the deviation of the primary capsules over time,
     which the classifier gets beside the digit capsules; 0: none, as in the paper."""
     statistics_dropout: float = 0.4
+
+    @property
+    def geometry(self) -> Geometry:
+        """How columns lie on frames: three blocks and a convolution make it so."""
+        return CPAC
 
     @property
     def n_features(self) -> int:
@@ -168,7 +170,7 @@ class Encoder(nn.Module):
 
         A valid convolution of height 3 looks back two rows. So the last two rows that
         each block puts out are kept, and with them n columns cost 8 n new frames
-        instead of 8 n + 30. From rows of zeros, the first `COLD_COLUMNS` columns are
+        instead of 8 n + 30. From rows of zeros, the first `cold_columns` columns are
         wrong and to be dropped; the others are exact.
 
         Args:

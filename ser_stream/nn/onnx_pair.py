@@ -1,4 +1,4 @@
-"""A CPAC network -> its two graphs, `encoder.onnx` and `head.onnx`.
+"""A network -> its two graphs, `encoder.onnx` and `head.onnx`.
 
 The graphs' initialisers keep the names of the torch parameters, so that an adapted
 network can be written into the same graphs.
@@ -6,13 +6,15 @@ network can be written into the same graphs.
 
 import logging
 import warnings
+from collections.abc import Sequence
+from inspect import Parameter, Signature
 from pathlib import Path
 
 import onnx
 import torch
 from torch import Tensor, nn
 
-from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac, Encoder
+from ser_stream.nn.cpac import Cpac, Encoder
 from ser_stream.pipeline.bundle import ENCODER, HEAD
 
 OPSET = 18
@@ -21,36 +23,44 @@ OPSET = 18
 class _EncoderStep(nn.Module):
     """`Encoder.step` as a forward pass, which is what the exporter takes."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, names: Sequence[str]) -> None:
         super().__init__()
         self.encoder = encoder
+        # The exporter wants each input by its name, and the network says how many.
+        kind = Parameter.POSITIONAL_OR_KEYWORD
+        signature = Signature([Parameter(name, kind) for name in ("self", *names)])
+        vars(_EncoderStep.forward)["__signature__"] = signature
 
-    def forward(
-        self, frames: Tensor, kept_1: Tensor, kept_2: Tensor, kept_3: Tensor
-    ) -> tuple[Tensor, ...]:
-        return self.encoder.step(frames, kept_1, kept_2, kept_3)
+    def forward(self, frames: Tensor, *kept: Tensor) -> tuple[Tensor, ...]:
+        return self.encoder.step(frames, *kept)
 
 
 def write_pair(model: Cpac, folder: Path) -> None:
     """Write both graphs into `folder`; the network is put in evaluation mode.
 
-    - encoder: frames (1, 8 n + 2, 39 n_channels) and three kept_i -> columns
-      (1, n, 6, 64) and three keep_i; see `Encoder.step`.
-    - head: columns (1, n, 6, 64) -> logits (1, n_classes).
+    - encoder: frames, with CPAC (1, 8 n + 2, 39 n_channels), and each kept_i -> columns
+      (1, n, ...), with CPAC (1, n, 6, 64), and each keep_i; see `Encoder.step`.
+    - head: columns (1, n, ...) -> logits (1, n_classes).
     """
     model.eval()
+    geometry = model.config.geometry
     columns = torch.export.Dim("columns", min=1, max=64)
     kept = [torch.zeros(shape) for shape in model.encoder.kept_shapes()]
+    n_frames = geometry.frames_per_column * 3 + geometry.kept_frames
+    frames = torch.zeros(1, n_frames, len(model.encoder.mean))
+    dynamic = geometry.frames_per_column * columns + geometry.kept_frames
+    numbers = range(1, len(kept) + 1)
+    names = ["frames", *(f"kept_{i}" for i in numbers)]
     _write(
-        _EncoderStep(model.encoder),
-        (torch.zeros(1, FRAMES_PER_COLUMN * 3 + 2, len(model.encoder.mean)), *kept),
-        ({1: FRAMES_PER_COLUMN * columns + 2}, None, None, None),
-        ["frames", *(f"kept_{i}" for i in (1, 2, 3))],
-        ["columns", *(f"keep_{i}" for i in (1, 2, 3))],
+        _EncoderStep(model.encoder, names),
+        (frames, *kept),
+        ({1: dynamic}, *(None for _ in kept)),
+        names,
+        ["columns", *(f"keep_{i}" for i in numbers)],
         folder / ENCODER,
     )
-    config = model.config
-    example = torch.zeros(1, 3, config.n_primary, config.capsule_dim)
+    with torch.no_grad():
+        example = torch.zeros(model.encoder.step(frames, *kept)[0].shape)
     _write(
         model.head, (example,), ({1: columns},), ["columns"], ["logits"], folder / HEAD
     )

@@ -12,6 +12,7 @@ recognizer      frames -> encoder frames (CPAC: capsule columns) -> calibrated s
 bundle          a model on disk; onnx_session: its graphs under ONNX Runtime
 smoothing       scores of single steps -> a steady emotion
 pipeline        all of it: `feed(chunk)` -> events
+recording       a whole recording through it
 recording       a whole recording: everything that was said of it, and when
 
 `Pipeline` is imported when it is first asked for: values need no ONNX Runtime.

@@ -1,8 +1,9 @@
 """Chunks of any length -> fixed blocks of 1600 samples on an absolute grid.
 
 Regrouping comes before any arithmetic, so what is computed later is bit-identical
-however the audio was cut. Blocks end at samples 200 + 1600 m: an encoder frame ends at
-1600 k + 8200, which is such an end, so no step waits for audio that it does not need.
+however the audio was cut. Blocks end at samples 200 + 1600 m: an encoder frame of CPAC
+ends at 1600 k + 8200, which is such an end, so no step waits for audio that it does not
+need.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 from ser_stream.pipeline.values import Block, Chunk, Gap
 
 BLOCK_LENGTH = 1600
-"""Samples; 0.1 s, 8 frames, one encoder frame."""
+"""Samples; 0.1 s, 8 frames, one encoder frame of CPAC."""
 BLOCK_PHASE = 200
 """Samples; block ends lie at BLOCK_PHASE + m * BLOCK_LENGTH."""
 

@@ -1,17 +1,19 @@
 """A model bundle: a folder loaded whole, or refused whole with the reason.
 
-encoder.onnx   frames -> capsule columns
+encoder.onnx   frames -> encoder frames (CPAC: capsule columns)
 head.onnx      columns -> logits
-manifest.json  labels, front end, calibration, thresholds, corpora, metrics, hashes
-card.md        the same for people
+manifest.json  identity: labels, front end, geometry, calibration, thresholds, hashes of
+               the graphs; and name, licence, corpora
+evidence.json  what was measured of it; and card.md, the same for people. These change
+               nothing that is computed, and nothing that runs the model reads them
 """
 
 import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,24 @@ from typing import Any
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import is_file, is_folder, user_path
 from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.smoothing import SmoothingConfig
 
-FORMAT = 1
-"""Of the manifest; raised when an older reader would misunderstand it."""
+FORMAT = 2
+"""Of the manifest; raised when an older reader would misunderstand it. Format 1, which
+had the evidence in the manifest and CPAC's geometry, is read too."""
+IDENTITY = (
+    "labels",
+    "front_end",
+    "geometry",
+    "temperatures",
+    "clip_temperature",
+    "thresholds",
+    "files",
+)
+"""Of a manifest: what makes a model this one and no other."""
+OWN_HASH = "manifest_sha256"
+"""Under it a manifest has the hash of its own content."""
 MANIFEST = "manifest.json"
 ENCODER = "encoder.onnx"
 HEAD = "head.onnx"
@@ -37,7 +53,7 @@ class Bundle:
     folder: Path
     manifest: dict[str, Any]
     sha256: str
-    """Of the manifest's content, which holds the hashes of the other files."""
+    """Of its identity, which holds the hashes of the graphs; see `identity`."""
     name: str
     labels: tuple[str, ...]
     licence: str
@@ -48,32 +64,54 @@ class Bundle:
     adapted: bool
     clip_temperature: float = 1.0
     """Of the mean score of a recording heard whole; 1 where none was fitted."""
+    geometry: Geometry = CPAC
 
     @property
     def max_columns(self) -> int:
         """The longest window it was trained and calibrated for."""
-        return len(self.temperatures)
+        return self.geometry.max_columns
 
 
-def manifest_hash(manifest: dict[str, Any]) -> str:
+def identity(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of what a model computes, in hexadecimal.
+
+    Name, licence and all that was measured of it are no part of it.
+    """
+    return _hash({key: manifest[key] for key in IDENTITY})
+
+
+def manifest_hash(manifest: Mapping[str, Any], own: str = "sha256") -> str:
     """SHA-256 of a manifest's content, in hexadecimal, without its own hash."""
-    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return _hash({key: value for key, value in manifest.items() if key != own})
+
+
+def _hash(content: Mapping[str, Any]) -> str:
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def seal(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
-    """Complete a manifest with hashes, of files and of itself, and write it.
+def seal(folder: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Write the manifest of a bundle, completed with hashes.
 
     Args:
-        folder: of the bundle, or of a pack.
-        manifest: what it says; `files` and `sha256` are set.
-        names: files in the folder that it vouches for.
+        folder: of the bundle.
+        manifest: what it says; `format`, `files` and the hashes are set.
+        names: files in the folder that it vouches for: the graphs, and weights.
     """
-    manifest["files"] = {name: file_hash(folder / name) for name in names}
-    manifest["sha256"] = manifest_hash(manifest)
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    files = {name: file_hash(folder / name) for name in names}
+    write_json(folder / MANIFEST, sealed({**manifest, "files": files}))
+
+
+def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest with its `files`, completed with the other hashes."""
+    result = {**manifest, "format": FORMAT, "sha256": identity(manifest)}
+    return {**result, OWN_HASH: manifest_hash(result, OWN_HASH)}
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a file of a bundle or pack that people may want to read."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def file_hash(path: Path) -> str:
@@ -144,7 +182,7 @@ def load_bundle(model: str) -> Bundle:
     folder = find_bundle(model)
     manifest = _read_manifest(folder / MANIFEST)
     try:
-        return _verified(folder, manifest)
+        return _verified(folder, _in_this_format(manifest))
     except (AttributeError, KeyError, TypeError, ValueError, ConfigError) as error:
         # A manifest that matches its own hash, but was not written by `export`.
         raise ModelError(f"{folder / MANIFEST} makes no sense: {error}") from None
@@ -169,13 +207,19 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         )
     labels = tuple(str(label) for label in manifest["labels"])
     temperatures = tuple(float(value) for value in manifest["temperatures"])
+    geometry = Geometry(**manifest["geometry"])
     if len(labels) < 2 or len(set(labels)) < len(labels):
         raise ValueError(f"labels are {list(labels)}; they must be two or more names")
-    clip_temperature = float(manifest.get("clip_temperature", 1.0))
+    clip_temperature = float(manifest["clip_temperature"])
     if not temperatures or not all(
         0 < t < math.inf for t in (*temperatures, clip_temperature)
     ):
         raise ValueError("temperatures must be positive numbers, one or more")
+    if len(temperatures) != geometry.max_columns:
+        raise ValueError(
+            f"it has {len(temperatures)} temperatures, one for each length of a "
+            f"window, and the longest has {geometry.max_columns} columns"
+        )
     return Bundle(
         folder=folder,
         manifest=manifest,
@@ -188,6 +232,7 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         clip_temperature=clip_temperature,
         thresholds=SmoothingConfig(**manifest["thresholds"]),
         adapted=bool(manifest.get("adapted", False)),
+        geometry=geometry,
     )
 
 
@@ -202,6 +247,21 @@ _REQUIRED = (
     "files",
     "sha256",
 )
+_REQUIRED_NOW = ("clip_temperature", "geometry", OWN_HASH)
+
+
+def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 as it would be written now; its evidence stays in it."""
+    if manifest["format"] == FORMAT:
+        return manifest
+    geometry = replace(CPAC, max_columns=max(1, len(manifest["temperatures"])))
+    now = {
+        "clip_temperature": 1.0,
+        **manifest,
+        "geometry": asdict(geometry),
+        "files": {k: v for k, v in manifest["files"].items() if k != CARD},
+    }
+    return {**now, "sha256": identity(now)}
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -213,18 +273,23 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    found = manifest.get("format") if isinstance(manifest, dict) else None
+    if found not in (1, FORMAT):
         raise ModelError(
             f"{path} is not a manifest of format {FORMAT}, the one this version reads"
         )
-    missing = [key for key in _REQUIRED if key not in manifest]
+    required = _REQUIRED + (_REQUIRED_NOW if found == FORMAT else ())
+    missing = [key for key in required if key not in manifest]
     if missing:
         raise ModelError(f"{path} lacks {', '.join(missing)}")
-    if manifest_hash(manifest) != manifest["sha256"]:
+    own = OWN_HASH if found == FORMAT else "sha256"
+    if manifest_hash(manifest, own) != manifest[own]:
         raise ModelError(
             f"{path} was changed after it was written: its content does not match its "
             "own hash; copy or build the bundle again"
         )
+    if found == FORMAT and manifest["sha256"] != identity(manifest):
+        raise ModelError(f"{path} makes no sense: its sha256 is not of its identity")
     if not {ENCODER, HEAD} <= set(manifest["files"]):
         raise ModelError(f"{path} does not name {ENCODER} and {HEAD}")
     result: dict[str, Any] = manifest

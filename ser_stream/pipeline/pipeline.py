@@ -16,6 +16,7 @@ import numpy as np
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
+from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
@@ -30,22 +31,14 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
-from ser_stream.pipeline.window import (
-    COLUMN_HOP,
-    COLUMN_LENGTH,
-    MAX_COLUMNS,
-    ColumnWindow,
-    window_length,
-)
+from ser_stream.pipeline.window import ColumnWindow
 
 PRE_ROLL = 4800
 """Samples before the beginning of speech that the window takes in; 0.3 s."""
-PAST_SPARE = 6
-"""Blocks that the newest column reaches over, and one to begin the frames with."""
-HEARD_COLUMNS = 15
-"""A window is handed to a listener when it has so many columns, 1.9 s; ..."""
-HEARD_EVERY = 10
-"""... and again when so many more have come since, 1 s."""
+HEARD_S = 1.9125
+"""A window is handed to a listener when it is so long, seconds; ..."""
+HEARD_EVERY_S = 1.0
+"""... and again when so much more has come since."""
 SILENCE_DBFS = -120.0
 """What the level of digital silence is reported as."""
 
@@ -56,8 +49,9 @@ class PipelineConfig:
 
     step_s: float = 0.2
     """Time between predictions, seconds; a multiple of 0.1 from 0.1 to 2."""
-    window_s: float = 2.9125
-    """Longest window, seconds; from 0.5125 (1 column) in steps of 0.1."""
+    window_s: float | None = None
+    """Longest window, seconds; None: the longest that the model was trained for. With
+    CPAC's geometry from 0.5125 (1 column) to 2.9125 in steps of 0.1."""
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
 
@@ -67,24 +61,29 @@ class PipelineConfig:
             raise ConfigError(
                 f"step is {self.step_s:g} s; allowed: a multiple of 0.1 from 0.1 to 2"
             )
-        longest = window_length(MAX_COLUMNS) / SAMPLE_RATE
-        shortest = window_length(1) / SAMPLE_RATE
-        # Users write 0.5 and 3: what rounds to an allowed window is taken as it.
-        if not shortest - 0.05 <= self.window_s <= longest + 0.1:
-            raise ConfigError(
-                f"window is {self.window_s:g} s; allowed: from {shortest} to "
-                f"{longest} s"
-            )
 
     @property
     def step_blocks(self) -> int:
         return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
 
-    @property
-    def max_columns(self) -> int:
-        """Columns in the longest window."""
-        extra = self.window_s * SAMPLE_RATE - COLUMN_LENGTH
-        return min(MAX_COLUMNS, max(1, 1 + round(extra / COLUMN_HOP)))
+    def columns(self, geometry: Geometry) -> int:
+        """Columns in the longest window.
+
+        Raises:
+            ConfigError: if no window of such a network is so short or so long.
+        """
+        if self.window_s is None:
+            return geometry.max_columns
+        shortest, longest = (
+            geometry.window_length(n) / SAMPLE_RATE for n in (1, geometry.max_columns)
+        )
+        # People write 0.5 and 3: what rounds to an allowed window is taken as it.
+        if not shortest - 0.05 <= self.window_s <= longest + 0.1:
+            raise ConfigError(
+                f"window is {self.window_s:g} s; allowed: from {shortest} to "
+                f"{longest} s"
+            )
+        return geometry.columns_of(self.window_s * SAMPLE_RATE)
 
 
 class Pipeline:
@@ -107,6 +106,8 @@ class Pipeline:
                 done before the step's events are out, so let it be quick.
         """
         self.config = config or PipelineConfig()
+        geometry = self._geometry = recognizer.geometry
+        n_columns = self.config.columns(geometry)
         self._listener = listener
         # Of the window handed out last: its turn, and the column it ended with.
         self._turn = 0
@@ -115,8 +116,8 @@ class Pipeline:
         self._blocker = Blocker()
         self._gate = SpeechGate(self.config.gate)
         self._front_end = FrontEnd(front_end)
-        self._window = ColumnWindow(self.config.max_columns, front_end.n_features)
-        self._smoother = Smoother(recognizer.labels, self.config.smoothing)
+        self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
+        self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
         # on either side.
@@ -125,8 +126,10 @@ class Pipeline:
             maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
         )
         self._framed = -1
-        # The samples of the longest window, for a successor with another front end.
-        self._past: deque[Block] = deque(maxlen=MAX_COLUMNS + PAST_SPARE)
+        # The samples of the longest window and a block to begin the frames with, for a
+        # successor with another front end.
+        longest = geometry.window_length(geometry.max_columns)
+        self._past: deque[Block] = deque(maxlen=math.ceil(longest / BLOCK_LENGTH) + 1)
         # Energy and number of samples of the blocks of the present step.
         self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
 
@@ -163,7 +166,8 @@ class Pipeline:
         """
         self._blocker, self._gate = other._blocker, other._gate
         self._gate.reconfigure(self.config.gate)
-        self._past, self._waiting = other._past, other._waiting
+        self._past.extend(other._past)
+        self._waiting = other._waiting
         self._recent.extend(other._recent)
         self._levels.extend(other._levels)
         self._framed = other._framed
@@ -198,8 +202,8 @@ class Pipeline:
         return [*self._work_off(), *self._smoother.flush()]
 
     def _is_due(self, block: Block) -> bool:
-        elapsed = block.end - COLUMN_LENGTH
-        return elapsed >= 0 and elapsed % (COLUMN_HOP * self.config.step_blocks) == 0
+        elapsed = block.end - self._geometry.first_step
+        return elapsed >= 0 and elapsed % (BLOCK_LENGTH * self.config.step_blocks) == 0
 
     def _work_off(self) -> list[StreamEvent]:
         events: list[StreamEvent] = []
@@ -275,17 +279,20 @@ class Pipeline:
             label=self._recognizer.labels[best] if certain else UNCERTAIN,
             scores=scores,
             columns=len(columns),
+            max_columns=self._geometry.max_columns,
             labels=self._recognizer.labels,
         )
 
     def _hand_out(
         self, listener: Callable[[SpeechWindow], None], scores: FloatArray, end: int
     ) -> None:
-        enough = len(self._window.columns) >= min(
-            HEARD_COLUMNS, self.config.max_columns
+        geometry, newest = self._geometry, self._window.newest
+        least = min(
+            geometry.columns_of(HEARD_S * SAMPLE_RATE), self._window.max_columns
         )
-        newest = self._window.newest
-        if not enough or 0 <= self._handed_out > newest - HEARD_EVERY:
+        every = round(HEARD_EVERY_S * SAMPLE_RATE / geometry.column_hop)
+        enough = len(self._window.columns) >= least
+        if not enough or 0 <= self._handed_out > newest - every:
             return
         self._handed_out = newest
         listener(SpeechWindow(self._window.heard(), scores, end, self._turn))

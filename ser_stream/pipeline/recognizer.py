@@ -1,4 +1,4 @@
-"""Frames -> capsule columns -> calibrated scores."""
+"""Frames -> encoder frames (CPAC: capsule columns) -> calibrated scores."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,14 +7,9 @@ import numpy as np
 
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
+from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.values import EncoderState, FloatArray
-from ser_stream.pipeline.window import (
-    COLD_COLUMNS,
-    COLD_FRAMES,
-    EXTRA_FRAMES,
-    WARM_FRAMES,
-)
 
 
 class Recognizer(Protocol):
@@ -24,28 +19,34 @@ class Recognizer(Protocol):
     def labels(self) -> tuple[str, ...]:
         """The emotions, in the order of the scores."""
 
+    @property
+    def geometry(self) -> Geometry:
+        """How columns lie on frames."""
+
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        """Normalised frames -> the capsule columns they complete, (n, 6, 64).
+        """Normalised frames -> the columns they complete, (n, ...); CPAC's (n, 6, 64).
 
         Args:
-            frames: (8 n + 2, n_features), of which the first two were the last two of
-                the call before; or without state (8 n + 34, n_features), of which the
-                first four do not matter.
+            frames: (frames_per_column n + kept_frames, n_features), of which the first
+                `kept_frames` were the last ones of the call before; or without state
+                (frames_per_column n + cold_frames, n_features), of which what is more
+                than the columns see does not matter.
             state: what the call before returned; None at the beginning of a window.
         """
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1."""
+        """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1."""
 
 
 def encode_window(recognizer: Recognizer, frames: FloatArray) -> FloatArray:
-    """Columns, (n, 6, 64), of one window by itself: frames, (8 n + 30, n_features).
+    """Columns, (n, ...), of one window by itself: frames, as `Geometry.n_frames` says.
 
     Nothing was kept before it, and what a cold encoder is not to look at is zeros.
     """
-    cold = np.pad(frames, ((COLD_FRAMES - EXTRA_FRAMES, 0), (0, 0)))
+    geometry = recognizer.geometry
+    cold = np.pad(frames, ((geometry.cold_frames - geometry.extra_frames, 0), (0, 0)))
     columns, _ = recognizer.encode(cold.astype(np.float32), None)
     return columns
 
@@ -90,6 +91,7 @@ class OnnxRecognizer:
 
     def __init__(self, bundle: Bundle) -> None:
         self._labels = bundle.labels
+        self._geometry = bundle.geometry
         self._temperatures = bundle.temperatures
         self._encoder = open_session(bundle.folder / ENCODER)
         self._head = open_session(bundle.folder / HEAD)
@@ -106,6 +108,11 @@ class OnnxRecognizer:
         """The emotions, in the order of the scores."""
         return self._labels
 
+    @property
+    def geometry(self) -> Geometry:
+        """How columns lie on frames, as the manifest says."""
+        return self._geometry
+
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
@@ -113,19 +120,18 @@ class OnnxRecognizer:
         kept = self._cold if state is None else state
         feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
         columns, *keep = self._encoder.run(None, feed)
-        result: FloatArray = (
-            columns[0] if state is not None else columns[0][COLD_COLUMNS:]
-        )
+        first = self._geometry.cold_columns if state is None else 0
+        result: FloatArray = columns[0][first:]
         return result, tuple(keep)
 
     def logits(self, columns: FloatArray, /) -> FloatArray:
-        """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
+        """Columns of a window, (n, ...) -> logits, (n_classes,), uncalibrated."""
         (logits,) = self._head.run(None, {"columns": columns[None]})
         result: FloatArray = logits[0]
         return result
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """Columns of a window, (n, 6, 64) -> probabilities, (n_classes,), sum 1.
+        """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1.
 
         Temperature scaling (Guo et al., ICML 2017), one temperature for each window
         length.
@@ -134,13 +140,14 @@ class OnnxRecognizer:
         return softmax(self.logits(columns) / np.float32(temperature))
 
     def _check_and_warm_up(self, bundle: Bundle) -> None:
-        # The first run of a session is slow; better now than on somebody's words.
-        n = bundle.front_end.n_features
+        # The first run of a session is slow; better now than on the first words.
+        geometry, n = self._geometry, bundle.front_end.n_features
+        new = 2 * geometry.frames_per_column
         try:
             columns, state = self.encode(
-                np.zeros((COLD_FRAMES + 16, n), np.float32), None
+                np.zeros((geometry.cold_frames + new, n), np.float32), None
             )
-            self.encode(np.zeros((WARM_FRAMES + 16, n), np.float32), state)
+            self.encode(np.zeros((geometry.kept_frames + new, n), np.float32), state)
             logits = self.logits(columns)
         except Exception as error:  # noqa: BLE001  whatever ONNX Runtime raises
             raise ModelError(

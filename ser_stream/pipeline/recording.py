@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import Recognizer, clip_scores
@@ -17,7 +18,6 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
-from ser_stream.pipeline.window import COLUMN_HOP, COLUMN_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,8 @@ class Recording:
     told: list[Told] = field(default_factory=list)
     speech_s: float = 0.0
     """Seconds of speech in all, by the gate."""
-
-    @property
-    def short(self) -> bool:
-        """Whether it is shorter than one column, and was padded with silence."""
-        return self.n_samples < COLUMN_LENGTH
+    short: bool = False
+    """Whether it is shorter than one step needs, and was padded with silence."""
 
     @property
     def emotions(self) -> list[EmotionEvent]:
@@ -100,12 +97,14 @@ def record(
     pipeline = Pipeline(recognizer, front_end, config, listener)
     pieces = [samples] if isinstance(samples, np.ndarray) else samples
     recording = Recording()
-    for chunk in _steps(pieces, COLUMN_HOP * pipeline.config.step_blocks):
+    due = recognizer.geometry.first_step
+    for chunk in _steps(pieces, due, BLOCK_LENGTH * pipeline.config.step_blocks):
         recording._take(pipeline.feed(chunk), pipeline, chunk.end)
         recording.n_samples = chunk.end
     end = recording.n_samples
-    if recording.short:
-        padding = Chunk(end, np.zeros(COLUMN_LENGTH - end, np.float32))
+    if end < due:
+        recording.short = True
+        padding = Chunk(end, np.zeros(due - end, np.float32))
         end = padding.end
         recording._take(pipeline.feed(padding), pipeline, end)
     recording._take(pipeline.flush(), pipeline, end)
@@ -113,10 +112,10 @@ def record(
     return recording
 
 
-def _steps(pieces: Iterable[FloatArray], step: int) -> Iterator[Chunk]:
+def _steps(pieces: Iterable[FloatArray], due: int, step: int) -> Iterator[Chunk]:
     # However it is cut the pipeline says the same; cut where steps fall due, it also
     # shows what it knew at each of them.
-    start, due = 0, COLUMN_LENGTH
+    start = 0
     for samples in pieces:
         while len(samples):
             chunk = Chunk(start, samples[: due - start])

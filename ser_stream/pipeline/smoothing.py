@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     EmotionEvent,
@@ -22,7 +23,6 @@ from ser_stream.pipeline.values import (
     Phase,
     Prediction,
 )
-from ser_stream.pipeline.window import COLUMN_LENGTH, MAX_COLUMNS
 
 UNCERTAIN = "uncertain"
 """The label of a step whose best score is under the threshold."""
@@ -95,10 +95,14 @@ class Smoother:
     """Predictions -> emotion events."""
 
     def __init__(
-        self, labels: tuple[str, ...], config: SmoothingConfig | None = None
+        self,
+        labels: tuple[str, ...],
+        config: SmoothingConfig | None = None,
+        geometry: Geometry = CPAC,
     ) -> None:
         self.labels = labels
         self.config = config or SmoothingConfig()
+        self._geometry = geometry
         self._next_id = 1
         self._last_end_of_emotion = 0
         self._emotion: _Emotion | None = None
@@ -152,7 +156,7 @@ class Smoother:
         keep = np.float32(math.exp(-rate * elapsed))
         belief = keep * self._belief + (1 - keep) / np.float32(len(self.labels))
         if scores is not None:
-            size = math.sqrt(min(1.0, prediction.columns / MAX_COLUMNS))
+            size = math.sqrt(min(1.0, prediction.columns / prediction.max_columns))
             weight = np.float32(config.evidence_per_s * elapsed * size)
             belief = belief * np.maximum(scores, np.float32(LEAST_SCORE)) ** weight
             belief = np.maximum(belief / belief.sum(), np.float32(LEAST_BELIEF))
@@ -185,7 +189,7 @@ class Smoother:
             self._candidate = None
         elif self._candidate is None or self._candidate[0] != best:
             # The newest column is what made this label lead.
-            start = max(prediction.start, prediction.end - COLUMN_LENGTH)
+            start = max(prediction.start, prediction.end - self._geometry.column_length)
             self._candidate = (best, start, prediction.end)
 
     def _ready(self, best: int, current: int | None, prediction: Prediction) -> bool:

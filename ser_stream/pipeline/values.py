@@ -4,8 +4,11 @@ Time inside is a sample index: an ``int`` at 16 kHz, counted from the beginning 
 stream. A gap (samples that were lost) is a jump of that index and is never hidden.
 Milliseconds and wall clock appear only in `ser_stream.protocol.messages`.
 
-    Chunk -> Block -> frames (n, 39 or 78) -> encoder frames (n, 6, 64) -> Prediction
+    Chunk -> Block -> frames (n, 39 or 78) -> encoder frames (n, ...) -> Prediction
           -> EmotionEvent
+
+Columns are what the network's encoder makes of frames: encoder frames (CPAC: capsule
+columns, (n, 6, 64)). `ser_stream.pipeline.geometry` says which frames one sees.
 """
 
 from collections.abc import Sequence
@@ -153,7 +156,9 @@ class Prediction(_Span):
     scores: FloatArray | None = None
     """Calibrated probabilities in the order of the model's labels, sum 1."""
     columns: int = 0
-    """How many encoder frames the window held, 1 to 25."""
+    """How many encoder frames the window held, 1 to `max_columns`."""
+    max_columns: int = 25
+    """In the longest window of the model; shorter ones are weaker evidence."""
     labels: tuple[str, ...] = ()
     """The model's, in the order of the scores; empty without speech."""
 
@@ -193,7 +198,7 @@ class SpeechWindow:
     """
 
     frames: FloatArray
-    """Normalised, (8 n + 30, n_features), of a window of n columns."""
+    """Normalised, of a window of whole columns; with CPAC (8 n + 30, n_features)."""
     scores: FloatArray
     """Scores of the active model for the window, (n_classes,), sum 1."""
     end: int

@@ -23,7 +23,6 @@ from ser_stream.pipeline.values import (
     FloatArray,
     Prediction,
 )
-from ser_stream.pipeline.window import window_length
 from ser_stream.protocol.wall_clock import WallClock
 
 PROTOCOL = 1
@@ -123,7 +122,9 @@ class MessageBuilder:
                     "device_rate": audio.device_rate,
                     "sample_rate": SAMPLE_RATE,
                     "step_ms": round(config.step_s * 1000),
-                    "window_ms": milliseconds(window_length(config.max_columns)),
+                    "window_ms": milliseconds(
+                        bundle.geometry.window_length(config.columns(bundle.geometry))
+                    ),
                 },
             }
         )

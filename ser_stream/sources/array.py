@@ -1,54 +1,48 @@
-"""Arrays that a program holds -> mono at 16 kHz, piece by piece."""
+"""Arrays that a program holds -> chunks, piece by piece."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ser_stream.errors import SourceError
-from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.values import Chunk, FloatArray
 from ser_stream.sources import MAX_CHANNELS, MAX_RATE, MIN_RATE
-from ser_stream.sources.resample import MonoResampler
-from ser_stream.sources.sample_check import SampleCheck
+from ser_stream.sources.intake import Intake
 
 
 class ArrayInput:
-    """Takes one stream of samples; how it is cut does not matter."""
+    """Takes one stream of samples."""
 
     def __init__(self) -> None:
-        self._check = SampleCheck("array")
-        self._resampler: MonoResampler | None = None
-        self._position = 0
+        self._intake: Intake | None = None
 
-    def feed(self, samples: ArrayLike, rate: int) -> FloatArray:
-        """The next samples, (n,) or (n, channels) -> mono at 16 kHz, (m,), a copy.
+    def feed(self, samples: ArrayLike, rate: int) -> Chunk:
+        """The next samples, (n,) or (n, channels); they are copied.
 
         Raises:
             SourceError: if rate, shape or type is none that is allowed or is not that
                 of the samples before, or a sample is NaN or infinite; nothing was
                 taken then.
         """
-        frames = self._check(_frames(samples), self._position)
+        frames = _frames(samples)
         kind = (rate, frames.shape[1])
-        if self._resampler is None:
-            if not MIN_RATE <= rate <= MAX_RATE:
-                raise SourceError(
-                    f"rate is {rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
-                )
-            self._resampler = MonoResampler(*kind)
-        before = (self._resampler.rate, self._resampler.channels)
-        if kind != before:
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise SourceError(f"rate is {rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}")
+        intake = self._intake or Intake("array", *kind)
+        if kind != intake.kind:
             raise SourceError(
-                f"this stream began with {_said(before)}, and now comes {_said(kind)}; "
-                "call reset() first, or give it a stream of its own"
+                f"this stream began with {_said(intake.kind)}, and now comes "
+                f"{_said(kind)}; call reset() first, or give it a stream of its own"
             )
-        self._position += len(frames)
-        return self._resampler.feed(frames)
+        chunk = intake.take(frames)
+        self._intake = intake
+        return chunk
 
-    def finish(self) -> FloatArray:
-        """What the resampler still holds at the end, (m,)."""
-        if self._resampler is None:
-            return np.zeros(0, np.float32)
-        nothing = np.zeros((0, self._resampler.channels), np.float32)
-        return self._resampler.feed(nothing, last=True)
+    def finish(self) -> Chunk:
+        """What the resampler still holds at the end."""
+        if self._intake is None:
+            return Chunk(0, np.zeros(0, np.float32))
+        _, channels = self._intake.kind
+        return self._intake.take(np.zeros((0, channels), np.float32), last=True)
 
 
 def _frames(samples: ArrayLike) -> FloatArray:

@@ -15,9 +15,8 @@ from ser_stream.errors import SourceError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, FloatArray
 from ser_stream.sources import MAX_RATE, MIN_RATE
+from ser_stream.sources.intake import Intake
 from ser_stream.sources.pacing import Pacer
-from ser_stream.sources.resample import MonoResampler
-from ser_stream.sources.sample_check import SampleCheck
 
 CHUNK_LENGTH = 2 * BLOCK_LENGTH
 """Samples at 16 kHz; the default step."""
@@ -55,12 +54,10 @@ class FileSource:
         self.frames: int = self._file.frames
         """Length at the file's own rate, per channel."""
         self._missing = _missing_bytes(self._file.extra_info)
-        self._resampler = MonoResampler(self._file.samplerate, self._file.channels)
-        self._check = SampleCheck(self._name)
+        self._intake = Intake(self._name, rate, self._file.channels)
         self._pacer = Pacer(realtime)
         self._ahead = np.zeros((0, self._file.channels), np.float32)
-        self._read = self._taken = 0
-        self._next = 0
+        self._read = 0
         self.live = False
         self.ended = False
 
@@ -77,22 +74,18 @@ class FileSource:
         if self.ended:
             return None
         # Chunks end where steps fall due, so that paced audio is used at once.
-        length = CHUNK_LENGTH if self._taken else FIRST_LENGTH
+        length = CHUNK_LENGTH if self._intake.taken else FIRST_LENGTH
         wanted = round(length * self._file.samplerate / SAMPLE_RATE)
         if len(self._ahead) < wanted:
             self._read_ahead(wanted)
         samples, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
         self.ended = not len(samples)
-        if self.ended and (self._missing or self._taken < self.frames):
+        if self.ended and (self._missing or self._intake.taken < self.frames):
             raise SourceError(
                 f"{self._name} is cut short: its header promises more than the "
-                f"{self._seconds(self._taken)} s that are there"
+                f"{self._heard_s} s that are there"
             )
-        samples = self._check(samples, self._taken)
-        self._taken += len(samples)
-        chunk = Chunk(self._next, self._resampler.feed(samples, last=self.ended))
-        self._next = chunk.end
-        return chunk
+        return self._intake.take(samples, last=self.ended)
 
     def _read_ahead(self, wanted: int) -> None:
         # A second or more at once: each call costs more than the samples it brings.
@@ -105,7 +98,7 @@ class FileSource:
                     self.ended = True
                     raise SourceError(
                         f"{self._name} is damaged or cut short after "
-                        f"{self._seconds(self._taken)} s: {_reason(error)}"
+                        f"{self._heard_s} s: {_reason(error)}"
                     ) from None
                 # Damage ahead: what lies before it is read first, in small pieces.
                 self._rewind()
@@ -118,8 +111,9 @@ class FileSource:
         with contextlib.suppress(soundfile.SoundFileError):
             self._file.seek(self._read)
 
-    def _seconds(self, position: int) -> str:
-        return f"{position / self._file.samplerate:.2f}"
+    @property
+    def _heard_s(self) -> str:
+        return f"{self._intake.taken / self._file.samplerate:.2f}"
 
     def __enter__(self) -> Self:
         return self

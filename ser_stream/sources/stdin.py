@@ -8,9 +8,8 @@ from typing import Self
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import AudioInfo, Chunk
+from ser_stream.sources.intake import Intake
 from ser_stream.sources.pacing import Pacer
-from ser_stream.sources.resample import MonoResampler
-from ser_stream.sources.sample_check import SampleCheck
 from ser_stream.sources.wav_stream import Encoding, read_exactly, read_wav_header
 
 _LOGGER = logging.getLogger(__name__)
@@ -66,11 +65,8 @@ class StdinSource:
         self._bytes = head
         self._n_bytes = len(head)
         self._realtime = realtime
-        self._resampler = MonoResampler(encoding.rate, encoding.channels)
-        self._check = SampleCheck("standard input")
+        self._intake = Intake("standard input", encoding.rate, encoding.channels)
         self._pacer = Pacer(realtime)
-        self._position = 0
-        self._next = 0
         self.info = AudioInfo("stdin", "-", encoding.rate)
         self.live = False
         self.ended = False
@@ -99,11 +95,7 @@ class StdinSource:
         if self.ended:
             self._warn_of_the_end()
         samples = self._encoding.decode(data[:whole])
-        samples = self._check(samples, self._position)
-        self._position += len(samples)
-        chunk = Chunk(self._next, self._resampler.feed(samples, last=self.ended))
-        self._next = chunk.end
-        return chunk
+        return self._intake.take(samples, last=self.ended)
 
     def _warn_of_the_end(self) -> None:
         if self._bytes:

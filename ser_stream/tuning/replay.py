@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from ser_stream.pipeline.smoothing import LEAST_BELIEF, LEAST_SCORE, SmoothingConfig
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray, Prediction
-from ser_stream.pipeline.window import MAX_COLUMNS
 
 NONE = -1
 """Stands for no emotion, where a label's index would be."""
@@ -120,7 +119,7 @@ class _Beliefs:
         keep = self._keep(scores is None, elapsed)
         belief = keep * self._belief + (1 - keep) / self._n_labels
         if scores is not None:
-            size = math.sqrt(min(1.0, prediction.columns / MAX_COLUMNS))
+            size = math.sqrt(min(1.0, prediction.columns / prediction.max_columns))
             scores = np.maximum(scores, np.float32(LEAST_SCORE))
             likelihood = [
                 scores ** np.float32(evidence * elapsed * size)

@@ -40,7 +40,6 @@ from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import COLD_FRAMES
 from tests.helpers.adaptation_store import stage
 from tests.helpers.adapting_program import PROGRAM, write_talk
 from tests.helpers.program import ENVIRONMENT, messages
@@ -290,7 +289,9 @@ def check_stored(folder: Path, before: StoreState) -> StoreState:
         assert bundle.sha256 == version.sha256
     if state.versions:
         recognizer = OnnxRecognizer(bundle)
-        frames = np.zeros((COLD_FRAMES + 8, bundle.front_end.n_features), np.float32)
+        frames = np.zeros(
+            (bundle.geometry.cold_frames + 8, bundle.front_end.n_features), np.float32
+        )
         scores = recognizer.scores(recognizer.encode(frames, None)[0])
         assert scores.sum() == pytest.approx(1, abs=1e-4)
     # The stored windows are whole, or not there.

@@ -13,14 +13,12 @@ from threading import Thread
 
 import numpy as np
 import pytest
-import soundfile
 
+import ser_stream
 from ser_stream.adaptation.reservoir import MOST_OF_A_TURN, RECENT, Reservoir
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, SpeechWindow
+from ser_stream.pipeline.values import SpeechWindow
+from ser_stream.sources.file import read_pieces
 from tests.helpers.paths import MINUTE
 
 N_CLASSES = 5
@@ -30,13 +28,8 @@ N_FEATURES = 78
 @pytest.fixture(scope="module")
 def heard() -> list[SpeechWindow]:
     """A minute of speech, as windows of the pipeline."""
-    bundle = load_bundle("open")
     windows: list[SpeechWindow] = []
-    pipeline = Pipeline(
-        OnnxRecognizer(bundle), bundle.front_end, listener=windows.append
-    )
-    samples = soundfile.read(MINUTE, dtype="float32")[0]
-    pipeline.feed(Chunk(0, samples))
+    ser_stream.load("open").record(read_pieces(MINUTE), windows.append)
     assert len(windows) > 20
     return windows
 

@@ -217,7 +217,7 @@ def test_a_daemon_that_adapts_is_asked_steered_and_keeps_to_its_model(
 ) -> None:
     config, other = tmp_path / "config.toml", tmp_path / "other"
     shutil.copytree(load_bundle("open").folder, other)
-    write_manifest(other, licence="another")
+    write_manifest(other, clip_temperature=0.5)
     config.write_text("step = 0.2\n")
     with running_daemon("--adapt", "--config", config) as daemon:
         on = ("--socket", daemon.socket)
@@ -362,7 +362,7 @@ def test_without_torch_the_extra_is_named(
 
 CHILD = """
 import json, pathlib, shutil, sys
-from ser_stream.pipeline.bundle import file_hash, manifest_hash
+from ser_stream.pipeline.bundle import seal
 
 job = json.loads(sys.stdin.buffer.readline())
 bundle, out = pathlib.Path(job["bundle"]), pathlib.Path(job["out"])
@@ -376,8 +376,8 @@ grown = old.get("adaptation", {"base": base}) | {"parent": old["sha256"]}
 new = old | {"adapted": True, "adaptation": grown}
 for name in old["files"]:
     shutil.copy(bundle / name, out)
-new["sha256"] = manifest_hash(new)
-(out / "manifest.json").write_text(json.dumps(new))
+(out / "weights.safetensors").write_text("learned from " + old["sha256"])
+seal(out, new, {*old["files"], "weights.safetensors"})
 print(json.dumps({"evidence": {
     "canary_windows": 90, "canary_heard": False, "canary_uar_base": 0.8,
     "canary_uar_before": 0.8, "canary_uar_after": UAR,

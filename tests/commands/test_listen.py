@@ -222,7 +222,7 @@ def test_nothing_heavy_is_loaded_by_listen() -> None:
         "import sys\nfrom ser_stream.cli import run\n"
         f"run(['listen', '--input', {str(CLIP)!r}, '--pace', 'fast'])\n"
         "heavy = 'torch librosa scipy sklearn pandas sympy matplotlib onnx training "
-        "export ser_stream.nn sounddevice rich'.split()\n"
+        "export ser_stream.nn sounddevice rich tomlkit'.split()\n"
         "sys.stderr.write(' '.join(m for m in heavy if m in sys.modules))\n"
     )
     done = subprocess.run(

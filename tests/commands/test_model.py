@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ser_stream.pipeline.bundle import MANIFEST, manifest_hash
+from ser_stream.pipeline.bundle import MANIFEST, load_bundle, sealed
+from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
 from tests.helpers.paths import DATA, OPEN
 from tests.helpers.program import ENVIRONMENT, error_line, messages, run
 
@@ -47,10 +48,14 @@ class Home:
 
 
 def build(folder: Path, **changes: object) -> Path:
+    """Copy the packaged bundle; change its manifest, and metrics in its evidence."""
     shutil.copytree(OPEN, folder)
+    metrics = {key: changes.pop(key) for key in ("metrics",) if key in changes}
     manifest = json.loads((folder / MANIFEST).read_text()) | changes
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(sealed(manifest)))
+    if metrics:
+        bundle = load_bundle(str(folder))
+        write_evidence(bundle, read_evidence(bundle) | metrics)
     return folder
 
 
@@ -72,6 +77,7 @@ RESEARCH = {
 def test_the_packaged_model_is_listed_and_the_default(home: Home) -> None:
     (row,) = home.listed().values()
     manifest = json.loads((OPEN / MANIFEST).read_text())
+    evidence = read_evidence(load_bundle("open"))
     assert row == {
         "name": "open",
         "default": True,
@@ -80,8 +86,8 @@ def test_the_packaged_model_is_listed_and_the_default(home: Home) -> None:
         "licence": manifest["licence"],
         "commercial_use": True,
         "labels": manifest["labels"],
-        "uar": manifest["metrics"]["UAR"],
-        "protocol": manifest["metrics"]["protocol"],
+        "uar": evidence["metrics"]["UAR"],
+        "protocol": evidence["metrics"]["protocol"],
         "sha256": manifest["sha256"],
         "adapted": None,
         "error": None,

@@ -11,9 +11,9 @@ import pytest
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.worker import Listener, Worker
 from ser_stream.errors import SerStreamError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import (
     AudioState,
     Chunk,
@@ -40,8 +40,8 @@ def made(
     listener: Listener | None = None,
 ) -> Worker:
     announcer = Announcer(source, [sink or Collected()])
-    bundle = load_bundle("open")
-    return Worker(source, bundle, config or PipelineConfig(), announcer, listener)
+    model = Model(load_bundle("open"), config or PipelineConfig())
+    return Worker(source, model, announcer, listener)
 
 
 def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, ScriptedDevice]:
@@ -174,14 +174,13 @@ def test_what_is_submitted_is_done_between_two_steps_and_refused_after_the_end()
 def test_another_version_is_told_before_its_first_prediction(
     clips: dict[str, FloatArray],
 ) -> None:
-    bundle = load_bundle("open")
-    adapted = replace(bundle, sha256="a" * 64, adapted=True)
+    adapted = replace(load_bundle("open"), sha256="a" * 64, adapted=True)
     sink = Collected()
 
     def items() -> Iterator[Chunk]:
         yield heard(clips["03a01Wa"], 0)
         submit = worker.mailbox.submit
-        submit(lambda: worker.adapt(adapted, OnnxRecognizer(bundle), "accepted", "ok"))
+        submit(lambda: worker.adapt(Model(adapted), "accepted", "ok"))
         submit(lambda: worker.reconfigure(PipelineConfig(step_s=0.4)))
         yield heard(clips["08a04Ff"], len(clips["03a01Wa"]))
 

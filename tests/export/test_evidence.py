@@ -11,10 +11,11 @@ import pytest
 pytest.importorskip("torch")
 
 from export.bundle import Export, export_bundle
-from export.card import write_card
+from export.card import render_card
 from export.corpora import bundle_licence, check_name, describe
 from export.evidence import choose_thresholds, read_stream_eval, read_unseen
 from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from tests.helpers.paths import CHECKPOINT
 from training.engine.checkpoint import load_checkpoint
@@ -116,15 +117,15 @@ def test_calibration_and_threshold_of_the_folds_go_into_the_manifest(
     assert bundle.clip_temperature == found["clip_temperature"] != 1.0
     assert bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
     assert bundle.thresholds.enter == SmoothingConfig().enter
-    assert bundle.manifest["thresholds_chosen_by"] == {"uncertain": RULE}
-    assert bundle.manifest["metrics"]["folds"] == [["emodb/s0"], ["emodb/s1"]]
+    assert read_evidence(bundle)["thresholds_chosen_by"] == {"uncertain": RULE}
+    assert read_evidence(bundle)["metrics"]["folds"] == [["emodb/s0"], ["emodb/s1"]]
 
 
 def test_the_card_tells_groups_calibration_abstention_and_what_not_to_do(
     made: Export,
 ) -> None:
     card = (made.bundle.folder / "card.md").read_text()
-    metrics = made.bundle.manifest["metrics"]
+    metrics = read_evidence(made.bundle)["metrics"]
     for group in ("corpus other", "sex female", "sex male", "English", "German"):
         assert f"\n| {group} | 60 |" in card
     low, high = metrics["corpora"]["other"]["UAR_interval"]
@@ -191,7 +192,7 @@ def test_what_was_measured_of_these_graphs_is_told(
         "| savee, speakers: 1 | - | 1.31 s | 20 % | 74 % | - | 1.50 (1.00 to ?)" in card
     )
     assert "2 in 3.00 h without a voice, 0.67 an hour, at most 2.10" in card
-    assert told.bundle.manifest["training"]["commands"][-1] == (
+    assert read_evidence(told.bundle)["training"]["commands"][-1] == (
         "python -m export CHECKPOINT DIR --crossval CROSSVAL.json "
         "--unseen UNSEEN.json --stream-eval STREAM-EVAL.json"
     )
@@ -267,7 +268,7 @@ def test_a_licence_is_that_of_the_strictest_corpus() -> None:
     assert bundle_licence(["ravdess", "mine"]).startswith("unknown, do not pass on")
 
 
-def test_a_card_names_the_terms_of_every_corpus(made: Export, tmp_path: Path) -> None:
+def test_a_card_names_the_terms_of_every_corpus(made: Export) -> None:
     manifest = dict(made.bundle.manifest)
     names = ["emodb", "ravdess", "crema-d"]
     manifest["corpora"] = [
@@ -275,8 +276,7 @@ def test_a_card_names_the_terms_of_every_corpus(made: Export, tmp_path: Path) ->
         for name in names
     ]
     manifest["licence"] = bundle_licence(names)
-    write_card(tmp_path / "card.md", manifest)
-    card = (tmp_path / "card.md").read_text()
+    card = render_card(manifest, read_evidence(made.bundle))
     assert "**Not for commercial use**: RAVDESS does not allow it" in card
     assert "Contains information from CREMA-D" in card
     assert "10.1109/TAFFC.2014.2336244" in card

@@ -8,6 +8,7 @@ import pytest
 from ser_stream.adaptation.pack import find_pack, load_pack
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 
 pytest.importorskip("torch")
 
@@ -48,8 +49,8 @@ def test_columns_shifted_by_half_a_column_fail(parity: Parity) -> None:
     assert parity.median_difference_when_shifted > 10 * TOLERANCE
 
 
-def test_the_manifest_holds_the_same_proof(parity: Parity) -> None:
-    stored = load_bundle("open").manifest["parity"]
+def test_the_evidence_holds_the_same_proof(parity: Parity) -> None:
+    stored = read_evidence(load_bundle("open"))["parity"]
     assert stored["passed"] is True
     assert stored["steps"] == parity.steps
     assert stored["median_distance_between_clips"] == pytest.approx(

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ser_stream.adaptation.pack import WEIGHTS
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.bundle import (
@@ -28,9 +29,8 @@ from ser_stream.pipeline.bundle import (
     HEAD,
     MANIFEST,
     Bundle,
-    file_hash,
     load_bundle,
-    manifest_hash,
+    seal,
 )
 from tests.helpers.paths import OPEN
 
@@ -38,9 +38,8 @@ from tests.helpers.paths import OPEN
 def write_manifest(folder: Path, **changes: object) -> None:
     """Change the manifest of a bundle, and the hashes with it."""
     manifest = json.loads((folder / MANIFEST).read_text()) | changes
-    manifest["files"] = {name: file_hash(folder / name) for name in manifest["files"]}
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest))
+    names = (ENCODER, HEAD, WEIGHTS)
+    seal(folder, manifest, [name for name in names if (folder / name).exists()])
 
 
 def tiny_base(folder: Path) -> Bundle:
@@ -57,7 +56,7 @@ def stage(store: Store, what: object = 0, **changes: object) -> Path:
     """A candidate that grew from the active version, told apart by `what`."""
     folder = store.staging()
     shutil.copytree(store.base.folder, folder, dirs_exist_ok=True)
-    (folder / CARD).write_text(str(what))
+    (folder / WEIGHTS).write_text(str(what))
     adaptation = {"parent": store.state.in_force}
     write_manifest(folder, **{"adapted": True, "adaptation": adaptation} | changes)
     return folder

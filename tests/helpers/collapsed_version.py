@@ -9,7 +9,7 @@ import onnx
 from onnx import numpy_helper
 
 from ser_stream.adaptation.versions.store import Store
-from ser_stream.pipeline.bundle import HEAD, Bundle, file_hash, manifest_hash
+from ser_stream.pipeline.bundle import HEAD, Bundle, load_bundle, seal
 
 
 def put_into_force(folder: Path, base: Bundle) -> str:
@@ -28,14 +28,13 @@ def put_into_force(folder: Path, base: Bundle) -> str:
         for name in manifest["files"]:
             shutil.copy(base.folder / name, staged)
         _always(staged / HEAD, len(base.labels))
-        manifest["files"][HEAD] = file_hash(staged / HEAD)
         kept = {key: base.manifest[key] for key in ("name", "sha256", "files")}
         manifest["adaptation"] = {"base": kept, "parent": base.sha256}
         manifest["adapted"] = True
-        manifest["sha256"] = manifest_hash(manifest)
-        (staged / "manifest.json").write_text(json.dumps(manifest))
+        seal(staged, manifest, manifest["files"])
+        made = load_bundle(str(staged)).sha256
         store.accept(staged, "forced", {})
-        return str(manifest["sha256"])
+        return made
 
 
 def _always(head: Path, n_classes: int) -> None:

@@ -2,23 +2,17 @@
 
 from functools import cache
 
-import soundfile
-
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Chunk, SpeechWindow
+import ser_stream
+from ser_stream.pipeline.values import SpeechWindow
+from ser_stream.sources.file import read_pieces
 from tests.helpers.paths import MINUTE
 
 
 @cache
 def heard_minute() -> tuple[SpeechWindow, ...]:
     """Those of the minute of EmoDB, 26 in 16 turns, by the model `open`."""
-    bundle, found = load_bundle("open"), list[SpeechWindow]()
-    samples = soundfile.read(MINUTE, dtype="float32")[0]
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config, found.append)
-    pipeline.feed(Chunk(0, samples))
+    found = list[SpeechWindow]()
+    ser_stream.load("open").record(read_pieces(MINUTE), found.append)
     return tuple(found)
 
 

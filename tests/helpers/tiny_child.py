@@ -44,18 +44,19 @@ say = lambda fields: print(json.dumps(fields), flush=True)
 say({"progress": 0.5, "step": 1, "of": 2})
 """
 _MAKE = """
-from ser_stream.pipeline.bundle import manifest_hash
+from ser_stream.adaptation.pack import WEIGHTS
+from ser_stream.pipeline.bundle import seal
 bundle, out = pathlib.Path(job["bundle"]), pathlib.Path(job["out"])
 new = json.loads((bundle / "manifest.json").read_text())
 for name in new["files"]:
     shutil.copy(bundle / name, out)
+(out / WEIGHTS).write_text(f"learned by {job['seed']} from {new['sha256']}")
 base = {key: new[key] for key in ("name", "sha256", "files")}
 grown = new.get("adaptation", {"base": base}) | {
     "parent": new["sha256"], "seed": job["seed"]
 }
 new |= {"adapted": True, "adaptation": grown}
-new["sha256"] = manifest_hash(new)
-(out / "manifest.json").write_text(json.dumps(new))
+seal(out, new, {*new["files"], WEIGHTS})
 """
 
 

@@ -3,7 +3,6 @@
 import re
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from ser_stream.metrics import Metrics, metrics_address
 from ser_stream.metrics.health import Health
 from ser_stream.pipeline.values import AudioState
 from tests.helpers.paths import MINUTE
-from tests.helpers.program import ENVIRONMENT, error_line, run, start
+from tests.helpers.program import error_line, run, start
 
 parser = pytest.importorskip("prometheus_client.parser")
 
@@ -192,20 +191,6 @@ def test_without_the_library_its_extra_is_named(
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(MissingLibraryError, match=r"pip install 'ser-stream\[metrics"):
         Metrics.start("127.0.0.1:0", health, dict, lambda: 0)
-
-
-def test_nothing_is_loaded_without_the_flag() -> None:
-    program = (
-        "import ser_stream.config, ser_stream.metrics, sys; "
-        "print([m for m in ('prometheus_client', 'http.server') if m in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        env=ENVIRONMENT,
-        check=True,
-    )
-    assert done.stdout == b"[]\n"
 
 
 def free_port() -> int:

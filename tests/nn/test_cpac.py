@@ -14,7 +14,7 @@ from ser_stream.nn.cpac import (
     DigitCapsules,
     squash,
 )
-from ser_stream.pipeline.window import COLD_COLUMNS
+from ser_stream.pipeline.geometry import CPAC
 
 FORMS = {
     "streaming": CpacConfig(),
@@ -67,7 +67,7 @@ def test_steps_that_keep_two_rows_of_each_layer_give_the_same_columns(
     noise = 50.0 * frames(4, seed=2)
     kept = [torch.zeros(shape) for shape in encoder.kept_shapes()]
     first, *kept = encoder.step(torch.cat([noise, x[:, : 8 * 3 + 30]], dim=1), *kept)
-    pieces, end = [first[:, COLD_COLUMNS:]], 8 * 3 + 30
+    pieces, end = [first[:, CPAC.cold_columns :]], 8 * 3 + 30
     for n in (1, 2, 2, 17):
         columns, *kept = encoder.step(x[:, end - 2 : end + 8 * n], *kept)
         pieces.append(columns)

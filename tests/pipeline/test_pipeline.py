@@ -13,6 +13,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.vad import SpeechGate
@@ -28,7 +29,6 @@ from ser_stream.pipeline.values import (
     SpeechState,
     StreamEvent,
 )
-from ser_stream.pipeline.window import COLD_FRAMES, WARM_FRAMES
 
 SECOND = 16_000
 FRONT_END = FrontEndConfig()
@@ -37,6 +37,8 @@ LABELS = ("angry", "happy", "sad")
 
 class MeanRecognizer:
     """Scores that depend on every bit of every frame, without a network."""
+
+    geometry = CPAC
 
     def __init__(self) -> None:
         self.labels = LABELS
@@ -366,7 +368,7 @@ def test_a_step_that_is_not_sure_is_labelled_uncertain(clip: FloatArray) -> None
     [(0.5, 1), (0.5125, 1), (0.6125, 2), (1.0, 6), (2.9125, 25), (3.0, 25)],
 )
 def test_a_window_is_a_number_of_columns(window_s: float, columns: int) -> None:
-    assert PipelineConfig(window_s=window_s).max_columns == columns
+    assert PipelineConfig(window_s=window_s).columns(CPAC) == columns
 
 
 @pytest.mark.parametrize(
@@ -385,18 +387,19 @@ def test_settings_that_make_no_sense_are_refused(
     options: dict[str, float], message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        PipelineConfig(**options)  # type: ignore[arg-type]
+        PipelineConfig(**options).columns(CPAC)  # type: ignore[arg-type]
 
 
 class Angry:
     """Gives anger for any speech."""
 
     labels = ("angry", "happy")
+    geometry = CPAC
 
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        extra = COLD_FRAMES if state is None else WARM_FRAMES
+        extra = CPAC.cold_frames if state is None else CPAC.kept_frames
         n = (len(frames) - extra) // 8
         return np.zeros((n, 6, 64), np.float32), (frames,)
 

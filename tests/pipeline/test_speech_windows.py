@@ -11,6 +11,7 @@ import soundfile
 
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.normalise import NormaliseConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
@@ -21,7 +22,6 @@ from ser_stream.pipeline.values import (
     SpeechState,
     SpeechWindow,
 )
-from ser_stream.pipeline.window import columns_in, window_length
 from tests.helpers.paths import DATA, MINUTE
 
 SECOND = 16_000
@@ -29,6 +29,10 @@ SECONDS = 24
 
 
 @pytest.fixture(scope="module")
+def columns_in(frames: FloatArray) -> int:
+    return CPAC.columns_in(len(frames))
+
+
 def bundle() -> Bundle:
     return load_bundle("open")
 
@@ -226,7 +230,7 @@ def test_a_gap_begins_another_turn(bundle: Bundle, recognizer: OnnxRecognizer) -
     assert after
     assert after[0].turn == before[-1].turn + 1
     for window in after:
-        assert window.end - window_length(columns_in(window.frames)) >= cut + lost
+        assert window.end - CPAC.window_length(columns_in(window.frames)) >= cut + lost
 
 
 @pytest.mark.parametrize(
@@ -244,6 +248,6 @@ def test_a_window_of_speech_comes_once_a_second_at_most_and_is_long_enough(
     windows = hear(recognizer, bundle.front_end, [Chunk(0, speech)], config)
     assert len(windows) > 3
     assert min(columns_in(window.frames) for window in windows) >= columns
-    assert max(columns_in(window.frames) for window in windows) <= config.max_columns
+    assert max(columns_in(window.frames) for window in windows) <= config.columns(CPAC)
     for a, b in pairwise(windows):
         assert b.turn > a.turn or b.end - a.end >= SECOND

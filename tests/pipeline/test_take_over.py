@@ -83,6 +83,7 @@ class Named:
 
     def __init__(self, recognizer: OnnxRecognizer) -> None:
         self.labels = tuple(f"other {label}" for label in recognizer.labels)
+        self.geometry = recognizer.geometry
         self.encode = recognizer.encode
         self.scores = recognizer.scores
 

@@ -13,9 +13,7 @@ import pytest
 import soundfile
 import soxr
 
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+import ser_stream
 from ser_stream.pipeline.values import (
     Chunk,
     EmotionEvent,
@@ -61,9 +59,7 @@ def heard_live(path: Path, seconds: float) -> list[dict[str, Any]]:
 
 def from_file(samples: FloatArray, before: int) -> list[StreamEvent]:
     """The events of the same samples after `before` samples of silence."""
-    bundle = load_bundle("open")
-    config = PipelineConfig(smoothing=bundle.thresholds)
-    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
+    pipeline = ser_stream.load("open").pipeline()
     padded = np.pad(samples, (before, 2 * 16_000))
     return pipeline.feed(Chunk(0, padded)) + pipeline.flush()
 

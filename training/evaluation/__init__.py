@@ -1,13 +1,13 @@
 """How good a model is.
 
 clip_steps      labelled clips through the runtime's pipeline, step by step
-record          samples -> all that the pipeline returned, and when
 crossval        leave-speakers-out cross-validation
 metrics         UAR, WAR and the rest of what manifest and card give
 calibration     temperatures, and the calibration error
 bootstrap       95 % intervals, by a bootstrap over speakers
 risk_coverage   what abstaining buys
 streaming/      `stream-eval`: level, noise, delay, flicker, false alarms
-zero_shot/      `unseen`: corpora that are not in training, beside openSMILE
+zero_shot/      `zero-shot`: corpora that are not in training, beside openSMILE
 adaptation/     `adapt-eval`: gains, attacks and cost of online adaptation
+commands        the command line of these
 """

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.recognizer import clip_scores, softmax
-from ser_stream.pipeline.window import MAX_COLUMNS
 from training.evaluation.clip_steps import ClipSteps
 
 LEAST, MOST = 0.25, 8.0
@@ -22,8 +22,8 @@ Scores = NDArray[np.floating]
 class Calibration:
     """What turns logits into the scores of a step, and of a whole clip."""
 
-    temperatures: tuple[float, ...] = (1.0,) * MAX_COLUMNS
-    """For windows of 1 to 25 columns."""
+    temperatures: tuple[float, ...] = (1.0,) * CPAC.max_columns
+    """For windows of 1, 2, ... columns."""
     clip_temperature: float = 1.0
     """See `clip_scores`; the mean of a clip's steps is too timid by itself: averaging
     flattens, while a clip heard whole is told better than a step."""
@@ -44,12 +44,19 @@ class Calibration:
         return clip_scores(self.steps(clip), clip.columns, self.clip_temperature)
 
 
-def fit_calibration(clips: Sequence[ClipSteps]) -> Calibration:
-    """Temperatures of least negative log-likelihood on held-out clips."""
+def fit_calibration(
+    clips: Sequence[ClipSteps], longest: int = CPAC.max_columns
+) -> Calibration:
+    """Temperatures of least negative log-likelihood on held-out clips.
+
+    Args:
+        clips: held out.
+        longest: columns in the longest window.
+    """
     heard = [clip for clip in clips if clip.columns]
     if not heard:
-        return Calibration()
-    steps = Calibration(tuple(temperatures(heard)))
+        return Calibration((1.0,) * longest)
+    steps = Calibration(tuple(temperatures(heard, longest)))
     means = np.array([steps.whole(clip) for clip in heard])
     truth = np.array([clip.truth for clip in heard])
     whole = fit_temperature(np.log(np.maximum(means, 1e-12)), truth)
@@ -63,8 +70,10 @@ def fit_temperature(logits: Scores, truth: NDArray[np.integer]) -> float:
     return float(grid[int(np.argmin(losses))])
 
 
-def temperatures(clips: Sequence[ClipSteps]) -> list[float]:
-    """Temperature for windows of 1 to 25 columns, fitted on held-out clips.
+def temperatures(
+    clips: Sequence[ClipSteps], longest: int = CPAC.max_columns
+) -> list[float]:
+    """Temperature for windows of 1, 2, ... columns, fitted on held-out clips.
 
     Two numbers are fitted, the temperatures of the shortest and of the longest window;
     in between the logarithm is linear in 1/sqrt(columns), so that the curve is smooth
@@ -78,10 +87,10 @@ def temperatures(clips: Sequence[ClipSteps]) -> list[float]:
         for n, logits in zip(clip.columns, clip.logits, strict=True)
     ]
     if not pairs:
-        return [1.0] * MAX_COLUMNS
+        return [1.0] * longest
     logits, truth, columns, weight = (np.array(x) for x in zip(*pairs, strict=True))
     weight /= weight.sum()
-    share = _share_of_shortest(columns)
+    share = _share_of_shortest(columns, longest)
 
     def loss(ends: tuple[float, float]) -> float:
         log_t = share * ends[0] + (1.0 - share) * ends[1]
@@ -95,7 +104,7 @@ def temperatures(clips: Sequence[ClipSteps]) -> list[float]:
         grid = [np.clip(end + np.linspace(-reach, reach, 9), low, high) for end in best]
         best = min(((s, t) for s in grid[0] for t in grid[1]), key=loss)
         reach /= 3.0
-    share = _share_of_shortest(np.arange(1, MAX_COLUMNS + 1))
+    share = _share_of_shortest(np.arange(1, longest + 1), longest)
     values = np.exp(share * best[0] + (1.0 - share) * best[1])
     return [round(float(value), 4) for value in values]
 
@@ -146,9 +155,23 @@ def perfect_ece(
     return total / n_draws / len(scores)
 
 
-def _share_of_shortest(columns: NDArray[np.integer]) -> NDArray[np.float64]:
+def calibration_errors(
+    scores: Scores, truth: NDArray[np.integer], digits: int
+) -> dict[str, float]:
+    """ECE over bins of equal mass, what perfect scores would show, and the rest."""
+    ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
+    return {
+        "ECE": round(ece, digits),
+        "ECE_perfect": round(perfect, digits),
+        "ECE_excess": round(ece - perfect, digits),
+    }
+
+
+def _share_of_shortest(
+    columns: NDArray[np.integer], longest: int
+) -> NDArray[np.float64]:
     """1 at one column, 0 at the longest window."""
-    end = MAX_COLUMNS**-0.5
+    end = longest**-0.5
     share: NDArray[np.float64] = (np.asarray(columns) ** -0.5 - end) / (1.0 - end)
     return share
 

@@ -13,7 +13,6 @@ from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recognizer import Recognizer, softmax
 from ser_stream.pipeline.recording import record
 from ser_stream.pipeline.values import EncoderState, FloatArray
-from ser_stream.pipeline.window import COLD_COLUMNS
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
@@ -55,6 +54,7 @@ class TorchRecognizer:
         """
         self._model = model.eval()
         self._labels = labels
+        self.geometry = model.config.geometry
         self._temperatures = temperatures
 
     @property
@@ -73,7 +73,7 @@ class TorchRecognizer:
         else:
             kept = [torch.from_numpy(rows) for rows in state]
         columns, *keep = encoder.step(torch.from_numpy(frames.copy())[None], *kept)
-        first = COLD_COLUMNS if state is None else 0
+        first = self.geometry.cold_columns if state is None else 0
         return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
     @torch.no_grad()
@@ -95,6 +95,7 @@ class LogitRecorder:
     def __init__(self, recognizer: LogitRecognizer) -> None:
         self._recognizer = recognizer
         self.labels, self.encode = recognizer.labels, recognizer.encode
+        self.geometry = recognizer.geometry
         self.columns: list[int] = []
         """Of the window of each step."""
         self.logits: list[FloatArray] = []

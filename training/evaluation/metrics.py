@@ -13,8 +13,7 @@ from training.evaluation.bootstrap import Counts
 from training.evaluation.calibration import (
     Calibration,
     Scores,
-    expected_calibration_error,
-    perfect_ece,
+    calibration_errors,
 )
 from training.evaluation.clip_steps import ClipSteps
 from training.evaluation.risk_coverage import risk_coverage
@@ -102,7 +101,6 @@ def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, An
     predicted = [one.predicted(len(labels)) for one in scored]
     speakers = [f"{one.clip.corpus}/{one.clip.speaker}" for one in scored]
     counts = Counts.of(truth, predicted, speakers, len(labels))
-    matrix = audmetric.confusion_matrix(truth, predicted, list(range(len(labels))))
     whole = [one.whole for one in scored if one.whole is not None]
     heard = [one.clip.truth for one in scored if one.whole is not None]
     return {
@@ -111,12 +109,22 @@ def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, An
         "n_without_speech": len(scored) - len(whole),
         **counts.described(),
         **_calibration(np.array(whole), np.array(heard)),
+        **by_class(truth, predicted, labels),
+        "steps": _steps(scored),
+    }
+
+
+def by_class(
+    truth: Sequence[int], predicted: Sequence[int], labels: Sequence[str]
+) -> dict[str, Any]:
+    """`recall` of each class, percent, None of one that is not there; and confusion."""
+    matrix = audmetric.confusion_matrix(truth, predicted, list(range(len(labels))))
+    return {
         "recall": {
             label: round(100 * matrix[i][i] / truth.count(i), 1) if i in truth else None
             for i, label in enumerate(labels)
         },
         "confusion_matrix": [[int(x) for x in row] for row in matrix],
-        "steps": _steps(scored),
     }
 
 
@@ -177,9 +185,4 @@ def _calibration(scores: Scores, truth: NDArray[np.integer]) -> dict[str, Any]:
     """ECE, what perfect scores would show of that n, and the rest."""
     if not len(truth):
         return {"ECE": None, "ECE_perfect": None, "ECE_excess": None}
-    ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
-    return {
-        "ECE": round(ece, 3),
-        "ECE_perfect": round(perfect, 3),
-        "ECE_excess": round(ece - perfect, 3),
-    }
+    return calibration_errors(scores, truth, 3)

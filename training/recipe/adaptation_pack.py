@@ -14,7 +14,6 @@ from tqdm import tqdm
 
 from ser_stream.adaptation.child.windows import (
     LabelledWindows,
-    n_frames,
     read_windows,
     write_windows,
 )
@@ -25,14 +24,13 @@ from ser_stream.adaptation.pack import (
     WEIGHTS,
     Pack,
     load_pack,
+    seal_pack,
 )
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.nn.cpac import Cpac
-from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, seal
-from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import MAX_COLUMNS
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.recipe.dataset import TrainingSet
@@ -109,7 +107,8 @@ def write_pack(
                     name: bundle.manifest["files"][name] for name in (ENCODER, HEAD)
                 },
             },
-            "cpac": model.config.to_dict(),
+            "network": source.config.network,
+            source.config.network: model.config.to_dict(),
             "seed": seed,
             **(about or {}),
         }
@@ -118,17 +117,17 @@ def write_pack(
             parts = {
                 SOURCE: _augmented(source, n_source, rng),
                 CANARY: islice(
-                    _heard(
-                        _drawn(canary, bundle.labels, only, rng), bundle.front_end, rng
-                    ),
+                    _heard(_drawn(canary, bundle.labels, only, rng), bundle, rng),
                     n_canary,
                 ),
             }
             for name, windows in parts.items():
                 manifest[Path(name).stem] = _write_part(
-                    part / name, _counted(windows, bar), bundle.labels, only
+                    part / name, _counted(windows, bar), bundle, only
                 )
-        difference = _largest_difference(model, bundle, read_windows(part / CANARY))
+        difference = _largest_difference(
+            model, bundle, read_windows(part / CANARY, bundle.geometry)
+        )
         if not difference <= TOLERANCE:  # also if it is no number
             raise ModelError(
                 f"the weights are not those of {bundle.folder}: their logits differ by "
@@ -136,7 +135,7 @@ def write_pack(
                 "from"
             )
         manifest["max_logit_difference"] = difference
-        seal(part, manifest, (WEIGHTS, SOURCE, CANARY))
+        seal_pack(part, manifest)
         load_pack(part, bundle)
         # A kill between these two leaves the old pack in the temporary folder.
         if out.exists():
@@ -209,7 +208,7 @@ def _augmented(
     rows = rng.choice(len(source), n, p=source.weights)
     for first in range(0, n, AT_ONCE):
         some = rows[first : first + AT_ONCE]
-        frames = maker.windows(some, MAX_COLUMNS).numpy()
+        frames = maker.windows(some, maker.geometry.max_columns).numpy()
         for i, window in zip(some, frames, strict=True):
             yield source.utterances[i], window
 
@@ -225,7 +224,7 @@ def _counted(
 
 
 def _heard(
-    utterances: Sequence[Utterance], front_end: FrontEndConfig, rng: np.random.Generator
+    utterances: Sequence[Utterance], bundle: Bundle, rng: np.random.Generator
 ) -> Iterator[tuple[Utterance, FloatArray]]:
     """Clips with enough speech, and its frames; each after another of its speaker."""
     of_speaker: dict[str, list[Utterance]] = defaultdict(list)
@@ -234,27 +233,29 @@ def _heard(
     for u in utterances:
         clips = of_speaker[_speaker(u)]
         before = read_samples(clips[rng.integers(len(clips))].path)
-        frames = speech_window(read_samples(u.path), front_end, before)
-        if frames is not None and len(frames) >= n_frames(LEAST_COLUMNS):
+        samples, geometry = read_samples(u.path), bundle.geometry
+        frames = speech_window(samples, bundle.front_end, before, geometry)
+        if frames is not None and len(frames) >= geometry.n_frames(LEAST_COLUMNS):
             yield u, frames
 
 
 def _write_part(
     path: Path,
     heard: Sequence[tuple[Utterance, FloatArray]],
-    labels: Sequence[str],
+    bundle: Bundle,
     only: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
     """Write the windows of one part; what the manifest says of it."""
     if not heard:
         raise SourceError(f"no clip for the {path.stem} part has enough speech")
-    speakers = sorted({_speaker(u) for u, _ in heard})
+    speakers, labels = sorted({_speaker(u) for u, _ in heard}), bundle.labels
     write_windows(
         path,
         [frames for _, frames in heard],
         [labels.index(u.emotion) for u, _ in heard],
         [speakers.index(_speaker(u)) for u, _ in heard],
         [[label in only.get(u.corpus, labels) for label in labels] for u, _ in heard],
+        bundle.geometry,
     )
     counts = Counter((u.corpus, u.emotion) for u, _ in heard)
     return {

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.errors import ConfigError
+from ser_stream.nn.build import CPAC, NETWORKS
 from ser_stream.nn.cpac import CpacConfig
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.normalise import NormaliseConfig
@@ -81,6 +82,8 @@ class TrainConfig:
     name: str
     corpora: tuple[CorpusConfig, ...]
     labels: tuple[str, ...] = PAPER_CLASSES
+    network: str = CPAC
+    """Its kind; see `ser_stream.nn.build`."""
     model: CpacConfig = field(
         default_factory=lambda: CpacConfig.listening(len(PAPER_CLASSES))
     )
@@ -112,7 +115,10 @@ class TrainConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint holds them."""
-        return asdict(self)
+        values = asdict(self)
+        if self.network == CPAC:  # As it was said when there was no other.
+            del values["network"]
+        return values
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "TrainConfig":
@@ -122,7 +128,13 @@ class TrainConfig:
             ConfigError: for an unknown key, with the allowed ones.
         """
         values = dict(values)
-        model = CpacConfig.listening(len(values.get("labels", PAPER_CLASSES)))
+        kind = values.get("network", CPAC)
+        if kind not in NETWORKS:
+            raise ConfigError(
+                f"network is {kind!r}; allowed: {', '.join(sorted(NETWORKS))}"
+            )
+        config_of = NETWORKS[kind][1]
+        model = config_of.listening(len(values.get("labels", PAPER_CLASSES)))
         model = replace(model, n_channels=1 + bool(values.get("pitch", True)))
         sections: dict[str, Any] = {
             "model": model,

@@ -108,7 +108,14 @@ class TrainingSet:
     def maker(self, rng: np.random.Generator) -> WindowMaker:
         """What makes windows of these clips; all that is drawn is drawn from `rng`."""
         config = self.config
-        return WindowMaker(self, config.front_end, config.augment, self._noises, rng)
+        return WindowMaker(
+            self,
+            config.front_end,
+            config.augment,
+            self._noises,
+            rng,
+            config.model.geometry,
+        )
 
     def _balanced(self) -> np.ndarray:
         # Within a corpus every class weighs the same, and every speaker of a class.

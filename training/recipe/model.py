@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
 from training.recipe.config import TrainConfig
 
@@ -9,6 +10,6 @@ from training.recipe.config import TrainConfig
 def build_model(checkpoint: dict[str, Any]) -> tuple[Cpac, TrainConfig]:
     """The network in evaluation mode, and its configuration."""
     config = TrainConfig.from_dict(checkpoint["config"])
-    model = Cpac(config.model)
+    model = build(config.network, config.model)
     model.load_state_dict(checkpoint["weights"])
     return model.eval(), config

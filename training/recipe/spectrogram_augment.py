@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ser_stream.pipeline.front_end import FrontEndConfig
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, dct_matrix
 from ser_stream.pipeline.normalise import C0_PER_DB, NormaliseConfig, Normaliser
 from ser_stream.pipeline.pipeline import PRE_ROLL
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import EXTRA_FRAMES
 from training.recipe.config import AugmentConfig
 from training.recipe.spectrogram_cache import (
     Spectra,
@@ -110,7 +110,9 @@ class WindowMaker:
         augment: AugmentConfig,
         noises: NoiseSpectra,
         rng: np.random.Generator,
+        geometry: Geometry = CPAC,
     ) -> None:
+        self.geometry = geometry
         self._clips = clips
         self._front_end = front_end
         self._augment = augment
@@ -124,13 +126,13 @@ class WindowMaker:
         self._shares = torch.from_numpy(band_shares())
 
     def windows(self, rows: NDArray[np.integer], n: int) -> Tensor:
-        """Normalised frames of windows of n columns, (B, 8 n + 30, n_features).
+        """Normalised frames of windows of n columns, (B, n_frames, n_features).
 
         Args:
             rows: a clip for each window.
-            n: columns, 1 to 25.
+            n: columns, 1 to the longest window's.
         """
-        n_frames = FRAMES_PER_BLOCK * n + EXTRA_FRAMES
+        n_frames = self.geometry.n_frames(n)
         cuts = [self._cut(i, n_frames) for i in rows]
         mel = torch.from_numpy(np.stack([cut.mel for cut in cuts]))
         noise = torch.from_numpy(np.stack([cut.noise for cut in cuts]))

@@ -6,8 +6,6 @@ what is kept, as float16.
 """
 
 import hashlib
-import io
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
     MfccConfig,
     hz_to_mel,
@@ -30,9 +28,9 @@ from ser_stream.pipeline.normalise import C0_PER_DB
 from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
-from ser_stream.pipeline.window import COLUMN_LENGTH
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
+from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.waveform_augment import VARIANTS
 
 FORMAT = 1
@@ -72,8 +70,7 @@ def band_shares() -> FloatArray:
 
 def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
     """Mel spectra in dB, (T, 128), and pitchograms, (T, 39), of at least one column."""
-    if len(samples) < COLUMN_LENGTH:
-        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, MFCC.frame_length)
     power = power_spectrum(frames[:: MFCC.hop_length], MFCC)
     mel = 10.0 * np.log10(np.maximum(power @ mel_filter_bank(MFCC).T, MFCC.amin))
@@ -119,23 +116,18 @@ def clip_spectra(
 
 def _of_clip(utterance: Utterance, cache: Path) -> list[Spectra]:
     path = cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
-    if path.is_file():
-        try:
-            with np.load(path) as kept:
-                return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            path.unlink()
-    variants = list(_computed(utterance))
-    mel = np.concatenate([v.mel for v in variants])
-    pitch = np.concatenate([v.pitch for v in variants])
-    numbers = np.array(
-        [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
-    )
-    # Whole in memory first: a full disk in the middle of an archive is untidy.
-    archive = io.BytesIO()
-    np.savez(archive, mel=mel, pitch=pitch, numbers=numbers)
-    replace_file(path, archive.getbuffer())
-    return _unpacked(mel, pitch, numbers)
+    kept = cached_arrays(path, lambda: _packed(list(_computed(utterance))))
+    return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
+
+
+def _packed(variants: Sequence[Spectra]) -> Arrays:
+    return {
+        "mel": np.concatenate([v.mel for v in variants]),
+        "pitch": np.concatenate([v.pitch for v in variants]),
+        "numbers": np.array(
+            [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
+        ),
+    }
 
 
 def _unpacked(

@@ -3,15 +3,9 @@
 import numpy as np
 
 from ser_stream.pipeline.front_end import FrontEndConfig
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, EncoderState, FloatArray
-from ser_stream.pipeline.window import (
-    COLD_FRAMES,
-    EXTRA_FRAMES,
-    MAX_COLUMNS,
-    WARM_FRAMES,
-)
 
 PAUSE_S = 1.0
 """Between two clips; long enough to end a stretch of speech."""
@@ -24,20 +18,22 @@ class _FrameKeeper:
 
     labels = ("speech",)
 
-    def __init__(self) -> None:
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
         self.stretches: list[list[FloatArray]] = []
 
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
         """See `Recognizer.encode`; the columns are zeros."""
+        geometry = self.geometry
         if state is None:
             self.stretches.append([])
-            new = frames[COLD_FRAMES - EXTRA_FRAMES :]
-            n = (len(new) - EXTRA_FRAMES) // FRAMES_PER_BLOCK
+            new = frames[geometry.cold_frames - geometry.extra_frames :]
+            n = geometry.columns_in(len(new))
         else:
-            new = frames[WARM_FRAMES:]
-            n = len(new) // FRAMES_PER_BLOCK
+            new = frames[geometry.kept_frames :]
+            n = len(new) // geometry.frames_per_column
         self.stretches[-1].append(new.copy())
         return np.zeros((n, 1, 1), np.float32), ()
 
@@ -47,7 +43,10 @@ class _FrameKeeper:
 
 
 def speech_window(
-    samples: FloatArray, front_end: FrontEndConfig, before: FloatArray | None = None
+    samples: FloatArray,
+    front_end: FrontEndConfig,
+    before: FloatArray | None = None,
+    geometry: Geometry = CPAC,
 ) -> FloatArray | None:
     """Frames of a clip's longest stretch of speech, as the pipeline hears it.
 
@@ -56,12 +55,13 @@ def speech_window(
         front_end: what the network was trained on.
         before: another clip of the speaker, heard first, so that the front end knows
             the voice's level as a running daemon does; None: the stream begins here.
+        geometry: of the network.
 
     Returns:
-        The last 25 columns of it or all, (8 n + 30, n_features); None where the gate
-        hears no speech, or too little for a column.
+        The longest window at its end or all, (n_frames, n_features); None where the
+        gate hears no speech, or too little for a column.
     """
-    keeper = _FrameKeeper()
+    keeper = _FrameKeeper(geometry)
     pipeline = Pipeline(keeper, front_end)
     start = 0
     if before is not None:
@@ -74,7 +74,7 @@ def speech_window(
     if not stretches:
         return None
     longest: FloatArray = max(stretches, key=len)
-    return longest[-(FRAMES_PER_BLOCK * MAX_COLUMNS + EXTRA_FRAMES) :]
+    return longest[-geometry.n_frames(geometry.max_columns) :]
 
 
 def _room() -> FloatArray:

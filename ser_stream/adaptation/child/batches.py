@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import EXTRA_FRAMES
 
 
 def stacked(windows: Sequence[FloatArray]) -> Tensor:
@@ -17,16 +16,21 @@ def stacked(windows: Sequence[FloatArray]) -> Tensor:
     return torch.from_numpy(np.stack([window[:n] for window in windows]))
 
 
-def cropped(windows: Sequence[FloatArray], n: int, rng: np.random.Generator) -> Tensor:
+def cropped(
+    windows: Sequence[FloatArray],
+    n: int,
+    rng: np.random.Generator,
+    geometry: Geometry = CPAC,
+) -> Tensor:
     """A stretch of n columns of each window: (B, 8 n + 30, n_features).
 
     A window that is too short begins again at its end, on the grid of columns.
     """
-    n_frames = FRAMES_PER_BLOCK * n + EXTRA_FRAMES
+    n_frames, hop = geometry.n_frames(n), geometry.frames_per_column
     cuts = []
     for window in windows:
-        spare = (len(window) - n_frames) // FRAMES_PER_BLOCK
-        start = FRAMES_PER_BLOCK * int(rng.integers(max(spare, 0) + 1))
+        spare = (len(window) - n_frames) // hop
+        start = hop * int(rng.integers(max(spare, 0) + 1))
         cut = window[start : start + n_frames]
         while len(cut) < n_frames:
             cut = np.concatenate([cut, window[: n_frames - len(cut)]])

@@ -142,11 +142,10 @@ def write_manifest(
         "adapted": True,
         "adaptation": {"base": base, "parent": bundle.sha256, **adaptation},
     }
-    seal(out, manifest, (ENCODER, HEAD, CARD, WEIGHTS))
+    seal(out, manifest, (ENCODER, HEAD, WEIGHTS))
 
 
 _KEPT = (
-    "format",
     "name",
     "licence",
     "labels",
@@ -155,10 +154,10 @@ _KEPT = (
     "normalisation",
     "step_ms",
     "window_ms",
+    "geometry",
     "temperatures",
     "clip_temperature",
     "thresholds",
-    "thresholds_chosen_by",
     "corpora",
     "opset",
 )

@@ -13,7 +13,6 @@ from ser_stream.adaptation.entropy import entropy
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import columns_in
 
 N_BOOTSTRAP = 1000
 N_BINS = 5
@@ -54,7 +53,7 @@ def network_scores(
     network.eval()
     scores = []
     for window in windows:
-        n = columns_in(window)
+        n = network.config.geometry.columns_in(len(window))
         temperature = temperatures[min(n, len(temperatures)) - 1]
         logits = network(torch.from_numpy(window)[None])[0]
         scores.append(torch.softmax(logits / temperature, 0).numpy())

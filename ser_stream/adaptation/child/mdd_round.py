@@ -112,7 +112,8 @@ def adapt(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
     for step in range(config.steps):
-        n = drawn_length(rng, config.least_columns, config.most_columns)
+        most = min(config.most_columns, source.geometry.max_columns)
+        n = drawn_length(rng, min(config.least_columns, most), most)
         rows = rng.choice(len(source), config.batch_size, p=weights)
         others = rng.choice(len(target), config.batch_size)
         # f' learns nothing in its first steps that psi should follow.
@@ -166,7 +167,7 @@ def _parts(size: int, at_once: int | None) -> Iterator[slice]:
 
 
 class Domains:
-    """Batches of encoder frames, (2 B, n, 6, 64): source first, then target."""
+    """Batches of encoder frames, (2 B, n, ...): source first, then target."""
 
     at_once: int | None = None
     """Windows of either domain that there is memory for; None: any number."""
@@ -224,6 +225,7 @@ class FrameDomains(Domains):
     ) -> None:
         self._encoders = source_encoder, target_encoder
         self._source, self._target = list(_windows(source)), target
+        self._geometry = source.geometry
 
     def columns(
         self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
@@ -231,8 +233,11 @@ class FrameDomains(Domains):
         here, there = self._encoders
         return torch.cat(
             [
-                here(cropped([self._source[i] for i in rows], n, rng)),
-                there(cropped([self._target[i] for i in others], n, rng)),
+                encoder(cropped([windows[i] for i in which], n, rng, self._geometry))
+                for encoder, windows, which in (
+                    (here, self._source, rows),
+                    (there, self._target, others),
+                )
             ]
         )
 

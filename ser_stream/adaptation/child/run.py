@@ -33,7 +33,8 @@ from ser_stream.adaptation.pack import CANARY, SOURCE, WEIGHTS, Pack, load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS
 from ser_stream.adaptation.stored_windows import unpack
 from ser_stream.errors import ModelError, SerStreamError
-from ser_stream.nn.cpac import Cpac, CpacConfig
+from ser_stream.nn.build import build
+from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
@@ -153,7 +154,7 @@ def run_round(
 
 def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
-        windows, _ = unpack(stdin.read(), len(bundle.labels))
+        windows, _ = unpack(stdin.read(), len(bundle.labels), bundle.geometry)
     except ValueError as error:
         raise RefusedError(f"the windows cannot be read: {error}", "heard") from None
     if len(windows) < LEAST_WINDOWS:
@@ -166,7 +167,7 @@ def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
 
 def _labelled(path: Path, bundle: Bundle) -> LabelledWindows:
     """Windows of a pack that a network of the bundle can make something of."""
-    windows = read_windows(path)
+    windows = read_windows(path, bundle.geometry)
     found = windows.frames.shape[2], windows.allowed.shape[1]
     expected = bundle.front_end.n_features, len(bundle.labels)
     if found != expected:
@@ -179,7 +180,7 @@ def _labelled(path: Path, bundle: Bundle) -> LabelledWindows:
 
 def _network(pack: Pack, weights: Path) -> Cpac:
     try:
-        network = Cpac(CpacConfig.from_dict(pack.manifest["cpac"]))
+        network = build(pack.network, pack.manifest[pack.network])
         network.load_state_dict(load_file(weights))
     except (OSError, SafetensorError):
         raise ModelError(f"{weights} cannot be read as weights") from None
@@ -188,6 +189,7 @@ def _network(pack: Pack, weights: Path) -> Cpac:
             raise
         raise ModelError(
             f"{weights} does not hold the weights of the network that "
-            f"{pack.folder / MANIFEST} describes under cpac; build the pack again"
+            f"{pack.folder / MANIFEST} describes under {pack.network}; build the "
+            "pack again"
         ) from None
     return network.eval()

@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ser_stream.errors import ModelError
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import EXTRA_FRAMES, MAX_COLUMNS, columns_in
 
 LEVELS = 255
 
@@ -37,19 +36,16 @@ class LabelledWindows:
     """(N,), indices of the manifest's speakers of this part."""
     allowed: NDArray[np.bool_]
     """(N, n_classes), False where the window's corpus has no say about the class."""
+    geometry: Geometry = CPAC
+    """Of the columns."""
 
     def __len__(self) -> int:
         return len(self.columns)
 
     def window(self, i: int) -> FloatArray:
         """Frames of one window, (8 n_i + 30, n_features)."""
-        window: FloatArray = self.frames[i, : n_frames(int(self.columns[i]))]
+        window: FloatArray = self.frames[i, : self.geometry.n_frames(self.columns[i])]
         return window
-
-
-def n_frames(columns: int) -> int:
-    """Frames that so many columns see."""
-    return FRAMES_PER_BLOCK * columns + EXTRA_FRAMES
 
 
 def write_windows(
@@ -58,6 +54,7 @@ def write_windows(
     label: Sequence[int],
     speaker: Sequence[int],
     allowed: Sequence[Sequence[bool]],
+    geometry: Geometry = CPAC,
 ) -> None:
     """Write windows, one or more; `frames` are (8 n_i + 30, n_features).
 
@@ -67,7 +64,7 @@ def write_windows(
     all_frames = np.concatenate(list(frames))
     low = all_frames.min(0)
     step = np.maximum((all_frames.max(0) - low) / LEVELS, np.float32(1e-6))
-    columns = [columns_in(f) for f in frames]
+    columns = [geometry.columns_in(len(f)) for f in frames]
     quantised = np.rint((all_frames - low) / step).clip(0, LEVELS).astype(np.uint8)
     content = {
         "frames": quantised,
@@ -82,7 +79,7 @@ def write_windows(
     path.write_bytes(save(content))
 
 
-def read_windows(path: Path) -> LabelledWindows:
+def read_windows(path: Path, geometry: Geometry = CPAC) -> LabelledWindows:
     """Read what `write_windows` wrote.
 
     Raises:
@@ -92,12 +89,13 @@ def read_windows(path: Path) -> LabelledWindows:
         stored = load_file(path)
         columns = stored["columns"].astype(np.int64)
         flat = stored["low"] + stored["step"] * stored["frames"].astype(np.float32)
-        shape = (len(columns), n_frames(MAX_COLUMNS), flat.shape[1])
+        longest = geometry.n_frames(geometry.max_columns)
+        shape = (len(columns), longest, flat.shape[1])
         frames = np.zeros(shape, np.float32)
         first = 0
-        for i, n in enumerate(columns):
-            frames[i, : n_frames(n)] = flat[first : first + n_frames(n)]
-            first += n_frames(n)
+        for i, n in enumerate(map(geometry.n_frames, columns)):
+            frames[i, :n] = flat[first : first + n]
+            first += n
         if first != len(flat):
             raise ValueError(f"{len(flat)} frames, where the windows have {first}")
         windows = LabelledWindows(
@@ -106,6 +104,7 @@ def read_windows(path: Path) -> LabelledWindows:
             stored["label"].astype(np.int64),
             stored["speaker"].astype(np.int64),
             stored["allowed"].astype(np.bool_),
+            geometry,
         )
         _check(windows)
     except KeyError as error:
@@ -125,11 +124,9 @@ def _check(windows: LabelledWindows) -> None:
     Raises:
         ValueError: if they make no sense.
     """
-    n, columns = len(windows), windows.columns
-    if not n or columns.min() < 1 or columns.max() > MAX_COLUMNS:
-        raise ValueError(
-            f"there is no window, or one not of 1 to {MAX_COLUMNS} columns"
-        )
+    n, columns, most = len(windows), windows.columns, windows.geometry.max_columns
+    if not n or columns.min() < 1 or columns.max() > most:
+        raise ValueError(f"there is no window, or one not of 1 to {most} columns")
     if not np.isfinite(windows.frames).all():
         raise ValueError("frames hold what is no number")
     if not (

@@ -25,7 +25,7 @@ from training.engine.fit import pick_device
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, load_noises
 from training.recipe.model import build_model
-from training.recipe.train import mixed_loss, train
+from training.recipe.train import TrainOptions, mixed_loss, train
 
 CONFIG = TrainConfig(
     name="tiny",
@@ -42,7 +42,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 from training.recipe.config import TrainConfig
 from training.corpora import load_corpora
-from training.recipe.train import train
+from training.recipe.train import TrainOptions, train
 
 out = Path(sys.argv[2])
 
@@ -54,7 +54,7 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 config = TrainConfig.read(Path(sys.argv[3]))
 train(load_corpora(Path(sys.argv[1]), ["clips"]), config, out,
-      device="cpu", threads=1, progress=False)
+      TrainOptions(device="cpu", threads=1, progress=False))
 """
 
 TOML = """
@@ -105,7 +105,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
-    return train(utterances, config, out, device="cpu", threads=1, progress=False)
+    options = TrainOptions(device="cpu", threads=1, progress=False)
+    return train(utterances, config, out, options)
 
 
 @pytest.fixture(scope="module")

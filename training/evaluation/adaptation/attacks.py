@@ -16,10 +16,12 @@ import numpy as np
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
 from ser_stream.adaptation.pack import CANARY, Pack, find_pack, load_pack
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.confident_errors import confident_errors
 from training.evaluation.adaptation.conversation import looped, talk, write_recording
 from training.evaluation.adaptation.gains import halves
@@ -29,7 +31,6 @@ from training.evaluation.adaptation.music_attack import (
     music,
     stillness,
 )
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import (
@@ -67,7 +68,7 @@ def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 
     A sixth of it are recordings in which a voice is heard, such as a crying baby.
     """
-    training = bundle.manifest.get("training", {}).get("config", {})
+    training = read_evidence(bundle).get("training", {}).get("config", {})
     found = load_noises(settings.corpora / "noise", training)
     plain = [one for one in found if not one.has_voice]
     voiced = [one for one in found if one.has_voice]
@@ -123,18 +124,18 @@ ATTACKS: dict[str, Make] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Attack:
+class Attack(Experiment[AdaptEvalConfig]):
     """One of `ATTACKS`."""
 
     kind: str
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return f"attacks/{self.kind}"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         return {
             "attack": self.kind,
             "model": DEFAULT_MODEL,
@@ -145,8 +146,8 @@ class Attack:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         bundle = load_bundle(DEFAULT_MODEL)
         pack = load_pack(find_pack(bundle), bundle)
         folder = settings.out / self.name
@@ -159,7 +160,7 @@ class Attack:
             folder / "daemon",
             scope=settings.scope,
             every_s=EVERY_S,
-            say=say,
+            say=progress.say,
         )
         jury = Jury.of(settings, bundle, pack)
         accepted = [

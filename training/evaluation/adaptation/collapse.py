@@ -23,10 +23,10 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from ser_stream.pipeline.values import Chunk, FloatArray, SpeechWindow
 from training.corpora import Utterance, load_corpora
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.conversation import looped, talk
 from training.evaluation.adaptation.gains import halves
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 
 CORPUS = "savee"
@@ -40,16 +40,16 @@ says that nothing has changed, so that the gate lets it pass."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collapse:
+class Collapse(Experiment[AdaptEvalConfig]):
     """Every class once, by an honest worker and by a lying one."""
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return "attacks/collapse"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         del settings
         return {
             "attack": "collapse",
@@ -59,8 +59,8 @@ class Collapse:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         clips = halves(load_corpora(settings.corpora, [CORPUS]), CORPUS, 1)[0]
         folder = settings.out / self.name
         bundle = load_bundle(DEFAULT_MODEL)
@@ -69,7 +69,7 @@ class Collapse:
             for which, label in enumerate(bundle.labels):
                 found = one_collapse(bundle, which, word, clips, folder)
                 steps.append({"what": f"{word}, {label}", **found})
-                say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
+                progress.say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
         return {
             "attack": "collapse",
             "about": (

@@ -25,7 +25,8 @@ from ser_stream.adaptation.child.evidence import (
 from ser_stream.adaptation.child.windows import read_windows
 from ser_stream.adaptation.pack import CANARY
 from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.nn.cpac import Cpac, CpacConfig
+from ser_stream.nn.build import CPAC, build
+from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 
@@ -59,7 +60,7 @@ def main() -> None:
 
 def _network(weights: Path, pack: Path) -> Cpac:
     manifest = json.loads((pack / MANIFEST).read_text(encoding="utf-8"))
-    network = Cpac(CpacConfig.from_dict(manifest["cpac"]))
+    network = build(CPAC, manifest[CPAC])
     network.load_state_dict(load_file(weights))
     return network.eval()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from ser_stream.pipeline.bundle import Bundle
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.conversation import (
     PAUSE_S,
     ROOM_DBFS,
@@ -20,7 +21,6 @@ from training.evaluation.adaptation.offline_baselines import (
     heard_windows,
     written,
 )
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import (
     DECISION,
@@ -37,7 +37,7 @@ HALVES = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
+class Gain(Experiment[AdaptEvalConfig]):
     """One source network, one half of the speakers of one target."""
 
     source: str
@@ -48,11 +48,11 @@ class Gain:
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return f"gains/{self.source}-{self.target}-seed-{self.seed}-half-{self.half}"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         return {
             "source": self.source,
             "target": self.target,
@@ -66,7 +66,7 @@ class Gain:
             **settings.protocol,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
         """Adapt in all ways, and score each on people whom none has heard."""
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
         clips = load_corpora(settings.corpora, [self.target])
@@ -78,7 +78,7 @@ class Gain:
             limited(begun.split.score, settings.limit),
             self,
             settings,
-            say,
+            progress,
         )
 
 
@@ -99,32 +99,32 @@ def adapted_and_scored(
     heard: Sequence[Utterance],
     scored: Sequence[Utterance],
     source: Sequence[Utterance],
-    cell: Gain,
+    gain: Gain,
     settings: AdaptEvalConfig,
-    say: Say,
+    progress: Progress,
 ) -> Result:
-    """The result of a cell.
+    """The result of an experiment.
 
     Args:
         begun: the source network.
         heard: clips of the target that the daemon hears, unlabelled.
         scored: clips of other speakers of it.
         source: clips of source speakers held out, on which harm is measured.
-        cell: names folder and seed.
+        gain: names folder and seed.
         settings: of the evaluation.
-        say: told what the daemon says.
+        progress: told what the daemon says.
     """
-    folder = settings.out / cell.name
+    folder = settings.out / gain.name
     recording = folder / "heard.flac"
-    spoken = (with_pause(clip) for clip in talk(heard, cell.seed))
-    seconds = write_recording(recording, spoken, cell.seed)
+    spoken = (with_pause(clip) for clip in talk(heard, gain.seed))
+    seconds = write_recording(recording, spoken, gain.seed)
     daemon = hear(
         recording,
         begun.bundle,
         folder / "daemon",
         scope=settings.scope,
         every_s=settings.every_s,
-        say=say,
+        say=progress.say,
     )
     parts = {"target": scored, "source": source}
     said = {
@@ -137,7 +137,7 @@ def adapted_and_scored(
     windows = heard_windows(recording, begun.bundle)
     offline = {}
     for method, run in METHODS.items():
-        network, about = run(begun, windows, cell.seed)
+        network, about = run(begun, windows, gain.seed)
         offline[method] = about
         bundle = written(network, begun, folder / method, method)
         for part, clips in parts.items():
@@ -188,7 +188,7 @@ def _of_version(
 
 
 def all_gains(settings: AdaptEvalConfig) -> list[Gain]:
-    """The cells of the pairs and seeds asked for."""
+    """The experiments of the pairs and seeds asked for."""
     return [
         Gain(source, target, seed, half)
         for seed in settings.seeds

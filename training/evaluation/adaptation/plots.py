@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from training.engine.plotting import panels, save
-from training.evaluation.adaptation.result_file import Result
+from training.engine.result_store import Result
 from training.evaluation.adaptation.summary import METHODS
 from training.evaluation.bootstrap import Counts
 from training.protocols.names import place_name

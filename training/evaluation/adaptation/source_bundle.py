@@ -12,12 +12,12 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
 from ser_stream.pipeline.bundle import (
     ENCODER,
-    FORMAT,
     HEAD,
     Bundle,
     load_bundle,
     seal,
 )
+from ser_stream.pipeline.bundle_evidence import write_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.corpora import load_corpora
@@ -26,7 +26,6 @@ from training.evaluation.adaptation.source_recipe import (
     SourceSplit,
     source_config,
     split_source,
-    train_source,
 )
 from training.evaluation.calibration import fit_calibration
 from training.evaluation.clip_steps import run_clips
@@ -34,6 +33,7 @@ from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import TrainingSet, load_noises
 from training.recipe.model import build_model
+from training.recipe.train import TrainOptions, train
 
 CACHE = Path("runs/spectra")
 NOISE = "noise"
@@ -42,7 +42,7 @@ NOISE = "noise"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What a cell begins with."""
+    """What an experiment begins with."""
 
     bundle: Bundle
     pack: Pack
@@ -75,8 +75,8 @@ def prepare(
     checkpoint = folder / "checkpoint.pt"
     done = load_checkpoint(checkpoint)["epoch"] if checkpoint.exists() else 0
     if done < config.epochs:
-        noises = load_noises(corpora / NOISE)
-        train_source(split, config, folder, noises=noises, threads=1)
+        options = TrainOptions(load_noises(corpora / NOISE), threads=1)
+        train(split.train, config, folder, options)
     made = folder / "bundle"
     if not (made / FOLDER).is_dir():
         make(checkpoint, split, made, cache)
@@ -98,16 +98,25 @@ def make(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     write_pair(model, part)
-    manifest = _manifest(config, saved)
+    manifest = _manifest(config)
     seal(part, manifest, (ENCODER, HEAD))
     network = OnnxRecognizer(load_bundle(str(part)))
-    fitted = fit_calibration(list(run_clips(network, config.front_end, split.canary)))
+    steps = list(run_clips(network, config.front_end, split.canary))
+    fitted = fit_calibration(steps, config.model.geometry.max_columns)
     manifest["temperatures"] = list(fitted.temperatures)
     manifest["clip_temperature"] = fitted.clip_temperature
     seal(part, manifest, (ENCODER, HEAD))
+    training = {
+        "config": config.to_dict(),
+        "epochs": saved["epoch"],
+        "speakers": saved["speakers"],
+        "revision": saved.get("revision", "unknown"),
+    }
+    bundle = load_bundle(str(part))
+    write_evidence(bundle, {"training": training})
     write_pack(
         model,
-        load_bundle(str(part)),
+        bundle,
         TrainingSet(split.train, config, (), cache),
         split.canary,
         part / FOLDER,
@@ -118,22 +127,16 @@ def make(
     part.rename(folder)
 
 
-def _manifest(config: TrainConfig, saved: dict[str, Any]) -> dict[str, Any]:
+def _manifest(config: TrainConfig) -> dict[str, Any]:
     return {
-        "format": FORMAT,
         "name": config.name,
         "licence": "for evaluation only",
         "labels": list(config.labels),
         "front_end": config.front_end.to_dict(),
         "front_end_hash": config.front_end.hash,
-        "temperatures": [1.0] * config.max_columns,
+        "geometry": asdict(config.model.geometry),
+        "temperatures": [1.0] * config.model.geometry.max_columns,
         "clip_temperature": 1.0,
         "thresholds": asdict(SmoothingConfig()),
-        "training": {
-            "config": config.to_dict(),
-            "epochs": saved["epoch"],
-            "speakers": saved["speakers"],
-            "revision": saved.get("revision", "unknown"),
-        },
         "adapted": False,
     }

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.evaluation.adaptation.result_file import Result, read_all
+from training.engine.result_store import Result
+from training.evaluation.adaptation.result_file import read_all
 from training.evaluation.adaptation.score import change
 from training.evaluation.adaptation.settings import CORPORA, PAIRS
 from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded

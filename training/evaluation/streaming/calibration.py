@@ -6,12 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.calibration import (
-    N_BINS,
-    Scores,
-    expected_calibration_error,
-    perfect_ece,
-)
+from training.evaluation.calibration import N_BINS, Scores, calibration_errors
 from training.evaluation.streaming.clips import ClipResult
 
 
@@ -31,15 +26,9 @@ def calibration(clips: Sequence[ClipResult]) -> dict[str, Any]:
 
 
 def errors(scores: Scores, truth: NDArray[np.integer]) -> dict[str, Any]:
-    """ECE over bins of equal mass, what perfect scores would show, and the rest."""
-    ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
-    return {
-        "n": len(truth),
-        "ECE": round(ece, 4),
-        "ECE_perfect": round(perfect, 4),
-        "ECE_excess": round(ece - perfect, 4),
-        "bins": _bins(scores, truth),
-    }
+    """See `calibration_errors`; and the bins, for a picture."""
+    found = calibration_errors(scores, truth, 4)
+    return {"n": len(truth), **found, "bins": _bins(scores, truth)}
 
 
 def _bins(scores: Scores, truth: NDArray[np.integer]) -> list[dict[str, float]]:

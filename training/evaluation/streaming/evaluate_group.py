@@ -1,4 +1,4 @@
-"""One group of people -> the sections of the benchmark that are about them."""
+"""One group of speakers -> the sections of the benchmark that are about them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Benched:
 
     @cached_property
     def clean(self) -> list[ClipResult]:
-        """Every clip as it is, heard once for all sections."""
+        """Every clip as it is, run once for all sections."""
         return self._hear("clean", lambda samples, _: samples)
 
     @property

@@ -1,4 +1,4 @@
-"""M7: emotions that begin where nobody speaks."""
+"""M7: emotions that begin without speech."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class Alarms:
     starts: int
     """`emotion` events of phase `start`."""
     speech_s: float
-    """How long the gate was open."""
+    """How long the speech gate was open."""
     finite: bool
     """Whether every score was a number."""
 

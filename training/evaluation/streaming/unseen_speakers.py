@@ -151,7 +151,7 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
                 "give the bundle's own cross-validation"
             )
         others = [c for j, clips in enumerate(steps) if j != i for c in clips]
-        calibration = fit_calibration(others)
+        calibration = fit_calibration(others, bundle.max_columns)
         judge = CalibratedNetwork(
             TorchRecognizer(model, config.labels, calibration.temperatures),
             calibration.clip_temperature,

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import audmetric
 import numpy as np
 
 from training.baselines.folds import standardised
@@ -12,6 +11,7 @@ from training.baselines.functionals import functionals
 from training.baselines.svm import GRID, Features, Ints, choose_c, fit_predict
 from training.corpora import Utterance, load_corpora
 from training.evaluation.bootstrap import Counts
+from training.evaluation.metrics import by_class
 from training.evaluation.zero_shot.scored_model import ScoredModel
 
 SCALINGS = {
@@ -87,18 +87,13 @@ def _scores(
     model: Counts,
 ) -> dict[str, Any]:
     counts = Counts.of(truth, predicted.tolist(), speakers, len(labels))
-    matrix = audmetric.confusion_matrix(truth, predicted, list(range(len(labels))))
     lead = model.value("UAR") - counts.value("UAR")
     drawn = model.draws("UAR") - counts.draws("UAR")
     return {
         **counts.described(),
         "lead": round(lead, 1),
         "lead_interval": counts.bounds(drawn),
-        "recall": {
-            label: round(100 * matrix[i][i] / truth.count(i), 1) if i in truth else None
-            for i, label in enumerate(labels)
-        },
-        "confusion_matrix": [[int(n) for n in row] for row in matrix],
+        **by_class(truth, predicted.tolist(), labels),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, load_bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
@@ -63,12 +64,12 @@ def load_scored_model(model: str, crossval: Path | None = None) -> ScoredModel:
 def _of_bundle(model: str) -> ScoredModel:
     bundle = load_bundle(model)
     try:
-        training = bundle.manifest["training"]
+        training = read_evidence(bundle)["training"]
         corpora = _corpora(training["config"])
         speakers = frozenset(map(str, training["speakers"]))
     except (KeyError, TypeError):
         raise ModelError(
-            f"the manifest of {bundle.folder} does not say what it was trained on"
+            f"the evidence in {bundle.folder} does not say what it was trained on"
         ) from None
     return ScoredModel(
         OnnxRecognizer(bundle),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ser_stream.nn.cpac import FRAMES_PER_COLUMN, Cpac
+from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
+from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.recognizer import softmax
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.pipeline.window import COLUMN_LENGTH, EXTRA_FRAMES, MAX_COLUMNS
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.evaluation.clip_steps import STEP_S, TorchRecognizer, run_clips
@@ -18,7 +18,7 @@ DECISION = (
     f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean, over "
     "the steps whose window is as long as it gets in this clip, of the softmax over "
     "the classes of the corpus; a clip in which the gate hears no speech: one window "
-    f"over the whole clip, at most its middle {MAX_COLUMNS} columns"
+    f"over the whole clip, at most its middle {CPAC.max_columns} columns"
 )
 
 
@@ -69,14 +69,13 @@ def clip_logits(
 def ungated(model: Cpac, front_end: FrontEndConfig, samples: FloatArray) -> FloatArray:
     """Logits of one window over a clip, (1, n_labels), with no gate before it.
 
-    The window is the whole clip, or the middle `MAX_COLUMNS` columns of a longer one.
+    The window is the whole clip, or the middle of a longer one.
     """
-    if len(samples) < COLUMN_LENGTH:
-        samples = np.pad(samples, (0, COLUMN_LENGTH - len(samples)))
+    samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
     frames = frames_of(samples, front_end)
-    n_whole = (len(frames) - EXTRA_FRAMES) // FRAMES_PER_COLUMN
-    n = min(n_whole, MAX_COLUMNS)
-    first = FRAMES_PER_COLUMN * ((n_whole - n) // 2)
-    window = frames[first : first + FRAMES_PER_COLUMN * n + EXTRA_FRAMES]
+    n_whole = CPAC.columns_in(len(frames))
+    n = min(n_whole, CPAC.max_columns)
+    first = CPAC.frames_per_column * ((n_whole - n) // 2)
+    window = frames[first : first + CPAC.n_frames(n)]
     logits: FloatArray = model.eval()(torch.from_numpy(window.copy())[None]).numpy()
     return logits

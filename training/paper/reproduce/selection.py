@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from training.paper.reproduce.result_file import scores
+from training.paper.reproduce.scores import scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ pytest.importorskip("torch")
 
 from ser_stream.errors import ConfigError, ModelError, SerStreamError, SourceError
 from ser_stream.model import Model
-from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle, manifest_hash
+from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle, sealed
+from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.values import Chunk, EmotionEvent, FloatArray, Prediction
 from ser_stream.tuning.search import measure
@@ -160,27 +161,24 @@ def test_what_is_there_is_not_measured_again(
 def test_figures_of_other_settings_are_never_mixed(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig],
 ) -> None:
-    with pytest.raises(ConfigError, match="differ in seed; give another --out"):
+    with pytest.raises(ConfigError, match=r"\(seed: 98 there, 1 now\).*another --out"):
         run(replace(whole[2], seed=1), progress=False)
 
 
-def test_a_bundle_with_another_card_goes_on_with_its_figures(
+def test_a_bundle_with_other_evidence_goes_on_with_its_figures(
     whole: tuple[dict[str, Any], Path, StreamEvalConfig], tmp_path: Path
 ) -> None:
-    # The figures themselves go into card and manifest, whose hash is the bundle's.
     result, out, settings = whole
     folder = tmp_path / "same-graphs"
     copytree(load_bundle(DEFAULT_MODEL).folder, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["metrics"]["stream_eval"] = {"seed": 98}
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    bundle = load_bundle(str(folder))
+    write_evidence(bundle, read_evidence(bundle) | {"stream_eval": {"seed": 98}})
     again, _ = run(replace(settings, model=str(folder)), progress=False)
     assert again["groups"] == result["groups"]
-    manifest["thresholds"]["enter"] = 0.6
-    manifest["sha256"] = manifest_hash(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ConfigError, match="differ in thresholds"):
+    thresholds = bundle.manifest["thresholds"] | {"enter": 0.6}
+    changed = bundle.manifest | {"thresholds": thresholds}
+    (folder / "manifest.json").write_text(json.dumps(sealed(changed)))
+    with pytest.raises(ConfigError, match=r"thresholds\.enter: "):
         run(replace(settings, model=str(folder)), progress=False)
     assert json.loads((out / "stream-eval.json").read_text()) == result
 

@@ -1,0 +1,35 @@
+"""The networks by their names: what a training configuration and a pack call them.
+
+A new one is a module beside `ser_stream.nn.cpac` and a row here. It has what CPAC has:
+`config` (with `geometry`, `n_classes`, `to_dict`, `from_dict`), an `encoder` with
+`step` and `kept_shapes`, and a `head` from its columns to logits. To be adapted online,
+it needs `head.features` and `head.classifier` too.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ser_stream.errors import ConfigError
+from ser_stream.nn.cpac import Cpac, CpacConfig
+
+CPAC = "cpac"
+"""The network of what does not name another."""
+NETWORKS = {CPAC: (Cpac, CpacConfig)}
+
+
+def build(kind: str, config: CpacConfig | Mapping[str, Any]) -> Cpac:
+    """Make a network, its weights by chance.
+
+    Args:
+        kind: its name.
+        config: its choices, or their plain values as a checkpoint or a pack holds them.
+
+    Raises:
+        ConfigError: if there is no such network.
+    """
+    if kind not in NETWORKS:
+        raise ConfigError(f"network is {kind!r}; allowed: {', '.join(NETWORKS)}")
+    network, config_of = NETWORKS[kind]
+    return network(
+        config_of.from_dict(dict(config)) if isinstance(config, Mapping) else config
+    )

@@ -1,0 +1,218 @@
+"""Another network runs by what its bundle says, and CPAC's numbers are the defaults."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.listen import ListenConfig
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.front_end import frames_of
+from ser_stream.pipeline.geometry import CPAC, Geometry
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window, softmax
+from ser_stream.pipeline.values import (
+    Chunk,
+    FloatArray,
+    Prediction,
+    SpeechWindow,
+    StreamEvent,
+)
+
+pytest.importorskip("torch")
+
+import torch
+
+from export.parity import prove_parity
+from tests.helpers.paths import DATA
+from tests.helpers.program import messages, run
+from tests.helpers.tiny_network import GEOMETRY, tiny_bundle, tiny_network
+from training.corpora.utterance import read_samples
+
+CLIPS = sorted(DATA.glob("???????.flac"))[:3]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def speech() -> FloatArray:
+    pause = np.zeros(16_000, np.float32)
+    clips = [read_samples(path) for path in CLIPS]
+    return np.concatenate([part for clip in clips for part in (clip, pause)])
+
+
+def heard(bundle: Bundle, *chunks: Chunk, step_s: float = 0.2) -> list[StreamEvent]:
+    config = PipelineConfig(step_s=step_s, smoothing=bundle.thresholds)
+    pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
+    events = [event for chunk in chunks for event in pipeline.feed(chunk)]
+    return [*events, *pipeline.flush()]
+
+
+def spoken(events: list[StreamEvent]) -> list[Prediction]:
+    return [e for e in events if isinstance(e, Prediction) and e.scores is not None]
+
+
+def same(a: StreamEvent, b: StreamEvent) -> bool:
+    if not isinstance(a, Prediction) or not isinstance(b, Prediction):
+        return a == b
+    return all(
+        np.array_equal(getattr(a, name), getattr(b, name))
+        for name in Prediction.__slots__
+    )
+
+
+def test_cpac_s_numbers_are_the_defaults() -> None:
+    assert Geometry() == CPAC
+    assert (CPAC.column_hop, CPAC.column_length, CPAC.first_step) == (1600, 8200, 8200)
+    assert (CPAC.extra_frames, CPAC.cold_frames, CPAC.spare_frames) == (30, 34, 0)
+    assert CPAC.window_length(CPAC.max_columns) == 46_600
+    assert [CPAC.n_frames(n) for n in (1, 25)] == [38, 230]
+    assert [CPAC.columns_in(n) for n in (37, 38, 45, 46, 230)] == [0, 1, 1, 2, 25]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"frames_per_column": 0},
+        {"receptive_frames": 8.0},
+        {"kept_frames": -1},
+        {"max_columns": True},
+        {"cold_columns": 2},
+    ],
+)
+def test_a_geometry_that_no_encoder_has_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="geometry"):
+        Geometry(**wrong)
+
+
+def test_steps_fall_due_where_the_network_has_what_it_needs(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    steps = [e for e in heard(bundle, Chunk(0, speech)) if isinstance(e, Prediction)]
+    # Eight frames are 2200 samples; the first block that ends behind them, at 3400.
+    assert [step.end for step in steps[:3]] == [3400, 6600, 9800]
+    in_speech = spoken(list(steps))
+    assert len(in_speech) > 20
+    assert max(step.columns for step in in_speech) == GEOMETRY.max_columns
+    assert {step.max_columns for step in in_speech} == {GEOMETRY.max_columns}
+    for step in in_speech:
+        assert step.start % GEOMETRY.column_hop == 0
+        assert 0 <= step.end - step.start - GEOMETRY.window_length(step.columns) < 800
+
+
+def test_live_is_what_the_whole_network_says_of_the_same_frames(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    network, frames = tiny_network(), frames_of(speech, bundle.front_end)
+    # The normalisation is causal, and begins with the first speech: only that is told.
+    steps = spoken(heard(bundle, Chunk(0, speech)))
+    turn = [steps[0]]
+    for step in steps[1:]:
+        if step.columns < turn[-1].columns:
+            break
+        turn.append(step)
+    for step in turn:
+        first = step.start // 200
+        cut = frames[first : first + GEOMETRY.n_frames(step.columns)]
+        with torch.no_grad():
+            logits = network(torch.from_numpy(cut)[None])[0].numpy()
+        assert step.scores is not None
+        np.testing.assert_allclose(step.scores, softmax(logits), atol=1e-5)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, 9_000), min_size=1, max_size=40),
+    step_s=st.sampled_from([0.1, 0.2, 0.7]),
+)
+def test_however_it_is_cut_another_geometry_says_the_same(
+    bundle: Bundle, speech: FloatArray, cuts: list[int], step_s: float
+) -> None:
+    chunks: list[Chunk] = []
+    start = 0
+    while start < len(speech):
+        size = cuts[len(chunks) % len(cuts)]
+        chunks.append(Chunk(start, speech[start : start + size]))
+        start += size
+    whole = heard(bundle, Chunk(0, speech), step_s=step_s)
+    pieces = heard(bundle, *chunks, step_s=step_s)
+    assert len(whole) == len(pieces)
+    assert all(map(same, whole, pieces))
+
+
+def test_windows_of_speech_are_whole_columns_that_score_the_same_again(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    windows: list[SpeechWindow] = []
+    recognizer = OnnxRecognizer(bundle)
+    pipeline = Pipeline(recognizer, bundle.front_end, listener=windows.append)
+    pipeline.feed(Chunk(0, speech))
+    assert windows
+    for window in windows:
+        columns = encode_window(recognizer, window.frames)
+        assert len(window.frames) == GEOMETRY.n_frames(len(columns))
+        np.testing.assert_allclose(recognizer.scores(columns), window.scores, atol=1e-5)
+
+
+def test_the_proof_of_parity_holds_for_its_graphs(bundle: Bundle) -> None:
+    clips = [(path, read_samples(path)) for path in CLIPS]
+    parity = prove_parity(tiny_network(), bundle, clips)
+    assert parity.steps > 20
+    assert parity.max_logit_difference < 1e-4
+    assert parity.labels_equal
+    assert parity.median_difference_when_shifted > 1e-3
+
+
+def test_a_window_is_asked_for_within_what_the_network_was_trained_for(
+    bundle: Bundle,
+) -> None:
+    def columns(**settings: float) -> int:
+        config = ListenConfig(model=str(bundle.folder), **settings)  # type: ignore[arg-type]
+        return pipeline_config(config, bundle).columns(bundle.geometry)
+
+    assert columns() == GEOMETRY.max_columns
+    assert columns(window_s=0.5) == 8
+    with pytest.raises(ConfigError, match=r"window is 2 s; allowed: from 0.1375 to"):
+        columns(window_s=2.0)
+
+
+def test_another_model_takes_over_in_the_middle_of_speech(
+    bundle: Bundle, speech: FloatArray, tmp_path: Path
+) -> None:
+    longer = tiny_bundle(tmp_path / "longer", clip_temperature=0.5)
+    pipes = [
+        Pipeline(OnnxRecognizer(one), one.front_end) for one in (bundle, longer, bundle)
+    ]
+    cut = 30_000
+    expected = spoken(pipes[0].feed(Chunk(0, speech)))
+    before = spoken(pipes[2].feed(Chunk(0, speech[:cut])))
+    pipes[1].take_over_from(pipes[2])
+    after = spoken(pipes[1].feed(Chunk(cut, speech[cut:])))
+    for step, other in zip(expected, [*before, *after], strict=True):
+        assert (step.start, step.end, step.columns) == (
+            other.start,
+            other.end,
+            other.columns,
+        )
+        assert step.scores is not None
+        assert other.scores is not None
+        np.testing.assert_allclose(step.scores, other.scores, atol=1e-5)
+
+
+def test_the_commands_take_it_as_any_model(bundle: Bundle) -> None:
+    done = run(
+        "listen", "--pace", "fast", "--model", bundle.folder, "--input", CLIPS[0]
+    )
+    hello, *others = messages(done.stdout)
+    assert hello["model"]["labels"] == list(bundle.labels)
+    assert hello["audio"]["window_ms"] == 987.5
+    assert any(m["type"] == "prediction" and m["scores"] for m in others)
+    assert run("recognize", CLIPS[0], "--model", bundle.folder).returncode == 0
+    assert run("bench", "--model", bundle.folder, "--seconds", "5").returncode == 0
