@@ -98,7 +98,7 @@ def _systems(
 def quoted(
     spec: PaperTable, published: Published
 ) -> list[tuple[str, str, float | None]]:
-    """Place, method and WAR of others whom the paper only quotes."""
+    """Corpus, method and WAR of other authors, which the paper only quotes."""
     return [
         (place, method, value)
         for place in published.places(spec.name)
