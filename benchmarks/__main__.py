@@ -13,6 +13,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import process, size, step
+from benchmarks.soak.host import cpu_name
+from ser_stream.atomic_file import replace_file
 
 MINUTE = Path("tests/data/emodb_minute.flac")
 OUT = Path("docs/benchmarks.json")
@@ -26,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, object] = {
         "machine": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_name(),
+        "cpu": f"{cpu_name()}, {os.cpu_count()} cores",
     }
     result["step"] = step.measure(MINUTE)
     _say("step", result["step"])
@@ -38,22 +40,13 @@ def main() -> None:
         if not options.no_size:
             result["size"] = size.measure(Path(folder) / "venv")
             _say("size", result["size"])
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    replace_file(OUT, json.dumps(result, indent=1) + "\n")
     sys.stdout.write(f"kept in {OUT}\n")
 
 
 def _say(name: str, figures: object) -> None:
     sys.stdout.write(f"{name}: {json.dumps(figures)}\n")
     sys.stdout.flush()
-
-
-def _cpu_name() -> str:
-    text = Path("/proc/cpuinfo").read_text()
-    names = [
-        row.split(":", 1)[1].strip() for row in text.splitlines() if "model name" in row
-    ]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
 
 
 if __name__ == "__main__":

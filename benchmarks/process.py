@@ -1,7 +1,6 @@
 """The whole program at real-time pace: CPU, memory, start and latency."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,9 +10,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from benchmarks.soak.usage import cpu_seconds
 from training.corpora.utterance import read_samples
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def make_inputs(folder: Path, minute: Path, seconds: int) -> dict[str, Path]:
@@ -43,13 +41,13 @@ def measure(path: Path) -> dict[str, Any]:
     assert process.stdout is not None
     hello = json.loads(process.stdout.readline())
     hello_s = time.monotonic() - begin
-    before, started = _cpu_s(process.pid), time.monotonic()
+    before, started = cpu_seconds(process.pid), time.monotonic()
     latencies, after, rss = [], before, 0.0
     for line in process.stdout:
         message = json.loads(line)
         if message["type"] == "prediction":
             latencies.append(message["latency_ms"])
-            after, rss = _cpu_s(process.pid), _rss_mb(process.pid)
+            after, rss = cpu_seconds(process.pid), _rss_mb(process.pid)
             ended = time.monotonic()
     status = process.wait()
     assert hello["type"] == "hello", hello
@@ -64,11 +62,6 @@ def measure(path: Path) -> dict[str, Any]:
         "latency_ms_p99": round(float(np.percentile(latencies, 99)), 1),
         "predictions": len(latencies),
     }
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def _rss_mb(pid: int) -> float:

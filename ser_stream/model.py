@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ from ser_stream.pipeline.values import (
 )
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
-from ser_stream.sources.file import read_pieces
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
@@ -95,10 +95,9 @@ class Recognition:
 
 
 class Model:
-    """A bundle, ready to hear; `ser_stream.load` makes one.
+    """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
-    It keeps nothing of what it hears: any number of streams may use it at once, also in
-    other threads.
+    It has no state: any number of streams may use it at once, also in other threads.
     """
 
     def __init__(self, bundle: Bundle, config: PipelineConfig | None = None) -> None:
@@ -130,7 +129,7 @@ class Model:
         recording: str | os.PathLike[str] | ArrayLike,
         rate: int = SAMPLE_RATE,
     ) -> Recognition:
-        """Hear a whole recording, as `ser-stream recognize` does.
+        """Recognise a whole recording, as `ser-stream recognize` does.
 
         Args:
             recording: path of a file that libsndfile reads, or samples as
@@ -141,6 +140,9 @@ class Model:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
         if isinstance(recording, str | os.PathLike):
+            # A stream needs no libsndfile.
+            from ser_stream.sources.file import read_pieces
+
             pieces: Iterable[FloatArray] = read_pieces(Path(recording))
         else:
             source = ArrayInput()
@@ -159,6 +161,12 @@ class Model:
             short=heard.short,
             emotions=heard.emotions,
         )
+
+    def configured(self, config: PipelineConfig) -> "Model":
+        """The same model under another configuration."""
+        other = copy(self)
+        other.config = config
+        return other
 
     def pipeline(
         self, listener: Callable[[SpeechWindow], None] | None = None

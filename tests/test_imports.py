@@ -61,7 +61,10 @@ def loaded(program: str, *arguments: str) -> set[str]:
                 *AUDIO,
             ),
         ),
-        ("ser_stream.model", ("ser_stream.client", "ser_stream.config", *INSIDE[:-1])),
+        (
+            "ser_stream.model",
+            ("ser_stream.client", "ser_stream.config", "soundfile", *INSIDE[:-1]),
+        ),
     ],
 )
 def test_an_import_loads_no_more_than_it_names(

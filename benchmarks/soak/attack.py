@@ -8,10 +8,10 @@ import time
 from collections import Counter
 from typing import Any
 
-from benchmarks.soak.daemon import Daemon
 from benchmarks.soak.hostile_lines import KINDS, Attack
 from benchmarks.soak.progress import bar
 from benchmarks.soak.slow_clients import connect
+from tests.helpers.running_daemon import RunningDaemon
 
 BURST = 200
 """Connections that are made at once, of the kind that is about them."""
@@ -23,7 +23,9 @@ BYTE_S = 0.002
 """Seconds between two bytes of a slow line."""
 
 
-async def attack(daemon: Daemon, kind: str, lines: int, seed: int) -> dict[str, Any]:
+async def attack(
+    daemon: RunningDaemon, kind: str, lines: int, seed: int
+) -> dict[str, Any]:
     """Write so many lines of a kind; how that was answered."""
     chance = random.Random(f"{kind} {seed}")
     attacks: list[Attack] = []
@@ -108,7 +110,7 @@ async def _answers(reader: asyncio.StreamReader, attack: Attack) -> str:
     return f"{answers} of {attack.answers} answers, bye {reason}"
 
 
-def bursts(daemon: Daemon, lines: int) -> dict[str, Any]:
+def bursts(daemon: RunningDaemon, lines: int) -> dict[str, Any]:
     """Many connections at once; each writes a bad line, and all vanish."""
     begin = time.monotonic()
     wrong: Counter[str] = Counter()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from benchmarks.soak import usage
 from benchmarks.soak.checks import Check, verdict
-from benchmarks.soak.daemon import Daemon, listening_to
 from benchmarks.soak.fault_reloads import reload
 from benchmarks.soak.recording_client import RecordingClient
 from benchmarks.soak.slow_clients import connect
+from ser_stream.errors import SerStreamError
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 FEW = 40
 """Descriptors that a daemon may have, for the fault that they run out."""
@@ -22,35 +23,33 @@ CPU_PERCENT = 20
 def full_log(folder: Path, audio: Path) -> list[Check]:
     """The disk that the log is written to is full from the beginning."""
     folder.mkdir()
-    with ExitStack() as stack:
-        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
-        daemon = stack.enter_context(
-            Daemon(*listening_to(audio), folder=folder, tcp=False, stderr=full)
-        )
-        with RecordingClient(daemon.addresses[0]) as witness:
-            # Each of these writes a line to the log.
-            _, event, _ = reload(daemon, witness, "reloaded")
-            daemon.process.send_signal(signal.SIGHUP)
-            undisturbed = witness.sees_more(5)
-        status = daemon.end()
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        running_daemon(source=audio, folder=folder, stderr=full) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
+    ):
+        # Each of these writes a line to the log.
+        _, event, _ = reload(daemon, client, "reloaded")
+        daemon.process.send_signal(signal.SIGHUP)
+        undisturbed = client.sees_more(5)
+        status = daemon.stop()
     return [_goes_on("log", "disk full", event is not None, undisturbed, status)]
 
 
 def full_output(folder: Path, audio: Path) -> list[Check]:
     """Standard output is full, beside a socket that works."""
     folder.mkdir()
-    with ExitStack() as stack:
-        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
-        daemon = stack.enter_context(
-            Daemon(*listening_to(audio, "--to", "stdout:"), folder=folder, stdout=full)
-        )
-        with RecordingClient(daemon.addresses[1]) as witness:
-            undisturbed = witness.sees_more(5)
-            up = daemon.up
-        status = daemon.end()
-    return [
-        _goes_on("standard output beside a socket", "full", up, undisturbed, status)
-    ]
+    to = ("--to", "stdout:")
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        running_daemon(*to, source=audio, folder=folder, stdout=full) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
+    ):
+        undisturbed = client.sees_more(5)
+        up = daemon.up
+        status = daemon.stop()
+    what = "standard output beside a socket"
+    return [_goes_on(what, "full", up, undisturbed, status)]
 
 
 def _goes_on(what: str, fault: str, up: bool, undisturbed: bool, status: int) -> Check:
@@ -66,14 +65,14 @@ def no_descriptors(folder: Path, audio: Path) -> list[Check]:
     """More connections than the daemon may have files."""
     folder.mkdir()
     with (
-        Daemon(*listening_to(audio), folder=folder) as daemon,
-        RecordingClient(daemon.addresses[0]) as witness,
+        running_daemon(source=audio, folder=folder) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
     ):
         resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (FEW, FEW))
         with ExitStack() as stack:
             for _ in range(2 * FEW):
                 stack.enter_context(connect(daemon.addresses[0]))
-            undisturbed = witness.sees_more(25)
+            undisturbed = client.sees_more(25)
             cpu = _cpu_share(daemon) if daemon.up else 0.0
         came = _is_served(daemon)
         log = daemon.log.stat().st_size
@@ -90,15 +89,15 @@ def no_descriptors(folder: Path, audio: Path) -> list[Check]:
     ]
 
 
-def _is_served(daemon: Daemon) -> bool:
+def _is_served(daemon: RunningDaemon) -> bool:
     try:
-        with RecordingClient(daemon.addresses[0]) as witness:
-            return witness.sees_more()
-    except OSError:
+        with RecordingClient(daemon.addresses[0]) as client:
+            return client.sees_more()
+    except SerStreamError:
         return False
 
 
-def _cpu_share(daemon: Daemon) -> float:
+def _cpu_share(daemon: RunningDaemon) -> float:
     begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
     time.sleep(1)
     return 100 * (usage.cpu_seconds(daemon.pid) - cpu) / (time.monotonic() - begin)

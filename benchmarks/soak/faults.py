@@ -13,8 +13,6 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.audio import write_loop
 from benchmarks.soak.checks import Check, none_of, rows, verdict
-from benchmarks.soak.daemon import Daemon, answers, listening_to
-from benchmarks.soak.daemon import run as run_program
 from benchmarks.soak.fault_limits import full_log, full_output, no_descriptors
 from benchmarks.soak.fault_reloads import (
     another_model,
@@ -24,7 +22,10 @@ from benchmarks.soak.fault_reloads import (
 )
 from benchmarks.soak.progress import bar
 from benchmarks.soak.recording_client import RecordingClient
+from ser_stream.client import NotRunningError, control
 from ser_stream.pipeline.bundle import find_bundle
+from tests.helpers.program import run as run_program
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 KILLS = 100
 AUDIO_S = 1800.0
@@ -73,26 +74,26 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
     shutil.copytree(find_bundle("open"), model)
     config = folder / "config.toml"
     config.write_text(f'model = "{model}"\n')
-    arguments = listening_to(audio, "--config", config)
+    arguments = ("--config", config)
     with (
-        Daemon(*arguments, folder=folder) as daemon,
-        RecordingClient(daemon.addresses[0]) as witness,
+        running_daemon(*arguments, source=audio, folder=folder) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
     ):
         checks = [
-            *_killed(daemon, witness, kills),
-            *garbage(daemon, witness, model),
-            *bad_configuration(daemon, witness, config),
-            sighup(daemon, witness, config),
-            another_model(daemon, witness, model),
-            _second_daemon(daemon, witness, arguments),
+            *_killed(daemon, client, kills),
+            *garbage(daemon, client, model),
+            *bad_configuration(daemon, client, config),
+            sighup(daemon, client, config),
+            another_model(daemon, client, model),
+            _second_daemon(daemon, client, audio),
         ]
-        daemon.end(signal.SIGKILL)
-    stale = daemon.socket.exists() and not answers(daemon.socket)
-    with Daemon(*arguments, folder=folder) as heir:
-        with RecordingClient(heir.addresses[0]) as witness:
-            served = stale and witness.sees_more()
-        status = heir.end()
-        gone = not heir.socket.exists()
+        daemon.stop(signal.SIGKILL)
+    stale = daemon.socket.exists() and not _answers(daemon)
+    with running_daemon(*arguments, source=audio, folder=folder) as successor:
+        with RecordingClient(successor.addresses[0]) as client:
+            served = stale and client.sees_more()
+        status = successor.stop()
+        gone = not successor.socket.exists()
     checks.append(
         verdict(
             "a daemon after one that was killed (kill -9)",
@@ -104,7 +105,7 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
     return checks
 
 
-def _killed(daemon: Daemon, witness: RecordingClient, kills: int) -> list[Check]:
+def _killed(daemon: RunningDaemon, client: RecordingClient, kills: int) -> list[Check]:
     before = usage.settled_descriptors(daemon.pid)
     for _ in range(kills):
         victim = subprocess.Popen(
@@ -117,7 +118,7 @@ def _killed(daemon: Daemon, witness: RecordingClient, kills: int) -> list[Check]
             victim.kill()
         victim.wait()
     after = usage.settled_descriptors(daemon.pid, before)
-    undisturbed = witness.sees_more()
+    undisturbed = client.sees_more()
     return [
         verdict(
             f"{kills} subscribers killed (kill -9) in the middle of a line",
@@ -130,20 +131,23 @@ def _killed(daemon: Daemon, witness: RecordingClient, kills: int) -> list[Check]
 
 
 def _second_daemon(
-    daemon: Daemon, witness: RecordingClient, arguments: list[str | Path]
+    daemon: RunningDaemon, client: RecordingClient, audio: Path
 ) -> Check:
-    done = run_program(
-        "listen",
-        *arguments,
-        "--to",
-        f"unix://{daemon.socket}",
-        environment=daemon.environment,
-    )
+    to = ("--to", daemon.addresses[0])
+    done = run_program("listen", "--input", audio, *to, environment=daemon.environment)
     lines = done.stderr.splitlines()
-    undisturbed = witness.sees_more() and answers(daemon.socket)
+    undisturbed = client.sees_more() and _answers(daemon)
     return verdict(
         "a second daemon on the same socket",
         "exit 5, one line; the first is undisturbed",
         f"exit {done.returncode}, {len(lines)} lines, undisturbed {undisturbed}",
         done.returncode == 5 and len(lines) == 1 and undisturbed,
     )
+
+
+def _answers(daemon: RunningDaemon) -> bool:
+    try:
+        control("status", daemon.socket)
+    except NotRunningError:
+        return False
+    return True

@@ -19,7 +19,7 @@ def description() -> dict[str, Any]:
     versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(
             os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1
@@ -30,7 +30,8 @@ def description() -> dict[str, Any]:
     }
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """As the kernel calls it."""
     for row in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = row.partition(":")
         if name.strip() == "model name":

@@ -8,12 +8,12 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.attack import BURSTS, attack, bursts
 from benchmarks.soak.audio import write_loop
-from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.daemon import Daemon
+from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
 from benchmarks.soak.hostile_lines import KINDS
-from benchmarks.soak.listener import STEP_MS
-from benchmarks.soak.load_generator import LoadGenerator
+from benchmarks.soak.listener import STEP_MS, WRONG
+from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 LINES = 10_000
 """Of each kind."""
@@ -35,11 +35,11 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     lines = max(10 * PASSES, round(LINES * scale))
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", AUDIO_S)
-        with Daemon("--input", path, "--pace", "realtime") as daemon:
+        with running_daemon(source=path, tcp=True) as daemon:
             before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
             with (
                 LoadGenerator(
-                    daemon.addresses, healthy=HONEST, timed=True
+                    Load(daemon.addresses, healthy=HONEST, timed=True)
                 ) as load_generator,
                 usage.Series(daemon.pid, every_s=0.1) as series,
             ):
@@ -63,7 +63,7 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     return result | {"checks": rows(_checks(result))}
 
 
-def _all_kinds(daemon: Daemon, lines: int, seed: int) -> dict[str, Any]:
+def _all_kinds(daemon: RunningDaemon, lines: int, seed: int) -> dict[str, Any]:
     kinds = {}
     for kind in KINDS:
         kinds[kind] = asyncio.run(attack(daemon, kind, lines, seed))
@@ -73,7 +73,7 @@ def _all_kinds(daemon: Daemon, lines: int, seed: int) -> dict[str, Any]:
     return kinds
 
 
-def _rss(daemon: Daemon) -> float:
+def _rss(daemon: RunningDaemon) -> float:
     return round(usage.rss_mb(daemon.pid), 2)
 
 
@@ -82,17 +82,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     kinds = [kind for one in result["passes"] for kind in one.values()]
     before, peak, after = result["rss_mb"]
     half = result["passes"][PASSES // 2 - 1][BURSTS]["rss_mb"]
-    disturbed = sum(
-        healthy[name]
-        for name in (
-            "jumps",
-            "skipped_steps",
-            "dropped",
-            "cut",
-            "wrong_greetings",
-            "behind_at_the_end",
-        )
-    ) + len(healthy["byes"])
+    disturbed = total([healthy], f"{WRONG} behind_at_the_end") + len(healthy["byes"])
     otherwise = sum(sum(kind["others"].values()) for kind in kinds)
     connections = otherwise + sum(
         kind["connections_answered_as_they_should"] for kind in kinds
@@ -100,7 +90,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     times = result["found"]["times"]["line_ms"]
     up = result["up"] and not result["traceback"]
     return [
-        Check("process up, no traceback in its log", "yes", "yes" if up else "no", up),
+        holds("process up, no traceback in its log", up),
         Check(
             "hostile lines",
             f"{result['lines']} of each kind",

@@ -1,91 +1,60 @@
-"""A `ser-stream listen` on a microphone: its lines, and when each of them came."""
+"""A `ser-stream listen` on a microphone: what it says of it, and how its clock goes."""
 
-import json
-import queue
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, Self
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
 
-from benchmarks.soak import usage
+from benchmarks.soak.recording_client import RecordingClient
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 _PROGRAM = """
 import sys
-from ser_stream.sources import dead_signal as zeros
-zeros.ZEROS_S = float(sys.argv.pop(1))
+from ser_stream.sources import dead_signal
+dead_signal.ZEROS_S = float(sys.argv.pop(1))
 from ser_stream.cli import main_and_exit
 main_and_exit()
 """
-"""The real one, less patient with a microphone that delivers zeros."""
+"""The real one, which reopens a microphone that delivers zeros sooner."""
 
 
-class Line(NamedTuple):
-    """One line of the program."""
+class AudioStatus(NamedTuple):
+    """A `status` about the audio."""
 
     at: float
     """`time.monotonic` when it came."""
-    message: dict[str, Any]
+    state: str
 
 
 class ListenRun:
-    """Reads all lines in a thread of its own; a context manager that ends the program.
+    """A daemon and its subscriber.
 
     Its clock is judged by where predictions end: sample and moment have to agree.
     """
 
-    def __init__(
-        self, source: str, environment: Mapping[str, str], zeros_s: float
-    ) -> None:
-        """Start it.
-
-        Args:
-            source: of `--input`.
-            environment: in which the microphone is heard.
-            zeros_s: after so long of zeros the program acts.
-        """
-        arguments = ["listen", "--input", source, "--format", "json"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM, str(zeros_s), *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-        )
-        self._statuses: queue.SimpleQueue[Line] = queue.SimpleQueue()
-        self._predictions: queue.SimpleQueue[Line] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+    def __init__(self, daemon: RunningDaemon, client: RecordingClient) -> None:
+        self.daemon = daemon
+        self._client = client
+        self._next = 0
         self._zero = 0.0
         self._zero = self.clock_error(10)
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for text in self.process.stdout:
-            line = Line(time.monotonic(), json.loads(text))
-            if line.message["type"] == "prediction":
-                self._predictions.put(line)
-            elif line.message["type"] == "status":
-                self._statuses.put(line)
-
-    @property
-    def up(self) -> bool:
-        """Whether it still runs."""
-        return self.process.poll() is None
-
-    def statuses(self, last: str, wait: float) -> list[Line]:
+    def statuses(self, last: str, wait: float) -> list[AudioStatus]:
         """What is said of the audio, up to the first `last`, or for `wait` seconds."""
         deadline = time.monotonic() + wait
-        found: list[Line] = []
-        while not found or found[-1].message["state"] != last:
-            try:
-                left = max(0.0, deadline - time.monotonic())
-                line = self._statuses.get(timeout=left)
-            except queue.Empty:
+        found: list[AudioStatus] = []
+        while not found or found[-1].state != last:
+            number = self._client.find(
+                lambda m: m["type"] == "status" and m["what"] == "audio",
+                self._next,
+                deadline - time.monotonic(),
+            )
+            if number is None:
                 break
-            if line.message["what"] == "audio":
-                found.append(line)
+            self._next = number + 1
+            state = self._client.messages[number]["state"]
+            found.append(AudioStatus(self._client.times[number], state))
         return found
 
     def clock_error(self, n: int = 3) -> float:
@@ -93,40 +62,37 @@ class ListenRun:
 
         Against the first ones; negative where samples are counted that never were.
         """
-        while not self._predictions.empty():
-            self._predictions.get()
-        lines = [self._predictions.get(timeout=20) for _ in range(n)]
-        delays = [line.at - float(line.message["end_ms"]) / 1000 for line in lines]
+        delays, after = [], len(self._client.messages)
+        for _ in range(n):
+            number = self._client.find(lambda m: m["type"] == "prediction", after)
+            assert number is not None, self.daemon.log.read_text()
+            end_ms = float(self._client.messages[number]["end_ms"])
+            delays.append(self._client.times[number] - end_ms / 1000)
+            after = number + 1
         return min(delays) - self._zero
 
-    def cpu_seconds(self) -> float:
-        """Processor time so far, that of children that have ended too."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1]
-        return sum(map(int, stat.split()[11:15])) / usage.TICKS
 
-    def usage(self) -> dict[str, float]:
-        """Memory in MB, and descriptors."""
-        pid = self.process.pid
-        return {
-            "rss_mb": usage.rss_mb(pid),
-            "descriptors": usage.settled_descriptors(pid),
-        }
+@contextmanager
+def listen_run(
+    source: str, environment: Mapping[str, str], zeros_s: float
+) -> Iterator[ListenRun]:
+    """Start it.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self._thread.join(10)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
+    Args:
+        source: of `--input`.
+        environment: in which the microphone is found.
+        zeros_s: after so long of zeros the program acts.
+    """
+    program = [sys.executable, "-c", _PROGRAM, str(zeros_s)]
+    with (
+        running_daemon(
+            source=source, environment=environment, program=program
+        ) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
+    ):
+        yield ListenRun(daemon, client)
 
 
-def states(lines: Sequence[Line]) -> list[str]:
-    """The states of statuses."""
-    return [line.message["state"] for line in lines]
+def states(statuses: list[AudioStatus]) -> list[str]:
+    """The states alone."""
+    return [status.state for status in statuses]

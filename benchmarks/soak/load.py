@@ -1,6 +1,5 @@
 """M1: hundreds of subscribers, good and bad, while audio comes in real time."""
 
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -9,14 +8,15 @@ from typing import Any
 
 from benchmarks.soak import usage
 from benchmarks.soak.audio import write_loop
-from benchmarks.soak.checks import Check, at_most, none_of, rows
-from benchmarks.soak.daemon import Daemon
-from benchmarks.soak.load_generator import LoadGenerator
+from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
+from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
+from ser_stream.client import control
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 ROUND_S = 600.0
 STAGE_S = 20.0
-HEALTHY, DEAF, SLOW, FICKLE = 500, 50, 50, 50
+SUBSCRIBERS = {"healthy": 500, "deaf": 50, "slow": 50, "fickle": 50}
 STAGES = (1, 10, 100, 500, 1000)
 LATENCY_MS = 50.0
 GROWTH = 1.05
@@ -42,7 +42,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", audio_s)
         with (
-            Daemon("--input", path, "--pace", "realtime") as daemon,
+            running_daemon(source=path, tcp=True) as daemon,
             usage.Series(daemon.pid) as series,
         ):
             offset = _clock()
@@ -51,7 +51,7 @@ def run(
             usage_by_number = [
                 _stage(daemon, _share(n, scale), stage_s) for n in stages
             ]
-            up, status = daemon.up, daemon.control("status")
+            up, status = daemon.up, control("status", daemon.socket)
     result = {
         "round_s": round_s,
         "rounds": rounds,
@@ -59,7 +59,7 @@ def run(
         "memory": series.kept(),
         "clock_moved_ms": round(offset * 1000, 3),
         "up": up,
-        "skipped_by_status": json.loads(status.stdout)["skipped"],
+        "skipped_by_status": status["skipped"],
     }
     return result | {"checks": rows(_checks(result))}
 
@@ -72,23 +72,27 @@ def _clock() -> float:
     return time.time() - time.monotonic()
 
 
-def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[str, Any]:
+def _round(
+    daemon: RunningDaemon, scale: float, seconds: float, number: int
+) -> dict[str, Any]:
     before = usage.settled_descriptors(daemon.pid)
-    people = {
-        "healthy": _share(HEALTHY, scale),
-        "deaf": _share(DEAF, scale),
-        "slow": _share(SLOW, scale),
-        "fickle": _share(FICKLE, scale),
-    }
-    with LoadGenerator(
-        daemon.addresses, **people, timed=True, seed=number
-    ) as load_generator:
+    subscribers = {kind: _share(n, scale) for kind, n in SUBSCRIBERS.items()}
+    load = Load(
+        daemon.addresses,
+        healthy=subscribers["healthy"],
+        non_reading=subscribers["deaf"],
+        slow=subscribers["slow"],
+        reconnecting=subscribers["fickle"],
+        timed=True,
+        seed=number,
+    )
+    with LoadGenerator(load) as load_generator:
         wait(f"load, round {number}", seconds, lambda: daemon.up)
         full = usage.rss_mb(daemon.pid)
         found = load_generator.end()
     after = usage.settled_descriptors(daemon.pid, before)
     return {
-        "subscribers": people,
+        "subscribers": subscribers,
         "found": found,
         "rss_mb_full": round(full, 2),
         "rss_mb_after": round(usage.rss_mb(daemon.pid), 2),
@@ -97,10 +101,9 @@ def _round(daemon: Daemon, scale: float, seconds: float, number: int) -> dict[st
     }
 
 
-def _stage(daemon: Daemon, subscribers: int, seconds: float) -> dict[str, Any]:
-    with LoadGenerator(
-        daemon.addresses, healthy=subscribers, timed=True
-    ) as load_generator:
+def _stage(daemon: RunningDaemon, subscribers: int, seconds: float) -> dict[str, Any]:
+    load = Load(daemon.addresses, healthy=subscribers, timed=True)
+    with LoadGenerator(load) as load_generator:
         begin, cpu = time.monotonic(), usage.cpu_seconds(daemon.pid)
         wait(f"load, CPU with {subscribers}", seconds, lambda: daemon.up)
         cpu = usage.cpu_seconds(daemon.pid) - cpu
@@ -120,41 +123,33 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     found = [one["found"] for one in rounds]
     healthy = [one["healthy"] for one in found]
     visits = [one["visits"] for one in found]
+    slow = [one["slow"] for one in found]
     first, second = (one["rss_mb_after"] for one in rounds)
     stages = result["cpu_by_subscribers"]
-    times = [one["times"]["line_ms"] for one in found]
-    p99 = max(one["p99"] for one in times)
-    n_events = sum(one["events"] for one in healthy)
-    skipped = sum(one["skipped_steps"] for one in [*healthy, *visits])
-    wrong = sum(
-        one[name]
-        for one in healthy
-        for name in ("jumps", "dropped", "cut", "wrong_greetings", "behind_at_the_end")
-    ) + sum(len(one["byes"]) for one in healthy)
-    visitors_wrong = sum(
-        one[name] for one in visits for name in ("jumps", "cut", "wrong_greetings")
-    )
+    p99 = max(one["times"]["line_ms"]["p99"] for one in found)
+    skipped = total([*healthy, *visits], "skipped_steps")
+    wrong = total(healthy, "jumps dropped cut wrong_greetings behind_at_the_end")
+    wrong += sum(len(one["byes"]) for one in healthy)
     return [
-        Check("process up", "yes", "yes" if result["up"] else "no", result["up"]),
+        holds("process up", result["up"]),
         none_of("skipped windows", skipped + result["skipped_by_status"]),
         none_of(
             "events that a healthy subscriber lacks, or gets twice or out of order",
             wrong,
-            f"of {n_events}",
+            f"of {total(healthy, 'events')}",
         ),
         none_of(
-            "lines that differ between subscribers",
-            sum(one["different_lines"] for one in found),
+            "lines that differ between subscribers", total(found, "different_lines")
         ),
         none_of(
             "wrong lines to those that come and go",
-            visitors_wrong,
-            f"in {sum(one['connections'] for one in visits)} visits",
+            total(visits, "jumps cut wrong_greetings"),
+            f"in {total(visits, 'connections')} visits",
         ),
         none_of(
             "slow readers whose `dropped` does not add up",
-            sum(one["slow"]["wrong_accounts"] for one in found),
-            f"({sum(one['slow']['told_dropped'] for one in found)} told)",
+            total(slow, "wrong_accounts"),
+            f"({total(slow, 'told_dropped')} told)",
         ),
         at_most("line latency, p99", LATENCY_MS, p99, "ms", timing=True),
         Check(

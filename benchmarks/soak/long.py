@@ -9,21 +9,22 @@ from typing import Any
 
 from benchmarks.soak import usage
 from benchmarks.soak.audio import Feeder, write_loop
-from benchmarks.soak.checks import Check, none_of, rows
-from benchmarks.soak.daemon import Daemon
-from benchmarks.soak.load_generator import LoadGenerator
+from benchmarks.soak.checks import Check, none_of, rows, total
+from benchmarks.soak.listener import WRONG
+from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import bar, wait
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.values import SAMPLE_RATE
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 DAY_S = 24 * 3600.0
 LAST_S = 60.0
-"""Of the day: fed when those who come and go have gone, to count descriptors."""
+"""Of the day: fed when the passing subscribers have left, to count descriptors."""
 REALTIME_S = 1800.0
 WARM_UP = 0.1
 """Of the day; of the half hour it is a sixth."""
 REALTIME_WARM_UP = 1 / 6
-HEALTHY, FICKLE = 5, 5
+HEALTHY, RECONNECTING = 5, 5
 STEP = 3200
 """Samples from one prediction to the next."""
 GROWTH_MB = 2.0
@@ -40,8 +41,10 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
     samples = round(audio_s * SAMPLE_RATE)
     pause_at = samples - round(min(LAST_S, audio_s / 10) * SAMPLE_RATE)
     with (
-        Daemon("--input", "-", "--pace", "fast", stdin=subprocess.PIPE) as daemon,
-        LoadGenerator(daemon.addresses, healthy=HEALTHY) as load_generator,
+        running_daemon(
+            "--pace", "fast", source="-", tcp=True, stdin=subprocess.PIPE
+        ) as daemon,
+        LoadGenerator(Load(daemon.addresses, healthy=HEALTHY)) as load_generator,
     ):
         pipe = daemon.process.stdin
         assert pipe is not None
@@ -52,7 +55,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             Feeder(pipe, samples, pause_at) as feeder,
         ):
             with LoadGenerator(
-                daemon.addresses, reconnecting=FICKLE, stay_s=0.5
+                Load(daemon.addresses, reconnecting=RECONNECTING, stay_s=0.5)
             ) as visitors:
                 _follow(feeder, daemon, audio_s)
                 visits = visitors.end()
@@ -60,10 +63,9 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             wall = time.monotonic() - begin
             up = daemon.up
             feeder.go_on()
-            status = daemon.wait(120)
+            status = daemon.process.wait(120)
         found = load_generator.end()
-    result = _result(series, WARM_UP * series.seconds[-1], found, visits)
-    result |= {
+    result = {
         "audio_s": audio_s,
         "wall_s": round(wall, 1),
         "speed": round(pause_at / SAMPLE_RATE / wall, 1),
@@ -71,11 +73,11 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
         "descriptors": [before, after],
         "up": up,
         "exit_status": status,
-    }
+    } | _found(series, WARM_UP * series.seconds[-1], found, visits)
     return result | {"checks": rows([*_exact(result), *_steady(result)])}
 
 
-def _follow(feeder: Feeder, daemon: Daemon, audio_s: float) -> None:
+def _follow(feeder: Feeder, daemon: RunningDaemon, audio_s: float) -> None:
     with bar("fast", audio_s) as shown:
         while not feeder.paused.wait(0.5):
             shown.set_postfix_str(f"{usage.rss_mb(daemon.pid):.1f} MB")
@@ -93,31 +95,31 @@ def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", seconds + 120)
         with (
-            Daemon("--input", path, "--pace", "realtime") as daemon,
+            running_daemon(source=path, tcp=True) as daemon,
             LoadGenerator(
-                daemon.addresses, healthy=HEALTHY, timed=True
+                Load(daemon.addresses, healthy=HEALTHY, timed=True)
             ) as load_generator,
         ):
             before = usage.settled_descriptors(daemon.pid)
             with usage.Series(daemon.pid) as series:
-                with LoadGenerator(daemon.addresses, reconnecting=FICKLE) as visitors:
+                visiting = Load(daemon.addresses, reconnecting=RECONNECTING)
+                with LoadGenerator(visiting) as visitors:
                     wait("realtime", seconds, lambda: daemon.up)
                     visits = visitors.end()
                 after = usage.settled_descriptors(daemon.pid, before)
             up = daemon.up
-            status = daemon.end()
+            status = daemon.stop()
             found = load_generator.end()
-    result = _result(series, REALTIME_WARM_UP * seconds, found, visits)
-    result |= {
+    result = {
         "seconds": seconds,
         "descriptors": [before, after],
         "up": up,
         "exit_status": status,
-    }
+    } | _found(series, REALTIME_WARM_UP * seconds, found, visits)
     return result | {"checks": rows(_steady(result))}
 
 
-def _result(
+def _found(
     series: usage.Series, warm_up_s: float, found: Any, visits: Any
 ) -> dict[str, Any]:
     later = series.after(warm_up_s)
@@ -160,11 +162,7 @@ def _steady(result: dict[str, Any]) -> list[Check]:
     memory = result["rss_mb"]
     growth = memory["most_later"] - memory["after_warm_up"]
     before, after = result["descriptors"]
-    wrong = sum(
-        one[name]
-        for one in (healthy, visits)
-        for name in ("jumps", "skipped_steps", "dropped", "cut", "wrong_greetings")
-    )
+    wrong = total((healthy, visits), WRONG)
     orderly = (
         result["up"]
         and result["exit_status"] == 0

@@ -1,15 +1,15 @@
 """One subscriber within the program that keeps all it is told, for the faults."""
 
-import json
-import socket
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from benchmarks.soak.listener import STEP_MS
-from benchmarks.soak.slow_clients import connect
+from ser_stream.client import connect
+from ser_stream.errors import SerStreamError
 
 Message = dict[str, Any]
 WAIT_S = 20.0
@@ -19,10 +19,15 @@ class RecordingClient:
     """Reads in a thread of its own; a context manager that leaves."""
 
     def __init__(self, address: str) -> None:
-        """Connect, and wait for the first prediction."""
-        self._socket = connect(address)
-        self._socket.settimeout(None)
+        """Connect, and wait for the first prediction.
+
+        Raises:
+            SerStreamError: if it is not served.
+        """
+        self._stream = connect(address, reconnect=False)
         self.messages: list[Message] = []
+        self.times: list[float] = []
+        """`time.monotonic` when each of them came."""
         self._changed = threading.Condition()
         self._over = False
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -30,43 +35,38 @@ class RecordingClient:
         self.wait_for(lambda m: m["type"] == "prediction")
 
     def _run(self) -> None:
-        with self._socket.makefile("rb") as lines:
-            for line in lines:
+        with contextlib.suppress(SerStreamError):
+            for message in self._stream:
                 with self._changed:
-                    self.messages.append(json.loads(line))
+                    self.times.append(time.monotonic())
+                    self.messages.append(cast(Message, message))
                     self._changed.notify_all()
         with self._changed:
             self._over = True
             self._changed.notify_all()
 
-    def wait_for(
-        self, wanted: Callable[[Message], bool], after: int = 0
-    ) -> Message | None:
-        """The first such message from the number `after` on; None if it never comes."""
-        deadline = time.monotonic() + WAIT_S
+    def find(
+        self, wanted: Callable[[Message], bool], after: int = 0, within: float = WAIT_S
+    ) -> int | None:
+        """Number of the first such message from `after` on; None if none comes."""
+        deadline = time.monotonic() + within
         with self._changed:
             while True:
-                for message in self.messages[after:]:
-                    if wanted(message):
-                        return message
+                while after < len(self.messages):
+                    if wanted(self.messages[after]):
+                        return after
+                    after += 1
                 remaining = deadline - time.monotonic()
                 if self._over or remaining <= 0:
                     return None
                 self._changed.wait(remaining)
 
-    def status(self) -> Message:
-        """Ask the daemon how it is, on the Unix socket.
-
-        Raises:
-            RuntimeError: if it does not answer.
-        """
-        after = len(self.messages)
-        self._socket.sendall(b'{"type":"control","id":1,"do":"status"}\n')
-        answer = self.wait_for(lambda m: m["type"] == "reply", after)
-        if answer is None or not answer["ok"]:
-            raise RuntimeError(f"the daemon does not tell its status: {answer}")
-        result: Message = answer["result"]
-        return result
+    def wait_for(
+        self, wanted: Callable[[Message], bool], after: int = 0
+    ) -> Message | None:
+        """The first such message from the number `after` on; None if it never comes."""
+        found = self.find(wanted, after)
+        return None if found is None else self.messages[found]
 
     def sees_more(self, steps: int = 2) -> bool:
         """Whether so many more predictions come, and all until now were in order."""
@@ -92,7 +92,5 @@ class RecordingClient:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if not self._over:
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self._stream.close()
         self._thread.join()
-        self._socket.close()

@@ -9,7 +9,7 @@ import socket
 import time
 from urllib.parse import urlsplit
 
-from benchmarks.soak.lines import read
+from ser_stream.client.lines import decode
 
 CONNECT_S = 30.0
 BUFFER = 4096
@@ -57,7 +57,7 @@ class NonReadingClient:
         self._socket.close()
 
 
-class Slow:
+class SlowClient:
     """Reads a line a second, and keeps account of what it did not get."""
 
     def __init__(self, address: str) -> None:
@@ -114,14 +114,15 @@ class Slow:
     def _take(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for text in lines:
-            line = read(text)
+            fields = decode(text)
             self.lines += 1
-            self._told += line.n_dropped
-            self._told_to = max(self._told_to, line.to_seq)
-            if line.seq is not None:
-                self._disorder |= line.seq <= self._last
-                self._first = self._first or line.seq
-                self._last = line.seq
+            if fields["type"] == "dropped":
+                self._told += fields["count"]
+                self._told_to = max(self._told_to, fields["to_seq"])
+            elif "seq" in fields:
+                self._disorder |= fields["seq"] <= self._last
+                self._first = self._first or fields["seq"]
+                self._last = fields["seq"]
                 self._got += 1
 
     def _settle(self) -> None:

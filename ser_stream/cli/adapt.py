@@ -1,27 +1,19 @@
 """`ser-stream adapt ...`: what online adaptation does, and what it has learnt."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.control import Json, Socket
-from ser_stream.cli.options import Config, Model
+from ser_stream.cli.control import Socket
+from ser_stream.cli.options import Config, Json, Model
 from ser_stream.protocol.commands import COMMANDS
 
 adapt_app = group(
     "adapt", "Online adaptation: see it, steer it, or adapt a model to recordings."
 )
-
-
-class Scope(StrEnum):
-    """What a round may change."""
-
-    whole = "whole"
-    cheap = "cheap"
 
 
 EPILOG = (
@@ -127,7 +119,7 @@ def adapt_folder(
         ),
     ] = None,
     scope: Annotated[
-        Scope | None,
+        Literal["whole", "cheap"] | None,
         typer.Option(
             help="Change the whole network, or a cheap subset of it. [default: "
             "adapt.scope of the configuration, else cheap]"
@@ -141,9 +133,9 @@ def adapt_folder(
 ) -> None:
     """Adapt a model to recordings, without labels, and write it as a bundle.
 
-    Hears them as `listen` would, then learns from the speech in them as `listen
-    --adapt` does, under the same guard: what makes the model worse is refused, with the
-    reason and exit status 1, and nothing is written. Needs the extra adapt.
+    Finds the speech in them as `listen` would, then learns from it as `listen --adapt`
+    does, under the same guard: what makes the model worse is rejected, with the reason
+    and exit status 1, and nothing is written. Needs the extra adapt.
 
     A bundle that was made so can be adapted again, with the pack of the model it grew
     from.
@@ -159,7 +151,7 @@ def adapt_folder(
     flags = {
         "model": model,
         "adapt.pack": None if pack is None else str(pack),
-        "adapt.scope": scope.value if scope else None,
+        "adapt.scope": scope,
     }
     if not adapt(folder, out, build_config(config, flags), rounds, as_json):
         raise typer.Exit(1)

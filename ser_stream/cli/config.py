@@ -6,16 +6,14 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.options import Config
+from ser_stream.cli.options import Config, JsonArray
 
 config_app = group("config", "Show and check the configuration.")
 
 
 @config_app.command("show")
 def config_show(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON array.")
-    ] = False,
+    as_json: JsonArray = False,
     config: Config = None,
 ) -> None:
     """Print each setting, and where it came from.

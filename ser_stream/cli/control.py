@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
+from ser_stream.cli.options import Json
 from ser_stream.protocol.commands import COMMANDS
 
 Socket = Annotated[
@@ -18,7 +19,6 @@ Socket = Annotated[
         metavar="PATH",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")]
 EPILOG = (
     "Exit status: 0 done, 1 refused, 3 no daemon answers on the socket, 5 it cannot be "
     "reached."

@@ -1,7 +1,6 @@
 """`ser-stream listen`."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,29 +16,7 @@ from ser_stream.cli.options import (
 )
 from ser_stream.sinks import forms
 
-
-class Pace(StrEnum):
-    """How fast a recording is read."""
-
-    realtime = "realtime"
-    fast = "fast"
-
-
-class Format(StrEnum):
-    """What `listen` prints, and how it logs."""
-
-    auto = "auto"
-    json = "json"
-    text = "text"
-
-
-class Level(StrEnum):
-    """What is worth a line of the log."""
-
-    debug = "debug"
-    info = "info"
-    warning = "warning"
-    error = "error"
+Format = Literal["auto", "json", "text"]
 
 
 @app.command(epilog=EPILOG)
@@ -56,7 +33,7 @@ def listen(
         ),
     ] = None,
     pace: Annotated[
-        Pace | None,
+        Literal["realtime", "fast"] | None,
         typer.Option(help="Of files and pipes. [default: realtime; fast for -]"),
     ] = None,
     model: Model = None,
@@ -150,7 +127,8 @@ def listen(
         ),
     ] = None,
     log_level: Annotated[
-        Level | None, typer.Option(help="What is worth logging. [default: info]")
+        Literal["debug", "info", "warning", "error"] | None,
+        typer.Option(help="What is worth logging. [default: info]"),
     ] = None,
     set: SetKeys = None,
     config: Config = None,
@@ -182,32 +160,16 @@ def listen(
     """
     from ser_stream import log
     from ser_stream.commands.listen import listen as command
-    from ser_stream.config import resolve
+    from ser_stream.config import KEYS, resolve
 
-    # -v stands before the command, where there is no configuration yet.
-    verbose = context.parent is not None and context.parent.params["verbose"]
-    level = log_level.value if log_level else ("debug" if verbose else None)
+    # A parameter is named as the flag of its key.
+    given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
     flags = {
-        "input": input,
-        "pace": pace.value if pace else None,
-        "rate": rate,
-        "channels": channels,
-        "wait": wait,
-        "model": model,
-        "step": step,
-        "window": window,
-        "to": to or None,
-        "format": format.value if format else None,
-        "token_file": token_file,
-        "allow_origin": allow_origin or None,
-        "max_subscribers": max_subscribers,
-        "on_emotion": on_emotion,
-        "on_emotion_every_s": on_emotion_every,
-        "metrics": metrics,
-        "adapt.enabled": adapt,
-        "log_format": log_format.value if log_format else None,
-        "log_level": level,
+        key.name: value for key in KEYS.values() if (value := given.get(key.flag)) != ()
     }
+    # -v stands before the command, where there is no configuration yet.
+    if context.parent is not None and context.parent.params["verbose"]:
+        flags["log_level"] = log_level or "debug"
     settings = resolve(config, flags | table_flags(set))
     log.setup(settings.config.log_level, settings.config.log_format)
     command(settings)

@@ -5,14 +5,12 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import Config, Model, default_model
+from ser_stream.cli.options import Config, Json, JsonArray, Model, default_model
 
 
 @app.command()
 def devices(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON array.")
-    ] = False,
+    as_json: JsonArray = False,
 ) -> None:
     """List the microphones that `listen --input mic:NAME` can open."""
     from ser_stream.commands.devices import devices as command
@@ -22,9 +20,7 @@ def devices(
 
 @app.command()
 def bench(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON object.")
-    ] = False,
+    as_json: Json = False,
     seconds: Annotated[
         float, typer.Option(help="Seconds of audio to run.", min=5, max=3600)
     ] = 30.0,

@@ -6,16 +6,14 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import group
-from ser_stream.cli.options import EPILOG, Config, OneModel, default_model
+from ser_stream.cli.options import EPILOG, Config, JsonArray, OneModel, default_model
 
 model_app = group("model", "List model bundles, look at them, choose the default.")
 
 
 @model_app.command("list")
 def model_list(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON array.")
-    ] = False,
+    as_json: JsonArray = False,
     config: Config = None,
 ) -> None:
     """List the bundles that have a name, and which one is the default.

@@ -11,6 +11,10 @@ EPILOG = (
     "library is missing."
 )
 
+Json = Annotated[bool, typer.Option("--json", help="For machines: one JSON object.")]
+JsonArray = Annotated[
+    bool, typer.Option("--json", help="For machines: one JSON array.")
+]
 Model = Annotated[
     str | None,
     typer.Option(

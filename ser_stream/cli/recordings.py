@@ -1,21 +1,12 @@
 """`ser-stream recognize` and `tune`: what is done with files."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config, Model, Step, Window
-
-
-class RecognizeFormat(StrEnum):
-    """What `recognize` prints."""
-
-    json = "json"
-    csv = "csv"
-    text = "text"
+from ser_stream.cli.options import EPILOG, Config, Json, Model, Step, Window
 
 
 @app.command(epilog=EPILOG)
@@ -25,8 +16,8 @@ def recognize(
         typer.Argument(help="Audio files.", metavar="FILE...", readable=False),
     ],
     format: Annotated[
-        RecognizeFormat, typer.Option(help="json: one object a line.")
-    ] = RecognizeFormat.json,
+        Literal["json", "csv", "text"], typer.Option(help="json: one object a line.")
+    ] = "json",
     segments: Annotated[
         bool, typer.Option("--segments", help="Also the emotions in time.")
     ] = False,
@@ -48,7 +39,7 @@ def recognize(
     from ser_stream.config import build_config
 
     flags = {"model": model, "step": step, "window": window}
-    if command(files, build_config(config, flags), format.value, segments):
+    if command(files, build_config(config, flags), format, segments):
         raise typer.Exit(1)
 
 
@@ -85,9 +76,7 @@ def tune(
     ] = 2.0,
     model: Model = None,
     config: Config = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON object.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Choose thresholds, smoothing and dwell by recordings that you have labelled.
 

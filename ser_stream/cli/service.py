@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config
+from ser_stream.cli.options import EPILOG, Config, Json
 
 
 @app.command(epilog=EPILOG)
@@ -57,9 +57,7 @@ def install_service(
     epilog="Exit status: 0 nothing failed (there may be warnings), 1 something did."
 )
 def doctor(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="For machines: one JSON object.")
-    ] = False,
+    as_json: Json = False,
     seconds: Annotated[
         float, typer.Option(help="How long to listen.", min=0.5, max=60)
     ] = 2.0,

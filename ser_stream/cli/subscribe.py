@@ -1,8 +1,7 @@
 """`ser-stream subscribe`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,14 +11,6 @@ EPILOG = (
     "Exit status: 0 done, also by Ctrl-C or when the reader leaves; 2 usage; 5 the "
     "address or the token does not open; 69 a library is missing."
 )
-
-
-class SubscribeFormat(StrEnum):
-    """What `subscribe` prints."""
-
-    auto = "auto"
-    json = "json"
-    text = "text"
 
 
 @app.command(epilog=EPILOG)
@@ -42,8 +33,9 @@ def subscribe(
         ),
     ] = None,
     format: Annotated[
-        SubscribeFormat, typer.Option(help="auto: text on a terminal, else JSON lines.")
-    ] = SubscribeFormat.auto,
+        Literal["auto", "json", "text"],
+        typer.Option(help="auto: text on a terminal, else JSON lines."),
+    ] = "auto",
     reconnect: Annotated[
         bool,
         typer.Option(
@@ -86,7 +78,7 @@ def subscribe(
     command(
         uri,
         only=_split(only) if only else None,
-        format=format.value,
+        format=format,
         reconnect=reconnect,
         token_file=token_file,
         count=count,

@@ -5,7 +5,6 @@ one way to read, to wait and to give up serves every kind of address.
 """
 
 from collections import deque
-from typing import Protocol
 
 from ser_stream.client.errors import AccessError, ProtocolError, UnreachableError
 from ser_stream.errors import MissingLibraryError
@@ -15,26 +14,8 @@ MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
 
 
-class Framing(Protocol):
-    """Both directions of one connection."""
-
-    def send(self, line: bytes, /) -> None:
-        """Take a line, without its end, to be sent."""
-
-    def receive(self, data: bytes, /) -> list[bytes]:
-        """Take bytes that came; return the lines that are complete.
-
-        Raises:
-            ProtocolError: if a line is too long, or this is not what was expected.
-            AccessError: if the daemon refuses the connection.
-        """
-
-    def outgoing(self) -> bytes:
-        """What must be written now."""
-
-
 class LineFraming:
-    """Lines that end with a newline: unix and TCP."""
+    """Both directions of one connection; lines end with a newline: unix and TCP."""
 
     def __init__(self) -> None:
         self._received = b""
@@ -47,7 +28,8 @@ class LineFraming:
         """Take bytes that came; return the lines that are complete.
 
         Raises:
-            ProtocolError: if a line is too long.
+            ProtocolError: if a line is too long, or this is not what was expected.
+            AccessError: if the daemon refuses the connection.
         """
         *lines, self._received = (self._received + data).split(b"\n")
         if max(map(len, (self._received, *lines))) >= MAX_LINE:
@@ -100,13 +82,7 @@ class WebSocketFraming:
             self._waiting.clear()
 
     def receive(self, data: bytes, /) -> list[bytes]:
-        """Take bytes that came; return the lines that are complete.
-
-        Raises:
-            ProtocolError: if a line is too long, or this is no WebSocket.
-            AccessError: if the handshake is refused.
-            UnreachableError: if a proxy before the daemon cannot reach it.
-        """
+        """As above; an UnreachableError if a proxy cannot reach the daemon."""
         self._protocol.receive_data(data)
         if self._protocol.handshake_exc is not None:
             raise _refused(self._protocol.handshake_exc)
@@ -148,7 +124,7 @@ class LineConnection:
         """
         self._address = address
         ws = address.kind == "ws"
-        self._framing: Framing = WebSocketFraming(address) if ws else LineFraming()
+        self._framing = WebSocketFraming(address) if ws else LineFraming()
         self.lines: deque[bytes] = deque()
         """Received, without their ends."""
 

@@ -1,34 +1,15 @@
 """Lines <-> messages."""
 
 import json
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from ser_stream.client.errors import ProtocolError
-from ser_stream.client.messages import (
-    PROTOCOL,
-    Adaptation,
-    Audio,
-    Bye,
-    Dropped,
-    Emotion,
-    Hello,
-    Message,
-    Model,
-    Prediction,
-    Snapshot,
-    Status,
-)
+from ser_stream.client.messages import PROTOCOL, Audio, Message, Model
 
 MESSAGES: dict[str, type] = {
-    "hello": Hello,
-    "snapshot": Snapshot,
-    "prediction": Prediction,
-    "emotion": Emotion,
-    "status": Status,
-    "adaptation": Adaptation,
-    "dropped": Dropped,
-    "bye": Bye,
+    get_args(kind.__annotations__["type"])[0]: kind for kind in get_args(Message)
 }
+"""What a daemon says, by the messages' `type`."""
 
 
 def encode(fields: dict[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""The speech in a folder of recordings, as `listen` would hear it."""
+"""The speech in a folder of recordings, as `listen` would find it."""
 
 import logging
 import math
@@ -55,7 +55,7 @@ def find_recordings(folder: Path) -> list[Path]:
 
 
 def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderSpeech:
-    """Hear recordings one after the other; one that cannot be read is logged.
+    """Run recordings one after the other; one that cannot be read is logged.
 
     Raises:
         SourceError: if there is too little speech in them to learn from.

@@ -34,7 +34,7 @@ FEW_SPEECH_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file to hear, and what is labelled of it."""
+    """A recording, and what is labelled of it."""
 
     path: Path
     duration_s: float
@@ -53,10 +53,10 @@ def tune(
     """Print the settings that suit the recordings best, and perhaps write them.
 
     Args:
-        files: recordings; each is heard once, through the real pipeline.
+        files: recordings; each goes once through the real pipeline.
         labels_csv: see `read_labels`.
-        config: of `listen`; its model, gate, step and window are kept, its smoothing is
-            what the outcome is compared with.
+        config: of `listen`; its model, speech gate, step and window are kept, its
+            smoothing is what the outcome is compared with.
         rule: what settings must achieve.
         write_to: configuration file to put them into; None to only print them.
         as_json: one object, for machines.
@@ -81,8 +81,8 @@ def tune(
             streams.append(Stream(predictions, recording.segments))
     if not any(_spoken(stream) for stream in streams):
         raise SourceError(
-            "no speech was heard within the labelled stretches of these recordings, so "
-            "there is nothing to choose by; `ser-stream recognize` tells what is heard"
+            "there is no speech within the labelled stretches of these recordings, so "
+            "there is nothing to choose by; `ser-stream recognize` shows what there is"
         )
     _warn(streams, labels, bundle)
     with share_bar(len(streams), "searching") as bar:
@@ -116,7 +116,7 @@ def tune(
 def _open_all(
     files: Sequence[Path], labels: Labels, labels_csv: Path
 ) -> tuple[list[Recording], int]:
-    """The labelled recordings, all checked before the first is heard."""
+    """The labelled recordings, all checked before the first is run."""
     recordings, failed, bare = [], 0, []
     for path in files:
         try:
@@ -187,7 +187,7 @@ def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
     silent = sum(not stream.speech[stream.steps(s)].any() for stream, s in segments)
     if silent:
         _LOGGER.warning(
-            "no speech was heard in %d of %d labelled segments; each counts as a "
+            "there is no speech in %d of %d labelled segments; each counts as a "
             "missed change if it is one",
             silent,
             len(segments),
@@ -205,7 +205,7 @@ def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
     heard = {s.label for _, s in segments}
     if len(heard) == 1:
         _LOGGER.warning(
-            "only %s is labelled: settings that hear it everywhere would look best",
+            "only %s is labelled: settings that find it everywhere would look best",
             *heard,
         )
     elif heard < set(bundle.labels):
@@ -298,7 +298,7 @@ def _verdict(rule: Rule, found: Found) -> str:
     if math.isinf(found.best_figures.median_delay_s):
         return (
             f"Of those with {asked}, these\nare right for longest; under none of them "
-            "half of the changes are heard."
+            "half of the changes are told."
         )
     return f"Of those with {asked}, these have the least delay."
 

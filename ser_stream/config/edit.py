@@ -1,9 +1,8 @@
 """Changes single values of a configuration file, and nothing else in it.
 
-The standard library reads TOML and does not write it. What is written here is one line
-for one value: comments, order and everything else stay as they are. Whether a change
-did what it should is then read back with the standard library before the file is
-touched, so a spelling that these few lines do not know is refused, never damaged.
+tomlkit keeps comments, order and everything else as they are. Whether a change did what
+it should is then read back with the standard library before the file is touched, so a
+spelling that tomlkit does not know is refused, never damaged.
 """
 
 import os
@@ -12,6 +11,11 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import tomlkit
+from tomlkit.container import Container
+from tomlkit.exceptions import TOMLKitError
+from tomlkit.items import AoT, Table
 
 from ser_stream.atomic_file import replace_file
 from ser_stream.config.toml_file import parse, read_text
@@ -33,11 +37,11 @@ def set_values(path: Path, changes: Mapping[str, Value | Mapping[str, Value]]) -
             need a person; the message has the lines to put in by hand.
     """
     old = read_text(path) if os.path.lexists(path) else ""
-    new = edited(old, changes)
     wanted = _merged(parse(path, old), changes)
     try:
+        new = edited(old, changes)
         right = tomllib.loads(new) == wanted
-    except tomllib.TOMLDecodeError:
+    except (TypeError, TOMLKitError, tomllib.TOMLDecodeError):
         right = False
     if not right:
         by_hand = snippet(changes).strip().replace("\n", "; ")
@@ -54,69 +58,38 @@ def snippet(changes: Mapping[str, Value | Mapping[str, Value]]) -> str:
 
 
 def edited(text: str, changes: Mapping[str, Value | Mapping[str, Value]]) -> str:
-    """TOML text with values changed or added; see `set_values`, which checks it."""
-    # Not `splitlines`, which also splits where TOML does not.
-    lines = re.findall(r"[^\n]*\n|[^\n]+", text)
-    newline = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
-    if lines and not lines[-1].endswith("\n"):
-        lines[-1] += newline
+    """TOML text with values changed or added; see `set_values`, which checks it.
+
+    Raises:
+        TOMLKitError: if tomlkit cannot read it.
+        TypeError: if what should be a table is none.
+    """
+    windows = "\n" in text and "\n" not in text.replace("\r\n", "")
+    if text and not text.endswith("\n"):
+        text += "\n"
+    document = tomlkit.parse(text)
     for name, value in changes.items():
         if isinstance(value, Mapping):
-            start = _header(lines, name)
-            if start is None:
-                lines += [newline] if lines else []
-                lines.append(f"[{name}]{newline}")
-                start = len(lines)
+            table = document.setdefault(name, tomlkit.table())
+            if not isinstance(table, Mapping):
+                raise TypeError(f"{name} is no table")
             for key, item in value.items():
-                _set(lines, start, key, item, newline)
+                _set(table, key, item)
         else:
-            _set(lines, 0, name, value, newline)
-    return "".join(lines)
+            _set(document, name, value)
+    text = tomlkit.dumps(document)
+    return re.sub(r"\r?\n", "\r\n", text) if windows else text
 
 
-_ANY_HEADER = re.compile(r"\s*\[")
-_SPACE_OR_COMMENT = re.compile(r"\s*(#.*)?$")
-
-
-def _header(lines: list[str], name: str) -> int | None:
-    """Index of the line after a table's header."""
-    header = re.compile(rf"""\s*\[\s*(["']?){re.escape(name)}\1\s*\]\s*(#.*)?$""")
-    return next((i + 1 for i, line in enumerate(lines) if header.match(line)), None)
-
-
-def _set(lines: list[str], start: int, key: str, value: Value, newline: str) -> None:
-    """Set a key of the table whose lines begin at `start`."""
-    end = next(
-        (i for i in range(start, len(lines)) if _ANY_HEADER.match(lines[i])), len(lines)
-    )
-    spelt = re.compile(
-        rf"""(\s*(["']?){re.escape(key)}\2\s*=\s*)"""  # key =
-        r"""("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#"']+)"""  # a string or a number
-        r"""(\s*(?:#.*)?\s*)"""  # what stands behind it, to the end of the line
-    )
-    for i in range(start, end):
-        found = spelt.fullmatch(lines[i])
-        if found:
-            lines[i] = f"{found[1]}{_spell(value)}{found[4]}"
-            return
-    # After the last key: what is blank or a comment before the next table belongs to
-    # that. A file that only has comments as yet begins with them.
-    while end > start and _SPACE_OR_COMMENT.match(lines[end - 1]):
-        end -= 1
-    if start == end == 0 and lines and not any(_ANY_HEADER.match(x) for x in lines):
-        end = len(lines)
-    lines.insert(end, f"{key} = {_spell(value)}{newline}")
-
-
-def _spell(value: Value) -> str:
-    if isinstance(value, str):
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + re.sub(r"[\x00-\x1f\x7f]", _escape, quoted) + '"'
-    return repr(float(value))
-
-
-def _escape(found: "re.Match[str]") -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _set(table: Any, key: str, value: Value) -> None:
+    content = table.value if isinstance(table, Table) else table
+    plain = [k for k, v in content.items() if not isinstance(v, Table | AoT)]
+    if key in table or not plain or not isinstance(content, Container):
+        table[key] = value
+    else:
+        # What is blank or a comment before the next table belongs to that: a new key
+        # comes after the last one, for which tomlkit has no public call.
+        content._insert_after(plain[-1], key, value)
 
 
 def _merged(

@@ -46,7 +46,7 @@ class Announcer:
         """Say nothing yet.
 
         Args:
-            source: what is heard.
+            source: the input.
             sinks: get every message.
             health: is kept up to date, for others to read.
             observe: is told the latency of each step, in seconds.
@@ -62,7 +62,7 @@ class Announcer:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nobody reads any more."""
+        """Whether the reader has left."""
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
     def use(self, bundle: Bundle, config: PipelineConfig) -> None:
@@ -80,7 +80,7 @@ class Announcer:
         self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
 
     def hello(self) -> None:
-        """Say what is heard, and by which model."""
+        """Publish `hello`: the input, and the model."""
         self._audio = self._source.info
         self._publish(self._messages.hello(self._bundle, self._audio, self._config))
 

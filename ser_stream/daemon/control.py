@@ -20,8 +20,8 @@ from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.metrics.health import Health
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
@@ -153,8 +153,7 @@ class Control:
     def reload(self) -> Answer:
         """Read the configuration again, load its model, and go on with both.
 
-        Of a model that is adapted, the version in force stays; another model would be
-        another matter to learn.
+        The active version of an adapted model stays; another model is refused.
 
         Raises:
             SerStreamError: if either is bad; the old ones stay.
@@ -174,7 +173,7 @@ class Control:
                     self._notifier.ready(status_text(self._worker.health))
 
     def reload_and_log(self) -> None:
-        """The same by a signal: nobody waits for an answer; the log has it."""
+        """The same by a signal: the answer goes to the log."""
         with contextlib.suppress(SerStreamError):
             self.reload()
 
@@ -187,8 +186,9 @@ class Control:
                 f"this daemon adapts model {_which(self._bundle)}, and the one that is "
                 f"configured now is {_which(bundle)}; only a restart brings it"
             )
-        recognizer = OnnxRecognizer(bundle)
-        config = settings.located(lambda config: pipeline_config(config, bundle))
+        model = Model(
+            bundle, settings.located(lambda config: pipeline_config(config, bundle))
+        )
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.
@@ -198,11 +198,9 @@ class Control:
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
         if self._adapter is None:
-            self._worker.mailbox.call(
-                lambda: self._worker.install(bundle, recognizer, config)
-            )
+            self._worker.mailbox.call(lambda: self._worker.install(model))
         else:
-            self._worker.mailbox.call(lambda: self._worker.reconfigure(config))
+            self._worker.mailbox.call(lambda: self._worker.reconfigure(model.config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (

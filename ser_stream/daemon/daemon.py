@@ -26,9 +26,9 @@ from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
 from ser_stream.metrics import Metrics
 from ser_stream.metrics.health import Health
+from ser_stream.model import Model
 from ser_stream.paths import default_socket, user_path
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.protocol.access_token import read_token
 from ser_stream.service.systemd import Systemd
 from ser_stream.sinks import Server, Sink, SinkOptions, open_sinks
@@ -91,7 +91,8 @@ class Daemon:
             self._adapter, in_force = self._open_adapter(config, bundle, stack)
             source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
-            self._worker = Worker(source, in_force, pipeline, announcer, self._adapter)
+            model = Model(in_force, pipeline)
+            self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
                 self._control.set_result(self._open_control(bundle, paused))
             self._stack = stack.pop_all()
@@ -99,11 +100,11 @@ class Daemon:
     def _open_sinks(self, config: ListenConfig) -> list[Sink]:
         uris = config.to
         if self._settings["to"].origin == DEFAULT and self._systemd.notifier.enabled:
-            # A service's standard output is the log, which nobody subscribes to.
+            # A service's standard output is the log: no place for events.
             uris = (f"unix://{default_socket()}",)
         options = SinkOptions(
             format=config.format,
-            # Audio that comes by the clock must not wait for whoever reads.
+            # Audio that comes by the clock must not wait for readers.
             live=config.source.paced,
             control=self._answer,
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
@@ -169,10 +170,8 @@ class Daemon:
         return adapter, store.current or bundle
 
     def _install(self, bundle: Bundle, phase: str, reason: str) -> None:
-        recognizer = OnnxRecognizer(bundle)
-        self._worker.mailbox.call(
-            lambda: self._worker.adapt(bundle, recognizer, phase, reason)
-        )
+        version = Model(bundle)
+        self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
         announcer = self._worker.announcer
@@ -181,7 +180,7 @@ class Daemon:
         )
 
     def _remembered(self) -> PausedState | None:
-        """What a restart is to remember; None where nobody can ask for a pause."""
+        """What a restart is to remember; None where no control request can come."""
         paths = [
             address.path
             for server in self._servers
@@ -210,7 +209,7 @@ class Daemon:
         self._command.reconfigure(config.command, config.on_emotion_every_s)
 
     def run(self) -> None:
-        """Hear until the input ends, a signal comes, or nobody reads any more.
+        """Run until the input ends, a signal comes, or the reader leaves.
 
         Raises:
             SerStreamError: if the input or standard output fails.

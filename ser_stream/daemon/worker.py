@@ -8,9 +8,8 @@ from typing import Protocol
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.model import Model
+from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     AudioState,
@@ -32,7 +31,7 @@ MAX_LAG = 1.0
 
 
 class Listener(Protocol):
-    """Learns from what is heard, as `adaptation.adapter` does."""
+    """Learns from the speech, as `adaptation.adapter` does."""
 
     def hear(self, window: SpeechWindow, /) -> None:
         """Take a window of speech; see `Pipeline`."""
@@ -45,27 +44,22 @@ class Listener(Protocol):
 
 
 class Worker:
-    """Works until the source ends, a stop, or until nobody reads."""
+    """Works until the source ends, a stop, or until the reader leaves."""
 
     def __init__(
         self,
         source: Source,
-        bundle: Bundle,
-        config: PipelineConfig,
+        model: Model,
         announcer: Announcer,
         listener: Listener | None = None,
     ) -> None:
-        """Load the model.
+        """Get ready.
 
         Args:
             source: open already.
-            bundle: the model.
-            config: how often to predict, and how steadily.
+            model: with how often to predict, and how steadily.
             announcer: of that source.
             listener: learns from it.
-
-        Raises:
-            ModelError: if the model's graphs cannot be loaded.
         """
         self.announcer = announcer
         self.mailbox = Mailbox()
@@ -74,14 +68,14 @@ class Worker:
         self._source = source
         self._listener = listener
         self._stop = threading.Event()
-        self._use(bundle, OnnxRecognizer(bundle), config)
+        self._use(model)
 
     def stop(self) -> None:
         """Ask for an orderly end; safe from a signal handler."""
         self._stop.set()
 
     def run(self) -> None:
-        """Work until the source ends, `stop` is called, or nobody reads.
+        """Work until the source ends, `stop` is called, or the reader leaves.
 
         Says `hello` first, and whatever happens ends with the last `emotion` end and
         `bye`.
@@ -108,12 +102,12 @@ class Worker:
                 "the input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
                 self.health.end / SAMPLE_RATE,
-                self._bundle.geometry.first_step / SAMPLE_RATE,
+                self._model.bundle.geometry.first_step / SAMPLE_RATE,
             )
 
     def _first_item(self) -> Chunk | Condition | None:
         # `hello` says when sample 0 was spoken, so it waits for the first samples; but
-        # not long: whoever starts this wants to know that it runs.
+        # not long: the user who starts this waits for it.
         deadline = time.monotonic() + HELLO_WAIT
         item: Chunk | Condition | None = None
         while item is None and not self._stop.is_set() and not self._source.ended:
@@ -146,8 +140,7 @@ class Worker:
     def _take(self, item: Chunk | Condition | None) -> None:
         if isinstance(item, Condition):
             if item.state in (AudioState.LOST, AudioState.PAUSED):
-                # Whoever spoke is not heard any more; what comes later is another
-                # matter.
+                # The speech has ended for us; what comes later is new speech.
                 self._flush()
             self.announcer.condition(item)
         elif item is not None and not self._is_too_late(item):
@@ -190,31 +183,24 @@ class Worker:
             )
         return self._source
 
-    def install(
-        self, bundle: Bundle, recognizer: OnnxRecognizer, config: PipelineConfig
-    ) -> None:
+    def install(self, model: Model) -> None:
         """Go on with another model or configuration."""
         before = self._pipeline
-        self._use(bundle, recognizer, config)
+        self._use(model)
         events = self._pipeline.take_over_from(before)
         self.announcer.events(events, time.monotonic())
 
-    def _use(
-        self, bundle: Bundle, recognizer: OnnxRecognizer, config: PipelineConfig
-    ) -> None:
+    def _use(self, model: Model) -> None:
         hear = None if self._listener is None else self._listener.hear
-        self._pipeline = Pipeline(recognizer, bundle.front_end, config, hear)
-        self._bundle, self._recognizer = bundle, recognizer
-        self.announcer.use(bundle, config)
+        self._model, self._pipeline = model, model.pipeline(hear)
+        self.announcer.use(model.bundle, model.config)
 
     def reconfigure(self, config: PipelineConfig) -> None:
-        """Go on with another configuration of the model in force."""
-        self.install(self._bundle, self._recognizer, config)
+        """Go on with another configuration of the active model."""
+        self.install(self._model.configured(config))
 
-    def adapt(
-        self, bundle: Bundle, recognizer: OnnxRecognizer, phase: str, reason: str
-    ) -> None:
+    def adapt(self, version: Model, phase: str, reason: str) -> None:
         """Go on with another version of the model, and tell why."""
-        self.install(bundle, recognizer, self._pipeline.config)
-        self.announcer.adaptation(phase, reason, bundle.sha256)
+        self.install(version.configured(self._model.config))
+        self.announcer.adaptation(phase, reason, version.bundle.sha256)
         self.announcer.hello()

@@ -1,5 +1,9 @@
 """Figures for Prometheus, over HTTP and for this machine only: `--metrics HOST:PORT`.
 
+health      counters and the present state, which `status` and systemd take as well
+collector   these in the words of Prometheus
+endpoint    the HTTP server
+
 The library, in the extra `metrics`, and the HTTP server are imported when asked for.
 """
 

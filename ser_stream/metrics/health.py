@@ -34,13 +34,13 @@ class Health:
     model: str = ""
     model_sha256: str = ""
     adapted: bool = False
-    """Whether the model was fitted to what it heard here."""
+    """Whether the model was adapted."""
     adaptations: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(ADAPTATION_PHASES, 0)
     )
     """How often each phase of online adaptation was told."""
     end: int = 0
-    """Sample index up to which audio was heard."""
+    """Sample index up to which audio was read."""
     steps: int = 0
     """Predictions made."""
     emotions: int = 0
@@ -60,12 +60,12 @@ class Health:
 
     @property
     def paused(self) -> bool:
-        """Whether the device is released because somebody asked for that."""
+        """Whether the device is released on request."""
         return self.audio is AudioState.PAUSED
 
     @property
     def degraded(self) -> bool:
-        """Whether somebody should look: no audio comes, and nobody asked for that."""
+        """Whether the operator should look: no audio comes, and it is not paused."""
         return self.known and self.audio not in (AudioState.HEALTHY, AudioState.PAUSED)
 
     @property

@@ -59,7 +59,7 @@ _ROWS = (
     ),
     Command(
         "adapt.status",
-        """Tell how far it is: the version in force, the speech heard, the last verdict.
+        """Show how far it is: the version in force, seconds of speech, last verdict.
 
         Where no daemon answers, what it has left on disk.
 
@@ -71,14 +71,14 @@ _ROWS = (
     ),
     Command(
         "adapt.history",
-        """Tell every verdict and why, oldest first; --json adds the figures behind each.
+        """Show every verdict and why, oldest first; --json adds the figures behind each.
 
         Where no daemon answers, what it has left on disk.
         """,  # noqa: E501  one line of the help
     ),
     Command(
         "adapt.now",
-        """Begin a round with the speech heard so far, however little of it is new.
+        """Begin a round with the speech so far, however little of it is new.
 
         Examples:
           ser-stream adapt now --wait
@@ -102,7 +102,7 @@ _ROWS = (
     ),
     Command(
         "adapt.reset",
-        """Go back to the model as it came, and erase what was learnt and heard.
+        """Go back to the model as it came; erase all versions and stored windows.
 
         With or without a daemon.
         """,

@@ -1,4 +1,12 @@
-"""Where messages go: standard output, and the subscribers of sockets."""
+"""Where messages go: standard output, and the subscribers of sockets.
+
+stdout         JSON lines, or text on a terminal
+sockets/       unix, TCP and WebSocket
+command        runs a program when an emotion begins
+thread_queue   keeps a slow reader of one of them from holding up the audio
+
+A new sink is a file with `open_sink`, and a row of `KINDS`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -24,7 +32,7 @@ class Sink(Protocol):
 
     @property
     def closed(self) -> bool:
-        """True when nobody reads any more."""
+        """True when the reader has left."""
 
     def send(self, message: "Message", /) -> None:
         """Deliver one message, or queue it; never raises for a reader that left."""
@@ -79,7 +87,7 @@ class Kind:
     """A row of `KINDS`."""
 
     form: str
-    """As people write it; see `protocol.address.parse`."""
+    """As users write it; see `protocol.address.parse`."""
     module: str
     """Its `open_sink(addresses, options)` opens one sink for all addresses given."""
 

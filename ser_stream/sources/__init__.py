@@ -1,4 +1,22 @@
-"""Where samples come from: `mic`, `mic:NAME`, a file, or `-` for standard input."""
+"""Where samples come from: `mic`, `mic:NAME`, a file, or `-` for standard input.
+
+file, stdin, array        recordings, pipes, and samples that a program has
+wav_stream                a WAV header on a pipe
+pacing                    a recording at real-time pace
+intake, resample          recordings: damaged samples; any rate -> mono at 16 kHz
+
+microphone                one opening of a device, by portaudio's callbacks
+ring                      between these callbacks and the reading thread
+device_clock, dead_signal what a device loses; exact zeros
+reconnecting_microphone   outlasts the device, by the next ones
+audio_clock, boot_clock   one time line over all openings, also while the machine slept
+reconnect, backoff        when to try again
+background_open           opening, beside the reading thread
+device_changes            signs that a device has come
+device_identity           which of the devices is the one that was lost
+devices, pulse            which there are, by PortAudio and by PulseAudio
+portaudio                 the library, started anew and kept quiet
+"""
 
 import logging
 from dataclasses import dataclass

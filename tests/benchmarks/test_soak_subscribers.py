@@ -1,6 +1,5 @@
 """The subscribers of `make soak` notice what is wrong; else a verdict means nothing."""
 
-import asyncio
 import json
 import socket
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ import pytest
 from benchmarks.soak import parts, report
 from benchmarks.soak.checks import Check, rows
 from benchmarks.soak.listener import Inbox, Listener, Tally
-from benchmarks.soak.slow_clients import Slow
+from benchmarks.soak.slow_clients import SlowClient
 
 pytestmark = pytest.mark.alone
 
@@ -34,18 +33,19 @@ def encoded(messages: Sequence[Message]) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-async def heard(*connections: Sequence[Message]) -> tuple[Tally, Inbox]:
+def heard(*connections: Sequence[Message]) -> tuple[Tally, Inbox]:
     """What listeners find that get these messages, each in two pieces."""
     inbox, tally = Inbox(timed=True), Tally()
     for messages in connections:
-        listener, data = Listener(inbox, tally), encoded(messages)
+        listener = Listener(inbox, tally, "unix:///nowhere")
+        data = encoded(messages)
         listener.take(1767225601.5, data[:50])
         listener.take(1767225601.5, data[50:])
     return tally, inbox
 
 
 def wrong(messages: Sequence[Message]) -> dict[str, Any]:
-    tally, _ = asyncio.run(heard(messages))
+    tally, _ = heard(messages)
     return {k: v for k, v in tally.counts().items() if v and k != "events"}
 
 
@@ -53,7 +53,7 @@ GOOD = [HELLO, SNAPSHOT, prediction(1, 712.5), prediction(2, 912.5), STATUS]
 
 
 def test_a_listener_is_content_with_what_is_right() -> None:
-    tally, inbox = asyncio.run(heard(GOOD, GOOD))
+    tally, inbox = heard(GOOD, GOOD)
     assert wrong(GOOD) == {}
     assert tally.events == 6
     assert list(tally.latencies) == pytest.approx([0.5] * 4)
@@ -80,7 +80,7 @@ def test_a_listener_notices_what_is_wrong(
 
 
 def test_listeners_notice_that_one_gets_other_lines_than_another() -> None:
-    _, inbox = asyncio.run(heard(GOOD, [*GOOD[:-1], STATUS | {"detail": "x"}]))
+    _, inbox = heard(GOOD, [*GOOD[:-1], STATUS | {"detail": "x"}])
     assert inbox.original.different == 1
 
 
@@ -94,7 +94,7 @@ def test_a_slow_reader_compares_what_is_missing_with_what_was_dropped(
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(path))
         server.listen()
-        slow = Slow(f"unix://{path}")
+        slow = SlowClient(f"unix://{path}")
         with server.accept()[0] as wire:
             wire.sendall(encoded(lines))
             slow.tick()

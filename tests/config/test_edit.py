@@ -64,7 +64,7 @@ enter = 9
         ("step = 0.2", "step = 0.2\n\n[smoothing]\nenter = 0.6\ndwell_s = 0.0\n"),
         ("[smoothing]\n", "[smoothing]\nenter = 0.6\ndwell_s = 0.0\n"),
         (
-            "[smoothing]\ndwell_s=1 #x\nenter=.5e0",
+            "[smoothing]\ndwell_s=1 #x\nenter=5e-1",
             "[smoothing]\ndwell_s=0.0 #x\nenter=0.6\n",
         ),
         (
@@ -83,7 +83,8 @@ def test_a_table_is_begun_or_filled_in(before: str, after: str) -> None:
         ("# nothing yet\n", '# nothing yet\nmodel = "b"\n'),
         ("model = 'a' # x\n", 'model = "b" # x\n'),
         ('model = "a \\" # b"\n', 'model = "b"\n'),
-        ("[gate]\nexit = 0.3\n", 'model = "b"\n[gate]\nexit = 0.3\n'),
+        ("[gate]\nexit = 0.3\n", 'model = "b"\n\n[gate]\nexit = 0.3\n'),
+        ("step=1\n\n# mine\n[gate]\n", 'step=1\nmodel = "b"\n\n# mine\n[gate]\n'),
     ],
 )
 def test_a_key_outside_of_tables_comes_before_them(before: str, after: str) -> None:
@@ -116,17 +117,26 @@ def test_a_spelling_that_is_not_known_is_refused_or_right(
         assert path.read_text() == content
     else:
         before, after = tomllib.loads(content), tomllib.loads(path.read_text())
-        assert {**before["smoothing"], **SMOOTHING} == after.pop("smoothing")
-        del before["smoothing"]
+        assert {**before.pop("smoothing", {}), **SMOOTHING} == after.pop("smoothing")
         assert before == after
 
 
-def test_an_inline_table_is_refused_untouched(tmp_path: Path) -> None:
+def test_an_inline_and_a_dotted_table_are_changed_where_they_stand() -> None:
+    assert edited("smoothing = {enter = 0.5}  # x\n", {"smoothing": SMOOTHING}) == (
+        "smoothing = {enter = 0.6,dwell_s = 0.0}  # x\n"
+    )
+    assert edited("smoothing.enter = 0.5\n", {"smoothing": SMOOTHING}) == (
+        "smoothing.enter = 0.6\nsmoothing.dwell_s = 0.0\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["smoothing = 3\n", "[[smoothing]]\nenter = 0.5\n"])
+def test_what_is_no_table_is_refused_untouched(tmp_path: Path, content: str) -> None:
     path = tmp_path / "config.toml"
-    path.write_text("smoothing = {enter = 0.5}\n")
+    path.write_text(content)
     with pytest.raises(ConfigError, match="nothing was written"):
         set_values(path, {"smoothing": SMOOTHING})
-    assert path.read_text() == "smoothing = {enter = 0.5}\n"
+    assert path.read_text() == content
 
 
 def test_a_file_is_begun_with_its_folder(tmp_path: Path) -> None:

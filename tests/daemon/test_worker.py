@@ -11,9 +11,9 @@ import pytest
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.worker import Listener, Worker
 from ser_stream.errors import SerStreamError
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import (
     AudioState,
     Chunk,
@@ -25,6 +25,7 @@ from ser_stream.sinks import Sink
 from ser_stream.sources import Device
 from tests.helpers.collecting_sink import Collected
 from tests.helpers.scripted_device import ScriptedDevice
+from tests.helpers.standing_clock import StandingClock
 
 SECOND = 16_000
 
@@ -40,8 +41,8 @@ def made(
     listener: Listener | None = None,
 ) -> Worker:
     announcer = Announcer(source, [sink or Collected()])
-    bundle = load_bundle("open")
-    return Worker(source, bundle, config or PipelineConfig(), announcer, listener)
+    model = Model(load_bundle("open"), config or PipelineConfig())
+    return Worker(source, model, announcer, listener)
 
 
 def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, ScriptedDevice]:
@@ -53,6 +54,7 @@ def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, Scripted
     return sink, worker, source
 
 
+@pytest.mark.usefixtures("clock")
 def test_behind_real_time_it_skips_counts_and_says_so(clip: FloatArray) -> None:
     def items() -> Iterator[Chunk]:
         yield heard(clip[:16_000], 0)
@@ -92,17 +94,20 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert worker.health.gaps == 1
 
 
-def test_sound_that_comes_late_brings_another_hello_with_the_right_t0() -> None:
+def test_sound_that_comes_late_brings_another_hello_with_the_right_t0(
+    clock: StandingClock,
+) -> None:
     def items() -> Iterator[Chunk | Condition]:
         yield Condition(AudioState.PAUSED, "the device is released")
-        time.sleep(0.7)
+        clock.passed += 0.7
         yield heard(np.zeros(SECOND, np.float32), 0)
 
     sink, _, _ = run(items())
     first, second = (m["t0"] for m in sink.of("hello"))
-    late = datetime.fromisoformat(second) - datetime.fromisoformat(first)
+    assert first != second
     # The second's samples were spoken in the second before they came.
-    assert abs(late.total_seconds() - (0.7 - 1.0)) < 0.2
+    spoken_at = datetime.fromisoformat(second).timestamp()
+    assert abs(spoken_at - (clock.time() - 1.0)) < 0.002
     step = sink.of("prediction")[0]
     spoken = datetime.fromisoformat(step["time"]) - datetime.fromisoformat(second)
     assert abs(spoken.total_seconds() * 1000 - step["end_ms"]) < 2
@@ -174,14 +179,13 @@ def test_what_is_submitted_is_done_between_two_steps_and_refused_after_the_end()
 def test_another_version_is_told_before_its_first_prediction(
     clips: dict[str, FloatArray],
 ) -> None:
-    bundle = load_bundle("open")
-    adapted = replace(bundle, sha256="a" * 64, adapted=True)
+    adapted = replace(load_bundle("open"), sha256="a" * 64, adapted=True)
     sink = Collected()
 
     def items() -> Iterator[Chunk]:
         yield heard(clips["03a01Wa"], 0)
         submit = worker.mailbox.submit
-        submit(lambda: worker.adapt(adapted, OnnxRecognizer(bundle), "accepted", "ok"))
+        submit(lambda: worker.adapt(Model(adapted), "accepted", "ok"))
         submit(lambda: worker.reconfigure(PipelineConfig(step_s=0.4)))
         yield heard(clips["08a04Ff"], len(clips["03a01Wa"]))
 

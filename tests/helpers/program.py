@@ -12,7 +12,7 @@ from tests.helpers.fork_server import run_forked
 
 COMMAND = [sys.executable, "-m", "ser_stream"]
 ENVIRONMENT = {
-    **os.environ,
+    **{k: v for k, v in os.environ.items() if not k.startswith("SER_STREAM_")},
     "XDG_CONFIG_HOME": "/nonexistent",
     "XDG_DATA_HOME": "/nonexistent",
 }

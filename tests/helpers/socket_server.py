@@ -13,11 +13,12 @@ from typing import Any, Self
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.messages import Message, snapshot
+from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
 
 LABELS = ["angry", "fear", "happy", "neutral", "sad"]
 T0 = "2026-01-01T00:00:00.000Z"
-TIMEOUT = 10.0
+TIMEOUT = 120.0
 
 
 def hello() -> Message:
@@ -101,9 +102,11 @@ def begin(server: SocketServer) -> None:
 
 
 @contextlib.contextmanager
-def serving(*uris: str, begun: bool = True, **options: Any) -> Iterator[SocketServer]:
+def serving(
+    *uris: str, begun: bool = True, token: str | None = None, **options: Any
+) -> Iterator[SocketServer]:
     """A server that listens on `uris` and has sent hello."""
-    server = SocketServer(**options)
+    server = SocketServer(SinkOptions(token=lambda: token, **options))
     try:
         server.open([parse(uri) for uri in uris])
         if begun:

@@ -7,17 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser_stream.errors import SourceError
-from training.corpora import casia, emodb, ravdess, savee
 from training.corpora.audformat_database import HEADER, read_audformat
 from training.corpora.manifest import REQUIRED, read_manifest
+from training.corpora.published import LAYOUTS
 from training.corpora.utterance import Utterance
-
-PUBLISHED_LAYOUTS = {
-    "casia": (casia.read_casia, casia.LAYOUT),
-    "emodb": (emodb.read_emodb, emodb.LAYOUT),
-    "ravdess": (ravdess.read_ravdess, ravdess.LAYOUT),
-    "savee": (savee.read_savee, savee.LAYOUT),
-}
 
 
 def load_corpora(
@@ -64,14 +57,12 @@ def _read(folder: Path, name: str) -> list[Utterance]:
         found = read_manifest(place / "manifest.csv", name)
     elif (place / HEADER).is_file():
         found = read_audformat(place, name)
-    elif name in PUBLISHED_LAYOUTS:
-        found = PUBLISHED_LAYOUTS[name][0](place)
+    elif name in LAYOUTS:
+        found = LAYOUTS[name].read(name, place)
     else:
         found = []
     if not found:
-        layouts = ", ".join(
-            f"{n}: {text}" for n, (_, text) in PUBLISHED_LAYOUTS.items()
-        )
+        layouts = ", ".join(f"{n}: {one.example}" for n, one in LAYOUTS.items())
         raise SourceError(
             f"{place} holds no layout that is understood: a manifest.csv with columns "
             f"{', '.join(REQUIRED)}; an audformat database ({HEADER}); or a "

@@ -196,18 +196,27 @@ class Fit(Generic[B]):
         if not self.path.exists():
             return 0
         saved = load_checkpoint(self.path)
-        for part, what in (("config", "configuration"), ("clips", "set of clips")):
-            if part in saved and _plain(saved[part]) != _plain(self.identity.get(part)):
-                raise ConfigError(
-                    f"{self.path} belongs to another {what}; delete it, or keep "
-                    "unfinished runs in another folder"
-                )
+        check_identity(self.path, saved, self.identity)
         self.task.module.load_state_dict(saved["model"])
         average.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         scheduler.load_state_dict(saved["scheduler"])
         self.kept = saved.get("kept", {})
         return int(saved["epoch"])
+
+
+def check_identity(path: Path, saved: dict[str, Any], identity: dict[str, Any]) -> None:
+    """Refuse to go on with the checkpoint of another run.
+
+    Raises:
+        ConfigError: if its `config`, or `clips`, is not that of the identity.
+    """
+    for part, what in (("config", "configuration"), ("clips", "set of clips")):
+        if part in saved and _plain(saved[part]) != _plain(identity.get(part)):
+            raise ConfigError(
+                f"{path} belongs to another {what}; delete it, or keep "
+                "unfinished runs in another folder"
+            )
 
 
 def _plain(value: Any) -> Any:

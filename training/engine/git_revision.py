@@ -1,11 +1,13 @@
 """Which state of the code made a result."""
 
 import subprocess
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def git_revision() -> str:
-    """Of the checkout, with a + where it has uncommitted changes."""
+    """Of the checkout when first asked for; a + says it has uncommitted changes."""
 
     def git(*arguments: str) -> str:
         done = subprocess.run(

@@ -7,6 +7,7 @@ calibration     temperatures, and the calibration error
 bootstrap       95 % intervals, by a bootstrap over speakers
 risk_coverage   what abstaining buys
 streaming/      `stream-eval`: level, noise, delay, flicker, false alarms
-zero_shot/      `unseen`: corpora that are not in training, beside openSMILE
+zero_shot/      `zero-shot`: corpora that are not in training, beside openSMILE
 adaptation/     `adapt-eval`: gains, attacks and cost of online adaptation
+commands        the command line of these
 """

@@ -1,20 +1,19 @@
 """Leave-speakers-out cross-validation of a configuration, resumable by fold."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.geometry import CPAC
-from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
-from training.engine.git_revision import git_revision
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result, ResultStore, write_json
+from training.engine.run_experiments import chosen, each_result
 from training.evaluation.calibration import Calibration, fit_calibration
 from training.evaluation.clip_steps import (
     ClipSteps,
@@ -31,7 +30,7 @@ from training.evaluation.risk_coverage import (
 )
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model
-from training.recipe.train import train
+from training.recipe.train import TrainOptions, train
 
 
 def speaker_folds(
@@ -49,7 +48,7 @@ def speaker_folds(
 def held_out_groups(
     utterances: Sequence[Utterance], config: TrainConfig
 ) -> list[list[str]]:
-    """Whom each fold leaves out, as `corpus/speaker`: group k of every scored corpus.
+    """Speakers that each fold leaves out, as `corpus/speaker`: group k of each corpus.
 
     A corpus that speaks of some classes only cannot be scored; it stays in training.
 
@@ -80,18 +79,78 @@ def scored_corpora(config: TrainConfig) -> list[str]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class CrossvalRun:
+    """The clips of one cross-validation, and where its folds go."""
+
+    utterances: Sequence[Utterance]
+    settings: TrainConfig
+    out: Path
+    options: TrainOptions
+
+    @property
+    def store(self) -> ResultStore:
+        """Where the steps of each fold go."""
+        return ResultStore(self.out, self.out, "crossval", option="--out")
+
+
+@dataclass(frozen=True, slots=True)
+class CrossvalFold(Experiment[CrossvalRun]):
+    """Training without some speakers, and every step of their clips."""
+
+    number: int
+    """From 1."""
+    speakers: tuple[str, ...]
+    """The held-out speakers, as `corpus/speaker`."""
+
+    @property
+    def name(self) -> str:
+        """See `Experiment`."""
+        return f"fold-{self.number}/steps"
+
+    def lock(self, space: CrossvalRun) -> Path:
+        """See `Experiment`."""
+        return space.out / f"fold-{self.number}"
+
+    def config(self, space: CrossvalRun) -> Result:
+        """See `Experiment`."""
+        return space.settings.to_dict()
+
+    def today(self, stored: Result) -> Result:
+        """See `Experiment`: folds of earlier versions lack what came later."""
+        return TrainConfig.from_dict(stored).to_dict()
+
+    def compute(self, space: CrossvalRun, progress: Progress) -> Result:
+        """See `Experiment`."""
+        config = space.settings
+        rest = [
+            u
+            for u in space.utterances
+            if f"{u.corpus}/{u.speaker}" not in self.speakers
+        ]
+        named = replace(config, name=f"{config.name}-fold-{self.number}")
+        checkpoint = train(rest, named, self.lock(space), space.options)
+        model, _ = build_model(load_checkpoint(checkpoint))
+        recognizer = TorchRecognizer(model, config.labels)
+        steps = run_clips(recognizer, config.front_end, self.held_out(space))
+        return {"clips": [asdict(clip) for clip in steps]}
+
+    def held_out(self, space: CrossvalRun) -> list[Utterance]:
+        """The clips of the speakers who are held out."""
+        return [
+            u for u in space.utterances if f"{u.corpus}/{u.speaker}" in self.speakers
+        ]
+
+
 def crossval(
     utterances: Sequence[Utterance],
     config: TrainConfig,
     out: Path,
+    options: TrainOptions,
     *,
-    noises: Sequence[FloatArray] = (),
-    device: str = "auto",
-    threads: int = 0,
     only: int | None = None,
-    progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any] | None:
+) -> Result | None:
     """Train without each group of speakers of all corpora, and score on it.
 
     Folds that are finished are read, not computed again. The last epoch is scored;
@@ -102,11 +161,8 @@ def crossval(
         utterances: clips of all corpora of the configuration.
         config: what to train; the same for every fold.
         out: folder of the folds, of `crossval.json` and of `risk_coverage.png`.
-        noises: noise recordings mixed under the clips.
-        device: `auto`, `cpu` or `cuda`.
-        threads: CPU threads; 0 leaves torch's choice.
+        options: of the training.
         only: compute this fold alone, from 1, to share the work between processes.
-        progress: show progress bars.
         say: told a line for each fold.
 
     Returns:
@@ -117,47 +173,22 @@ def crossval(
             not suffice.
     """
     groups = held_out_groups(utterances, config)
-    if only is not None and not 1 <= only <= len(groups):
-        raise ConfigError(f"only is {only}; allowed: 1 to {len(groups)}")
-    folds, revisions = [], []
-    for i, speakers in enumerate(groups):
-        if only is not None and i + 1 != only:
-            continue
-        held_out = [u for u in utterances if f"{u.corpus}/{u.speaker}" in speakers]
-        rest = [u for u in utterances if f"{u.corpus}/{u.speaker}" not in speakers]
-        folder = out / f"fold-{i + 1}"
-        path = folder / "steps.json"
-        if not path.exists():
-            fold_config = replace(config, name=f"{config.name}-fold-{i + 1}")
-            checkpoint = train(
-                rest,
-                fold_config,
-                folder,
-                noises=noises,
-                device=device,
-                threads=threads,
-                progress=progress,
-            )
-            model, _ = build_model(load_checkpoint(checkpoint))
-            recognizer = TorchRecognizer(model, config.labels)
-            steps = run_clips(recognizer, config.front_end, held_out)
-            made = {
-                "config": config.to_dict(),
-                "revision": git_revision(),
-                "clips": [asdict(clip) for clip in steps],
-            }
-            _write_json(path, made)
-        clips, revision = _read_fold(path, config, held_out)
-        folds.append(clips)
-        revisions.append(revision)
-        say(f"fold {i + 1} of {len(groups)}: held out {', '.join(speakers)}")
+    space = CrossvalRun(utterances, config, out, options)
+    every = [CrossvalFold(i + 1, tuple(group)) for i, group in enumerate(groups)]
+    found: dict[int, Result] = {}
+    for fold, result in each_result(chosen(every, only), space):
+        found[fold.number] = result or {}
+        held_out = ", ".join(fold.speakers)
+        say(f"fold {fold.number} of {len(groups)}: held out {held_out}")
     if only is not None:
         return None
+    folds = [_clips(found[fold.number], fold.held_out(space)) for fold in every]
+    revisions = {result["revision"] for result in found.values()}
     result = {
         "protocol": _protocol(config),
         "folds": groups,
         "config": config.to_dict(),
-        "revisions": sorted(set(revisions)),
+        "revisions": sorted(revisions),
         **evaluated(
             folds,
             config.labels,
@@ -165,7 +196,7 @@ def crossval(
             config.model.geometry.max_columns,
         ),
     }
-    _write_json(out / "crossval.json", result)
+    write_json(out / "crossval.json", result)
     return result
 
 
@@ -240,22 +271,9 @@ def _protocol(config: TrainConfig) -> str:
     )
 
 
-def _read_fold(
-    path: Path, config: TrainConfig, held_out: Sequence[Utterance]
-) -> tuple[list[ClipSteps], str]:
-    done: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-    if TrainConfig.from_dict(done["config"]) != config:
-        raise ConfigError(
-            f"{path} was made with another configuration; give another --out, or "
-            "delete it"
-        )
+def _clips(fold: Result, held_out: Sequence[Utterance]) -> list[ClipSteps]:
     # Folds of earlier versions do not say of what corpus, sex and language a clip is.
     known = {u.name: described(u) for u in held_out}
-    clips = [
-        ClipSteps(**{**known.get(clip["name"], {}), **clip}) for clip in done["clips"]
+    return [
+        ClipSteps(**{**known.get(clip["name"], {}), **clip}) for clip in fold["clips"]
     ]
-    return clips, done["revision"]
-
-
-def _write_json(path: Path, content: object) -> None:
-    replace_file(path, json.dumps(content))

@@ -6,6 +6,7 @@ networks        CPAC in its readings, Algorithms 1, 2 and 3
 losses/         margin loss; CAAM, DANN, CDAN
 classify_task   one network on one fold of one corpus
 transfer_task   from a labelled source corpus to an unlabelled target corpus
+commands        the command line of the next two
 reproduce/      all experiments of all tables, resumable
 emobox_joint/   EmoBox's folds by one network for all corpora
 """

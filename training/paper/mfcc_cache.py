@@ -1,8 +1,6 @@
 """Utterances -> MFCC frames of whole clips, computed once and kept on disk."""
 
 import hashlib
-import io
-import zipfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.mfcc import MfccConfig, mfcc_of_frames
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
+from training.engine.array_file import Arrays, cached_arrays
 
 MIN_FRAMES = 38
 """What one column of CPAC sees."""
@@ -44,20 +42,15 @@ def _of_corpus(
     utterances: Sequence[Utterance], corpus: str, cache: Path, progress: bool
 ) -> list[FloatArray]:
     path = cache / f"{corpus}-{_key(utterances)}.npz"
-    if path.is_file():
-        try:
-            with np.load(path) as saved:
-                return list(np.split(saved["frames"], saved["ends"][:-1]))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            path.unlink()
-    bar = tqdm(utterances, f"MFCCs of {corpus}", unit="clip", disable=not progress)
-    clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
-    # Whole in memory first: a full disk in the middle of an archive is untidy.
-    archive = io.BytesIO()
-    ends = np.cumsum([len(clip) for clip in clips])
-    np.savez(archive, frames=np.concatenate(clips), ends=ends)
-    replace_file(path, archive.getbuffer())
-    return clips
+
+    def compute() -> Arrays:
+        bar = tqdm(utterances, f"MFCCs of {corpus}", unit="clip", disable=not progress)
+        clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
+        ends = np.cumsum([len(clip) for clip in clips])
+        return {"frames": np.concatenate(clips), "ends": ends}
+
+    saved = cached_arrays(path, compute)
+    return list(np.split(saved["frames"], saved["ends"][:-1]))
 
 
 def _key(utterances: Sequence[Utterance]) -> str:

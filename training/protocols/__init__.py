@@ -1,4 +1,10 @@
-"""Which clips are trained on and which are scored, and what others published."""
+"""Which clips are trained on and which are scored, and what others published.
+
+fold     one split of a list of utterances
+single   within one corpus: `paper-10fold`, `emobox`, `loso`
+cross    from one corpus to another
+names    classes, corpora and pairs, as the paper names them
+"""
 
 from pathlib import Path
 

@@ -7,6 +7,7 @@ spectrogram_augment   these -> windows of frames with noise, level, colour, pitc
 dataset               batches of windows, balanced over classes and speakers
 train                 the training, by `training.engine.fit`
 model                 a checkpoint -> its network
+commands              the command line: corpora, train, slim
 checkpoints/          what the packaged bundle was exported from
 stream_window         a clip's speech as one window, after the daemon has been running
 adaptation_pack       writes the pack that online adaptation needs

@@ -6,8 +6,6 @@ what is kept, as float16.
 """
 
 import hashlib
-import io
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ser_stream.atomic_file import replace_file
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
@@ -33,6 +30,7 @@ from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
+from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.waveform_augment import VARIANTS
 
 FORMAT = 1
@@ -86,9 +84,9 @@ def level_of(mel: NDArray[np.floating]) -> float:
 
 
 def speech_span(samples: FloatArray) -> tuple[int, int]:
-    """First sample of speech and the one after the last, by the runtime's gate.
+    """First sample of speech and the one after the last, by the runtime's VAD.
 
-    The whole clip where the gate hears nothing; the level is set to what it hears best.
+    The whole clip where the VAD finds nothing; the level is set to what it finds best.
     """
     gate, began = SpeechGate(), None
     # At -26 dBFS; a little silence so that the last block comes out.
@@ -118,23 +116,18 @@ def clip_spectra(
 
 def _of_clip(utterance: Utterance, cache: Path) -> list[Spectra]:
     path = cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
-    if path.is_file():
-        try:
-            with np.load(path) as kept:
-                return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            path.unlink()
-    variants = list(_computed(utterance))
-    mel = np.concatenate([v.mel for v in variants])
-    pitch = np.concatenate([v.pitch for v in variants])
-    numbers = np.array(
-        [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
-    )
-    # Whole in memory first: a full disk in the middle of an archive is untidy.
-    archive = io.BytesIO()
-    np.savez(archive, mel=mel, pitch=pitch, numbers=numbers)
-    replace_file(path, archive.getbuffer())
-    return _unpacked(mel, pitch, numbers)
+    kept = cached_arrays(path, lambda: _packed(list(_computed(utterance))))
+    return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
+
+
+def _packed(variants: Sequence[Spectra]) -> Arrays:
+    return {
+        "mel": np.concatenate([v.mel for v in variants]),
+        "pitch": np.concatenate([v.pitch for v in variants]),
+        "numbers": np.array(
+            [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
+        ),
+    }
 
 
 def _unpacked(

@@ -1,6 +1,7 @@
 """Training CPAC for the stream: windows of speech into the one training loop."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,34 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
 from training.engine.curves import append_row, keep_rows, plot_curves
-from training.engine.fit import Fit, Loss, Schedule, pick_device
+from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
 from training.engine.git_revision import git_revision
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import Batch, TrainingSet
+
+
+@dataclass(frozen=True, slots=True)
+class TrainOptions:
+    """What a training needs beside clips and configuration."""
+
+    noises: Sequence[FloatArray] = ()
+    """Noise recordings mixed under the clips."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    threads: int = 0
+    """CPU threads; 0 leaves torch's choice."""
+    progress: bool = True
+    """Show a progress bar with the time left."""
+    cache: Path = Path("runs/spectra")
+    """Folder in which the clips' spectra are kept."""
 
 
 def train(
     utterances: Sequence[Utterance],
     config: TrainConfig,
     out: Path,
+    options: TrainOptions,
     *,
-    noises: Sequence[FloatArray] = (),
-    device: str = "auto",
-    threads: int = 0,
-    progress: bool = True,
-    cache: Path = Path("runs/spectra"),
     begin: Path | None = None,
 ) -> Path:
     """Train until the last epoch, or go on where a killed run stopped.
@@ -43,11 +56,7 @@ def train(
         utterances: training clips; those of other labels are left out.
         config: what to train, and how.
         out: folder for `checkpoint.pt`, `epochs.csv` and `curve.png`.
-        noises: noise recordings mixed under the clips.
-        device: `auto`, `cpu` or `cuda`.
-        threads: CPU threads; 0 leaves torch's choice.
-        progress: show a progress bar with the time left.
-        cache: folder in which the clips' spectra are kept.
+        options: how to train.
         begin: checkpoint whose weights to begin with; None for weights by chance.
 
     Returns:
@@ -57,12 +66,23 @@ def train(
         ConfigError: if `out` holds a run of another configuration.
         ModelError: if the loss stops being finite; the last good checkpoint stays.
     """
-    if threads:
-        torch.set_num_threads(threads)
-    where = pick_device(device)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    where = pick_device(options.device)
     out.mkdir(parents=True, exist_ok=True)
-    path, table = out / "checkpoint.pt", out / "epochs.csv"
-    data = TrainingSet(utterances, config, noises, cache, progress=progress)
+    path, table, picture = (
+        out / name for name in ("checkpoint.pt", "epochs.csv", "curve.png")
+    )
+    done = 0
+    if path.exists():
+        saved = load_checkpoint(path)
+        check_identity(path, saved, {"config": config.to_dict()})
+        done = int(saved["epoch"])
+        if done >= config.epochs and picture.exists():
+            return path
+    data = TrainingSet(
+        utterances, config, options.noises, options.cache, progress=options.progress
+    )
     task = WindowTask(data, config, where)
     if begin is not None:
         task.module.load_state_dict(load_checkpoint(begin)["weights"])
@@ -83,14 +103,13 @@ def train(
         },
         where,
     )
-    done = int(load_checkpoint(path)["epoch"]) if path.exists() else 0
     keep_rows(table, done)
     with tqdm(
         total=config.epochs,
         initial=done,
         desc=out.name,
         unit="epoch",
-        disable=not progress,
+        disable=not options.progress,
     ) as bar:
 
         def tell(row: dict[str, Any]) -> None:
@@ -99,7 +118,7 @@ def train(
             bar.update()
 
         fit.run(tell)
-    plot_curves(table, out / "curve.png")
+    plot_curves(table, picture)
     return path
 
 

@@ -1,5 +1,11 @@
-"""`results/`, one JSON per finished fold -> `docs/results.md`, its figures and JSON."""
+"""`results/`, one JSON per finished fold -> `docs/results.md`, its figures and JSON.
 
-from training.report.page import build
-
-__all__ = ["build"]
+load                  files -> `Run`s
+cells, significance   runs -> cells of tables, with intervals
+published             the numbers of others
+tables                the paper's tables beside ours
+adaptation_tables     gains over Algorithm 4, distances
+figures               all of them: score_figures, tsne_figures
+wording               how names and numbers are written
+page, command         everything into results.md.j2; `python -m training report`
+"""

@@ -11,8 +11,7 @@ from typing import Any
 import audmetric
 
 from ser_stream.errors import SourceError
-from training.paper.reproduce.constants import PROTOCOLS
-from training.paper.reproduce.result_file import SCHEMA
+from training.paper.reproduce.constants import PROTOCOLS, SCHEMA
 
 SELECTIONS = ("oracle", "last", "validated")
 METRICS = ("UAR", "WAR", "macro_F1")

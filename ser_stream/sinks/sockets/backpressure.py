@@ -2,7 +2,10 @@
 
 import asyncio
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser_stream.sinks.sockets.subscriber import Subscriber
 
 MOST_BEHIND = 256
 """Messages that may wait for one subscriber before the pipeline waits too."""
@@ -13,20 +16,6 @@ LONGEST = 5.0
 _POLL = 0.25
 
 
-class Reader(Protocol):
-    """A subscriber that may be behind."""
-
-    @property
-    def behind(self) -> int:
-        """Messages that wait."""
-
-    def progress(self) -> tuple[int, int]:
-        """Changes when something is taken."""
-
-    def finish(self, reason: str, /) -> None:
-        """Say `bye`."""
-
-
 class Backpressure:
     """Lets messages pass or wait: `enter` in one thread, the rest in the loop's."""
 
@@ -34,7 +23,7 @@ class Backpressure:
         self._room = threading.Event()
         self._room.set()
         self._underway = threading.Semaphore(MOST_UNDERWAY)
-        self._timers: dict[Reader, asyncio.TimerHandle] = {}
+        self._timers: dict[Subscriber, asyncio.TimerHandle] = {}
         self.waits = True
 
     def stop_waiting(self) -> None:
@@ -53,7 +42,7 @@ class Backpressure:
         """Note that a message was delivered."""
         self._underway.release()
 
-    def watch(self, reader: Reader) -> None:
+    def watch(self, reader: "Subscriber") -> None:
         """Note that a reader is further behind, or less."""
         if reader.behind > MOST_BEHIND:
             if reader not in self._timers:
@@ -64,12 +53,12 @@ class Backpressure:
             if not self._timers:
                 self._room.set()
 
-    def _wait_for(self, reader: Reader) -> None:
+    def _wait_for(self, reader: "Subscriber") -> None:
         loop = asyncio.get_running_loop()
         before = reader.progress()
         self._timers[reader] = loop.call_later(LONGEST, self._look, reader, before)
 
-    def _look(self, reader: Reader, before: tuple[int, int]) -> None:
+    def _look(self, reader: "Subscriber", before: tuple[int, int]) -> None:
         if reader.progress() == before:
             reader.finish("slow_subscriber")
             self.watch(reader)

@@ -6,37 +6,25 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 from types import ModuleType
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import Server, SinkOptions
 from ser_stream.sinks.sockets.backpressure import Backpressure
-from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.listeners import Listener, open_listeners
 from ser_stream.sinks.sockets.loop_thread import LoopThread, raise_file_limit
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
-from ser_stream.sinks.sockets.subscribers import (
-    MAX_SUBSCRIBERS,
-    MORE_BY_UNIX,
-    Subscribers,
-)
+from ser_stream.sinks.sockets.subscribers import MORE_BY_UNIX, Subscribers
+
+if TYPE_CHECKING:
+    from ser_stream.sinks.sockets.websocket import WebSocketServer
 
 _LOGGER = logging.getLogger(__name__)
 SPARE_FILES = 48 + MORE_BY_UNIX
 """Descriptors that are kept for the microphone, a reload, the log and the rest."""
-
-
-class Acceptor(Protocol):
-    """What accepts connections."""
-
-    def close(self) -> None:
-        """Accept no more."""
-
-    async def wait_closed(self) -> None:
-        """Wait until no connection is left."""
 
 
 def open_sink(addresses: Sequence[Address], options: SinkOptions) -> "SocketServer":
@@ -47,13 +35,7 @@ def open_sink(addresses: Sequence[Address], options: SinkOptions) -> "SocketServ
         ConfigError: if the token cannot be read.
         MissingLibraryError: if one is a WebSocket, and the library is not there.
     """
-    server = SocketServer(
-        options.control,
-        live=options.live,
-        token=options.token(),
-        origins=options.origins,
-        max_subscribers=options.max_subscribers,
-    )
+    server = SocketServer(options)
     try:
         server.open(addresses, options.inherited)
     except BaseException:
@@ -70,36 +52,26 @@ class SocketServer(Server):
     takes it, and waits in a bounded queue for each of the others.
     """
 
-    def __init__(
-        self,
-        control: Control | None = None,
-        *,
-        live: bool = True,
-        token: str | None = None,
-        origins: Sequence[str] = (),
-        max_subscribers: int = MAX_SUBSCRIBERS,
-    ) -> None:
+    def __init__(self, options: SinkOptions | None = None) -> None:
         """Prepare; `open` begins.
 
         Args:
-            control: carries out what is asked on a unix socket, in the loop's thread.
-            live: False lets `send` wait for subscribers, at most 5 s for any one that
-                takes nothing; True drops predictions that one does not take in time.
-            token: what subscribers by TCP and WebSocket must know.
-            origins: pages besides our own that may open a WebSocket, `https://HOST`.
-            max_subscribers: further ones are refused, but for some on Unix sockets.
+            options: if audio is not live, `send` waits for subscribers, at most 5 s for
+                any one that takes nothing; else predictions that one does not take in
+                time are dropped.
         """
-        self._backpressure = None if live else Backpressure()
+        options = options or SinkOptions()
+        self._backpressure = None if options.live else Backpressure()
         self._subscribers = Subscribers(
-            control,
-            token=token,
-            max_subscribers=max_subscribers,
+            options.control,
+            token=options.token(),
+            max_subscribers=options.max_subscribers,
             backpressure=self._backpressure,
         )
-        self._origins = tuple(origins)
+        self._origins = tuple(options.origins)
         self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
-        self._servers: list[Acceptor] = []
+        self._servers: list[asyncio.Server | WebSocketServer] = []
         self._closed = False
 
     # From any thread.
@@ -199,11 +171,14 @@ class SocketServer(Server):
                 # The system may keep more waiting than we accept at once.
                 listening.listen(socket.SOMAXCONN)
 
-    async def _server(self, address: Address, listening: socket.socket) -> Acceptor:
+    async def _server(
+        self, address: Address, listening: socket.socket
+    ) -> "asyncio.Server | WebSocketServer":
         if address.kind == "ws":
-            server: Acceptor = await load_websocket().serve(
-                listening, address, self._subscribers, self._origins
+            server: WebSocketServer = load_websocket().WebSocketServer(
+                address, self._subscribers, self._origins
             )
+            await server.start(listening)
             return server
         transport = partial(StreamTransport, self._subscribers, address.kind)
         return await asyncio.get_running_loop().create_server(

@@ -44,6 +44,13 @@ class WebSocketServer:
     def __init__(
         self, address: Address, subscribers: Subscribers, origins: Sequence[str]
     ) -> None:
+        """Prepare.
+
+        Args:
+            address: how others write it; our own page has it as its origin.
+            subscribers: takes them in.
+            origins: further pages that may.
+        """
         self._subscribers = subscribers
         self._port = address.port
         self._origins = {*origins, *self._pages(address.host)}
@@ -130,22 +137,3 @@ class WebSocketServer:
             assert isinstance(connection, Connection)
             connection.authorized = True
         return None
-
-
-async def serve(
-    listening: socket.socket,
-    address: Address,
-    subscribers: Subscribers,
-    origins: Sequence[str],
-) -> WebSocketServer:
-    """Accept WebSockets on a socket that listens.
-
-    Args:
-        listening: bound, of TCP.
-        address: how others write it; our own page has it as its origin.
-        subscribers: takes them in.
-        origins: further pages that may.
-    """
-    server = WebSocketServer(address, subscribers, origins)
-    await server.start(listening)
-    return server

@@ -11,13 +11,13 @@ import soundfile
 
 pytest.importorskip("torch")
 
-from ser_stream.errors import ConfigError, SourceError
+from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle
 from tests.helpers.paths import DATA
 from training.corpora import Utterance
 from training.corpora.limit import limited
+from training.engine.result_store import Result
 from training.evaluation.adaptation.attacks import harms
-from training.evaluation.adaptation.cells import Say, compute, path_of
 from training.evaluation.adaptation.confident_errors import confident_errors
 from training.evaluation.adaptation.conversation import (
     PAUSE_S,
@@ -30,7 +30,7 @@ from training.evaluation.adaptation.conversation import (
 from training.evaluation.adaptation.gains import all_gains, halves
 from training.evaluation.adaptation.music_attack import PIECE_S, minutes, music
 from training.evaluation.adaptation.page import BEGIN, END, write_page
-from training.evaluation.adaptation.result_file import Result, finished, keep, read
+from training.evaluation.adaptation.result_file import result_store
 from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import NONE, balanced, compared, predictions
@@ -227,7 +227,7 @@ def results(tmp_path: Path) -> Path:
             said = {"before": WRONG, "adapt": gained, "caam": RIGHT, "adabn": WRONG}
             made = cell(pair, 98, half, said)
             protocol = made.pop("protocol")
-            keep(folder / f"gains/{pair}-{half}.json", protocol, made)
+            result_store(folder, folder).write(f"gains/{pair}-{half}", protocol, made)
     return folder
 
 
@@ -287,50 +287,7 @@ def test_the_page_has_the_results_between_its_marks(
         write_page(results, page)
 
 
-class Toy:
-    """A cell that counts how often it is computed."""
-
-    def __init__(self, name: str, error: Exception | None = None) -> None:
-        self.name, self._error, self.times = name, error, 0
-
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        return {"name": self.name, **settings.protocol}
-
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        self.times += 1
-        if self._error is not None:
-            raise self._error
-        return {"n": self.times}
-
-
-def test_what_is_finished_is_not_computed_again(tmp_path: Path) -> None:
-    settings = AdaptEvalConfig(tmp_path, results=tmp_path, jobs=1)
-    bad = Toy("gains/b", SourceError("no such clip"))
-    cells = [Toy("gains/a"), bad, Toy("gains/c")]
-    said: list[str] = []
-    failures = compute(cells, settings, said.append)
-    assert [(f.name, f.reason) for f in failures] == [("gains/b", "no such clip")]
-    assert "failed: gains/b: no such clip" in said
-    assert read(path_of(cells[2], settings))["n"] == 1
-    compute(cells, settings, said.append)
-    assert [cell.times for cell in cells] == [1, 2, 1]
-    assert len(read(path_of(cells[0], settings))["revision"]) >= 12
-
-
-def test_results_of_another_protocol_are_never_mixed_in(tmp_path: Path) -> None:
-    settings = AdaptEvalConfig(tmp_path, results=tmp_path, jobs=1)
-    one = Toy("gains/a")
-    compute([one], settings, lambda text: None)
-    other = replace(settings, every_s=60.0, scope="whole")
-    with pytest.raises(ConfigError, match="differs in every_s, scope; give another"):
-        compute([one], other, lambda text: None)
-    path = path_of(one, settings)
-    path.write_text("{}", encoding="utf-8")
-    with pytest.raises(ConfigError, match="no result of `adapt-eval`; delete it"):
-        finished(path, {})
-
-
-def test_the_cells_are_all_pairs_seeds_and_halves(tmp_path: Path) -> None:
+def test_the_experiments_are_all_pairs_seeds_and_halves(tmp_path: Path) -> None:
     cells = all_gains(AdaptEvalConfig(tmp_path))
     assert len({cell.name for cell in cells}) == len(cells) == 24
     assert len(PAIRS) == 6

@@ -19,6 +19,7 @@ from training.engine.checkpoint import load_checkpoint
 from training.evaluation.clip_steps import ClipSteps
 from training.evaluation.crossval import crossval, held_out_groups, speaker_folds
 from training.recipe.config import CorpusConfig, TrainConfig
+from training.recipe.train import TrainOptions
 
 CONFIG = TrainConfig(
     name="tiny",
@@ -33,6 +34,9 @@ CONFIG = TrainConfig(
     noise="",
     folds=2,
 )
+
+
+CALM = TrainOptions(device="cpu", threads=1, progress=False)
 
 
 def utterance(corpus: str, speaker: str, sex: str, emotion: str) -> Utterance:
@@ -95,7 +99,7 @@ def test_too_few_speakers_and_no_whole_corpus_are_named() -> None:
 
 def test_finished_folds_are_read_and_scored_by_corpus(tmp_path: Path) -> None:
     finished(tmp_path, CLIPS)
-    result = crossval(CLIPS, CONFIG, tmp_path, progress=False)
+    result = crossval(CLIPS, CONFIG, tmp_path, CALM)
     assert result is not None
     written = json.loads((tmp_path / "crossval.json").read_text())
     assert written == json.loads(json.dumps(result))
@@ -128,7 +132,7 @@ def test_what_scores_a_fold_was_fitted_on_the_others(tmp_path: Path) -> None:
     for clip in content["clips"]:
         clip["truth"] = (clip["truth"] + 1) % 5
     path.write_text(json.dumps(content))
-    result = crossval(clips, near, tmp_path, progress=False)
+    result = crossval(clips, near, tmp_path, CALM)
     assert result is not None
     # The first fold is scored by temperatures of the second, which is never right, and
     # so as flat as they go; the second by those of the first, as sharp as they go.
@@ -140,10 +144,12 @@ def test_what_scores_a_fold_was_fitted_on_the_others(tmp_path: Path) -> None:
 
 def test_folds_of_another_configuration_are_not_mixed_in(tmp_path: Path) -> None:
     finished(tmp_path, CLIPS)
-    with pytest.raises(ConfigError, match="made with another configuration"):
-        crossval(CLIPS, replace(CONFIG, epochs=2), tmp_path, progress=False)
+    with pytest.raises(
+        ConfigError, match=r"another configuration \(epochs: 1 there, 2 now"
+    ):
+        crossval(CLIPS, replace(CONFIG, epochs=2), tmp_path, CALM)
     with pytest.raises(ConfigError, match="only is 3; allowed: 1 to 2"):
-        crossval(CLIPS, CONFIG, tmp_path, only=3)
+        crossval(CLIPS, CONFIG, tmp_path, CALM, only=3)
 
 
 def test_a_fold_trains_without_whom_it_scores(tmp_path: Path, data: Path) -> None:
@@ -165,7 +171,7 @@ def test_a_fold_trains_without_whom_it_scores(tmp_path: Path, data: Path) -> Non
     clips = load_corpora(tmp_path, ["near", "some"])
     out = tmp_path / "out"
     first, second = held_out_groups(clips, config)
-    made = crossval(clips, config, out, device="cpu", threads=1, only=2, progress=False)
+    made = crossval(clips, config, out, CALM, only=2)
     assert made is None
     assert not (out / "fold-1").exists()
     heard = set(load_checkpoint(out / "fold-2" / "checkpoint.pt")["speakers"])

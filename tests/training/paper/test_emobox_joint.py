@@ -28,6 +28,7 @@ from training.corpora import Utterance, load_corpora
 from training.corpora.counts import PUBLISHED
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
+from training.engine.result_store import locked
 from training.evaluation.clip_steps import TorchRecognizer, run_clips
 from training.paper.emobox_joint import run
 from training.paper.emobox_joint.clip_decision import clip_logits, decide, ungated
@@ -35,8 +36,9 @@ from training.paper.emobox_joint.folds import JointFold, classes, joint_folds
 from training.protocols import PAPER_TABLES
 from training.protocols.single import EMOBOX_FOLDS, emobox_folds
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.report import build
+from training.recipe.train import TrainOptions
 from training.report.load import load_runs
+from training.report.page import build
 
 CONFIGS = ROOT / "training/configs"
 RUN = importlib.import_module("training.paper.emobox_joint.run")
@@ -61,6 +63,8 @@ name = "emodb"
 [[corpora]]
 name = "crema-d"
 only = ["happy", "sad"]
+[model]
+n_filters = 8
 """
 
 
@@ -139,10 +143,15 @@ class Trainer:
         monkeypatch.setattr(RUN, "train", self)
 
     def __call__(
-        self, utterances: Sequence[Utterance], config: TrainConfig, out: Path, **k: Any
+        self,
+        utterances: Sequence[Utterance],
+        config: TrainConfig,
+        out: Path,
+        options: TrainOptions,
+        **more: Any,
     ) -> Path:
         self.heard[out.name] = {u.name for u in utterances}
-        path: Path = self._train(utterances, config, out, **k)
+        path: Path = self._train(utterances, config, out, options, **more)
         return path
 
 
@@ -159,11 +168,9 @@ def compute(
         config,
         Path("out"),
         results,
-        device="cpu",
-        threads=1,
+        TrainOptions(device="cpu", threads=1, progress=False),
         only=only,
         own_epochs=own_epochs,
-        progress=False,
         say=said.append,
     )
     return said
@@ -312,7 +319,7 @@ def test_a_finished_fold_is_read_and_half_of_one_goes_on(
 def test_a_fold_that_another_process_is_at_is_passed_over(
     utterances: list[Utterance], config: TrainConfig
 ) -> None:
-    with RUN.locked(Path("out/fold-3"), wait=False):
+    with locked(Path("out/fold-3"), wait=False):
         assert compute(utterances, config, only=3) == [
             "fold-3: another process is at it"
         ]

@@ -1,5 +1,6 @@
 """The runner of the paper's tables, on two tiny corpora cut from the bundled minute."""
 
+import contextlib
 import csv
 import json
 import os
@@ -8,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,19 @@ import pytest
 pytest.importorskip("torch")
 
 import soundfile
+import torch
 
 from ser_stream.errors import ConfigError, SourceError
 from tests.helpers.paths import ROOT
-from training.paper.reproduce.cells import Cell, choose
-from training.paper.reproduce.result_file import check_same, read_result, write_result
-from training.paper.reproduce.run_cell import is_done, run_cell
-from training.paper.reproduce.systems import cell_config
+from tests.helpers.small_disk import files_no_larger_than
+from training.__main__ import main
+from training.engine.experiment import Progress
+from training.engine.result_store import Result
+from training.paper.reproduce.experiment import PaperExperiment
+from training.paper.reproduce.systems import experiment_config
+from training.paper.reproduce.tables import choose
 from training.paper.reproduce.workspace import Workspace
+from training.paper.transfer_task import TransferConfig
 
 EPOCHS = 2
 
@@ -63,6 +71,10 @@ def space(corpora: Path, tmp_path: Path) -> Workspace:
     return Workspace(corpora, tmp_path / "results", tmp_path / "runs", "cpu", EPOCHS)
 
 
+def result_of(one: PaperExperiment, space: Workspace) -> Result:
+    return space.store.read(space.store.path(one.name))
+
+
 COMMAND = [sys.executable, "-m", "training", "reproduce"]
 
 
@@ -96,50 +108,64 @@ WANTED = {
 }
 
 
-@pytest.mark.timeout(300)
 def test_a_run_killed_at_a_random_moment_ends_as_an_undisturbed_one(
     corpora: Path, tmp_path: Path
 ) -> None:
     """Kill -9 of the command and its workers; the test below kills the other kind."""
     calm, killed = tmp_path / "calm", tmp_path / "killed"
-    subprocess.run(command("4", corpora, calm, *WANTED["4"]), cwd=ROOT, check=True)
+    space = Workspace(corpora, calm / "results", calm / "runs", "cpu", EPOCHS)
+    with computing_as_one_of_two():
+        # CAAM and Algorithm 4.
+        for one in choose(
+            "4", None, [98], places=["casia-emodb"], folds=["transductive"]
+        ):
+            assert one.run(space)
     expected = results_in(calm)
-    # CAAM and Algorithm 4.
     assert len(expected) == 2
     assert not list((calm / "runs/cells").glob("**/checkpoint.pt"))
 
-    kills = 0
-    # The last time it is let go on to the end.
-    for wait in (random.Random(98).uniform(4.0, 9.0), 200.0):
-        process = subprocess.Popen(
-            command("4", corpora, killed, *WANTED["4"]),
-            cwd=ROOT,
-            start_new_session=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            assert process.wait(wait) == 0
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            kills += 1
-    assert kills >= 1
+    arguments = command("4", corpora, killed, *WANTED["4"])
+    with subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        wait_for_a_checkpoint(killed, process)
+        # At most an epoch or two later, in the middle of whatever is done then.
+        time.sleep(random.Random(98).uniform(0.0, 1.0))
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+    assert results_in(killed) != expected
+    subprocess.run(arguments, cwd=ROOT, check=True)
     assert results_in(killed) == expected
 
 
-@pytest.mark.timeout(300)
-def test_a_killed_commands_workers_end_too_and_the_next_takes_their_cells(
+@contextlib.contextmanager
+def computing_as_one_of_two() -> Iterator[None]:
+    """As many threads as a worker of two has: sums depend on it in the last digit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    yield
+    torch.set_num_threads(before)
+
+
+def wait_for_a_checkpoint(folder: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until a worker is in the middle of an experiment."""
+    while not list(folder.glob("runs/cells/**/checkpoint.pt")):
+        assert process.poll() is None, "it ended too soon"
+        time.sleep(0.01)
+
+
+def test_a_killed_commands_workers_end_too_and_the_next_takes_their_experiments(
     corpora: Path, tmp_path: Path
 ) -> None:
     arguments = command("1", corpora, tmp_path, *WANTED["1"])
     with subprocess.Popen(
         arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as first:
-        # A checkpoint: a worker is in the middle of a cell.
-        while not list(tmp_path.glob("runs/cells/**/checkpoint.pt")):
-            assert first.poll() is None, "it ended too soon"
-            time.sleep(0.01)
+        wait_for_a_checkpoint(tmp_path, first)
         # The command alone, and not its workers.
         first.kill()
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
@@ -147,12 +173,14 @@ def test_a_killed_commands_workers_end_too_and_the_next_takes_their_cells(
     assert len(results_in(tmp_path)) == 2, done.stderr
 
 
-def test_a_cell_gives_all_figures_of_its_selections(space: Workspace) -> None:
-    cell = Cell("paper-10fold", "algorithm-2", "emodb", "fold-1", 98, inner=True)
+def test_an_experiment_gives_all_figures_of_its_selections(space: Workspace) -> None:
+    one = PaperExperiment(
+        "paper-10fold", "algorithm-2", "emodb", "fold-1", 98, inner=True
+    )
     told: list[float] = []
-    assert run_cell(cell, space, told.append)
+    assert one.run(space, Progress(told.append))
     assert told == [0.5, 1.0]
-    result = read_result(space.results / cell.path)
+    result = result_of(one, space)
     assert result["n"] == {"train": 23, "validation": 5, "test": 4}
     assert set(result["selections"]) == {"oracle", "validated", "last"}
     last = result["selections"]["last"]
@@ -163,21 +191,27 @@ def test_a_cell_gives_all_figures_of_its_selections(space: Workspace) -> None:
     best = max(row["test_WAR"] for row in result["curve"])
     assert result["selections"]["oracle"]["WAR"] == best
     # Once more: it is there, and nothing is computed.
-    before = (space.results / cell.path).read_bytes()
-    assert not run_cell(cell, space)
-    assert (space.results / cell.path).read_bytes() == before
+    before = space.store.path(one.name).read_bytes()
+    assert not one.run(space)
+    assert space.store.path(one.name).read_bytes() == before
 
 
 @pytest.mark.parametrize("system", ["caam", "dann", "cdan", "algorithm-4"])
 def test_all_methods_begin_from_one_source_checkpoint(
-    system: str, corpora: Path, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path
+    system: str,
+    corpora: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    few = partial(TransferConfig, steps=2, batch_size=8)
+    monkeypatch.setattr("training.paper.reproduce.systems.TransferConfig", few)
     runs = tmp_path_factory.getbasetemp() / "shared-runs"
     space = Workspace(corpora, tmp_path / "results", runs, "cpu", 1)
-    assert run_cell(Cell("cross", system, "casia-emodb", "inductive-1", 7), space)
+    one = PaperExperiment("cross", system, "casia-emodb", "inductive-1", 7)
+    assert one.run(space)
     assert len(list((runs / "source").glob("*/checkpoint.pt"))) == 1
-    cell = Cell("cross", system, "casia-emodb", "inductive-1", 7)
-    result = read_result(space.results / cell.path)
+    result = result_of(one, space)
     assert set(result["labels"]) == {"angry", "fear", "happy", "neutral", "sad"}
     assert result["distances"]["after"]["mean"] > 0
     assert result["config"]["options"] == ({"gamma": 1.5} if system == "caam" else {})
@@ -186,9 +220,9 @@ def test_all_methods_begin_from_one_source_checkpoint(
 def test_inductive_scoring_never_adapts_to_the_speakers_it_scores(
     space: Workspace,
 ) -> None:
-    cell = Cell("cross", "caam", "casia-emodb", "inductive-1", 98)
-    utterances = space.place(cell).utterances
-    whole, *halves = space.folds(cell)
+    one = PaperExperiment("cross", "caam", "casia-emodb", "inductive-1", 98)
+    utterances = space.data(one).utterances
+    whole, *halves = space.folds(one)
     assert set(whole.adapt) == set(whole.test)
     for fold in halves:
         heard = {utterances[i].speaker for i in fold.adapt}
@@ -205,26 +239,26 @@ def test_inductive_scoring_never_adapts_to_the_speakers_it_scores(
 def test_results_of_another_configuration_are_not_overwritten(
     space: Workspace,
 ) -> None:
-    cell = Cell("paper-10fold", "algorithm-3", "emodb", "fold-1", 98)
-    write_result(
-        space.results / cell.path, {"schema": 1, "config": cell_config(cell, 99)}
-    )
+    one = PaperExperiment("paper-10fold", "algorithm-3", "emodb", "fold-1", 98)
+    space.store.write(one.name, experiment_config(one, 99), {})
     with pytest.raises(ConfigError, match=r"schedule.epochs: 99 there, 2 now"):
-        is_done(cell, space)
+        one.is_done(space)
 
 
-def test_a_file_that_is_no_result_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "fold-1-seed-98.json"
+def test_a_file_that_is_no_result_is_named(space: Workspace) -> None:
+    one = PaperExperiment("paper-10fold", "algorithm-3", "emodb", "fold-1", 98)
+    path = space.store.path(one.name)
+    path.parent.mkdir(parents=True)
     path.write_text("{}")
     with pytest.raises(SourceError, match=r"fold-1-seed-98.json is no result"):
-        check_same(path, {})
+        one.is_done(space)
 
 
 def test_a_corpus_without_the_folds_is_refused_with_the_clip_that_lacks_one(
     space: Workspace,
 ) -> None:
     with pytest.raises(SourceError, match="emodb has no fold for 32 clips"):
-        space.fold(Cell("emobox", "cpac-streaming", "emodb", "fold-1", 98))
+        space.fold(PaperExperiment("emobox", "cpac-streaming", "emodb", "fold-1", 98))
 
 
 def test_a_class_that_only_the_test_clips_have_is_named(
@@ -243,9 +277,9 @@ def test_a_class_that_only_the_test_clips_have_is_named(
             writer.writerow(row)
     space = Workspace(tmp_path / "corpora", tmp_path / "r", tmp_path / "runs")
     with pytest.raises(SourceError, match="disgust is in the test clips but not in"):
-        space.fold(Cell("loso", "cpac-streaming", "emodb", "speaker-09", 98))
+        space.fold(PaperExperiment("loso", "cpac-streaming", "emodb", "speaker-09", 98))
     with pytest.raises(SourceError, match="no speaker-10; it has speaker-03"):
-        space.fold(Cell("loso", "cpac-streaming", "emodb", "speaker-10", 98))
+        space.fold(PaperExperiment("loso", "cpac-streaming", "emodb", "speaker-10", 98))
 
 
 @pytest.mark.parametrize(
@@ -255,52 +289,45 @@ def test_a_class_that_only_the_test_clips_have_is_named(
         (["1", "--protocol", "5fold"], "no protocol '5fold'; allowed: paper-10fold"),
         (["1", "--system", "resnet"], "no system 'resnet'; allowed: algorithm-1"),
         (["2", "--place", "emodb-iemocap"], "no corpus or pair 'emodb-iemocap'"),
-        (["2", "--place", "emodb"], "table 2 has no cell of these"),
+        (["2", "--place", "emodb"], "table 2 has no experiment of these"),
         (["1", "--fold", "fold-11"], "no fold 'fold-11'; allowed: fold-1"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(
-    arguments: list[str], message: str, corpora: Path
+    arguments: list[str],
+    message: str,
+    corpora: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.run(
-        [*COMMAND, *arguments, "--corpora", str(corpora)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.count("\n") == 1
+    words = ["training", "reproduce", *arguments, "--corpora", str(corpora)]
+    monkeypatch.setattr(sys, "argv", words)
+    assert main() == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
 
 
-def test_the_most_telling_cells_come_first() -> None:
-    cells = choose("all", None, [98])
-    assert str(cells[0]) == "cross/caam/casia-emodb/transductive-seed-98"
-    assert len(set(cells)) == len(cells)
-    assert {c.protocol for c in cells} == {"cross", "paper-10fold", "emobox", "loso"}
+def test_the_most_telling_experiments_come_first() -> None:
+    found = choose("all", None, [98])
+    assert str(found[0]) == "cross/caam/casia-emodb/transductive-seed-98"
+    assert len(set(found)) == len(found)
+    assert {c.protocol for c in found} == {"cross", "paper-10fold", "emobox", "loso"}
 
 
-def test_a_full_disk_ends_a_cell_and_leaves_no_half_result(
-    corpora: Path, tmp_path: Path
+def test_a_full_disk_ends_an_experiment_and_leaves_no_half_result(
+    corpora: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Files may grow to 1 MB: the checkpoint does not fit."""
-    script = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20));"
-        "from training.__main__ import main; sys.exit(main())"
-    )
     options = ["--jobs", "1", *WANTED["1"]]
-    arguments = command("1", corpora, tmp_path, *options)[3:]
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "checkpoint.pt could not be written" in done.stderr
-    assert "File too large" in done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.setattr(sys, "argv", command("1", corpora, tmp_path, *options)[2:])
+    with files_no_larger_than(2**20):
+        assert main() == 1
+    said = capsys.readouterr().err
+    assert "checkpoint.pt could not be written" in said
+    assert "File too large" in said
+    assert "Traceback" not in said
     assert not list(tmp_path.glob("results/**/*"))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ser_stream.errors import ConfigError, ModelError, SourceError
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import Cpac, CpacConfig
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
@@ -25,7 +25,7 @@ from training.engine.fit import pick_device
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, load_noises
 from training.recipe.model import build_model
-from training.recipe.train import mixed_loss, train
+from training.recipe.train import TrainOptions, mixed_loss, train
 
 CONFIG = TrainConfig(
     name="tiny",
@@ -34,6 +34,7 @@ CONFIG = TrainConfig(
     batch_size=4,
     max_columns=4,
     noise="",
+    model=replace(CpacConfig.listening(5), n_filters=8, n_channels=2),
 )
 
 # Trains as the parent does, and kills itself as soon as an epoch has been saved.
@@ -42,7 +43,7 @@ import os, signal, sys, threading, time
 from pathlib import Path
 from training.recipe.config import TrainConfig
 from training.corpora import load_corpora
-from training.recipe.train import train
+from training.recipe.train import TrainOptions, train
 
 out = Path(sys.argv[2])
 
@@ -54,7 +55,7 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 config = TrainConfig.read(Path(sys.argv[3]))
 train(load_corpora(Path(sys.argv[1]), ["clips"]), config, out,
-      device="cpu", threads=1, progress=False)
+      TrainOptions(device="cpu", threads=1, progress=False))
 """
 
 TOML = """
@@ -65,6 +66,8 @@ max_columns = 4
 noise = ""
 [[corpora]]
 name = "clips"
+[model]
+n_filters = 8
 """
 
 
@@ -105,7 +108,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
-    return train(utterances, config, out, device="cpu", threads=1, progress=False)
+    options = TrainOptions(device="cpu", threads=1, progress=False)
+    return train(utterances, config, out, options)
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +179,7 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     half = load_checkpoint(out / "checkpoint.pt")

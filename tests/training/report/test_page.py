@@ -15,9 +15,9 @@ from PIL import Image
 from ser_stream.errors import SourceError
 from tests.helpers.paths import ROOT
 from training.evaluation.bootstrap import N_BOOTSTRAP
-from training.report import build
 from training.report.cells import N_FOLDS, Cells
 from training.report.load import Scored, load_runs
+from training.report.page import build
 from training.report.published import RERUN, Published
 from training.report.score_figures import percent_matrix
 from training.report.significance import counts_of, gain

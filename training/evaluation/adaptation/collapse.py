@@ -1,7 +1,7 @@
-"""A collapse on purpose: does the gate refuse it, and the watch take it back?
+"""A collapse on purpose: is it rejected, and does the regression watch take it back?
 
-The daemon's own adapter, gate, store and watch, beside a pipeline in this process,
-because only here can the worker be another program.
+The daemon's own adapter, acceptance, store and watch, beside a pipeline in this
+process, because only here can the worker be another program.
 """
 
 import queue
@@ -23,33 +23,33 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
 from ser_stream.pipeline.values import Chunk, FloatArray, SpeechWindow
 from training.corpora import Utterance, load_corpora
-from training.evaluation.adaptation.cells import Say
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.conversation import looped, talk
 from training.evaluation.adaptation.gains import halves
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 
 CORPUS = "savee"
 SEED = 98
 EVERY_S = 45.0
 LONGEST_S = 900.0
-"""Of talk, in which the verdict must fall."""
+"""Seconds of speech in which the verdict must fall."""
 VERDICTS = {"honest": "rejected", "lying": "rolled_back"}
-"""What must become of the collapse where the worker tells the truth, and where it
-says that nothing has changed, so that the gate lets it pass."""
+"""The outcome where the child reports the truth, and where it reports that nothing has
+changed, so that the collapse is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Collapse:
+class Collapse(Experiment[AdaptEvalConfig]):
     """Every class once, by an honest worker and by a lying one."""
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return "attacks/collapse"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         del settings
         return {
             "attack": "collapse",
@@ -59,8 +59,8 @@ class Collapse:
             "every_s": EVERY_S,
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         clips = halves(load_corpora(settings.corpora, [CORPUS]), CORPUS, 1)[0]
         folder = settings.out / self.name
         bundle = load_bundle(DEFAULT_MODEL)
@@ -69,7 +69,7 @@ class Collapse:
             for which, label in enumerate(bundle.labels):
                 found = one_collapse(bundle, which, word, clips, folder)
                 steps.append({"what": f"{word}, {label}", **found})
-                say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
+                progress.say(f"{steps[-1]['what']}: {steps[-1]['outcome']}")
         return {
             "attack": "collapse",
             "about": (
@@ -88,10 +88,10 @@ def one_collapse(
     """What becomes of it, and after how much speech.
 
     Args:
-        bundle: what is in force at first.
-        which: the class that is said of everything.
+        bundle: the active version at first.
+        which: the class that is given for any speech.
         word: of the worker, `honest` or `lying`.
-        clips: what is heard.
+        clips: the speech.
         folder: emptied; the adapter's state goes there.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +126,7 @@ class _Room:
         self.phase = ""
         """What was told last."""
         self.windows_since = 0
-        """Windows heard since a round began, or its version was put to work."""
+        """Windows since a round began, or its version became active."""
         self._adapter = Adapter(
             AdaptConfig(enabled=True, every_s=max(EVERY_S, LEAST_WINDOWS)),
             store,
@@ -140,7 +140,7 @@ class _Room:
         self._adapter.start()
 
     def hear(self, pieces: Iterable[FloatArray], until: str) -> None:
-        """Hear pieces of samples until that has happened, or nothing is left."""
+        """Feed pieces of samples until that has happened, or nothing is left."""
         start = 0
         for samples in pieces:
             self._pipeline.feed(Chunk(start, samples))

@@ -13,7 +13,7 @@ N_CLIPS = 30
 
 
 def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utterance]:
-    """Of the speaker who has the most of them, the surest errors first.
+    """Those of the speaker who has most, the surest errors first.
 
     Args:
         clips: of several speakers, all of the bundle's labels.

@@ -6,10 +6,10 @@ import numpy as np
 
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, load_bundle
 from training.corpora import load_corpora
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result
 from training.evaluation.adaptation.attacks import SEED
-from training.evaluation.adaptation.cells import Say
 from training.evaluation.adaptation.conversation import looped, talk, write_recording
-from training.evaluation.adaptation.result_file import Result
 from training.evaluation.adaptation.run_daemon import DaemonRun, hear
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.protocols.names import PAPER_CLASSES
@@ -20,18 +20,18 @@ CORPUS = "savee"
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
+class Live(Experiment[AdaptEvalConfig]):
     """The same recording at real-time pace, with `--adapt` or without."""
 
     adapt: bool
 
     @property
     def name(self) -> str:
-        """See `Cell`."""
+        """See `Experiment`."""
         return f"cost/live-{'with' if self.adapt else 'without'}-adapt"
 
-    def protocol(self, settings: AdaptEvalConfig) -> Result:
-        """See `Cell`."""
+    def config(self, settings: AdaptEvalConfig) -> Result:
+        """See `Experiment`."""
         return {
             "model": DEFAULT_MODEL,
             "corpus": CORPUS,
@@ -45,8 +45,8 @@ class Live:
             ),
         }
 
-    def compute(self, settings: AdaptEvalConfig, say: Say) -> Result:
-        """See `Cell`."""
+    def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
+        """See `Experiment`."""
         clips = load_corpora(settings.corpora, [CORPUS])
         spoken = talk([u for u in clips if u.emotion in PAPER_CLASSES], SEED)
         folder = settings.out / self.name
@@ -60,7 +60,7 @@ class Live:
             every_s=EVERY_S,
             pace="realtime",
             adapt=self.adapt,
-            say=say,
+            say=progress.say,
         )
         recording.unlink()
         return {

@@ -1,7 +1,7 @@
-"""What could be had from the same speech at once, offline, by nobody's leave.
+"""What could be had from the same speech at once, offline, without acceptance.
 
-The yardsticks beside the daemon: same network, same pack, the same half of the
-speakers; all windows rather than a reservoir, no gate, one go.
+The baselines beside the daemon: same network, same pack, the same half of the
+speakers; all windows rather than a reservoir, no acceptance test, one go.
 """
 
 import shutil
@@ -39,7 +39,7 @@ def heard_windows(recording: Path, bundle: Bundle) -> list[SpeechWindow]:
 
 
 def written(network: Cpac, begun: Prepared, folder: Path, method: str) -> Bundle:
-    """A network as a bundle: in the same graphs, so it is heard as the daemon's is."""
+    """A network as a bundle: in the same graphs, so it is scored as the daemon's is."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     write_graphs(begun.bundle.folder, begun.network(), network, folder)

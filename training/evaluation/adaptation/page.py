@@ -5,9 +5,10 @@ from pathlib import Path
 
 from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
+from training.engine.result_store import Result
 from training.engine.templates import fill
 from training.evaluation.adaptation.plots import draw_gains, draw_rounds
-from training.evaluation.adaptation.result_file import Result, read_all
+from training.evaluation.adaptation.result_file import read_all
 from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.summary import METHODS, summarise
 from training.evaluation.bootstrap import FEW_SPEAKERS

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from training.engine.plotting import panels, save
-from training.evaluation.adaptation.result_file import Result
+from training.engine.result_store import Result
 from training.evaluation.adaptation.summary import METHODS
 from training.evaluation.bootstrap import Counts
 from training.protocols.names import place_name
@@ -50,7 +50,7 @@ def draw_gains(summary: Result, path: Path) -> Path:
 
 
 def draw_rounds(cells: Sequence[Result], path: Path) -> list[Path]:
-    """UAR of every version that was in force, by target; nothing without any."""
+    """UAR of every version that was active, by target; nothing without any."""
     targets = sorted({cell["protocol"]["target"] for cell in cells})
     if not any(cell["versions"] for cell in cells):
         return []

@@ -1,6 +1,6 @@
-"""A recording heard by the real daemon that adapts, in a process of its own.
+"""A recording through the real daemon that adapts, in a process of its own.
 
-Every version that it puts in force is kept, so that each can be scored afterwards, also
+Every version that becomes active is stored, so that each can be scored afterwards, also
 one that was rolled back.
 """
 
@@ -30,7 +30,7 @@ OURS = ("SER_STREAM_", "STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_", "XDG_")
 
 
 class DaemonFailedError(SerStreamError):
-    """The daemon did not hear the recording to its end."""
+    """The daemon did not reach the end of the recording."""
 
     exit_status = 1
 
@@ -46,9 +46,9 @@ class DaemonRun:
     versions: list[Bundle]
     """Whatever was accepted, in order."""
     final: Bundle
-    """In force at the end; the base where nothing was accepted, or all rolled back."""
+    """Active at the end; the base where nothing was accepted, or all rolled back."""
     speech_s: float
-    """Of the steps in which the gate heard speech."""
+    """Of the steps with speech."""
     wall_s: float
     latencies_ms: list[tuple[float, float]]
     """Of each prediction: seconds of audio, and the time until its line was ready."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.errors import ConfigError
+from training.engine.result_store import ResultStore
+from training.evaluation.adaptation.result_file import result_store
 
 CORPORA = ("casia", "emodb", "savee")
 PAIRS = tuple(f"{source}-{target}" for source, target in permutations(CORPORA, 2))
@@ -18,7 +20,7 @@ PARTS = ("gains", "attacks", "cost")
 
 @dataclass(frozen=True, slots=True)
 class AdaptEvalConfig:
-    """Checked; every process that works on cells gets a copy."""
+    """Checked; every worker process gets a copy."""
 
     corpora: Path
     pairs: tuple[str, ...] = PAIRS
@@ -67,6 +69,11 @@ class AdaptEvalConfig:
         return self.results / "adapt-eval"
 
     @property
+    def store(self) -> ResultStore:
+        """The results of the experiments."""
+        return result_store(self.folder, self.out / "locks")
+
+    @property
     def protocol(self) -> dict[str, object]:
-        """What every cell's result names, so that no two kinds are mixed."""
+        """What every result names, so that no two kinds are mixed."""
         return {"scope": self.scope, "every_s": self.every_s, "limit": self.limit}

@@ -26,7 +26,6 @@ from training.evaluation.adaptation.source_recipe import (
     SourceSplit,
     source_config,
     split_source,
-    train_source,
 )
 from training.evaluation.calibration import fit_calibration
 from training.evaluation.clip_steps import run_clips
@@ -34,6 +33,7 @@ from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import TrainingSet, load_noises
 from training.recipe.model import build_model
+from training.recipe.train import TrainOptions, train
 
 CACHE = Path("runs/spectra")
 NOISE = "noise"
@@ -42,7 +42,7 @@ NOISE = "noise"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What a cell begins with."""
+    """What an experiment begins with."""
 
     bundle: Bundle
     pack: Pack
@@ -59,7 +59,7 @@ def prepare(
 ) -> Prepared:
     """Read the bundle and the pack of a source, or make them.
 
-    Temperatures and the gate's canary are of speakers whom the network did not hear;
+    Temperatures and the canary are of speakers who are not in the network's training;
     what is scored of the source later are other clips of these.
 
     Args:
@@ -75,8 +75,8 @@ def prepare(
     checkpoint = folder / "checkpoint.pt"
     done = load_checkpoint(checkpoint)["epoch"] if checkpoint.exists() else 0
     if done < config.epochs:
-        noises = load_noises(corpora / NOISE)
-        train_source(split, config, folder, noises=noises, threads=1)
+        options = TrainOptions(load_noises(corpora / NOISE), threads=1)
+        train(split.train, config, folder, options)
     made = folder / "bundle"
     if not (made / FOLDER).is_dir():
         make(checkpoint, split, made, cache)

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.evaluation.crossval import speaker_folds
 from training.protocols.names import PAPER_CLASSES
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.recipe.train import train
 
 EPOCHS = 36
 """As of the bundle `open`."""
@@ -19,11 +16,11 @@ N_FOLDS = {"emodb": 5}
 
 @dataclass(frozen=True, slots=True)
 class SourceSplit:
-    """A source corpus, split by who speaks; clips of the five classes alone."""
+    """A source corpus, split by speaker; clips of the five classes alone."""
 
     train: list[Utterance]
     canary: list[Utterance]
-    """Of the held-out speakers, every other clip: for calibration and the gate."""
+    """Every other clip of held-out speakers: for calibration and acceptance."""
     score: list[Utterance]
     """Their other clips: what adaptation costs on the source is measured on these."""
     held_out: list[str]
@@ -56,19 +53,4 @@ def source_config(corpus: str, seed: int, epochs: int = EPOCHS) -> TrainConfig:
         corpora=(CorpusConfig(corpus),),
         epochs=epochs,
         seed=seed,
-    )
-
-
-def train_source(
-    split: SourceSplit,
-    config: TrainConfig,
-    folder: Path,
-    *,
-    noises: Sequence[FloatArray] = (),
-    threads: int = 0,
-    progress: bool = True,
-) -> Path:
-    """The checkpoint in `folder`; read where it is finished, else trained on."""
-    return train(
-        split.train, config, folder, noises=noises, threads=threads, progress=progress
     )

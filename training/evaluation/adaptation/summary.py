@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from training.evaluation.adaptation.result_file import Result, read_all
+from training.engine.result_store import Result
+from training.evaluation.adaptation.result_file import read_all
 from training.evaluation.adaptation.score import change
 from training.evaluation.adaptation.settings import CORPORA, PAIRS
 from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded
@@ -49,7 +50,7 @@ def summarise(folder: Path) -> Result:
 
 
 def gains(cells: Sequence[Result]) -> Result:
-    """UAR gain on people never heard, by pair and of all, by method."""
+    """UAR gain on new speakers, by pair and of all, by method."""
     clips = pd.concat([_clips(cell) for cell in cells])
     n_classes = len(cells[0]["labels"])
     pairs: dict[str, Result] = {}

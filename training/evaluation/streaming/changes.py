@@ -16,7 +16,7 @@ from ser_stream.pipeline.values import SAMPLE_RATE, Phase
 from ser_stream.tuning.figures import flips, last_of
 from ser_stream.tuning.replay import NONE
 from ser_stream.tuning.streams import Segment, Stream
-from training.evaluation.streaming.intervals import finite, over_speakers
+from training.evaluation.bootstrap import finite, over_speakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Counted:
     speaker: str
     step_s: float
     speech: int
-    """Steps at which the gate was open."""
+    """Steps at which the speech gate was open."""
     active: int
     """Of these, steps with an emotion going on."""
     right: int
     """Of these, steps with the right one."""
     spoken: int
-    """Steps that fall due within an utterance, heard or not."""
+    """Steps that fall due within an utterance, speech or not."""
     spoken_active: int
     """Of these, steps with an emotion going on."""
     flips: int
@@ -55,7 +55,7 @@ def delays(told: Sequence[Told], segments: Sequence[Segment]) -> list[Delay]:
     """The delay of every change: of every segment but the first.
 
     A change is told by the first `start` of an emotion with the new label before the
-    next change. An emotion that was already going on tells nobody of a change, though
+    next change. An emotion that was already going on does not tell a change, though
     its label be the new one: it was wrong until then.
     """
     result = []
@@ -86,7 +86,7 @@ def count(
         segments: as `Joined` has them, end to end.
         utterances: the voiced parts.
         labels: of the model.
-        speaker: who speaks.
+        speaker: the one speaker of it.
     """
     stream = Stream(recording.predictions, segments, speaker)
     index = {label: i for i, label in enumerate(labels)}

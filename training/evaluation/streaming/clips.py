@@ -1,4 +1,4 @@
-"""One clip, heard as a stream of its own: what its steps say, and what they sum to."""
+"""One clip as a stream of its own: its steps, and the decision on the whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from training.evaluation.bootstrap import Counts, Interval, of_draws
 from training.evaluation.calibration import Scores
 
 NONE = -1
-"""The prediction where no speech was heard: always wrong."""
+"""The prediction where there is no speech: always wrong."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,9 +23,9 @@ class ClipResult:
     speaker: str
     truth: int
     steps: Scores
-    """Calibrated scores, (n_steps, n_classes); no rows where no speech was heard."""
+    """Calibrated scores, (n_steps, n_classes); no rows without speech."""
     heard_s: Scores
-    """Seconds of speech heard by each step, (n_steps,)."""
+    """Seconds of speech up to each step, (n_steps,)."""
     columns: Sequence[int]
     """Of each step's window."""
     clip_temperature: float = 1.0
@@ -43,7 +43,7 @@ class ClipResult:
         return NONE if self.whole is None else int(self.whole.argmax())
 
     def predicted_at(self, seconds: float) -> int:
-        """The class of the last step that had heard so much speech or less, or NONE.
+        """The class of the last step after so much speech or less, or NONE.
 
         What a subscriber has at that time: the present window's, no mean over steps.
         """
@@ -54,7 +54,7 @@ class ClipResult:
 def speech_steps(
     recording: Recording, n_classes: int
 ) -> tuple[Scores, Scores, list[int]]:
-    """The steps with speech: scores, (n, n_classes), seconds heard by each, columns."""
+    """The steps with speech: scores, (n, n_classes), seconds of speech, columns."""
     kept = [
         (prediction.scores, seconds, prediction.columns)
         for prediction, seconds in zip(

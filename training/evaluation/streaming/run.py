@@ -1,6 +1,5 @@
 """The whole benchmark, resumable by section: `stream-eval.json`, plots, streams."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
@@ -17,6 +15,7 @@ from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
+from training.engine.result_store import Result, ResultStore, locked, write_json
 from training.evaluation.streaming.evaluate_group import Benched
 from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
 from training.evaluation.streaming.noises import Noise, load_noises
@@ -36,7 +35,7 @@ UNSEEN = ("savee", "casia")
 """The corpora that no bundle of this project is trained on."""
 NOISE = "noise"
 """Folder of noise recordings beside the corpora."""
-RESULT = "stream-eval.json"
+RESULT = "stream-eval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,22 @@ def run(
     """
     bundle = load_bundle(settings.model)
     out = settings.out or Path("runs/stream-eval") / bundle.name
-    out.mkdir(parents=True, exist_ok=True)  # Better now than after an hour.
-    result = _begun(out / RESULT, _protocol(settings, bundle))
+    store = ResultStore(out, out, "stream-eval", key="protocol", option="--out")
+    with locked(out, wait=True):
+        result = _begun(store, _protocol(settings, bundle))
+        _measure(result, settings, bundle, store, progress)
+    draw(result, out)
+    return result, out
+
+
+def _measure(
+    result: Result,
+    settings: StreamEvalConfig,
+    bundle: Bundle,
+    store: ResultStore,
+    progress: bool,
+) -> None:
+    """Add what is missing to the result; each section is written when it is there."""
     wanted = [name for name in SECTIONS if name in settings.only]
     torch.set_num_threads(1)
     noises: list[Noise] = []
@@ -104,7 +117,7 @@ def run(
             noises,
             trained_with_noise=_trained_with_noise(bundle),
             seed=settings.seed,
-            out=out,
+            out=store.folder,
             progress=progress,
         )
         of_group = result["groups"].setdefault(
@@ -118,12 +131,10 @@ def run(
         for name in about_people:
             if name not in of_group:
                 of_group[name] = benched.section(name)
-                _keep(out / RESULT, result)
+                _keep(store, result)
     if ALARMS in wanted and ALARMS not in result:
-        result[ALARMS] = _alarms(settings, bundle, noises, out, progress)
-        _keep(out / RESULT, result)
-    draw(result, out)
-    return result, out
+        result[ALARMS] = _alarms(settings, bundle, noises, store.folder, progress)
+        _keep(store, result)
 
 
 def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
@@ -141,7 +152,7 @@ def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
     groups += unseen_corpora(bundle, settings.corpora, names)
     if not groups:
         raise ConfigError(
-            f"nobody is there to be heard: {settings.corpora} holds none of "
+            f"there are no speakers to score: {settings.corpora} holds none of "
             f"{', '.join(UNSEEN)}; name other corpora by --unseen, or give --crossval"
         )
     return groups
@@ -172,7 +183,7 @@ def _alarms(
     for piece, recording in bar:
         found.append(alarms(piece, recording))
         if found[-1].speech_s:
-            # Only where the gate opened could other thresholds make another alarm.
+            # Only where the VAD opened could other thresholds make another alarm.
             lines.append(line(piece.family, piece.name, [], recording))
     write_streams(out / "streams" / "non-speech.jsonl", lines)
     n = len(todo) - len(list(voices(voiced, settings.seed)))
@@ -200,31 +211,20 @@ def _protocol(settings: StreamEvalConfig, bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def _begun(path: Path, protocol: dict[str, Any]) -> dict[str, Any]:
-    new: dict[str, Any] = {"protocol": protocol, "revisions": [], "groups": {}}
+def _begun(store: ResultStore, protocol: Result) -> Result:
+    path = store.path(RESULT)
     if not path.exists():
-        return new
-    try:
-        result: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        before = result["protocol"]
-        if not isinstance(before, dict) or not isinstance(result["groups"], dict):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(f"{path} is no result of `stream-eval`; delete it") from None
-    # Its parts are compared one by one; what has the figures may have another name.
-    told = ("model", "bundle_sha256")
-    other = [k for k in protocol if k not in told and before.get(k) != protocol[k]]
-    if other:
-        raise ConfigError(
-            f"{path} holds other figures, which differ in {', '.join(other)}; give "
-            "another --out, or delete it"
-        )
-    return result
+        return {"protocol": protocol, "revisions": [], "groups": {}}
+    # Its parts are compared one by one; the model may have another name.
+    told = {key: protocol[key] for key in ("model", "bundle_sha256")}
+    return store.check(
+        path, protocol, lambda before: {k: before.get(k) for k in protocol} | told
+    )
 
 
-def _keep(path: Path, result: dict[str, Any]) -> None:
+def _keep(store: ResultStore, result: Result) -> None:
     result["revisions"] = sorted({*result["revisions"], git_revision()})
-    replace_file(path, json.dumps(result, indent=1) + "\n")
+    write_json(store.path(RESULT), result)
 
 
 def _training(bundle: Bundle) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Recorded streams as a file, so that thresholds can be searched without hearing again.
+"""Recorded streams as a file, to search thresholds without running the model again.
 
 JSON lines, one a stream: `{"group", "speaker", "segments": [[start, end, label]],
 "predictions": [[start, end, level_dbfs, columns, scores or null]]}`, samples at 16 kHz.
@@ -54,7 +54,7 @@ def read_streams(path: Path, labels: Sequence[str], uncertain: float) -> list[St
 
     Args:
         path: written by `stream-eval`.
-        labels: of the model that was heard.
+        labels: of the model that was run.
         uncertain: threshold under which a step is labelled so.
     """
     streams = []

@@ -1,4 +1,4 @@
-"""The thresholds that a bundle ships: chosen on streams of speakers it did not hear."""
+"""The thresholds that a bundle ships: chosen on streams of held-out speakers."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -32,7 +32,7 @@ class Question:
 
 
 def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str, Any]:
-    """Search on streams of held-out speakers, each judged by who did not hear them.
+    """Search on streams of held-out speakers, each scored by the fold without them.
 
     Returns:
         `thresholds`, `protocol` and the figures, as `python -m export --thresholds`
@@ -66,8 +66,8 @@ def _streams(question: Question) -> Iterator[Stream]:
     for group in unseen_speakers(question.crossval, bundle, question.corpora):
         for plan in plans(group.utterances, question.seed):
             joined = join(plan)
-            judge = group.judge(plan.segments[0][0])
-            heard = record(joined.samples, judge.recognizer, bundle.front_end, config)
+            network = group.network(plan.segments[0][0])
+            heard = record(joined.samples, network.recognizer, bundle.front_end, config)
             yield Stream(
                 heard.predictions, joined.segments, f"{group.name}/{plan.speaker}"
             )

@@ -1,4 +1,4 @@
-"""A model on corpora that are not in its training: `python -m training unseen`.
+"""A model on corpora that are not in its training: `python -m training zero-shot`.
 
 scored_model         a bundle or a checkpoint, and what it was trained on
 opensmile_baseline   openSMILE and an SVM, trained on the same clips

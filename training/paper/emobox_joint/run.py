@@ -7,70 +7,113 @@ scored corpus alone, one network for each; results under `cpac-joint-own`.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from ser_stream.errors import ConfigError
-from ser_stream.nn.cpac import Cpac
-from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
-from training.engine.fit import pick_device
-from training.engine.git_revision import git_revision
+from training.engine.experiment import Progress
+from training.engine.result_store import Result, ResultStore
+from training.engine.run_experiments import chosen, each_result, missing
 from training.paper.emobox_joint.clip_decision import DECISION, clip_logits, decide
 from training.paper.emobox_joint.folds import JointFold, classes, joint_folds
-from training.paper.reproduce.cells import Cell
 from training.paper.reproduce.constants import JOINT, JOINT_OWN
-from training.paper.reproduce.result_file import (
-    SCHEMA,
-    check_same,
-    read_result,
-    scores,
-    versions,
-    write_result,
-)
-from training.paper.reproduce.workspace import locked
+from training.paper.reproduce.experiment import FoldExperiment
+from training.paper.reproduce.scores import scores
+from training.paper.reproduce.workspace import paper_store
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model
-from training.recipe.train import train
+from training.recipe.train import TrainOptions, train
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JointRun:
     """Where one command reads and writes, and what it computes."""
 
     config: TrainConfig
+    folds: Mapping[str, JointFold]
+    """By their names."""
     classes: Mapping[str, tuple[str, ...]]
     """Emotions of each scored corpus."""
     out: Path
     results: Path
-    device: str
+    options: TrainOptions
     own_epochs: int = 0
-    revision: str = field(default_factory=git_revision)
 
     @property
-    def system(self) -> str:
-        """As files of results and their page have it."""
-        return JOINT_OWN if self.own_epochs else JOINT
+    def store(self) -> ResultStore:
+        """Where results go: beside those of `reproduce`."""
+        return paper_store(self.results, self.out, "emobox-joint")
 
-    def path(self, fold: JointFold, corpus: str) -> Path:
-        """The file of one corpus's result."""
-        cell = Cell("emobox", self.system, corpus, fold.name, self.config.seed)
-        return self.results / cell.path
+    def experiments(self, fold: JointFold) -> "list[JointExperiment]":
+        """A result for each corpus that the fold's network is scored on."""
+        system = JOINT_OWN if self.own_epochs else JOINT
+        seed = self.config.seed
+        return [
+            JointExperiment("emobox", system, corpus, fold.name, seed)
+            for corpus in fold.test
+        ]
 
-    def missing(self, fold: JointFold) -> list[str]:
-        """Corpora of the fold that have no result yet.
 
-        Raises:
-            ConfigError: if a result of another configuration is in the way.
-        """
-        for corpus in fold.test:
-            if self.path(fold, corpus).exists():
-                check_same(self.path(fold, corpus), described(fold, self, corpus))
-        return [c for c in fold.test if not self.path(fold, c).exists()]
+@dataclass(frozen=True, slots=True)
+class JointExperiment(FoldExperiment[JointRun]):
+    """One corpus of a joint fold; the fold's corpora share a network."""
+
+    def lock(self, space: JointRun) -> Path:
+        """See `Experiment`: where the network is trained, for all its corpora."""
+        return space.out / self.fold
+
+    def config(self, space: JointRun) -> Result:
+        """See `Experiment`."""
+        fold = space.folds[self.fold]
+        whole = sorted({u.corpus for u in fold.train} - set(fold.test))
+        also = f"; wholly in training: {', '.join(whole)}" if whole else ""
+        found: Result = {
+            "trained_on": "one network for all corpora, of which other corpora than "
+            f"the scored one take part in training; left out: test {fold.name} of "
+            f"{', '.join(fold.test)}{also}",
+            "decision": DECISION,
+            "train": space.config.to_dict(),
+        }
+        if space.own_epochs:
+            own = own_config(space.config, self.place, space.own_epochs)
+            found["then"] = own.to_dict()
+        return found
+
+    def compute(self, space: JointRun, progress: Progress) -> Result:
+        """See `Experiment`; the fold's first corpus bears the time of training."""
+        started = time.monotonic()
+        config, fold = space.config, space.folds[self.fold]
+        names, test = space.classes[self.place], fold.test[self.place]
+        folder = space.out / self.fold
+        named = replace(config, name=f"{config.name}-{self.fold}")
+        best = train(fold.train, named, folder, space.options)
+        if space.own_epochs:
+            best = train(
+                [u for u in fold.train if u.corpus == self.place],
+                own_config(config, self.place, space.own_epochs),
+                folder / self.place,
+                space.options,
+                begin=best,
+            )
+        model, _ = build_model(load_checkpoint(best))
+        allowed = [config.labels.index(name) for name in names]
+        logits, unheard = clip_logits(model, config.labels, config.front_end, test)
+        truth = [names.index(u.emotion) for u in test]
+        last = scores(truth, [decide(steps, allowed) for steps in logits], names)
+        epochs = config.epochs + space.own_epochs
+        return self.described(
+            names,
+            test,
+            space.options.device,
+            time.monotonic() - started,
+            epochs=epochs,
+            n={"train": len(fold.train), "validation": 0, "test": len(test)},
+            n_train=dict(sorted(Counter(u.corpus for u in fold.train).items())),
+            without_speech=unheard,
+            selections={"last": {"epoch": epochs, **last}},
+            curve=[{"epoch": epochs, "test_WAR": last["WAR"], "test_UAR": last["UAR"]}],
+        )
 
 
 def run(
@@ -78,13 +121,10 @@ def run(
     config: TrainConfig,
     out: Path,
     results: Path,
+    options: TrainOptions,
     *,
-    noises: Sequence[FloatArray] = (),
-    device: str = "auto",
-    threads: int = 0,
     only: int | None = None,
     own_epochs: int = 0,
-    progress: bool = True,
     say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Train a network for each joint fold, and score it on each corpus's test fold.
@@ -97,12 +137,9 @@ def run(
         config: what to train; the same for every fold.
         out: folder of the folds' checkpoints.
         results: tree of results, as `reproduce` has it.
-        noises: noise recordings mixed under the clips.
-        device: `auto`, `cpu` or `cuda`; of training. Clips are scored on the CPU.
-        threads: CPU threads; 0 leaves torch's choice.
+        options: of the training. Clips are scored on the CPU.
         only: compute this fold alone, from 1, to share the work between processes.
         own_epochs: go on for so many on each scored corpus alone; 0: do not.
-        progress: show progress bars.
         say: told a line for each corpus of each fold.
 
     Raises:
@@ -112,51 +149,18 @@ def run(
     """
     folds = joint_folds(utterances, config)
     known = classes(utterances, config)
-    place = JointRun(config, known, out, results, device, own_epochs)
-    if only is not None and not 1 <= only <= len(folds):
-        raise ConfigError(f"only is {only}; allowed: 1 to {len(folds)}")
-    wanted = [fold for fold in folds if only in (None, fold.number)]
-    for fold in wanted:  # What is in the way is told before hours of training.
-        place.missing(fold)
-    for fold in wanted:
-        with locked(out / fold.name, wait=False) as mine:
-            if not mine:
-                say(f"{fold.name}: another process is at it")
-                continue
-            missing = place.missing(fold)
-            if missing:
-                started = time.monotonic()
-                checkpoint = train(
-                    fold.train,
-                    replace(config, name=f"{config.name}-{fold.name}"),
-                    out / fold.name,
-                    noises=noises,
-                    device=device,
-                    threads=threads,
-                    progress=progress,
-                )
-                # Of this process, and of each corpus the same share.
-                seconds = (time.monotonic() - started) / len(missing)
-                for corpus in missing:
-                    best = checkpoint
-                    if own_epochs:
-                        best = train(
-                            [u for u in fold.train if u.corpus == corpus],
-                            own_config(config, corpus, own_epochs),
-                            out / fold.name / corpus,
-                            noises=noises,
-                            device=device,
-                            threads=threads,
-                            progress=progress,
-                            begin=checkpoint,
-                        )
-                    model, _ = build_model(load_checkpoint(best))
-                    content = _scored(place, fold, corpus, model, seconds)
-                    write_result(place.path(fold, corpus), content)
-        for corpus in fold.test:
-            if place.path(fold, corpus).exists():
-                found = read_result(place.path(fold, corpus))["selections"]["last"]
-                say(f"{fold.name}: {corpus} UAR {found['UAR']}, WAR {found['WAR']}")
+    by_name = {fold.name: fold for fold in folds}
+    space = JointRun(config, by_name, known, out, results, options, own_epochs)
+    wanted = [space.experiments(fold) for fold in chosen(folds, only)]
+    # What is in the way is told before hours of training.
+    missing([one for of_fold in wanted for one in of_fold], space)
+    for of_fold in wanted:
+        for one, result in each_result(of_fold, space, wait=False):
+            if result is None:
+                say(f"{one.fold}: another process is at it")
+                break
+            found = result["selections"]["last"]
+            say(f"{one.fold}: {one.place} UAR {found['UAR']}, WAR {found['WAR']}")
 
 
 OWN_RATE = 0.5
@@ -172,64 +176,3 @@ def own_config(config: TrainConfig, corpus: str, epochs: int) -> TrainConfig:
         epochs=epochs,
         learning_rate=config.learning_rate * OWN_RATE,
     )
-
-
-def described(fold: JointFold, place: JointRun, corpus: str) -> dict[str, Any]:
-    """What decides a result, as its file holds it."""
-    config = place.config
-    whole = sorted({u.corpus for u in fold.train} - set(fold.test))
-    also = f"; wholly in training: {', '.join(whole)}" if whole else ""
-    return {
-        "trained_on": "one network for all corpora, of which other corpora than the "
-        f"scored one take part in training; left out: test {fold.name} of "
-        f"{', '.join(fold.test)}{also}",
-        "decision": DECISION,
-        "train": config.to_dict(),
-        **(
-            {"then": own_config(config, corpus, place.own_epochs).to_dict()}
-            if place.own_epochs
-            else {}
-        ),
-    }
-
-
-def _scored(
-    place: JointRun, fold: JointFold, corpus: str, model: Cpac, seconds: float
-) -> dict[str, Any]:
-    started = time.monotonic()
-    config, names, test = place.config, place.classes[corpus], fold.test[corpus]
-    allowed = [config.labels.index(name) for name in names]
-    logits, without_speech = clip_logits(model, config.labels, config.front_end, test)
-    truth = [names.index(u.emotion) for u in test]
-    last = scores(truth, [decide(steps, allowed) for steps in logits], names)
-    by_corpus = Counter(u.corpus for u in fold.train)
-    return {
-        "schema": SCHEMA,
-        "protocol": "emobox",
-        "system": place.system,
-        "place": corpus,
-        "fold": fold.name,
-        "seed": config.seed,
-        "labels": list(names),
-        "revision": place.revision,
-        "versions": versions(),
-        "device": str(pick_device(place.device)),
-        "threads": torch.get_num_threads(),
-        "seconds": round(seconds + time.monotonic() - started, 1),
-        "config": described(fold, place, corpus),
-        "epochs": config.epochs + place.own_epochs,
-        "n": {"train": len(fold.train), "validation": 0, "test": len(test)},
-        "n_train": dict(sorted(by_corpus.items())),
-        "without_speech": without_speech,
-        "selections": {"last": {"epoch": config.epochs + place.own_epochs, **last}},
-        "curve": [
-            {
-                "epoch": config.epochs + place.own_epochs,
-                "test_WAR": last["WAR"],
-                "test_UAR": last["UAR"],
-            }
-        ],
-        "clips": [u.name for u in test],
-        "speakers": [u.speaker for u in test],
-        "truth": truth,
-    }

@@ -1,5 +1,7 @@
 """Names and counts that the runner and the page of results share; imports nothing."""
 
+SCHEMA = 1
+"""Of the files of results."""
 PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
 READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 """What CPAC can be taken to be; the third is what a daemon can run."""
@@ -9,6 +11,8 @@ JOINT_OWN = "cpac-joint-own"
 """The same, gone on with for some epochs on the scored corpus alone."""
 BASELINES = ("compare-svm", "egemaps-svm")
 """openSMILE with an SVM; no part of the paper."""
+SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
+"""Of Table S5: an SVM, with labels of the target, on a method's features."""
 N_PAPER_FOLDS = 10
 N_EMOBOX_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}
 SPEAKERS = {

@@ -1,6 +1,6 @@
-"""A cross-corpus cell of a network -> its result."""
+"""A cross-corpus experiment of a network -> its result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +12,14 @@ from ser_stream.errors import ModelError
 from ser_stream.pipeline.values import FloatArray
 from training.engine.checkpoint import load_checkpoint
 from training.engine.fit import Fit, pick_device
+from training.engine.git_revision import git_revision
+from training.engine.result_store import locked
 from training.paper.classify_task import ClassifyTask, outputs
 from training.paper.mfcc_cache import fixed_length
-from training.paper.reproduce.cells import Cell
-from training.paper.reproduce.progress import Tell
+from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.selection import Scored, Selection
 from training.paper.reproduce.systems import transfer_config
-from training.paper.reproduce.workspace import CorpusData, Workspace, locked
+from training.paper.reproduce.workspace import CorpusData, Workspace
 from training.paper.transfer_task import (
     TransferConfig,
     TransferNetwork,
@@ -30,7 +31,7 @@ from training.paper.transfer_task import (
 from training.protocols import Fold
 
 SOURCE_SHARE = 0.4
-"""Of a cell's time, roughly, where the source checkpoint is not there yet."""
+"""Of an experiment's time, roughly, where the source checkpoint is not there yet."""
 
 COMPARED_FRAMES = 237
 """3 s: raw MFCCs of two corpora are compared as matrices of this length."""
@@ -38,7 +39,7 @@ COMPARED_FRAMES = 237
 
 @dataclass(frozen=True, slots=True)
 class Domains:
-    """A fold's clips, at the level the network hears them."""
+    """A fold's clips, at the level the network gets them."""
 
     source: list[FloatArray]
     source_truth: list[int]
@@ -49,14 +50,14 @@ class Domains:
     test_truth: list[int]
 
 
-def domains(place: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
+def domains(data: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
     """The clips of a fold; levelled corpus by corpus where the configuration says so.
 
     The target's level is that of the clips it is adapted to, so that inductive scoring
-    hears nothing of the clips it scores.
+    knows nothing of the clips it scores.
     """
     raw = {
-        name: [place.frames[i] for i in getattr(fold, name)]
+        name: [data.frames[i] for i in getattr(fold, name)]
         for name in ("train", "validation", "adapt", "test")
     }
     if config.levels == "by-corpus":
@@ -69,7 +70,7 @@ def domains(place: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
         }
 
     def truth(indices: Sequence[int]) -> list[int]:
-        return [place.truth[i] for i in indices]
+        return [data.truth[i] for i in indices]
 
     return Domains(
         raw["train"],
@@ -86,60 +87,60 @@ def source_network(
     config: TransferConfig,
     clips: Domains,
     labels: Sequence[str],
-    cell: Cell,
+    experiment: PaperExperiment,
     space: Workspace,
-    tell: Tell,
+    tell: Callable[[float], None],
 ) -> TransferNetwork:
     """The network trained on the source alone; the same file for all methods."""
     device = pick_device(space.device)
     identity: dict[str, Any] = {
         "config": config.source.to_dict(),
         "levels": config.levels,
-        "corpus": cell.corpora[0],
+        "corpus": experiment.corpora[0],
         "labels": list(labels),
         "n": len(clips.source),
-        "seed": cell.seed,
+        "seed": experiment.seed,
     }
     folder = space.shared_folder("source", identity)
     with locked(folder, wait=True):
-        torch.manual_seed(cell.seed)
+        torch.manual_seed(experiment.seed)
         network = new_transfer_network(config.source, clips.source, len(labels))
         task = ClassifyTask(
             config.source,
             clips.source,
             clips.source_truth,
             len(labels),
-            cell.seed,
+            experiment.seed,
             device,
             network=network,
         )
         path = folder / "checkpoint.pt"
         schedule = config.source.schedule
-        meta = {**identity, "revision": space.revision}
-        fit = Fit(task, schedule, cell.seed, path, meta, device)
+        meta = {**identity, "revision": git_revision()}
+        fit = Fit(task, schedule, experiment.seed, path, meta, device)
         fit.run(lambda row: tell(row["epoch"] / schedule.epochs))
         network.load_state_dict(load_checkpoint(path)["weights"])
     return network
 
 
 def run_cross(
-    cell: Cell, space: Workspace, tell: Tell
+    experiment: PaperExperiment, space: Workspace, tell: Callable[[float], None]
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Adapt from the shared source checkpoint, and score after every epoch.
 
     Returns:
-        The cell's own part of its result, and arrays that go beside it.
+        The experiment's own part of its result, and arrays that go beside it.
     """
-    config = transfer_config(cell, space.epochs)
-    place, fold = space.place(cell), space.fold(cell)
+    config = transfer_config(experiment, space.epochs)
+    data, fold = space.data(experiment), space.fold(experiment)
     device = pick_device(space.device)
-    clips = domains(place, fold, config)
+    clips = domains(data, fold, config)
     n_frames = config.source.n_frames
     network = source_network(
         config,
         clips,
-        place.labels,
-        cell,
+        data.labels,
+        experiment,
         space,
         lambda share: tell(SOURCE_SHARE * share),
     )
@@ -149,13 +150,13 @@ def run_cross(
         clips.source,
         clips.source_truth,
         clips.adapt,
-        len(place.labels),
-        cell.seed,
+        len(data.labels),
+        experiment.seed,
         device,
     )
     selection = Selection(
-        Scored(clips.test_truth, place.labels, "UAR"),
-        Scored(clips.validation_truth, place.labels, "UAR"),
+        Scored(clips.test_truth, data.labels, "UAR"),
+        Scored(clips.validation_truth, data.labels, "UAR"),
     )
     everything = [*clips.source, *clips.validation, *clips.test]
 
@@ -166,15 +167,17 @@ def run_cross(
         said = outputs(averaged, clips.test, n_frames, device)
         chosen = outputs(averaged, clips.validation, n_frames, device)
         if not np.isfinite(said).all():
-            raise ModelError(f"{cell}: the outputs of epoch {epoch} are not finite")
+            raise ModelError(
+                f"{experiment}: the outputs of epoch {epoch} are not finite"
+            )
         selection.note(kept, epoch, list(said.argmax(1)), list(chosen.argmax(1)))
         if epoch == config.schedule.epochs:
             psi = outputs(averaged.features, everything, n_frames, device)
             kept["psi"] = torch.from_numpy(psi)
 
-    path = space.run_folder(cell) / "checkpoint.pt"
-    identity = space.identity(cell, config.to_dict())
-    fit = Fit(task, config.schedule, cell.seed, path, identity, device, after)
+    path = space.run_folder(experiment) / "checkpoint.pt"
+    identity = space.identity(experiment, config.to_dict())
+    fit = Fit(task, config.schedule, experiment.seed, path, identity, device, after)
     rest = 1.0 - SOURCE_SHARE
     fit.run(
         lambda row: tell(SOURCE_SHARE + rest * row["epoch"] / config.schedule.epochs)
@@ -184,9 +187,8 @@ def run_cross(
     domain = [0] * n_source + [1] * len(clips.test)
     truth = clips.source_truth + clips.validation_truth + clips.test_truth
     indices = [*fold.train, *fold.validation, *fold.test]
-    raw = [place.frames[i] for i in indices]
+    raw = [data.frames[i] for i in indices]
     result = {
-        "config": config.to_dict(),
         "epochs": config.schedule.epochs,
         "n": {
             k: len(getattr(fold, k)) for k in ("train", "validation", "adapt", "test")
@@ -198,9 +200,9 @@ def run_cross(
                 fixed_length(raw, COMPARED_FRAMES).reshape(len(raw), -1),
                 truth,
                 domain,
-                place.labels,
+                data.labels,
             ),
-            "after": _named(psi, truth, domain, place.labels),
+            "after": _named(psi, truth, domain, data.labels),
         },
     }
     arrays = {

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from training.paper.reproduce.result_file import scores
+from training.paper.reproduce.scores import scores
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Clips whose labels an epoch is judged by."""
+    """Clips whose labels decide between epochs."""
 
     truth: Sequence[int]
     labels: Sequence[str]

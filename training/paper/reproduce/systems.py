@@ -6,7 +6,7 @@ from typing import Any
 from training.engine.fit import Schedule
 from training.paper.classify_task import NetworkConfig
 from training.paper.clip_batches import MaskConfig
-from training.paper.reproduce.cells import Cell
+from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.transfer_task import TransferConfig
 
 SECONDS = {"casia": 3.0, "emodb": 3.0, "savee": 4.354, "ravdess": 4.354}
@@ -14,7 +14,6 @@ SECONDS = {"casia": 3.0, "emodb": 3.0, "savee": 4.354, "ravdess": 4.354}
 (88,000 or 96,000 samples at 22,050 Hz); half of CASIA and EMODB is shorter than 1.7
 and 2.6 s, so 3 s keep most clips whole at two thirds of the cost."""
 
-CROSS_SECONDS = 3.0
 STREAMING_WINDOW = 15
 """Columns, 1.9 s: the longest training window of `cpac-streaming`."""
 
@@ -22,10 +21,12 @@ GAMMA = {"emodb-casia": 1.6, "emodb-savee": 1.3, "savee-emodb": 1.3}
 """In comments of the published code; 1.5 elsewhere."""
 
 
-def network_config(cell: Cell, epochs: int | None = None) -> NetworkConfig:
+def network_config(
+    experiment: PaperExperiment, epochs: int | None = None
+) -> NetworkConfig:
     """How a network of a protocol within one corpus is trained."""
-    if cell.system == "cpac-streaming":
-        shared = cell.protocol == "paper-10fold"
+    if experiment.system == "cpac-streaming":
+        shared = experiment.protocol == "paper-10fold"
         config = NetworkConfig(
             reading="streaming",
             deviation=1.0,
@@ -40,13 +41,15 @@ def network_config(cell: Cell, epochs: int | None = None) -> NetworkConfig:
             score_every=2 if shared else 0,
         )
     else:
-        kind = cell.system if cell.system.startswith("algorithm") else "cpac"
-        reading = "as-written" if cell.system.endswith("written") else None
+        kind = (
+            experiment.system if experiment.system.startswith("algorithm") else "cpac"
+        )
+        reading = "as-written" if experiment.system.endswith("written") else None
         config = NetworkConfig(
             kind=kind,  # type: ignore[arg-type]
             reading=reading or "as-published-code",  # type: ignore[arg-type]
             deviation=20.0,
-            seconds=SECONDS[cell.place],
+            seconds=SECONDS[experiment.place],
             batch_size=16,
             mask=MaskConfig(time_masks=2, mixup=0.2),
             schedule=Schedule(
@@ -56,12 +59,16 @@ def network_config(cell: Cell, epochs: int | None = None) -> NetworkConfig:
     return _with_epochs(config, epochs)
 
 
-def transfer_config(cell: Cell, epochs: int | None = None) -> TransferConfig:
+def transfer_config(
+    experiment: PaperExperiment, epochs: int | None = None
+) -> TransferConfig:
     """How a cross-corpus network is trained; the source's part is shared by all."""
-    method = {"algorithm-4": "none"}.get(cell.system, cell.system.removesuffix("+svm"))
+    method = {"algorithm-4": "none"}.get(
+        experiment.system, experiment.system.removesuffix("+svm")
+    )
     options: dict[str, Any] = {}
     if method == "caam":
-        options["gamma"] = GAMMA.get(cell.place, 1.5)
+        options["gamma"] = GAMMA.get(experiment.place, 1.5)
     source = NetworkConfig(
         reading="streaming",
         loss="cross-entropy",
@@ -96,12 +103,14 @@ def _with_epochs(config: NetworkConfig, epochs: int | None) -> NetworkConfig:
     return replace(config, schedule=replace(config.schedule, epochs=epochs))
 
 
-def cell_config(cell: Cell, epochs: int | None = None) -> dict[str, Any]:
-    """What decides a cell's result, as its file holds it."""
-    if cell.system in ("compare-svm", "egemaps-svm", "nmftsl", "nmftsl+svm"):
+def experiment_config(
+    experiment: PaperExperiment, epochs: int | None = None
+) -> dict[str, Any]:
+    """What decides a result, as its file holds it."""
+    if experiment.system in ("compare-svm", "egemaps-svm", "nmftsl", "nmftsl+svm"):
         from training.paper.reproduce.run_classical import classical_config
 
-        return classical_config(cell)
-    if cell.protocol == "cross":
-        return transfer_config(cell, epochs).to_dict()
-    return network_config(cell, epochs).to_dict()
+        return classical_config(experiment)
+    if experiment.protocol == "cross":
+        return transfer_config(experiment, epochs).to_dict()
+    return network_config(experiment, epochs).to_dict()

@@ -1,8 +1,7 @@
-"""Every number to compute: protocol x system x corpus or pair x fold x seed."""
+"""The paper's tables: protocol x system x corpus or pair x fold x seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from ser_stream.errors import ConfigError
 from training.paper.reproduce.constants import (
@@ -12,68 +11,43 @@ from training.paper.reproduce.constants import (
     PROTOCOLS,
     READINGS,
     SPEAKERS,
+    SUPERVISED,
 )
+from training.paper.reproduce.experiment import PaperExperiment
 from training.protocols.cross import CORPORA, PAIRS
 
 ABLATIONS = ("algorithm-1", "algorithm-2", "algorithm-3")
-SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
 SIX_PAIRS = tuple(pair for pair in PAIRS if "ravdess" not in pair)
 """Those of Table 2."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """One file of results."""
-
-    protocol: str
-    system: str
-    place: str
-    """A corpus, or `source-target`."""
-    fold: str
-    seed: int
-    inner: bool = False
-    """`paper-10fold` alone: an inner split chooses the epoch (`validated`)."""
-
-    @property
-    def path(self) -> Path:
-        """Below the folder of results."""
-        end = "-validated" if self.inner else ""
-        name = f"{self.fold}-seed-{self.seed}{end}.json"
-        return Path(self.protocol) / self.system / self.place / name
-
-    def __str__(self) -> str:
-        return str(self.path.with_suffix(""))
-
-    @property
-    def corpora(self) -> list[str]:
-        """The corpora it needs, the source first."""
-        return self.place.split("-")
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
-    """Cells of one system at one place."""
+    """The experiments of one system at one place."""
 
     protocol: str
     system: str
     place: str
 
-    def cells(self, seed: int) -> list[Cell]:
+    def experiments(self, seed: int) -> list[PaperExperiment]:
         """All folds, the epoch chosen by an inner split before the others."""
         p, s, at = self.protocol, self.system, self.place
         if p == "cross":
             if s in SUPERVISED:
-                return [Cell(p, s, at, "supervised", seed)]
-            folds = ("transductive", "inductive-1", "inductive-2")
-            return [Cell(p, s, at, fold, seed) for fold in folds]
+                return [PaperExperiment(p, s, at, "supervised", seed)]
+            names = ("transductive", "inductive-1", "inductive-2")
+            return [PaperExperiment(p, s, at, fold, seed) for fold in names]
         if p == "loso":
-            return [Cell(p, s, at, f"speaker-{name}", seed) for name in SPEAKERS[at]]
+            return [
+                PaperExperiment(p, s, at, f"speaker-{name}", seed)
+                for name in SPEAKERS[at]
+            ]
         n = N_PAPER_FOLDS if p == "paper-10fold" else N_EMOBOX_FOLDS[at]
-        cells = [Cell(p, s, at, f"fold-{k}", seed) for k in range(1, n + 1)]
+        folds = [PaperExperiment(p, s, at, f"fold-{k}", seed) for k in range(1, n + 1)]
         if p == "paper-10fold" and s not in BASELINES:
-            inner = [Cell(p, s, at, c.fold, seed, inner=True) for c in cells]
-            cells = inner + cells
-        return cells
+            inner = [replace(one, inner=True) for one in folds]
+            folds = inner + folds
+        return folds
 
 
 def _single(protocol: str, systems: Sequence[str], places: Sequence[str]) -> list[Row]:
@@ -128,8 +102,8 @@ def choose(
     systems: Sequence[str] = (),
     places: Sequence[str] = (),
     folds: Sequence[str] = (),
-) -> list[Cell]:
-    """The cells of a table, or of all, the most telling first.
+) -> list[PaperExperiment]:
+    """The experiments of a table, or of all, the most telling first.
 
     Args:
         table: a key of `TABLES`, or `all`.
@@ -156,15 +130,16 @@ def choose(
         and (not systems or row.system in systems)
         and (not places or row.place in places)
     ]
-    cells = [cell for seed in seeds for row in wanted for cell in row.cells(seed)]
-    if not cells:
+    found = [one for seed in seeds for row in wanted for one in row.experiments(seed)]
+    if not found:
         raise ConfigError(
-            f"table {table} has no cell of these; `--dry-run` without them lists all"
+            f"table {table} has no experiment of these; `--dry-run` without "
+            "them lists all"
         )
     if folds:
-        _known("fold", folds, sorted({cell.fold for cell in cells}))
-        cells = [cell for cell in cells if cell.fold in folds]
-    return cells
+        _known("fold", folds, sorted({one.fold for one in found}))
+        found = [one for one in found if one.fold in folds]
+    return found
 
 
 def _known(what: str, names: Sequence[str], allowed: Sequence[str]) -> None:

@@ -1,0 +1,90 @@
+"""Every result in `results/` is read by today's code, and none is computed again."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from ser_stream.errors import ConfigError
+from tests.helpers.paths import ROOT
+from training.corpora import Utterance
+from training.engine.run_experiments import missing
+from training.evaluation.adaptation.attacks import all_attacks
+from training.evaluation.adaptation.collapse import Collapse
+from training.evaluation.adaptation.gains import all_gains
+from training.evaluation.adaptation.live import all_live
+from training.evaluation.adaptation.settings import AdaptEvalConfig
+from training.paper.emobox_joint.folds import classes, joint_folds
+from training.paper.emobox_joint.run import JointRun
+from training.paper.reproduce.constants import JOINT, JOINT_OWN, PROTOCOLS
+from training.paper.reproduce.experiment import PaperExperiment
+from training.paper.reproduce.workspace import Workspace
+from training.protocols.single import EMOBOX_FOLDS
+from training.recipe.config import TrainConfig
+from training.recipe.train import TrainOptions
+
+RESULTS = ROOT / "results"
+OWN_EPOCHS = 12
+"""As `docs/training.md` has it."""
+
+
+def committed() -> list[PaperExperiment]:
+    """What the files below the protocols' folders are of, by their paths."""
+    found = []
+    for path in sorted(RESULTS.glob("*/*/*/*.json")):
+        protocol, system, place, _ = path.relative_to(RESULTS).parts
+        name, inner = path.stem.removesuffix("-validated"), "-validated" in path.stem
+        fold, _, seed = name.rpartition("-seed-")
+        found.append(
+            PaperExperiment(protocol, system, place, fold, int(seed), inner=inner)
+        )
+    return found
+
+
+def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:
+    ours = [one for one in committed() if one.system not in (JOINT, JOINT_OWN)]
+    assert len(ours) > 250
+    assert {one.protocol for one in ours} == set(PROTOCOLS)
+    space = Workspace(tmp_path, RESULTS, tmp_path / "runs")
+    assert not missing(ours, space)
+    # The files are looked into: other epochs are another configuration.
+    trained = next(one for one in ours if one.system == "caam")
+    with pytest.raises(ConfigError, match="epochs"):
+        trained.is_done(replace(space, epochs=1))
+
+
+def test_all_results_of_the_joint_folds_are_done(tmp_path: Path) -> None:
+    config = TrainConfig.read(ROOT / "training/configs/emobox.toml")
+    with EMOBOX_FOLDS.open(newline="") as file:
+        rows = [(row["corpus"], row["file"]) for row in csv.DictReader(file)]
+    clips = [
+        Utterance(corpus, Path(file), "", "", "sad", "", "")
+        for corpus, file in [*rows, ("crema-d", "another.wav")]
+    ]
+    folds = joint_folds(clips, config)
+    n_done = 0
+    for own_epochs in (0, OWN_EPOCHS):
+        space = JointRun(
+            config,
+            {fold.name: fold for fold in folds},
+            classes(clips, config),
+            tmp_path,
+            RESULTS,
+            TrainOptions(),
+            own_epochs,
+        )
+        wanted = [one for fold in folds for one in space.experiments(fold)]
+        there = [one for one in wanted if space.store.path(one.name).exists()]
+        assert not missing(there, space)
+        n_done += len(there)
+    assert n_done == sum(one.system in (JOINT, JOINT_OWN) for one in committed())
+
+
+def test_all_results_of_the_evaluation_of_adaptation_are_done(tmp_path: Path) -> None:
+    settings = AdaptEvalConfig(tmp_path, results=RESULTS, out=tmp_path / "runs")
+    every = [*all_gains(settings), Collapse(), *all_attacks(), *all_live()]
+    assert len(every) == len(list(settings.folder.glob("*/*.json")))
+    assert not missing(every, settings)

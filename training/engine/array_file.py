@@ -1,0 +1,34 @@
+"""Arrays in a file: written whole or not at all, computed once."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ser_stream.atomic_file import replace_file
+
+Arrays = dict[str, np.ndarray]
+
+
+def write_arrays(path: Path, arrays: Arrays, *, compress: bool = True) -> None:
+    """Write the arrays as .npz, atomically."""
+    save = np.savez_compressed if compress else np.savez
+    # Whole in memory first: a full disk in the middle of an archive is untidy.
+    archive = io.BytesIO()
+    save(archive, allow_pickle=False, **arrays)
+    replace_file(path, archive.getbuffer())
+
+
+def cached_arrays(path: Path, compute: Callable[[], Arrays]) -> Arrays:
+    """The arrays of a file; computed and kept there if it is absent or broken."""
+    if path.is_file():
+        try:
+            with np.load(path) as kept:
+                return dict(kept)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            path.unlink()
+    arrays = compute()
+    write_arrays(path, arrays, compress=False)
+    return arrays

@@ -1,0 +1,249 @@
+"""`python -m training` crossval, zero-shot, thresholds, stream-eval, adapt-eval."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.engine.command_line import (
+    Corpora,
+    Limit,
+    ModelName,
+    Only,
+    Results,
+    names,
+    say,
+)
+from training.recipe.commands import TrainingRun, training_command
+
+
+@training_command
+def crossval(run: TrainingRun, only: Only = None) -> None:
+    """Leave-speakers-out UAR, WAR and calibration; resumable."""
+    from training.evaluation.crossval import crossval
+
+    settings = run.settings()
+    folder = run.out or Path("runs") / f"{settings.name}-crossval"
+    utterances, options = run.recordings(settings)
+    result = crossval(utterances, settings, folder, options, only=only, say=say)
+    if result is None:
+        return
+    metrics = result["metrics"]
+    low, high = metrics["UAR_interval"]
+    say(
+        f"UAR {metrics['UAR']} (95 % interval {low} to {high}), WAR {metrics['WAR']}, "
+        f"ECE {metrics['ECE']} ({metrics['ECE_perfect']} if perfect), "
+        f"{metrics['n']} clips; all of it in "
+        f"{folder / 'crossval.json'}"
+    )
+
+
+def zero_shot(
+    model: Annotated[
+        str, typer.Argument(help="A bundle, by name or folder, or a checkpoint.pt.")
+    ],
+    corpora: Corpora,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A corpus that is not in its training; may be repeated. "
+            "[default: savee casia]"
+        ),
+    ] = None,
+    train_svm: Annotated[
+        bool,
+        typer.Option(
+            "--train-svm",
+            help="Also openSMILE with an SVM, trained on the same clips as the model.",
+        ),
+    ] = False,
+    functionals: Annotated[
+        Path, typer.Option(help="Where openSMILE's features are kept.")
+    ] = Path("runs/functionals"),
+    crossval: Annotated[
+        Path | None,
+        typer.Option(help="crossval.json, for the calibration of a checkpoint."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSON to write; a picture of the same name beside it."),
+    ] = None,
+) -> None:
+    """Zero-shot metrics on corpora that the model was not trained on."""
+    from training.engine.result_store import write_json
+    from training.evaluation.risk_coverage import plot_risk_coverage
+    from training.evaluation.zero_shot import run, table
+    from training.evaluation.zero_shot.scored_model import load_scored_model
+
+    scored = load_scored_model(model, crossval)
+    cache = functionals if train_svm else None
+    corpora_unseen = unseen or ["savee", "casia"]
+    result, curves = run(scored, corpora, corpora_unseen, svm_cache=cache, say=say)
+    say(table(result))
+    if out is not None:
+        write_json(out, result)
+        plot_risk_coverage(curves, None, 1.0, out.with_suffix(".png"))
+        say(f"all of it in {out}")
+
+
+def thresholds(
+    bundle: ModelName,
+    corpora: Corpora,
+    crossval: Annotated[Path, typer.Option(help="Folder of the bundle's `crossval`.")],
+    out: Annotated[
+        Path | None, typer.Option(help="JSON to write, for `python -m export`.")
+    ] = None,
+    min_coverage: Annotated[
+        float, typer.Option(help="Least share of speech with an emotion, 0 to 1.")
+    ] = 0.72,
+    max_flips: Annotated[
+        float, typer.Option(help="Most flips of the emotion a minute.")
+    ] = 1.8,
+    seed: Annotated[int, typer.Option(help="Of the streams.", min=0)] = 7,
+) -> None:
+    """Choose the thresholds of a bundle on streams of held-out speakers."""
+    from ser_stream.tuning.search import Rule
+    from training.engine.result_store import write_json
+    from training.evaluation.streaming.thresholds import Question, choose_thresholds
+
+    question = Question(bundle, crossval, corpora, Rule(min_coverage, max_flips), seed)
+    found = choose_thresholds(question)
+    if out is not None:
+        write_json(out, found)
+    say(json.dumps(found, indent=1))
+
+
+def stream_eval(
+    bundle: ModelName,
+    corpora: Corpora,
+    crossval: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the bundle's `crossval`: whose speakers it held out are "
+            "scored by the networks that held them out."
+        ),
+    ] = None,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Corpus that the bundle was not trained on; may be repeated. "
+            "[default: savee and casia, where they are]"
+        ),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="Some of levels,noise,early,changes,false-alarms,calibration."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the figures. [default: runs/stream-eval/NAME]"),
+    ] = None,
+    hours: Annotated[float, typer.Option(help="Of non-speech.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Of streams and noise.", min=0)] = 98,
+    limit: Limit = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print stream-eval.json, not a summary.")
+    ] = False,
+) -> None:
+    """Measure a bundle on streams of new speakers; see docs/benchmark.md.
+
+    Sections that are finished are read, not computed again.
+    """
+    from training.evaluation.streaming import SECTIONS, StreamEvalConfig, run
+    from training.evaluation.streaming.summary import summary
+
+    settings = StreamEvalConfig(
+        model=bundle,
+        corpora=corpora,
+        crossval=crossval,
+        unseen=tuple(unseen) if unseen else None,
+        only=names(only, SECTIONS),
+        out=out,
+        hours=hours,
+        seed=seed,
+        limit=limit,
+    )
+    result, folder = run(settings)
+    if as_json:
+        say(json.dumps(result))
+        return
+    say(summary(result))
+    say(f"all of it, with pictures, in {folder}")
+
+
+def adapt_eval(
+    corpora: Corpora,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="source-target, such as casia-emodb; may be repeated. [default: the "
+            "six of CASIA, EmoDB and SAVEE]"
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None,
+        typer.Option(help="May be repeated. [default: 98 99]", min=0),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Some of gains,attacks,cost.")
+    ] = None,
+    results: Results = Path("results"),
+    out: Annotated[
+        Path, typer.Option(help="Where networks, packs and versions are kept.")
+    ] = Path("runs/adapt-eval"),
+    jobs: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
+    hours: Annotated[float, typer.Option(help="Of each attack.")] = 1.0,
+    scope: Annotated[
+        str | None,
+        typer.Option(help="What is adapted: whole or cheap. [default: the daemon's]"),
+    ] = None,
+    every_s: Annotated[
+        float | None,
+        typer.Option(
+            help="New speech between two rounds, seconds. [default: the daemon's]"
+        ),
+    ] = None,
+    limit: Limit = None,
+    page: Annotated[
+        Path,
+        typer.Option(help="The page whose results section is written; not in a trial."),
+    ] = Path("docs/adaptation.md"),
+) -> int:
+    """Does online adaptation help new speakers, and can it be made to harm?
+
+    One JSON file for each finished experiment. Kill it when you like: the same command
+    goes on where it was.
+    """
+    from ser_stream.adaptation.settings import AdaptConfig
+    from training.evaluation.adaptation.page import lines, write_page
+    from training.evaluation.adaptation.run import run
+    from training.evaluation.adaptation.settings import (
+        PAIRS,
+        PARTS,
+        SEEDS,
+        AdaptEvalConfig,
+    )
+
+    usual = AdaptConfig()
+    settings = AdaptEvalConfig(
+        corpora=corpora,
+        pairs=tuple(pair) if pair else PAIRS,
+        seeds=tuple(seed) if seed else SEEDS,
+        only=names(only, PARTS),
+        results=results,
+        out=out,
+        jobs=jobs,
+        hours=hours,
+        limit=limit,
+        scope=scope or usual.scope,
+        every_s=every_s or usual.every_s,
+    )
+    result, failed = run(settings, say)
+    # A trial is no result.
+    pages = [] if limit is not None else write_page(settings.folder, page)
+    for text in [*lines(result), *pages]:
+        say(text)
+    return 1 if failed else 0

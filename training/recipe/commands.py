@@ -1,0 +1,122 @@
+"""`python -m training` corpora, train, slim; the options of every training run."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from training.engine.command_line import Corpora, Device, Epochs, say
+
+if TYPE_CHECKING:
+    from training.corpora import Utterance
+    from training.recipe.config import TrainConfig
+    from training.recipe.train import TrainOptions
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The options of a command that trains by a configuration."""
+
+    config: Annotated[
+        Path, typer.Argument(help="TOML file, e.g. training/configs/open.toml")
+    ]
+    corpora: Corpora
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: runs/NAME]")
+    ] = None
+    device: Device = "auto"
+    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores.")] = 0
+    epochs: Epochs = None
+    seed: Annotated[
+        int | None, typer.Option(help="Instead of the configuration's.")
+    ] = None
+
+    def settings(self) -> "TrainConfig":
+        """The configuration, with what the options put in its place."""
+        from training.recipe.config import TrainConfig
+
+        settings = TrainConfig.read(self.config)
+        if self.epochs is not None:
+            settings = replace(settings, epochs=self.epochs)
+        return settings if self.seed is None else replace(settings, seed=self.seed)
+
+    def recordings(
+        self, settings: "TrainConfig"
+    ) -> tuple[list["Utterance"], "TrainOptions"]:
+        """The clips of the configured corpora; the noise under them, and the rest."""
+        from training.corpora import load_corpora
+        from training.recipe.dataset import load_noises
+        from training.recipe.train import TrainOptions
+
+        utterances = load_corpora(self.corpora, [c.name for c in settings.corpora])
+        noises = load_noises(self.corpora / settings.noise) if settings.noise else []
+        return utterances, TrainOptions(noises, self.device, self.threads)
+
+
+def training_command(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, whose first argument is a `TrainingRun`, the options of one."""
+    shared = inspect.signature(TrainingRun).parameters
+    _, *own = inspect.signature(command).parameters.values()
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        run = TrainingRun(**{name: given.pop(name) for name in shared})
+        command(run, **given)
+
+    every = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared.values(), *own)
+    ]
+    with_options.__signature__ = inspect.Signature(every)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in every}
+    return with_options
+
+
+def check_corpora(
+    corpora: Corpora,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names of corpus folders, or tables NAME.csv. "
+            "[default: casia emodb savee ravdess]"
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, by corpus.")
+    ] = False,
+) -> int:
+    """Compare corpora with their published counts; name what is missing or broken.
+
+    Exit status 1 if clips are missing, doubled, unreadable, or more than published.
+    """
+    from training.corpora.report import report
+
+    return report(corpora, names or [], say, as_json=as_json)
+
+
+@training_command
+def train(run: TrainingRun) -> None:
+    """Train one network on all speakers; goes on where a killed run stopped."""
+    from training.recipe.train import train
+
+    settings = run.settings()
+    utterances, options = run.recordings(settings)
+    path = train(utterances, settings, run.out or Path("runs") / settings.name, options)
+    say(f"{path}: epoch {settings.epochs}; next: python -m export {path} DIR")
+
+
+def slim(
+    checkpoint: Annotated[Path, typer.Argument(help="Of `train`.")],
+    out: Annotated[Path, typer.Argument(help="File to write.")],
+) -> None:
+    """Keep of a checkpoint what export and fine-tuning need: no optimiser's state."""
+    from training.engine.checkpoint import load_checkpoint, save_checkpoint
+
+    saved = load_checkpoint(checkpoint)
+    keys = ("epoch", "config", "revision", "weights", "speakers")
+    kept = {key: saved[key] for key in keys if key in saved}
+    save_checkpoint(out, kept)
+    say(f"{out}: {out.stat().st_size / 2**20:.1f} MB")
