@@ -20,10 +20,14 @@ listen: $(VENV)/.base       ## install the runtime, then listen to INPUT (a file
 
 install: $(VENV)/.all       ## .venv with all extras and tools
 
+# Each of the tests' workers would compile all of them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: $(VENV)/.all          ## install what tests need, then run every test
 	@sh tests/install_packages.sh
 	$(BIN)/python -m pytest -m "not alone" -n 4 --dist worksteal
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone -n 4 --dist loadfile \
+		$$(grep -lr --include='*.py' 'pytest.mark.alone' tests)
 
 check: $(VENV)/.all         ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .

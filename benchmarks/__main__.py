@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import process, size, step
 from benchmarks.soak.host import cpu_name
+from ser_stream.atomic_file import replace_file
 
 MINUTE = Path("tests/data/emodb_minute.flac")
 OUT = Path("docs/benchmarks.json")
@@ -39,8 +40,7 @@ def main() -> None:
         if not options.no_size:
             result["size"] = size.measure(Path(folder) / "venv")
             _say("size", result["size"])
-    OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    replace_file(OUT, json.dumps(result, indent=1) + "\n")
     sys.stdout.write(f"kept in {OUT}\n")
 
 

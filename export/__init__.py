@@ -1,1 +1,9 @@
-"""Checkpoint -> bundle: graphs, parity proof, manifest, card."""
+"""Checkpoint -> bundle: graphs, parity proof, manifest, evidence, card.
+
+bundle     writes the folder, whole or not at all
+parity     proof that the incremental graphs compute what the whole network does
+evidence   what was measured elsewhere, checked to be of this model
+card       manifest and evidence as a page
+corpora    licence and credit of corpora
+pack       the bundle's adaptation pack, with speakers held out
+"""

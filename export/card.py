@@ -1,4 +1,4 @@
-"""The card of a bundle: its manifest and evidence, for people (`card.md.j2`)."""
+"""The card of a bundle: its manifest and evidence as a page (`card.md.j2`)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -217,7 +217,7 @@ def _compact(corpus: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
-    """What a card says of a group of people; what was not measured is not there."""
+    """What a card says of a group of speakers; what was not measured is not there."""
     kept: dict[str, Any] = {
         "clips": group.get("clips"),
         "n_speakers": len(group.get("speakers", ())),

@@ -25,7 +25,7 @@ def load(model: str = "open") -> "Model":
     Raises:
         ModelError: if there is no such bundle, or it is damaged or of another version.
     """
-    # Here, not above: who only asks for the version needs no ONNX Runtime.
+    # Here, not above: the version alone needs no ONNX Runtime.
     from ser_stream.model import Model
     from ser_stream.pipeline.bundle import load_bundle
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 STDERR = 2
-PATIENCE = 0.05
+LONGEST_WAIT_S = 0.05
 """Seconds that the rest of a long message may wait for a slow reader."""
 PRIORITIES: Final = {"CRITICAL": 2, "ERROR": 3, "WARNING": 4, "INFO": 6, "DEBUG": 7}
 """Priorities of syslog, which journald reads from `<6>` at the start of a line."""
@@ -94,14 +94,14 @@ class StderrHandler(logging.Handler):
         data = text.encode(errors="backslashreplace") + b"\n"
         # A line that was cut short must not run into the next.
         data = b"\n" + data if self._torn else data
-        whole, patience = len(data), 0.0
+        whole, wait_s = len(data), 0.0
         try:
             while data:
                 # A pipe with room takes so much without waiting.
-                if not select.select([], [self._fd], [], patience)[1]:
+                if not select.select([], [self._fd], [], wait_s)[1]:
                     break
                 data = data[os.write(self._fd, data[: select.PIPE_BUF]) :]
-                patience = PATIENCE
+                wait_s = LONGEST_WAIT_S
         except (OSError, ValueError):
             pass
         self._torn = (self._torn and len(data) == whole) or 0 < len(data) < whole

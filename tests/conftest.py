@@ -1,12 +1,17 @@
 """Fixtures that several modules share."""
 
+import gc
 import os
+import time
 from pathlib import Path
 
-# Where tests run side by side, torch's threads would fight for the cores. Must be set
-# before it is first imported.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Torch's threads would fight for the cores with the tests beside, or with whatever else
+# is done on the machine. Must be set before it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# All modules are imported and nothing is thrown away until the tests are collected:
+# looking for garbage meanwhile would take a third of the time.
+gc.disable()
 
 import numpy as np
 import pytest
@@ -15,10 +20,17 @@ from hypothesis import settings
 
 from ser_stream.pipeline.values import FloatArray
 from tests.helpers.paths import DATA
+from tests.helpers.standing_clock import StandingClock
 
 # The same examples on every machine: a failure in CI is a failure at home.
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, but not among what is imported."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
@@ -48,3 +60,21 @@ def clips() -> dict[str, FloatArray]:
 def clip(clips: dict[str, FloatArray]) -> FloatArray:
     """One clip: speaker 03, angry, 1.9 s."""
     return clips["03a01Wa"]
+
+
+@pytest.fixture(scope="session")
+def two_clips(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder of two clips: enough for a proof, which other tests look at."""
+    folder = tmp_path_factory.mktemp("clips")
+    for path in sorted(data.glob("???????.flac"))[:2]:
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> StandingClock:
+    """The clocks of `time`, whatever the machine does meanwhile."""
+    clock = StandingClock()
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(time, "time", clock.time)
+    return clock

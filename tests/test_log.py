@@ -47,7 +47,7 @@ def logged(
         stdout=subprocess.PIPE,
         stderr=stderr,
         env=ENVIRONMENT | (environment or {}),
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, b"done\n")
@@ -126,7 +126,7 @@ def test_a_closed_standard_error_stops_nothing_and_no_file_takes_its_place(
         ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program],
         stdout=subprocess.PIPE,
         env=ENVIRONMENT,
-        timeout=30,
+        timeout=120,
         check=True,
     )
     assert done.stdout == b"done\n"
@@ -142,7 +142,7 @@ before = time.monotonic()
 for i in range(3000):
     logger.info("%s", "x" * 100)
 logger.info("%s", "y" * 100_000)
-assert time.monotonic() - before < 5
+assert time.monotonic() - before < 60
 print("filled", flush=True)
 sys.stdin.readline()
 logger.info("room again")
@@ -182,7 +182,7 @@ def test_a_program_that_cannot_complain_still_ends_with_its_status(where: str) -
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {where}', "sh", *command],
         env=ENVIRONMENT,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 2

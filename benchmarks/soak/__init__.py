@@ -4,10 +4,10 @@ parts                      the parts, and their stored results
 load, microphone           M1, M2: all kinds of subscribers; a device that vanishes
 hostile, faults            M3, M4: hostile_lines, attack; fault_limits, fault_reloads
 long, service              M5: a day of audio; M6, M7: what needs systemd and a browser
-daemon, listen_run         a `ser-stream listen` on sockets; one on a microphone
+listen_run                 a `ser-stream listen` on a microphone
 load_generator             many subscribers in a process of their own, load_process:
 listener, slow_clients     those that read and check; those that do not
-recording_client, lines    one that keeps all; what of a line is checked
+recording_client           one that keeps all that it is sent
 audio                      the bundled minute, over and over
 usage, latency, host       what is measured, and on what
 checks, progress           targets met or not; how far a part is

@@ -1,7 +1,7 @@
 """One thing that is checked: what was hoped for, what was measured, met or not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -16,14 +16,20 @@ class Check:
     timing: bool = False
     """Whether it depends on how fast and how busy the machine is."""
 
-    def row(self) -> dict[str, Any]:
-        """As it is kept."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
 
 def verdict(what: str, target: str, seen: str, met: bool) -> Check:
     """A check of which there is no figure; `seen` tells what was seen."""
     return Check(what, target, seen if met else f"NOT: {seen}", met)
+
+
+def holds(what: str, met: bool) -> Check:
+    """A check that is a sentence."""
+    return Check(what, "yes", "yes" if met else "no", met)
+
+
+def total(found: Iterable[dict[str, Any]], names: str) -> int:
+    """Sum of some counts over what groups of subscribers found."""
+    return sum(one[name] for one in found for name in names.split())
 
 
 def none_of(what: str, count: int, of: str = "") -> Check:
@@ -41,4 +47,4 @@ def at_most(
 
 def rows(checks: Sequence[Check]) -> list[dict[str, Any]]:
     """All of them as they are kept."""
-    return [check.row() for check in checks]
+    return [asdict(check) for check in checks]

@@ -23,16 +23,15 @@ CPU_PERCENT = 20
 def full_log(folder: Path, audio: Path) -> list[Check]:
     """The disk that the log is written to is full from the beginning."""
     folder.mkdir()
-    with ExitStack() as stack:
-        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
-        daemon = stack.enter_context(
-            running_daemon(source=audio, folder=folder, stderr=full)
-        )
-        with RecordingClient(daemon.addresses[0]) as client:
-            # Each of these writes a line to the log.
-            _, event, _ = reload(daemon, client, "reloaded")
-            daemon.process.send_signal(signal.SIGHUP)
-            undisturbed = client.sees_more(5)
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        running_daemon(source=audio, folder=folder, stderr=full) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
+    ):
+        # Each of these writes a line to the log.
+        _, event, _ = reload(daemon, client, "reloaded")
+        daemon.process.send_signal(signal.SIGHUP)
+        undisturbed = client.sees_more(5)
         status = daemon.stop()
     return [_goes_on("log", "disk full", event is not None, undisturbed, status)]
 
@@ -40,18 +39,17 @@ def full_log(folder: Path, audio: Path) -> list[Check]:
 def full_output(folder: Path, audio: Path) -> list[Check]:
     """Standard output is full, beside a socket that works."""
     folder.mkdir()
-    with ExitStack() as stack:
-        full = stack.enter_context(Path("/dev/full").open("wb", buffering=0))
-        daemon = stack.enter_context(
-            running_daemon("--to", "stdout:", source=audio, folder=folder, stdout=full)
-        )
-        with RecordingClient(daemon.addresses[0]) as client:
-            undisturbed = client.sees_more(5)
-            up = daemon.up
+    to = ("--to", "stdout:")
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        running_daemon(*to, source=audio, folder=folder, stdout=full) as daemon,
+        RecordingClient(daemon.addresses[0]) as client,
+    ):
+        undisturbed = client.sees_more(5)
+        up = daemon.up
         status = daemon.stop()
-    return [
-        _goes_on("standard output beside a socket", "full", up, undisturbed, status)
-    ]
+    what = "standard output beside a socket"
+    return [_goes_on(what, "full", up, undisturbed, status)]
 
 
 def _goes_on(what: str, fault: str, up: bool, undisturbed: bool, status: int) -> Check:

@@ -89,11 +89,11 @@ def _one_daemon(folder: Path, audio: Path, kills: int) -> list[Check]:
         ]
         daemon.stop(signal.SIGKILL)
     stale = daemon.socket.exists() and not _answers(daemon)
-    with running_daemon(*arguments, source=audio, folder=folder) as heir:
-        with RecordingClient(heir.addresses[0]) as client:
+    with running_daemon(*arguments, source=audio, folder=folder) as successor:
+        with RecordingClient(successor.addresses[0]) as client:
             served = stale and client.sees_more()
-        status = heir.stop()
-        gone = not heir.socket.exists()
+        status = successor.stop()
+        gone = not successor.socket.exists()
     checks.append(
         verdict(
             "a daemon after one that was killed (kill -9)",

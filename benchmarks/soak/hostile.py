@@ -8,9 +8,9 @@ from typing import Any
 from benchmarks.soak import usage
 from benchmarks.soak.attack import BURSTS, attack, bursts
 from benchmarks.soak.audio import write_loop
-from benchmarks.soak.checks import Check, at_most, none_of, rows
+from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
 from benchmarks.soak.hostile_lines import KINDS
-from benchmarks.soak.listener import STEP_MS
+from benchmarks.soak.listener import STEP_MS, WRONG
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
 from tests.helpers.running_daemon import RunningDaemon, running_daemon
@@ -82,17 +82,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     kinds = [kind for one in result["passes"] for kind in one.values()]
     before, peak, after = result["rss_mb"]
     half = result["passes"][PASSES // 2 - 1][BURSTS]["rss_mb"]
-    disturbed = sum(
-        healthy[name]
-        for name in (
-            "jumps",
-            "skipped_steps",
-            "dropped",
-            "cut",
-            "wrong_greetings",
-            "behind_at_the_end",
-        )
-    ) + len(healthy["byes"])
+    disturbed = total([healthy], f"{WRONG} behind_at_the_end") + len(healthy["byes"])
     otherwise = sum(sum(kind["others"].values()) for kind in kinds)
     connections = otherwise + sum(
         kind["connections_answered_as_they_should"] for kind in kinds
@@ -100,7 +90,7 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     times = result["found"]["times"]["line_ms"]
     up = result["up"] and not result["traceback"]
     return [
-        Check("process up, no traceback in its log", "yes", "yes" if up else "no", up),
+        holds("process up, no traceback in its log", up),
         Check(
             "hostile lines",
             f"{result['lines']} of each kind",

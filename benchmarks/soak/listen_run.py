@@ -16,7 +16,7 @@ dead_signal.ZEROS_S = float(sys.argv.pop(1))
 from ser_stream.cli import main_and_exit
 main_and_exit()
 """
-"""The real one, less patient with a microphone that delivers zeros."""
+"""The real one, which reopens a microphone that delivers zeros sooner."""
 
 
 class AudioStatus(NamedTuple):
@@ -80,7 +80,7 @@ def listen_run(
 
     Args:
         source: of `--input`.
-        environment: in which the microphone is heard.
+        environment: in which the microphone is found.
         zeros_s: after so long of zeros the program acts.
     """
     program = [sys.executable, "-c", _PROGRAM, str(zeros_s)]

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.soak import usage
 from benchmarks.soak.audio import write_loop
-from benchmarks.soak.checks import Check, at_most, none_of, rows
+from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
 from ser_stream.client import control
@@ -77,7 +77,15 @@ def _round(
 ) -> dict[str, Any]:
     before = usage.settled_descriptors(daemon.pid)
     subscribers = {kind: _share(n, scale) for kind, n in SUBSCRIBERS.items()}
-    load = Load(daemon.addresses, **subscribers, timed=True, seed=number)
+    load = Load(
+        daemon.addresses,
+        healthy=subscribers["healthy"],
+        non_reading=subscribers["deaf"],
+        slow=subscribers["slow"],
+        reconnecting=subscribers["fickle"],
+        timed=True,
+        seed=number,
+    )
     with LoadGenerator(load) as load_generator:
         wait(f"load, round {number}", seconds, lambda: daemon.up)
         full = usage.rss_mb(daemon.pid)
@@ -115,41 +123,33 @@ def _checks(result: dict[str, Any]) -> list[Check]:
     found = [one["found"] for one in rounds]
     healthy = [one["healthy"] for one in found]
     visits = [one["visits"] for one in found]
+    slow = [one["slow"] for one in found]
     first, second = (one["rss_mb_after"] for one in rounds)
     stages = result["cpu_by_subscribers"]
-    times = [one["times"]["line_ms"] for one in found]
-    p99 = max(one["p99"] for one in times)
-    n_events = sum(one["events"] for one in healthy)
-    skipped = sum(one["skipped_steps"] for one in [*healthy, *visits])
-    wrong = sum(
-        one[name]
-        for one in healthy
-        for name in ("jumps", "dropped", "cut", "wrong_greetings", "behind_at_the_end")
-    ) + sum(len(one["byes"]) for one in healthy)
-    visitors_wrong = sum(
-        one[name] for one in visits for name in ("jumps", "cut", "wrong_greetings")
-    )
+    p99 = max(one["times"]["line_ms"]["p99"] for one in found)
+    skipped = total([*healthy, *visits], "skipped_steps")
+    wrong = total(healthy, "jumps dropped cut wrong_greetings behind_at_the_end")
+    wrong += sum(len(one["byes"]) for one in healthy)
     return [
-        Check("process up", "yes", "yes" if result["up"] else "no", result["up"]),
+        holds("process up", result["up"]),
         none_of("skipped windows", skipped + result["skipped_by_status"]),
         none_of(
             "events that a healthy subscriber lacks, or gets twice or out of order",
             wrong,
-            f"of {n_events}",
+            f"of {total(healthy, 'events')}",
         ),
         none_of(
-            "lines that differ between subscribers",
-            sum(one["different_lines"] for one in found),
+            "lines that differ between subscribers", total(found, "different_lines")
         ),
         none_of(
             "wrong lines to those that come and go",
-            visitors_wrong,
-            f"in {sum(one['connections'] for one in visits)} visits",
+            total(visits, "jumps cut wrong_greetings"),
+            f"in {total(visits, 'connections')} visits",
         ),
         none_of(
             "slow readers whose `dropped` does not add up",
-            sum(one["slow"]["wrong_accounts"] for one in found),
-            f"({sum(one['slow']['told_dropped'] for one in found)} told)",
+            total(slow, "wrong_accounts"),
+            f"({total(slow, 'told_dropped')} told)",
         ),
         at_most("line latency, p99", LATENCY_MS, p99, "ms", timing=True),
         Check(

@@ -10,9 +10,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.soak.latency import summary
-from benchmarks.soak.listener import Listener, Original, Tally
-from benchmarks.soak.slow_clients import NonReadingClient, SlowClient
-from ser_stream.client import UnreachableError
+from benchmarks.soak.listener import Inbox, Listener, Tally
+from benchmarks.soak.slow_clients import NonReadingClient, SlowClient, connect
 
 AT_ONCE = 50
 """Connections that are made before the first of them must have been answered."""
@@ -28,11 +27,11 @@ class Load:
     """Of the daemon; taken in turn."""
     healthy: int = 0
     """Subscribers that read and check all."""
-    deaf: int = 0
+    non_reading: int = 0
     """That never read."""
     slow: int = 0
     """That read a line a second."""
-    fickle: int = 0
+    reconnecting: int = 0
     """That come, stay for a random time, and go again, for ever."""
     stay_s: float = 1.0
     """How long on average, seconds."""
@@ -52,24 +51,26 @@ class _Subscribers:
 
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._original = Original()
+        self._inbox = Inbox(timed=load.timed)
         self._healthy = Tally()
         self._visits = Tally()
         self._listeners: list[Listener] = []
-        self._deaf: list[NonReadingClient] = []
+        self._non_reading: list[NonReadingClient] = []
         self._slow: list[SlowClient] = []
         self._refused = 0
 
     @property
     def _not_keeping_up(self) -> list[NonReadingClient | SlowClient]:
-        return [*self._deaf, *self._slow]
+        return [*self._non_reading, *self._slow]
 
     def _address(self, number: int) -> str:
         return self._load.addresses[number % len(self._load.addresses)]
 
     async def run(self, pipe: Connection) -> None:
-        reading = await self._come()
-        tasks = [asyncio.create_task(self._visit(n)) for n in range(self._load.fickle)]
+        await self._come()
+        tasks = [
+            asyncio.create_task(self._visit(n)) for n in range(self._load.reconnecting)
+        ]
         tasks.append(asyncio.create_task(self._tick()))
         pipe.send(None)
         begin, cpu = time.monotonic(), time.process_time()
@@ -88,50 +89,50 @@ class _Subscribers:
             }
         )
         for listener in self._listeners:
-            await listener.leave()
+            listener.leave()
         for one in self._not_keeping_up:
             one.close()
-        await asyncio.gather(*reading)
+        await asyncio.sleep(0.1)
 
-    async def _come(self) -> list["asyncio.Task[None]"]:
-        reading = []
+    async def _listen(self, number: int, tally: Tally) -> Listener:
+        address = self._address(number)
+        _, listener = await asyncio.get_running_loop().create_connection(
+            lambda: Listener(self._inbox, tally, address), sock=connect(address)
+        )
+        return listener
+
+    async def _come(self) -> None:
         for number in range(self._load.healthy):
-            listener = Listener(self._original, self._healthy, self._load.timed)
+            listener = await self._listen(number, self._healthy)
             self._listeners.append(listener)
-            await listener.connect(self._address(number))
-            reading.append(asyncio.create_task(listener.run()))
             if number % AT_ONCE == AT_ONCE - 1:
                 await listener.answered.wait()
         for listener in self._listeners:
             await listener.answered.wait()
-        for number in range(self._load.deaf):
+        for number in range(self._load.non_reading):
             address = self._address(number)
-            self._deaf.append(await asyncio.to_thread(NonReadingClient, address))
+            self._non_reading.append(await asyncio.to_thread(NonReadingClient, address))
         for number in range(self._load.slow):
             self._slow.append(
                 await asyncio.to_thread(SlowClient, self._address(number))
             )
-        return reading
 
     async def _visit(self, number: int) -> None:
         chance = random.Random(f"{self._load.seed} {number}")
         while True:
-            listener = Listener(self._original, self._visits, self._load.timed)
             try:
-                await listener.connect(self._address(chance.randrange(1000)))
-            except UnreachableError:
+                listener = await self._listen(chance.randrange(1000), self._visits)
+            except OSError:
                 self._refused += 1
                 await asyncio.sleep(0.1)
                 continue
-            reading = asyncio.create_task(listener.run())
             stay = chance.expovariate(1 / self._load.stay_s)
             try:
                 await asyncio.sleep(min(stay, 5 * self._load.stay_s))
             finally:
-                over = listener.over
-                await listener.leave(rudely=chance.random() < 0.5)
-                await reading
-            if over:
+                gone = listener.gone
+                listener.leave(rudely=chance.random() < 0.5)
+            if gone:
                 await asyncio.sleep(0.1)  # the daemon is not there any more
 
     async def _tick(self) -> None:
@@ -144,7 +145,8 @@ class _Subscribers:
 
     async def _catch_up(self) -> int:
         """Wait until all healthy ones have the newest event; its `seq`."""
-        last = self._original.newest
+        self._inbox.empty()
+        last = self._inbox.original.newest
         deadline = time.monotonic() + CATCH_UP_S
         while self._behind(last) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
@@ -154,7 +156,7 @@ class _Subscribers:
 
     def _behind(self, last: int) -> bool:
         """Whether a healthy one is still connected, but has not got that event."""
-        return any(one.last < last and not one.over for one in self._listeners)
+        return any(one.last < last and not one.gone for one in self._listeners)
 
     def _result(self, last: int) -> dict[str, Any]:
         ones, slow = self._listeners, self._slow
@@ -173,8 +175,8 @@ class _Subscribers:
                 "wrong_accounts": sum(one.wrong for one in slow),
                 "thrown_out": sum(one.thrown_out for one in slow),
             },
-            "deaf": {"thrown_out": sum(one.thrown_out for one in self._deaf)},
-            "different_lines": self._original.different,
+            "deaf": {"thrown_out": sum(one.thrown_out for one in self._non_reading)},
+            "different_lines": self._inbox.original.different,
         }
         if self._load.timed:
             found["times"] = {

@@ -9,7 +9,8 @@ from typing import Any
 
 from benchmarks.soak import usage
 from benchmarks.soak.audio import Feeder, write_loop
-from benchmarks.soak.checks import Check, none_of, rows
+from benchmarks.soak.checks import Check, none_of, rows, total
+from benchmarks.soak.listener import WRONG
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import bar, wait
 from ser_stream.pipeline.geometry import CPAC
@@ -18,7 +19,7 @@ from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 DAY_S = 24 * 3600.0
 LAST_S = 60.0
-"""Of the day: fed when those who come and go have gone, to count descriptors."""
+"""Of the day: fed when the passing subscribers have left, to count descriptors."""
 REALTIME_S = 1800.0
 WARM_UP = 0.1
 """Of the day; of the half hour it is a sixth."""
@@ -54,7 +55,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             Feeder(pipe, samples, pause_at) as feeder,
         ):
             with LoadGenerator(
-                Load(daemon.addresses, fickle=RECONNECTING, stay_s=0.5)
+                Load(daemon.addresses, reconnecting=RECONNECTING, stay_s=0.5)
             ) as visitors:
                 _follow(feeder, daemon, audio_s)
                 visits = visitors.end()
@@ -64,8 +65,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
             feeder.go_on()
             status = daemon.process.wait(120)
         found = load_generator.end()
-    result = _result(series, WARM_UP * series.seconds[-1], found, visits)
-    result |= {
+    result = {
         "audio_s": audio_s,
         "wall_s": round(wall, 1),
         "speed": round(pause_at / SAMPLE_RATE / wall, 1),
@@ -73,7 +73,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
         "descriptors": [before, after],
         "up": up,
         "exit_status": status,
-    }
+    } | _found(series, WARM_UP * series.seconds[-1], found, visits)
     return result | {"checks": rows([*_exact(result), *_steady(result)])}
 
 
@@ -102,7 +102,7 @@ def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]
         ):
             before = usage.settled_descriptors(daemon.pid)
             with usage.Series(daemon.pid) as series:
-                visiting = Load(daemon.addresses, fickle=RECONNECTING)
+                visiting = Load(daemon.addresses, reconnecting=RECONNECTING)
                 with LoadGenerator(visiting) as visitors:
                     wait("realtime", seconds, lambda: daemon.up)
                     visits = visitors.end()
@@ -110,17 +110,16 @@ def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]
             up = daemon.up
             status = daemon.stop()
             found = load_generator.end()
-    result = _result(series, REALTIME_WARM_UP * seconds, found, visits)
-    result |= {
+    result = {
         "seconds": seconds,
         "descriptors": [before, after],
         "up": up,
         "exit_status": status,
-    }
+    } | _found(series, REALTIME_WARM_UP * seconds, found, visits)
     return result | {"checks": rows(_steady(result))}
 
 
-def _result(
+def _found(
     series: usage.Series, warm_up_s: float, found: Any, visits: Any
 ) -> dict[str, Any]:
     later = series.after(warm_up_s)
@@ -163,11 +162,7 @@ def _steady(result: dict[str, Any]) -> list[Check]:
     memory = result["rss_mb"]
     growth = memory["most_later"] - memory["after_warm_up"]
     before, after = result["descriptors"]
-    wrong = sum(
-        one[name]
-        for one in (healthy, visits)
-        for name in ("jumps", "skipped_steps", "dropped", "cut", "wrong_greetings")
-    )
+    wrong = total((healthy, visits), WRONG)
     orderly = (
         result["up"]
         and result["exit_status"] == 0

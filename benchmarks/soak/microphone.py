@@ -1,6 +1,6 @@
 """M2: a microphone that vanishes, stays away, comes back, delivers nothing but zeros.
 
-A source of a private PulseAudio server, heard by a real `ser-stream listen`. Each time
+A source of a private PulseAudio server, read by a real `ser-stream listen`. Each time
 it comes back it has another number. Beside it a second one first delivers zeros; then
 its process is stopped for a while.
 """
@@ -56,17 +56,17 @@ def _goes_and_comes(
     cycles = max(2, round(CYCLES * scale))
     _give(microphone)
     with (
-        listen_run(f"mic:{NAME}", microphone.env, ZEROS_S) as heard,
+        listen_run(f"mic:{NAME}", microphone.env, ZEROS_S) as listen,
         bar("microphone", cycles + 1, "returns") as shown,
     ):
-        before, returns = _usage(heard), []
+        before, returns = _usage(listen), []
         for number in range(cycles):
-            returns.append(_return(heard, microphone, _seconds(number)))
+            returns.append(_return(listen, microphone, _seconds(number)))
             shown.update(1)
-        after = _usage(heard)
-        away = _return(heard, microphone, max(LONGEST_S, AWAY_S * scale))
+        after = _usage(listen)
+        away = _return(listen, microphone, max(LONGEST_S, AWAY_S * scale))
         shown.update(1)
-        ended = not heard.daemon.up
+        ended = not listen.daemon.up
     returns.append(away)
     wrong = [r for r in returns if not _right(r["states"], r["away"])]
     more = {name: after[name] - before[name] for name in before}
@@ -89,9 +89,9 @@ def _goes_and_comes(
     return {"returns": returns, "before": before, "after": after}, checks
 
 
-def _usage(heard: ListenRun) -> dict[str, float]:
+def _usage(listen: ListenRun) -> dict[str, float]:
     """Memory in MB, and descriptors."""
-    pid = heard.daemon.pid
+    pid = listen.daemon.pid
     return {
         "rss_mb": usage.rss_mb(pid),
         "descriptors": usage.settled_descriptors(pid),
@@ -109,24 +109,24 @@ def _give(microphone: VirtualMicrophone) -> None:
 
 
 def _return(
-    heard: ListenRun, microphone: VirtualMicrophone, away_s: float
+    listen: ListenRun, microphone: VirtualMicrophone, away_s: float
 ) -> dict[str, Any]:
     """Take the microphone away, and give it back; all times in seconds."""
     number = microphone.sources()[NAME]
     microphone.unload(NAME)
-    gone, cpu = time.monotonic(), usage.cpu_seconds(heard.daemon.pid)
+    gone, cpu = time.monotonic(), usage.cpu_seconds(listen.daemon.pid)
     time.sleep(away_s)
-    away, cpu = time.monotonic() - gone, usage.cpu_seconds(heard.daemon.pid) - cpu
+    away, cpu = time.monotonic() - gone, usage.cpu_seconds(listen.daemon.pid) - cpu
     _give(microphone)
     back = time.monotonic()
-    said = heard.statuses("healthy", PATIENCE_S)
+    said = listen.statuses("healthy", PATIENCE_S)
     return {
         "away": away,
         "cpu_percent": 100 * cpu / away,
         "states": states(said),
         "noticed": said[0].at - gone if said else None,
         "back": said[-1].at - back if said else PATIENCE_S,
-        "clock_error": heard.clock_error(),
+        "clock_error": listen.clock_error(),
         "same_number": microphone.sources()[NAME] == number,
     }
 
@@ -144,16 +144,18 @@ def _zeros_and_stops(
     microphone: VirtualMicrophone, scale: float
 ) -> tuple[dict[str, Any], list[Check]]:
     zeros_s = max(1.5, ZEROS_S * scale)
-    with listen_run("mic:room", microphone.env, zeros_s) as heard:
-        dead = heard.statuses("recovering", zeros_s + PATIENCE_S)
-        error = abs(heard.clock_error())
+    with listen_run("mic:room", microphone.env, zeros_s) as listen:
+        dead = listen.statuses("recovering", zeros_s + PATIENCE_S)
+        error = abs(listen.clock_error())
         sound = time.monotonic()
         microphone.add_hum("room")
-        alive = heard.statuses("healthy", PATIENCE_S)
+        alive = listen.statuses("healthy", PATIENCE_S)
         back = alive[-1].at - sound if alive else PATIENCE_S
         said = states([*dead, *alive])
-        stops = [_stop(heard, s) for s in (STOPS_S[0], max(LATE_S, STOPS_S[1] * scale))]
-        ended = not heard.daemon.up
+        stops = [
+            _stop(listen, s) for s in (STOPS_S[0], max(LATE_S, STOPS_S[1] * scale))
+        ]
+        ended = not listen.daemon.up
     bad = [s for s in stops if set(s["states"]) - {"overflow"}]
     lengths = " and ".join(f"{s['seconds']:g}" for s in stops)
     order = [state for state in said if state != "overflow"]
@@ -170,14 +172,14 @@ def _zeros_and_stops(
     return {"zeros": zeros, "stops": stops}, checks
 
 
-def _stop(heard: ListenRun, seconds: float) -> dict[str, Any]:
+def _stop(listen: ListenRun, seconds: float) -> dict[str, Any]:
     """Stop the process, and let it go on."""
-    heard.daemon.process.send_signal(signal.SIGSTOP)
+    listen.daemon.process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
-    heard.daemon.process.send_signal(signal.SIGCONT)
+    listen.daemon.process.send_signal(signal.SIGCONT)
     # What the sound server kept for it comes in a burst first.
-    said = heard.statuses("", 1.0)
-    error = heard.clock_error()
+    said = listen.statuses("", 1.0)
+    error = listen.clock_error()
     return {"seconds": seconds, "states": states(said), "clock_error": error}
 
 

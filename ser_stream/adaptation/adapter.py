@@ -28,7 +28,7 @@ from ser_stream.pipeline.values import SpeechWindow
 _LOGGER = logging.getLogger(__name__)
 WINDOW_S = HEARD_EVERY_S
 """New speech that a window stands for, seconds."""
-MOST_PATIENCE = 8
+MOST_BACK_OFF = 8
 """So many times as much new speech as asked for, after rounds that led to nothing."""
 END_WAIT = 10.0
 """Seconds for the adapter's thread to end."""
@@ -197,8 +197,8 @@ class Adapter:
     @property
     def _next_s(self) -> float:
         """New speech that the next round waits for; more after some in vain."""
-        patience = min(MOST_PATIENCE, 1 << max(0, min(self._rounds.failures, 10) - 1))
-        return self._settings.every_s * patience
+        back_off = min(MOST_BACK_OFF, 1 << max(0, min(self._rounds.failures, 10) - 1))
+        return self._settings.every_s * back_off
 
     def _save(self) -> None:
         if not self._settings.keep_speech:

@@ -57,7 +57,7 @@ def adapt(
     Args:
         folder: recordings, in whatever folders within it.
         out: folder for the bundle; there must be nothing in it.
-        config: of `listen`; with its model, gate, window and table `[adapt]`.
+        config: of `listen`; with its model, speech gate, window and table `[adapt]`.
         rounds: how often to learn from the same speech, each time from what the last
             round made; the first one that is refused ends it.
         as_json: one object, for machines.

@@ -75,8 +75,8 @@ def _history(answer: Fields) -> str:
     ]
     if answer["older"]:
         lines.append(
-            f"{answer['older']} older ones are shown to who may read the daemon's "
-            "folder, which adapt status names."
+            f"{answer['older']} older ones are shown to users who may read the "
+            "daemon's folder, which adapt status names."
         )
     return "\n".join(lines)
 

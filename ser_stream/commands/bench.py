@@ -68,7 +68,7 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
 
 
 def voice_like(rng: np.random.Generator, n: int) -> FloatArray:
-    """A buzz that swells four times a second: keeps every stage but the gate busy."""
+    """A buzz that swells four times a second: keeps all stages but the VAD busy."""
     t = np.arange(n) / SAMPLE_RATE
     buzz = sum(np.sin(2 * np.pi * 140 * k * t) / k for k in range(1, 20))
     swell = 0.1 * (1.1 + np.sin(2 * np.pi * 4 * t))

@@ -97,7 +97,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _under_systemd() -> bool:
-    # Of a copy: who starts a daemon is not to lose what systemd told it.
+    # Of a copy: a process that starts a daemon must keep what systemd told it.
     return Notifier.from_environment(dict(os.environ)).enabled
 
 

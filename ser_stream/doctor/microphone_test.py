@@ -126,13 +126,13 @@ def _measure(result: MicrophoneTest, chunks: list[FloatArray], seconds: float) -
     expected = (SETTLING_S + seconds) * SAMPLE_RATE
     result.seconds = len(samples) / SAMPLE_RATE
     result.missing = max(0.0, 1 - len(samples) / expected)
-    judged = np.abs(samples[round(SETTLING_S * SAMPLE_RATE) :])
+    steady = np.abs(samples[round(SETTLING_S * SAMPLE_RATE) :])
     length = SAMPLE_RATE // 10
-    pieces = judged[: len(judged) // length * length].reshape(-1, length)
+    pieces = steady[: len(steady) // length * length].reshape(-1, length)
     if not len(pieces):
         return
-    result.peak = float(judged.max())
-    result.clipped = float(np.mean(judged >= CLIPPED))
+    result.peak = float(steady.max())
+    result.clipped = float(np.mean(steady >= CLIPPED))
     loudest = float(np.sqrt(np.mean(pieces.astype(np.float64) ** 2, axis=1).max()))
     result.loudest_dbfs = 20 * math.log10(max(loudest, 1e-10))
 

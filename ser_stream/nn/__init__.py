@@ -1,5 +1,6 @@
 """The torch side shared by training and adaptation: needs the extra `train` or `adapt`.
 
+build       a network by its kind and configuration
 cpac        the network, whole and in its streaming form
 mdd         margin disparity discrepancy, the loss of CAAM
 masked      means over columns that are there

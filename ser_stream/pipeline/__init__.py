@@ -3,17 +3,18 @@
     Chunk -> blocks -> vad
                     -> mfcc, pitch -> normalise -> window -> recognizer -> smoothing
 
-values          what travels: read it first
-blocks          chunks of any length -> blocks of 0.1 s on an absolute grid
-mfcc, pitch     a block -> frames; normalise: against the level; front_end: all three
-vad             speech or not
-window          frames and encoder frames since speech began
-recognizer      frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
-bundle          a model on disk; onnx_session: its graphs under ONNX Runtime
-smoothing       scores of single steps -> a steady emotion
-pipeline        all of it: `feed(chunk)` -> events
-recording       a whole recording through it
-recording       a whole recording: everything that was said of it, and when
+values           what travels: read it first
+blocks           chunks of any length -> blocks of 0.1 s on an absolute grid
+mfcc, pitch      a block -> frames; normalise: against the level; front_end: all three
+vad              speech or not
+window           frames and encoder frames since speech began
+recognizer       frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
+bundle           a model on disk; onnx_session: its graphs under ONNX Runtime
+bundle_evidence  what was measured of it, which changes nothing that is computed
+geometry         how many frames an encoder frame takes, and the longest window
+smoothing        scores of single steps -> a steady emotion
+pipeline         all of it: `feed(chunk)` -> events
+recording        a whole recording: everything that was said of it, and when
 
 `Pipeline` is imported when it is first asked for: values need no ONNX Runtime.
 """

@@ -63,7 +63,7 @@ class Bundle:
     thresholds: SmoothingConfig
     adapted: bool
     clip_temperature: float = 1.0
-    """Of the mean score of a recording heard whole; 1 where none was fitted."""
+    """Of the mean score of a whole recording; 1 where none was fitted."""
     geometry: Geometry = CPAC
 
     @property
@@ -109,7 +109,7 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a file of a bundle or pack that people may want to read."""
+    """Write a file of a bundle or pack, readable for all users."""
     text = json.dumps(content, indent=1, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
 
@@ -141,7 +141,7 @@ def user_bundles() -> Path:
 def named_bundles() -> dict[str, Path]:
     """Folders that may be named without a path, whole or not, by their names.
 
-    The packaged ones come first and win: nobody's folder can stand in for `open`.
+    The packaged ones come first and win: no other folder can stand in for `open`.
     """
     found: dict[str, Path] = {}
     for folder in (packaged_bundles(), user_bundles()):

@@ -1,7 +1,7 @@
 """ONNX Runtime sessions: one thread, no spinning, no telemetry.
 
-The only importer of onnxruntime in the runtime, when the first graph is opened: who
-only builds a message or reads the configuration need not wait for it.
+The only importer of onnxruntime in the runtime, when the first graph is opened: to
+build a message or read the configuration needs no wait for it.
 """
 
 import os

@@ -77,7 +77,7 @@ class PipelineConfig:
         shortest, longest = (
             geometry.window_length(n) / SAMPLE_RATE for n in (1, geometry.max_columns)
         )
-        # People write 0.5 and 3: what rounds to an allowed window is taken as it.
+        # Users write 0.5 and 3: what rounds to an allowed window is taken as it.
         if not shortest - 0.05 <= self.window_s <= longest + 0.1:
             raise ConfigError(
                 f"window is {self.window_s:g} s; allowed: from {shortest} to "

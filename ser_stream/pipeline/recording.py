@@ -22,7 +22,7 @@ from ser_stream.pipeline.values import (
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An emotion event, and when a subscriber heard of it."""
+    """An emotion event, and when a subscriber would get it."""
 
     at: int
     """Sample index: the end of the step whose work made the event. No event can be

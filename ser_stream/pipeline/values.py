@@ -122,7 +122,7 @@ class Block:
 
 
 class _Span:
-    """Seconds beside sample indices, for who does not count samples."""
+    """Seconds beside sample indices, for programs that do not count samples."""
 
     __slots__ = ()
     start: int

@@ -12,7 +12,7 @@ from ser_stream.service.notify import Notifier
 
 @dataclass(frozen=True, slots=True)
 class Systemd:
-    """Whom to tell how the service is, and what listens already; nothing elsewhere."""
+    """Where notifications go, and what listens already; nothing outside of systemd."""
 
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     sockets: list[socket.socket] = field(default_factory=list)

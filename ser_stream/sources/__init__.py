@@ -3,7 +3,7 @@
 file, stdin, array        recordings, pipes, and samples that a program has
 wav_stream                a WAV header on a pipe
 pacing                    a recording at real-time pace
-sample_check, resample    every source: damaged samples; any rate -> mono at 16 kHz
+intake, resample          recordings: damaged samples; any rate -> mono at 16 kHz
 
 microphone                one opening of a device, by portaudio's callbacks
 ring                      between these callbacks and the reading thread

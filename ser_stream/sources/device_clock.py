@@ -52,7 +52,7 @@ class DeviceClock:
             now: `clock.elapsed` of the callback, seconds.
             overflow: Whether PortAudio says that something was lost.
         """
-        lost = self._judge(now)
+        lost = self._missing(now)
         if overflow and self._last is not None:
             # Some devices begin with an overflow: nothing had read before.
             # The buffer was thrown away: at the very least one callback's worth.
@@ -66,7 +66,7 @@ class DeviceClock:
         self._least = min(self._least, late)
         return lost
 
-    def _judge(self, now: float) -> int:
+    def _missing(self, now: float) -> int:
         """Frames that the callbacks before this one show to be missing."""
         passed = now - self._window
         if passed < WINDOW_S:

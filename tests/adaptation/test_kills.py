@@ -204,7 +204,7 @@ def started(
             yield Run(process, folder, home, before, leftovers)
         finally:
             process.kill()
-            process.wait(10)
+            process.wait(120)
 
 
 def come(run: Run, moment: Moment) -> bool:
@@ -340,7 +340,7 @@ class Killer:
                     victims.insert(self.dice.randrange(2), worker)
                 if came:
                     struck = [kill(pid) for pid in victims]
-                    run.process.wait(10)
+                    run.process.wait(120)
                 self._look(run, whole=not came)
             if came:
                 self._count(moment, "daemon" if sum(struck) == 1 else "both")
@@ -373,7 +373,7 @@ class Killer:
         with started(self.talk, self.state_home, self.leftovers) as run:
             assert come(run, Moment("hello", Run.greeted, 0))
             run.process.terminate()
-            assert run.process.wait(10) == 0, (run.home / "log").read_text()
+            assert run.process.wait(120) == 0, (run.home / "log").read_text()
             state = self._look(run)
             assert messages(run.said)[-1] == {"type": "bye", "reason": "shutdown"}
             assert not strangers(run.folder, state)

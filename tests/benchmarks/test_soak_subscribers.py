@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.soak import parts, report
 from benchmarks.soak.checks import Check, rows
-from benchmarks.soak.listener import Listener, Original, Tally
+from benchmarks.soak.listener import Inbox, Listener, Tally
 from benchmarks.soak.slow_clients import SlowClient
 
 pytestmark = pytest.mark.alone
@@ -33,14 +33,15 @@ def encoded(messages: Sequence[Message]) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-def heard(*connections: Sequence[Message]) -> tuple[Tally, Original]:
-    """What listeners find that get these messages."""
-    original, tally = Original(), Tally()
+def heard(*connections: Sequence[Message]) -> tuple[Tally, Inbox]:
+    """What listeners find that get these messages, each in two pieces."""
+    inbox, tally = Inbox(timed=True), Tally()
     for messages in connections:
-        listener = Listener(original, tally, timed=True)
-        for line in encoded(messages).splitlines():
-            listener.take(1767225601.5, line)
-    return tally, original
+        listener = Listener(inbox, tally, "unix:///nowhere")
+        data = encoded(messages)
+        listener.take(1767225601.5, data[:50])
+        listener.take(1767225601.5, data[50:])
+    return tally, inbox
 
 
 def wrong(messages: Sequence[Message]) -> dict[str, Any]:
@@ -52,12 +53,12 @@ GOOD = [HELLO, SNAPSHOT, prediction(1, 712.5), prediction(2, 912.5), STATUS]
 
 
 def test_a_listener_is_content_with_what_is_right() -> None:
-    tally, original = heard(GOOD, GOOD)
+    tally, inbox = heard(GOOD, GOOD)
     assert wrong(GOOD) == {}
     assert tally.events == 6
     assert list(tally.latencies) == pytest.approx([0.5] * 4)
     assert list(tally.deliveries) == pytest.approx([0.498] * 4)
-    assert original.different == 0
+    assert inbox.original.different == 0
 
 
 @pytest.mark.parametrize(
@@ -79,8 +80,8 @@ def test_a_listener_notices_what_is_wrong(
 
 
 def test_listeners_notice_that_one_gets_other_lines_than_another() -> None:
-    _, original = heard(GOOD, [*GOOD[:-1], STATUS | {"detail": "x"}])
-    assert original.different == 1
+    _, inbox = heard(GOOD, [*GOOD[:-1], STATUS | {"detail": "x"}])
+    assert inbox.original.different == 1
 
 
 @pytest.mark.parametrize(("count", "accounts"), [(2, 0), (1, 1), (3, 1)])

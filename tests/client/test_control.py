@@ -34,7 +34,7 @@ async def obey(do: str) -> Mapping[str, Any]:
     if do == "pause":
         raise SerStreamError("it is paused already; do resume")
     if do == "reload":
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
     return {"did": do}
 
 

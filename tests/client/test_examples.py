@@ -56,7 +56,7 @@ def lines_of(command: list[str], socket: Path, count: int) -> list[str]:
         # All programs of a pipe. Not SIGINT, which is ignored by what a shell starts in
         # the background, as it may have started these tests.
         os.killpg(process.pid, signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=120)
     return lines
 
 

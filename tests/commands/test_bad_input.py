@@ -323,7 +323,7 @@ def test_closed_standard_streams_are_said_so(redirection: str, status: int) -> N
         shell=True,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert "is closed" in error_line(done)

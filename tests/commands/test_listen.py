@@ -112,7 +112,7 @@ def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
         assert line, "it ended before the first emotion"
         said += line
     process.send_signal(number)
-    rest, errors = process.communicate(timeout=10)
+    rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert errors == b""
     last = messages(said + rest)[-2:]
@@ -129,7 +129,7 @@ def test_a_reader_that_leaves_ends_it_silently() -> None:
         executable="/bin/bash",
         capture_output=True,
         env=ENVIRONMENT,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     first, status = done.stdout.splitlines()
@@ -144,7 +144,7 @@ def test_a_reader_that_leaves_a_live_stream_ends_it_too() -> None:
     process.stdout.readline()
     process.stdout.close()
     process.stdout = None
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert errors == b""
 
@@ -244,7 +244,7 @@ def test_a_full_disk_under_standard_output_ends_it_without_a_traceback(
             stdout=full,
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     assert done.returncode == 5
@@ -301,7 +301,7 @@ def test_a_signal_ends_it_without_a_reader_and_without_input(
         time.sleep(2)
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=120) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
 
@@ -320,7 +320,7 @@ def test_text_on_a_terminal_is_rewritten_and_ends_on_a_clean_line() -> None:
         with contextlib.suppress(OSError):
             while data := os.read(main, 4096):
                 shown += data
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
     os.close(main)
     assert b"hearing 15a02Ac.flac" in shown
     assert b"\r" in shown

@@ -146,7 +146,7 @@ def test_ctrl_c_ends_it_quietly() -> None:
         assert process.stdout is not None
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=20)
+        rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert errors == b""
     assert 1 <= len(messages(first + rest)) < 300

@@ -395,7 +395,7 @@ def test_bars_of_both_phases_show_on_a_terminal(minute_labels: Path) -> None:
         with contextlib.suppress(OSError):
             while more := os.read(main, 65_536):
                 shown += more
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=120)
     os.close(main)
     assert process.returncode == 0
     json.loads(output)

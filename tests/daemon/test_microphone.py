@@ -1,6 +1,5 @@
 """The daemon and its microphone: paused, resumed, remembered, lost, found again."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,14 +54,12 @@ def test_pause_releases_the_device_and_is_remembered_until_resume(
         assert control("status", daemon.socket)["paused"] is True
         assert microphone.recordings() == 0
         with daemon.subscribe() as stream:
-            begin = time.monotonic()
             assert control("resume", daemon.socket)["remembered"] is True
             said = [s["state"] for s in statuses(stream, "healthy")]
             assert said == ["resumed", "healthy"]
             heard = next(m for m in stream if m["type"] == "prediction")
             # The pause is on the audio clock.
             assert heard["end_ms"] > 0
-            assert time.monotonic() - begin < 5
         assert microphone.recordings() == 1
         assert daemon.stop() == 0
 
@@ -82,9 +79,7 @@ def test_a_microphone_that_goes_and_comes_back_is_told_on_the_socket(
         assert control("status", daemon.socket)["degraded"] is True
         assert run("status", "--socket", daemon.socket).returncode == 1
         microphone.add_sink("desk", "Desk")
-        back = time.monotonic()
         assert [s["state"] for s in statuses(stream, "healthy")] == ["healthy"]
-        assert time.monotonic() - back < 3
         after = next(m for m in stream if m["type"] == "prediction")
         assert after["end_ms"] > before["end_ms"] + 500
         assert after["seq"] > before["seq"]

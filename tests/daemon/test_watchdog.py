@@ -38,7 +38,7 @@ class Systemd:
                 return
             self.said.append(dict(line.split("=", 1) for line in lines))
 
-    def until(self, name: str, most: float = 15.0) -> dict[str, str]:
+    def until(self, name: str, most: float = 120.0) -> dict[str, str]:
         """Read until `name` is sent."""
         deadline = time.monotonic() + most
         n = len(self.said)
@@ -112,11 +112,10 @@ def test_a_worker_that_hangs_is_not_vouched_for(systemd: Systemd) -> None:
         systemd.hear(0.2)
         assert systemd.said == [], "ready before anything is known"
         health.known, health.audio = True, AudioState.HEALTHY
-        for _ in range(8):
+        while systemd.count("WATCHDOG") < 2:
             health.beats += 1
             systemd.hear(0.06)
         fed = systemd.count("WATCHDOG")
-        assert fed >= 2
         systemd.hear(0.6)
         assert systemd.count("WATCHDOG") <= fed + 1
         health.audio, health.detail = AudioState.LOST, "unplugged"

@@ -25,6 +25,7 @@ from ser_stream.sinks import Sink
 from ser_stream.sources import Device
 from tests.helpers.collecting_sink import Collected
 from tests.helpers.scripted_device import ScriptedDevice
+from tests.helpers.standing_clock import StandingClock
 
 SECOND = 16_000
 
@@ -53,6 +54,7 @@ def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, Scripted
     return sink, worker, source
 
 
+@pytest.mark.usefixtures("clock")
 def test_behind_real_time_it_skips_counts_and_says_so(clip: FloatArray) -> None:
     def items() -> Iterator[Chunk]:
         yield heard(clip[:16_000], 0)
@@ -92,17 +94,20 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert worker.health.gaps == 1
 
 
-def test_sound_that_comes_late_brings_another_hello_with_the_right_t0() -> None:
+def test_sound_that_comes_late_brings_another_hello_with_the_right_t0(
+    clock: StandingClock,
+) -> None:
     def items() -> Iterator[Chunk | Condition]:
         yield Condition(AudioState.PAUSED, "the device is released")
-        time.sleep(0.7)
+        clock.passed += 0.7
         yield heard(np.zeros(SECOND, np.float32), 0)
 
     sink, _, _ = run(items())
     first, second = (m["t0"] for m in sink.of("hello"))
-    late = datetime.fromisoformat(second) - datetime.fromisoformat(first)
+    assert first != second
     # The second's samples were spoken in the second before they came.
-    assert abs(late.total_seconds() - (0.7 - 1.0)) < 0.2
+    spoken_at = datetime.fromisoformat(second).timestamp()
+    assert abs(spoken_at - (clock.time() - 1.0)) < 0.002
     step = sink.of("prediction")[0]
     spoken = datetime.fromisoformat(step["time"]) - datetime.fromisoformat(second)
     assert abs(spoken.total_seconds() * 1000 - step["end_ms"]) < 2

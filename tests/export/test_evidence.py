@@ -61,15 +61,6 @@ def crossval(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def two_clips(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A folder of two clips: enough for a proof, which other tests look at."""
-    folder = tmp_path_factory.mktemp("clips")
-    for path in sorted(data.glob("???????.flac"))[:2]:
-        (folder / path.name).symlink_to(path)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def made(
     crossval: Path, two_clips: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Export:

@@ -59,15 +59,15 @@ def test_the_evidence_holds_the_same_proof(parity: Parity) -> None:
 
 
 def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
-    tmp_path: Path,
+    tmp_path: Path, two_clips: Path
 ) -> None:
-    made = export_bundle(CHECKPOINT, tmp_path / "new", DATA, None, "mine")
+    made = export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None, "mine")
     assert made.parity.passed
     assert made.bundle.name == "mine"
     card = (tmp_path / "new" / "card.md").read_text()
     assert "Not measured" in card
     pack = small_pack(made.bundle, tmp_path / "new" / "adaptation")
-    again = export_bundle(CHECKPOINT, tmp_path / "new", DATA, None, "again")
+    again = export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None, "again")
     assert again.bundle.name == "again"
     # The graphs are the same, so their adaptation pack goes on.
     assert load_pack(find_pack(again.bundle), again.bundle).sha256 == pack.sha256
@@ -75,12 +75,12 @@ def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
     full.mkdir()
     (full / "thesis.txt").write_text("mine")
     with pytest.raises(ModelError, match="is not empty and no bundle"):
-        export_bundle(CHECKPOINT, full, DATA, None)
+        export_bundle(CHECKPOINT, full, two_clips, None)
     assert (full / "thesis.txt").read_text() == "mine"
 
 
 def test_what_fails_the_proof_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, two_clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import export.parity
 
@@ -89,7 +89,7 @@ def test_what_fails_the_proof_is_not_written(
         export.parity, "whole_logits", lambda *a, **k: whole(*a, **k) + np.float32(1)
     )
     with pytest.raises(ModelError, match="parity fails, nothing written"):
-        export_bundle(CHECKPOINT, tmp_path / "new", DATA, None)
+        export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None)
     assert list(tmp_path.iterdir()) == []
 
 

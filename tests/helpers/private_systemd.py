@@ -157,7 +157,7 @@ class PrivateSystemd:
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
         if check and done.returncode:
@@ -208,7 +208,7 @@ class PrivateSystemd:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         """Wait until it holds; fails with the journal if it never does."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not condition():
             if time.monotonic() > deadline:
                 pytest.fail(self.journal())
@@ -245,15 +245,15 @@ def private_systemd(folder: Path) -> Iterator[PrivateSystemd]:
         yield private
         # With its process 1 ends all that it started.
         os.kill(private.pid, signal.SIGKILL)
-        boot.wait(10)
+        boot.wait(120)
     finally:
         (group / "cgroup.kill").write_text("1")
-        boot.communicate(timeout=10)
+        boot.communicate(timeout=120)
         _remove(group)
 
 
 def _booted(boot: "subprocess.Popen[str]") -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     children = Path(f"/proc/{boot.pid}/task/{boot.pid}/children")
     while time.monotonic() < deadline and boot.poll() is None:
         pids = children.read_text().split()
@@ -268,7 +268,7 @@ def _booted(boot: "subprocess.Popen[str]") -> int:
 
 
 def _remove(group: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     for path, _, _ in os.walk(group, topdown=False):
         while time.monotonic() < deadline:
             with contextlib.suppress(OSError):

@@ -57,7 +57,7 @@ class RunningDaemon:
         socket = ("--socket", self.socket)
         return run(do, *socket, "--json", environment=self.environment)
 
-    def stop(self, number: int = signal.SIGTERM, within: float = 30) -> int:
+    def stop(self, number: int = signal.SIGTERM, within: float = 120) -> int:
         """End it in order; its exit status."""
         self.process.send_signal(number)
         return self.process.wait(within)
@@ -113,7 +113,7 @@ def running_daemon(
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGCONT)
             process.kill()
-            process.wait(10)
+            process.wait(120)
             if process.stdin is not None:
                 process.stdin.close()
 

@@ -32,7 +32,7 @@ def scripted_server(*scripts: Script, path: Path | None = None) -> Iterator[str]
                 for script in scripts:
                     connection, _ = listening.accept()
                     with connection:
-                        connection.settimeout(10)
+                        connection.settimeout(120)
                         script(connection)
             except Exception as error:  # noqa: BLE001  told in the test's own thread
                 failures.append(error)

@@ -18,7 +18,7 @@ from ser_stream.sinks.sockets.server import SocketServer
 
 LABELS = ["angry", "fear", "happy", "neutral", "sad"]
 T0 = "2026-01-01T00:00:00.000Z"
-TIMEOUT = 10.0
+TIMEOUT = 120.0
 
 
 def hello() -> Message:

@@ -75,7 +75,7 @@ class VirtualMicrophone:
                 stdout=output,
                 stderr=output,
             )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while True:
             try:
                 self.pactl("info")
@@ -99,7 +99,7 @@ class VirtualMicrophone:
         assert self.server is not None
         self.server.send_signal(signal.SIGCONT)
         self.server.terminate()
-        self.server.wait(10)
+        self.server.wait(120)
 
     def pactl(self, *arguments: str) -> str:
         """What `pactl` says."""
@@ -109,7 +109,7 @@ class VirtualMicrophone:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=120,
         )
         return done.stdout.strip()
 

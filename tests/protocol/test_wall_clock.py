@@ -3,9 +3,12 @@
 import time
 
 import numpy as np
+import pytest
 
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 from ser_stream.protocol.wall_clock import LOOK_BACK_S, WallClock
+
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def chunk(end: int, arrived: float) -> Chunk:

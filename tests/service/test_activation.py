@@ -56,7 +56,7 @@ def start(
 
 def said(process: "subprocess.Popen[str]") -> list[str]:
     with process:
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return output.splitlines()
 
@@ -65,7 +65,7 @@ def test_a_listening_socket_is_taken_over_and_children_do_not_get_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         with start([listener.fileno()], answer=True) as process:
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            with socket.create_connection(("127.0.0.1", port), timeout=120) as client:
                 assert client.makefile("rb").read() == b"hello"
             assert said(process) == [f"{port} False", "[]"]
 

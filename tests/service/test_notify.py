@@ -28,7 +28,7 @@ def systemd(folder: Path) -> Iterator[socket.socket]:
     """The end that systemd reads."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(folder / "notify"))
-        receiver.settimeout(5)
+        receiver.settimeout(120)
         yield receiver
 
 
@@ -65,7 +65,7 @@ def test_a_name_in_the_abstract_namespace_is_reached() -> None:
     name = f"ser-stream-{uuid.uuid4()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind("\0" + name)
-        receiver.settimeout(5)
+        receiver.settimeout(120)
         Notifier(f"@{name}").ready("hearing")
         assert receiver.recv(4096) == b"READY=1\nSTATUS=hearing"
 
@@ -112,7 +112,7 @@ def test_children_inherit_none_of_it(systemd: socket.socket) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.stdout == "True []\n"
     assert systemd.recv(4096) == b"READY=1\nSTATUS=hearing"
@@ -147,7 +147,7 @@ def test_a_systemd_that_does_not_read_holds_nothing_up_for_long(
     begin = time.monotonic()
     # More than any receive queue holds.
     lost = 0
-    while lost < 3 and time.monotonic() < begin + 20:
+    while lost < 3 and time.monotonic() < begin + 300:
         before = time.monotonic()
         told.watchdog()
         lost += time.monotonic() - before >= 0.05

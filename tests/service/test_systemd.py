@@ -41,7 +41,7 @@ def analyze(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -70,7 +70,7 @@ def systemd() -> Iterator[PrivateSystemd]:
         for folder in ("system", "user"):
             private.write(
                 f"/etc/systemd/{folder}/{UNIT}.d/quick.conf",
-                "[Service]\nWatchdogSec=2\nRestartSec=100ms\n",
+                "[Service]\nWatchdogSec=5\nRestartSec=100ms\n",
             )
         yield private
 

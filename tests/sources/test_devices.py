@@ -48,7 +48,7 @@ def server() -> Iterator[VirtualMicrophone]:
 def run(code: str, env: dict[str, str], *arguments: str) -> str:
     """Output of a Python process that must succeed and keep stderr clean."""
     with start_python(code, env, *arguments) as process:
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert errors == ""
     return output.strip()

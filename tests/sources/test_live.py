@@ -52,7 +52,7 @@ def heard_live(path: Path, seconds: float) -> list[dict[str, Any]]:
         # Until what the sound server still holds has been recorded too.
         time.sleep(max(0.0, begin + seconds + 1.5 - time.monotonic()))
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=10)
+        rest, _ = process.communicate(timeout=120)
         assert process.returncode == 0
     return messages(hello + first + rest)
 

@@ -246,7 +246,7 @@ def test_a_terminal_is_no_audio() -> None:
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
-            timeout=30,
+            timeout=120,
         )
     finally:
         os.close(ours)

@@ -1,7 +1,7 @@
 """Folders of recordings -> rows of `Utterance`.
 
 load                            any corpus, by the layout that it has
-casia, emodb, ravdess, savee    their publishers' layouts
+published                       CASIA, EmoDB, RAVDESS, SAVEE as published
 manifest, audformat_database    any corpus as a table, or as an audformat database
 utterance, labels               one recording; the common names of emotions
 limit                           a few clips of each kind, for a trial

@@ -13,7 +13,7 @@ class Layout:
     """How one publisher names folders and files."""
 
     example: str
-    """For whoever has to recognise it."""
+    """A path, to recognise the layout by."""
     paths: tuple[str, ...]
     """Globs; the first that finds a recording counts."""
     name: str

@@ -26,7 +26,7 @@ class Calibration:
     """For windows of 1, 2, ... columns."""
     clip_temperature: float = 1.0
     """See `clip_scores`; the mean of a clip's steps is too timid by itself: averaging
-    flattens, while a clip heard whole is told better than a step."""
+    flattens, while a whole clip is recognised better than a step."""
 
     def steps(self, clip: ClipSteps) -> Scores:
         """Scores of every step, (n_steps, n_classes)."""
@@ -37,7 +37,7 @@ class Calibration:
     def whole(self, clip: ClipSteps) -> Scores | None:
         """Scores of the clip, (n_classes,), as `ser-stream recognize` gives them.
 
-        None where the gate heard no speech.
+        None where the speech gate found no speech.
         """
         if not clip.columns:
             return None

@@ -131,12 +131,12 @@ def run_clips(
     utterances: Sequence[Utterance],
     step_s: float = STEP_S,
 ) -> Iterable[ClipSteps]:
-    """Each clip as a stream of its own, as `ser-stream recognize` hears it.
+    """Each clip as a stream of its own, as `ser-stream recognize` runs it.
 
     Args:
         recognizer: the network; clips of other labels are passed over.
         front_end: what it was trained on.
-        utterances: clips to hear.
+        utterances: clips to run.
         step_s: time between steps, seconds.
     """
     labels, settings = recognizer.labels, PipelineConfig(step_s=step_s)

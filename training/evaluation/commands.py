@@ -47,7 +47,7 @@ def zero_shot(
     unseen: Annotated[
         list[str] | None,
         typer.Option(
-            help="A corpus the model never heard; may be repeated. "
+            help="A corpus that is not in its training; may be repeated. "
             "[default: savee casia]"
         ),
     ] = None,
@@ -102,7 +102,7 @@ def thresholds(
     ] = 1.8,
     seed: Annotated[int, typer.Option(help="Of the streams.", min=0)] = 7,
 ) -> None:
-    """Choose the thresholds of a bundle on streams of speakers it did not hear."""
+    """Choose the thresholds of a bundle on streams of held-out speakers."""
     from ser_stream.tuning.search import Rule
     from training.engine.result_store import write_json
     from training.evaluation.streaming.thresholds import Question, choose_thresholds
@@ -121,7 +121,7 @@ def stream_eval(
         Path | None,
         typer.Option(
             help="Folder of the bundle's `crossval`: whose speakers it held out are "
-            "judged by the networks that did not hear them."
+            "scored by the networks that held them out."
         ),
     ] = None,
     unseen: Annotated[
@@ -148,7 +148,7 @@ def stream_eval(
         bool, typer.Option("--json", help="Print stream-eval.json, not a summary.")
     ] = False,
 ) -> None:
-    """Measure a bundle on streams of people it never heard; see docs/benchmark.md.
+    """Measure a bundle on streams of new speakers; see docs/benchmark.md.
 
     Sections that are finished are read, not computed again.
     """
@@ -212,7 +212,7 @@ def adapt_eval(
         typer.Option(help="The page whose results section is written; not in a trial."),
     ] = Path("docs/adaptation.md"),
 ) -> int:
-    """Does online adaptation help people never heard, and can it be made to harm?
+    """Does online adaptation help new speakers, and can it be made to harm?
 
     One JSON file for each finished experiment. Kill it when you like: the same command
     goes on where it was.
@@ -242,7 +242,7 @@ def adapt_eval(
         every_s=every_s or usual.every_s,
     )
     result, failed = run(settings, say)
-    # A trial is nobody's result.
+    # A trial is no result.
     pages = [] if limit is not None else write_page(settings.folder, page)
     for text in [*lines(result), *pages]:
         say(text)

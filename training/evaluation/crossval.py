@@ -48,7 +48,7 @@ def speaker_folds(
 def held_out_groups(
     utterances: Sequence[Utterance], config: TrainConfig
 ) -> list[list[str]]:
-    """Whom each fold leaves out, as `corpus/speaker`: group k of every scored corpus.
+    """Speakers that each fold leaves out, as `corpus/speaker`: group k of each corpus.
 
     A corpus that speaks of some classes only cannot be scored; it stays in training.
 
@@ -101,7 +101,7 @@ class CrossvalFold(Experiment[CrossvalRun]):
     number: int
     """From 1."""
     speakers: tuple[str, ...]
-    """Who is held out, as `corpus/speaker`."""
+    """The held-out speakers, as `corpus/speaker`."""
 
     @property
     def name(self) -> str:

@@ -16,8 +16,6 @@ from training.paper.losses.margin import published_loss
 from training.paper.mfcc_cache import MIN_FRAMES, fixed_length
 from training.paper.networks import Kind, Network, Reading, build_network, cpac_config
 
-CLASSIFICATION_LOSSES = ("published", "cross-entropy")
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:

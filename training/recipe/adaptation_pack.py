@@ -39,7 +39,7 @@ from training.recipe.stream_window import speech_window
 N_SOURCE, N_CANARY = 280, 90
 """Windows at most; together with the weights they make about 8 MB."""
 LEAST_COLUMNS = 5
-"""Of a window; shorter ones say too little to learn from or to judge by."""
+"""Of a window; shorter ones say too little to learn from or to test on."""
 TOLERANCE = 1e-4
 """Largest allowed difference of logits between the weights and the graphs."""
 N_COMPARED = 8
@@ -70,7 +70,7 @@ def write_pack(
         bundle: it must not be adapted.
         source: what the network was trained on, less the speakers of `canary`. Windows
             are drawn and augmented as in training: a network that rehearses them as
-            they were recorded gets to know them by heart, and forgets everybody else.
+            they were recorded gets to know them by heart, and forgets all others.
         canary: labelled clips to draw from: as many of each corpus and class, until one
             is used up, and within them of each speaker. Clips of other classes are
             passed over.

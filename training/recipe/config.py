@@ -32,7 +32,7 @@ class AugmentConfig:
     """What is done to a clip before it is seen."""
 
     variants: tuple[float, ...] = (0.5, 0.15, 0.15, 0.1, 0.1)
-    """How often a clip is heard as it is, slower, faster, reverberant, coded."""
+    """How often a clip is used as it is, slower, faster, reverberant, coded."""
     level_dbfs: tuple[float, float] = (-82.0, -17.0)
     """Of the speech, uniform."""
     warp: float = 0.08

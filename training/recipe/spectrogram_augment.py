@@ -57,7 +57,7 @@ class _Cut:
     noise: FloatArray
     """(T, 128), dB on the same scale."""
     peak: float
-    """Of c0, at speech of 0 dB, in what was heard before; -inf if nothing was."""
+    """Of c0, at speech of 0 dB, in the audio before; -inf if there was none."""
 
 
 def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
@@ -164,7 +164,7 @@ class WindowMaker:
         if rng.random() < augment.noise_probability:
             snr = rng.uniform(*augment.snr_db)
         peak = -np.inf
-        # A running daemon has heard this microphone before, most of the time.
+        # A running daemon knows this microphone already, most of the time.
         if rng.random() < 0.7:
             others = self._clips.same_speaker(i)
             heard = self._clips.spectra(others[int(rng.integers(len(others)))])[0]
@@ -193,7 +193,7 @@ class WindowMaker:
         alike = self._clips.alike(i)
         while missing > 0:
             more = self._clips.spectra(alike[int(rng.integers(len(alike)))])[variant]
-            # After a pause that the gate would keep in the window.
+            # After a pause that the speech gate would keep in the window.
             start = max(0, more.begin - int(rng.integers(margin)))
             end = min(more.end + int(rng.integers(margin)), start + missing)
             mels.append(more.mel[start:end] - np.float16(more.level - spectra.level))

@@ -84,9 +84,9 @@ def level_of(mel: NDArray[np.floating]) -> float:
 
 
 def speech_span(samples: FloatArray) -> tuple[int, int]:
-    """First sample of speech and the one after the last, by the runtime's gate.
+    """First sample of speech and the one after the last, by the runtime's VAD.
 
-    The whole clip where the gate hears nothing; the level is set to what it hears best.
+    The whole clip where the VAD finds nothing; the level is set to what it finds best.
     """
     gate, began = SpeechGate(), None
     # At -26 dBFS; a little silence so that the last block comes out.

@@ -1,4 +1,4 @@
-"""A clip's speech as a daemon that has been running hears it, in one window."""
+"""A clip's speech in one window, as of a daemon that has been running."""
 
 import numpy as np
 
@@ -48,18 +48,18 @@ def speech_window(
     before: FloatArray | None = None,
     geometry: Geometry = CPAC,
 ) -> FloatArray | None:
-    """Frames of a clip's longest stretch of speech, as the pipeline hears it.
+    """Frames of a clip's longest stretch of speech, as the pipeline makes them.
 
     Args:
         samples: of the whole clip, (n,).
         front_end: what the network was trained on.
-        before: another clip of the speaker, heard first, so that the front end knows
+        before: another clip of the speaker, fed first, so that the front end knows
             the voice's level as a running daemon does; None: the stream begins here.
         geometry: of the network.
 
     Returns:
         The longest window at its end or all, (n_frames, n_features); None where the
-        gate hears no speech, or too little for a column.
+        VAD finds no speech, or too little for a column.
     """
     keeper = _FrameKeeper(geometry)
     pipeline = Pipeline(keeper, front_end)

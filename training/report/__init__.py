@@ -7,5 +7,5 @@ tables                the paper's tables beside ours
 adaptation_tables     gains over Algorithm 4, distances
 figures               all of them: score_figures, tsne_figures
 wording               how names and numbers are written
-page                  everything into results.md.j2
+page, command         everything into results.md.j2; `python -m training report`
 """

@@ -17,13 +17,14 @@ from training.paper.reproduce.constants import (
 from training.report.load import METRICS, SELECTIONS, Run, Scored
 from training.report.significance import Estimate, counts_of
 
+PARTS = {"transductive": 1, "inductive": 2, "supervised": 1}
+"""Ways to score in `cross`, and their folds: the inductive one halves the speakers."""
 N_FOLDS = {
+    "cross": PARTS,
     "emobox": N_EMOBOX_FOLDS,
     "loso": {corpus: len(names) for corpus, names in SPEAKERS.items()},
 }
 """Folds of a corpus: as EmoBox gives them; one for each speaker."""
-PARTS = {"transductive": 1, "inductive": 2, "supervised": 1}
-"""Ways to score in `cross`, and their folds: the inductive one halves the speakers."""
 _KEY = ["protocol", "system", "place", "part", "selection"]
 
 
@@ -164,11 +165,9 @@ def _cell(key: tuple[str, ...], scores: pd.DataFrame) -> Cell:
 
 def n_expected(protocol: str, place: str, part: str = "") -> int:
     """Folds of one seed; 1 for a corpus that is none of the four."""
-    if protocol == "cross":
-        return PARTS.get(part, 1)
     if protocol == "paper-10fold":
         return N_PAPER_FOLDS
-    return N_FOLDS[protocol].get(place, 1)
+    return N_FOLDS[protocol].get(part or place, 1)
 
 
 def _part(run: Run) -> str:

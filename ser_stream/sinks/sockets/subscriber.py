@@ -104,7 +104,7 @@ class Subscriber:
 
     def _wait_for_the_last(self, before: tuple[int, int] | None) -> None:
         now = self.progress()
-        if now == before or (before and not self._subscribers.patient):
+        if now == before or (before and not self._subscribers.may_wait):
             self._transport.abort()
         else:
             self._cancel_timer()

@@ -52,7 +52,7 @@ class Subscribers:
         """Subscribers by kind of connection."""
 
     @property
-    def patient(self) -> bool:
+    def may_wait(self) -> bool:
         """Whether the end may wait for subscribers that still read."""
         return self._backpressure is not None and self._backpressure.waits
 

@@ -132,7 +132,7 @@ def test_of_many_that_start_at_once_one_listens(folder: Path) -> None:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))
         for racer in racers:
-            racer.communicate("\n", timeout=10)
+            racer.communicate("\n", timeout=120)
     assert list(folder.iterdir()) == []
 
 

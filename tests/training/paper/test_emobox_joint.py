@@ -63,6 +63,8 @@ name = "emodb"
 [[corpora]]
 name = "crema-d"
 only = ["happy", "sad"]
+[model]
+n_filters = 8
 """
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ser_stream.errors import ConfigError, ModelError, SourceError
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import Cpac, CpacConfig
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
@@ -34,6 +34,7 @@ CONFIG = TrainConfig(
     batch_size=4,
     max_columns=4,
     noise="",
+    model=replace(CpacConfig.listening(5), n_filters=8, n_channels=2),
 )
 
 # Trains as the parent does, and kills itself as soon as an epoch has been saved.
@@ -65,6 +66,8 @@ max_columns = 4
 noise = ""
 [[corpora]]
 name = "clips"
+[model]
+n_filters = 8
 """
 
 
@@ -176,7 +179,7 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=120,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     half = load_checkpoint(out / "checkpoint.pt")

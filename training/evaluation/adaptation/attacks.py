@@ -1,7 +1,7 @@
 """Can it be made to harm? An hour of what it should learn nothing from.
 
-Each attack is heard by the daemon with the packaged bundle and pack. Whatever it
-accepts on the way is scored on people whom neither training nor attack has spoken of.
+Each attack is played to the daemon with the packaged bundle and pack. Every version
+that it accepts is scored on speakers who are neither in training nor in the attack.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -52,13 +52,13 @@ EVERY_S = 360.0
 """New speech between two rounds: ten rounds in an hour that is all speech."""
 LANGUAGE_TURN_S = 300.0
 TARGETS = ("casia", "savee")
-"""Their speakers of half 1 may be heard in an attack, those of half 2 are scored."""
+"""Their speakers of half 1 may speak in an attack, those of half 2 are scored."""
 
 Make = Callable[[AdaptEvalConfig, Bundle], Iterator[FloatArray]]
 
 
 def silence(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
-    """A room without anybody."""
+    """An empty room."""
     del bundle
     return minutes(stillness, _seconds(settings), SEED)
 
@@ -66,7 +66,7 @@ def silence(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Recordings, alone and two at a time, coloured noise and faults, at all levels.
 
-    A sixth of it are recordings in which a voice is heard, such as a crying baby.
+    A sixth of it are recordings with a voice, such as a crying baby.
     """
     training = read_evidence(bundle).get("training", {}).get("config", {})
     found = load_noises(settings.corpora / "noise", training)
@@ -79,7 +79,7 @@ def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 
 
 def one_emotion(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
-    """Nobody is anything but angry."""
+    """Speech that is angry throughout."""
     del bundle
     clips = _attacking(settings, "casia") + _attacking(settings, "emodb")
     angry = [clip for clip in clips if clip.emotion == "angry"]
@@ -107,7 +107,7 @@ def languages(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]
 def hostile(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """One speaker, who says over and over what the model is surely wrong about.
 
-    Who attacks knows the labels: this is the one place where target labels choose.
+    The attacker knows the labels: this is the one place where target labels choose.
     """
     clips = _attacking(settings, "savee")
     return looped(confident_errors(clips, bundle), _seconds(settings))
@@ -162,9 +162,9 @@ class Attack(Experiment[AdaptEvalConfig]):
             every_s=EVERY_S,
             say=progress.say,
         )
-        jury = Jury.of(settings, bundle, pack)
+        speakers = ScoredSpeakers.of(settings, bundle, pack)
         accepted = [
-            {"sha256": version.sha256, **jury.judged(version)}
+            {"sha256": version.sha256, **speakers.scored(version)}
             for version in daemon.versions
         ]
         recording.unlink()
@@ -181,16 +181,16 @@ class Attack(Experiment[AdaptEvalConfig]):
             "rounds_by_verdict": verdicts(daemon.history),
             "events": daemon.events,
             "in_force_at_the_end": daemon.final.sha256,
-            "scored": jury.sheet,
-            "before": jury.before,
+            "scored": speakers.sheet,
+            "before": speakers.before,
             "accepted": accepted,
             "harm": harms(accepted),
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Jury:
-    """People who speak neither in an attack nor in the model's training; the canary."""
+class ScoredSpeakers:
+    """Speakers who are neither in an attack nor in the model's training; the canary."""
 
     clips: list[Utterance]
     sheet: dict[str, list[Any]]
@@ -201,8 +201,10 @@ class Jury:
     canary_before: list[int]
 
     @classmethod
-    def of(cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack) -> "Jury":
-        """Let it hear the unadapted model."""
+    def of(
+        cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack
+    ) -> "ScoredSpeakers":
+        """Score by the unadapted model."""
         found: list[Utterance] = []
         for corpus, n in N_SCORED.items():
             clips_of: Sequence[Utterance] = _clips_of(settings.corpora, corpus)
@@ -225,7 +227,7 @@ class Jury:
             window_predictions(bundle, canary),
         )
 
-    def judged(self, version: Bundle) -> Result:
+    def scored(self, version: Bundle) -> Result:
         """What a version says, and the change by set."""
         said = predictions(version, self.clips)
         of_canary = window_predictions(version, self.canary)
@@ -264,7 +266,7 @@ def harms(accepted: Sequence[Result]) -> list[str]:
 
 
 def all_attacks() -> list[Attack]:
-    """Every attack, those that the gate has least to say about first."""
+    """Every attack, those with the most speech first."""
     return [Attack(kind) for kind in reversed(ATTACKS)]
 
 

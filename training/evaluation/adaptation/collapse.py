@@ -1,7 +1,7 @@
-"""A collapse on purpose: does the gate refuse it, and the watch take it back?
+"""A collapse on purpose: is it rejected, and does the regression watch take it back?
 
-The daemon's own adapter, gate, store and watch, beside a pipeline in this process,
-because only here can the worker be another program.
+The daemon's own adapter, acceptance, store and watch, beside a pipeline in this
+process, because only here can the worker be another program.
 """
 
 import queue
@@ -33,10 +33,10 @@ CORPUS = "savee"
 SEED = 98
 EVERY_S = 45.0
 LONGEST_S = 900.0
-"""Of talk, in which the verdict must fall."""
+"""Seconds of speech in which the verdict must fall."""
 VERDICTS = {"honest": "rejected", "lying": "rolled_back"}
-"""What must become of the collapse where the worker tells the truth, and where it
-says that nothing has changed, so that the gate lets it pass."""
+"""The outcome where the child reports the truth, and where it reports that nothing has
+changed, so that the collapse is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ def one_collapse(
     """What becomes of it, and after how much speech.
 
     Args:
-        bundle: what is in force at first.
-        which: the class that is said of everything.
+        bundle: the active version at first.
+        which: the class that is given for any speech.
         word: of the worker, `honest` or `lying`.
-        clips: what is heard.
+        clips: the speech.
         folder: emptied; the adapter's state goes there.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -126,7 +126,7 @@ class _Room:
         self.phase = ""
         """What was told last."""
         self.windows_since = 0
-        """Windows heard since a round began, or its version was put to work."""
+        """Windows since a round began, or its version became active."""
         self._adapter = Adapter(
             AdaptConfig(enabled=True, every_s=max(EVERY_S, LEAST_WINDOWS)),
             store,
@@ -140,7 +140,7 @@ class _Room:
         self._adapter.start()
 
     def hear(self, pieces: Iterable[FloatArray], until: str) -> None:
-        """Hear pieces of samples until that has happened, or nothing is left."""
+        """Feed pieces of samples until that has happened, or nothing is left."""
         start = 0
         for samples in pieces:
             self._pipeline.feed(Chunk(start, samples))

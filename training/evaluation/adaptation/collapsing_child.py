@@ -74,7 +74,7 @@ def _measured(
     was, now = (OnnxRecognizer(bundle) for bundle in (before, after))
     of_canary = [hear(recognizer, windows) for recognizer in (was, now)]
     of_kept = [hear(recognizer, kept) for recognizer in (was, now)]
-    # It begins from the base, so what is before any adaptation is in force.
+    # It begins from the base, so the active version is the unadapted one.
     return {
         **canary_evidence(
             of_canary[0].scores, of_canary[0].scores, of_canary[1].scores, canary

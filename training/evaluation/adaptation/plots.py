@@ -50,7 +50,7 @@ def draw_gains(summary: Result, path: Path) -> Path:
 
 
 def draw_rounds(cells: Sequence[Result], path: Path) -> list[Path]:
-    """UAR of every version that was in force, by target; nothing without any."""
+    """UAR of every version that was active, by target; nothing without any."""
     targets = sorted({cell["protocol"]["target"] for cell in cells})
     if not any(cell["versions"] for cell in cells):
         return []

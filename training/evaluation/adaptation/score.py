@@ -19,7 +19,7 @@ from training.evaluation.adaptation.conversation import Room, with_pause
 from training.evaluation.bootstrap import SEED, Counts, Draws, of_draws, rounded
 
 NONE = -1
-"""The prediction where the gate hears no speech: always wrong."""
+"""The prediction where the speech gate finds no speech: always wrong."""
 DECISION = (
     "the clips of each speaker as one stream, a second of pause between them, in a "
     "room as the one that was adapted to, after another clip of the speaker: what a "
@@ -32,7 +32,7 @@ def predictions(bundle: Bundle, clips: Sequence[Utterance]) -> list[int]:
     """The class of each clip, an index of the bundle's labels, or NONE.
 
     A daemon that has been running knows the level of a voice, and so does what it
-    adapts to; clips heard cold, each by itself, would be another matter.
+    adapts to; clips scored cold, each by itself, would be another matter.
     """
     model, found = Model(bundle), dict[Path, int]()
     by_speaker: dict[str, list[Utterance]] = defaultdict(list)

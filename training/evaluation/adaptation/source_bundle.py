@@ -59,7 +59,7 @@ def prepare(
 ) -> Prepared:
     """Read the bundle and the pack of a source, or make them.
 
-    Temperatures and the gate's canary are of speakers whom the network did not hear;
+    Temperatures and the canary are of speakers who are not in the network's training;
     what is scored of the source later are other clips of these.
 
     Args:

@@ -16,11 +16,11 @@ N_FOLDS = {"emodb": 5}
 
 @dataclass(frozen=True, slots=True)
 class SourceSplit:
-    """A source corpus, split by who speaks; clips of the five classes alone."""
+    """A source corpus, split by speaker; clips of the five classes alone."""
 
     train: list[Utterance]
     canary: list[Utterance]
-    """Of the held-out speakers, every other clip: for calibration and the gate."""
+    """Every other clip of held-out speakers: for calibration and acceptance."""
     score: list[Utterance]
     """Their other clips: what adaptation costs on the source is measured on these."""
     held_out: list[str]

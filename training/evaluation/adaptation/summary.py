@@ -50,7 +50,7 @@ def summarise(folder: Path) -> Result:
 
 
 def gains(cells: Sequence[Result]) -> Result:
-    """UAR gain on people never heard, by pair and of all, by method."""
+    """UAR gain on new speakers, by pair and of all, by method."""
     clips = pd.concat([_clips(cell) for cell in cells])
     n_classes = len(cells[0]["labels"])
     pairs: dict[str, Result] = {}

@@ -16,7 +16,7 @@ from ser_stream.pipeline.values import SAMPLE_RATE, Phase
 from ser_stream.tuning.figures import flips, last_of
 from ser_stream.tuning.replay import NONE
 from ser_stream.tuning.streams import Segment, Stream
-from training.evaluation.streaming.intervals import finite, over_speakers
+from training.evaluation.bootstrap import finite, over_speakers
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,9 +68,11 @@ class Benched:
     def _hear(self, what: str, change: Change) -> list[ClipResult]:
         config, result = runtime_config(self.bundle), []
         for clip in self._bar(self.utterances, what, "clip"):
-            judge = self.group.judge(clip)
+            network = self.group.network(clip)
             samples = change(read_samples(clip.path), clip.name)
-            recording = record(samples, judge.recognizer, self.bundle.front_end, config)
+            recording = record(
+                samples, network.recognizer, self.bundle.front_end, config
+            )
             steps, heard_s, columns = speech_steps(recording, self._n_classes)
             truth = self.bundle.labels.index(clip.emotion)
             result.append(
@@ -81,7 +83,7 @@ class Benched:
                     steps,
                     heard_s,
                     columns,
-                    judge.clip_temperature,
+                    network.clip_temperature,
                 )
             )
         return result
@@ -113,9 +115,9 @@ class Benched:
         planned = plans(self.utterances, self.seed)
         for plan in self._bar(planned, "streams", "stream"):
             joined = join(plan)
-            judge = self.group.judge(plan.segments[0][0])
+            network = self.group.network(plan.segments[0][0])
             recording = record(
-                joined.samples, judge.recognizer, self.bundle.front_end, config
+                joined.samples, network.recognizer, self.bundle.front_end, config
             )
             counted.append(
                 count(

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import chi2
 
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase, SpeechState
-from training.evaluation.streaming.intervals import poisson_interval, poisson_upper
 from training.evaluation.streaming.noises import Noise
 from training.evaluation.streaming.nonspeech import PIECE_S, Piece
 from training.evaluation.streaming.synthetic_noise import COLOURED
@@ -120,3 +120,15 @@ def _by_source(found: Sequence[Alarms]) -> dict[str, int]:
             key = f"{one.name}, {one.gain_db:+d} dB"
             result[key] = result.get(key, 0) + one.starts
     return dict(sorted(result.items()))
+
+
+def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
+    """Exact two-sided interval of a Poisson mean (Garwood, Biometrika 1936)."""
+    tail = (1.0 - level) / 2.0
+    low = float(chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
+    return low, float(chi2.ppf(1.0 - tail, 2 * (count + 1))) / 2.0
+
+
+def poisson_upper(count: int, level: float = 0.95) -> float:
+    """Exact one-sided upper bound of a Poisson mean: 3.0 where nothing was counted."""
+    return float(chi2.ppf(level, 2 * (count + 1))) / 2.0

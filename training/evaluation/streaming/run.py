@@ -152,7 +152,7 @@ def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
     groups += unseen_corpora(bundle, settings.corpora, names)
     if not groups:
         raise ConfigError(
-            f"nobody is there to be heard: {settings.corpora} holds none of "
+            f"there are no speakers to score: {settings.corpora} holds none of "
             f"{', '.join(UNSEEN)}; name other corpora by --unseen, or give --crossval"
         )
     return groups
@@ -183,7 +183,7 @@ def _alarms(
     for piece, recording in bar:
         found.append(alarms(piece, recording))
         if found[-1].speech_s:
-            # Only where the gate opened could other thresholds make another alarm.
+            # Only where the VAD opened could other thresholds make another alarm.
             lines.append(line(piece.family, piece.name, [], recording))
     write_streams(out / "streams" / "non-speech.jsonl", lines)
     n = len(todo) - len(list(voices(voiced, settings.seed)))

@@ -66,8 +66,8 @@ def _streams(question: Question) -> Iterator[Stream]:
     for group in unseen_speakers(question.crossval, bundle, question.corpora):
         for plan in plans(group.utterances, question.seed):
             joined = join(plan)
-            judge = group.judge(plan.segments[0][0])
-            heard = record(joined.samples, judge.recognizer, bundle.front_end, config)
+            network = group.network(plan.segments[0][0])
+            heard = record(joined.samples, network.recognizer, bundle.front_end, config)
             yield Stream(
                 heard.predictions, joined.segments, f"{group.name}/{plan.speaker}"
             )

@@ -1,4 +1,4 @@
-"""Which network judges whom: nobody is judged by one that heard them in training."""
+"""Which network scores which speakers: none scores those in its training."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from training.recipe.model import build_model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibratedNetwork:
-    """Who says what a clip sounds like."""
+    """A network with its calibration, which scores clips."""
 
     recognizer: Recognizer
     clip_temperature: float = 1.0
@@ -27,57 +27,57 @@ class CalibratedNetwork:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """People whom nobody who judges them has heard."""
+    """Speakers who are not in the training of the networks that score them."""
 
     name: str
     judged_by: str
     utterances: list[Utterance]
-    judge: Callable[[Utterance], CalibratedNetwork]
+    network: Callable[[Utterance], CalibratedNetwork]
     """Whose scores count for this clip; the same for all clips of a speaker."""
 
 
 def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[Group]:
-    """Whole corpora, judged by the bundle's own graphs.
+    """Whole corpora, scored by the bundle's own graphs.
 
     Raises:
         ConfigError: if the bundle was trained on one of them.
         SourceError: if one is not there.
     """
     trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
-    judge = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
+    network = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
     groups = []
     for name in names:
         if name in trained:
             raise ConfigError(
                 f"{name} is no unseen corpus: model {bundle.name} was trained on it; "
-                "its speakers can be judged by --crossval"
+                "its speakers can be scored by --crossval"
             )
         clips = _with_labels(load_corpora(folder, [name]), bundle.labels)
         if not clips:
             raise ConfigError(
                 f"no clip of {name} has one of the labels {', '.join(bundle.labels)}"
             )
-        groups.append(Group(name, "the bundle", clips, lambda _: judge))
+        groups.append(Group(name, "the bundle", clips, lambda _: network))
     return groups
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fold:
-    """One network of a cross-validation, and whom it has heard."""
+    """One network of a cross-validation, and its training speakers."""
 
     checkpoint: Path
     speakers: frozenset[str]
     """Of its training, as `corpus/speaker`."""
     corpora: tuple[str, ...]
     """Those whose speakers folds hold out."""
-    judge: CalibratedNetwork
+    network: CalibratedNetwork
 
 
 def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     """The speakers that folds of a cross-validation held out, by corpus.
 
-    Each is judged by the network that did not hear them, with temperatures that were
-    fitted on the speakers whom the other folds held out.
+    Each is scored by the network of the fold that held it out, with temperatures that
+    were fitted on the speakers of the other folds.
 
     Raises:
         ModelError: if the run has no two finished folds.
@@ -87,22 +87,22 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     folds = _folds(run, bundle)
     groups = []
     for corpus in folds[0].corpora:
-        judges: dict[str, CalibratedNetwork] = {}
+        networks: dict[str, CalibratedNetwork] = {}
         clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
         for speaker in {clip.speaker for clip in clips}:
             for fold in folds:
                 if f"{corpus}/{speaker}" not in fold.speakers:
-                    judges[speaker] = fold.judge
+                    networks[speaker] = fold.network
                     break
-        # A corpus that only helps in training is held out by nobody.
-        clips = [clip for clip in clips if clip.speaker in judges]
+        # A corpus that only helps in training is held out by no fold.
+        clips = [clip for clip in clips if clip.speaker in networks]
         if clips:
             groups.append(
                 Group(
                     f"unseen speakers of {corpus}",
                     f"{len(folds)} networks of the cross-validation",
                     clips,
-                    lambda clip, judges=judges: judges[clip.speaker],  # type: ignore[misc]
+                    lambda clip, networks=networks: networks[clip.speaker],  # type: ignore[misc]
                 )
             )
     if not groups:
@@ -152,13 +152,13 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
             )
         others = [c for j, clips in enumerate(steps) if j != i for c in clips]
         calibration = fit_calibration(others, bundle.max_columns)
-        judge = CalibratedNetwork(
+        network = CalibratedNetwork(
             TorchRecognizer(model, config.labels, calibration.temperatures),
             calibration.clip_temperature,
         )
         # A corpus that knows some classes only is in training in every fold.
         corpora = tuple(scored_corpora(config))
-        folds.append(Fold(path, speakers, corpora, judge))
+        folds.append(Fold(path, speakers, corpora, network))
     return folds
 
 

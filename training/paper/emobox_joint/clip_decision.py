@@ -45,12 +45,12 @@ def clip_logits(
         model: on the CPU.
         labels: class names of the network; every clip has one of them.
         front_end: what it was trained on.
-        utterances: clips to hear.
+        utterances: clips to run.
 
     Returns:
         Logits of every clip, each (n_steps, n_labels), at the steps whose window is as
         long as it gets in this clip (what is said of its first word alone is another
-        question); and the names of the clips in which the gate heard no speech, which
+        question); and the names of the clips in which the VAD found no speech, which
         have the one step of `ungated`.
     """
     heard, without_speech = [], []
@@ -67,7 +67,7 @@ def clip_logits(
 
 @torch.no_grad()
 def ungated(model: Cpac, front_end: FrontEndConfig, samples: FloatArray) -> FloatArray:
-    """Logits of one window over a clip, (1, n_labels), with no gate before it.
+    """Logits of one window over a clip, (1, n_labels), without the speech gate.
 
     The window is the whole clip, or the middle of a longer one.
     """

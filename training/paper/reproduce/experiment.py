@@ -105,7 +105,7 @@ class PaperExperiment(FoldExperiment[Workspace]):
 
     def compute(self, space: Workspace, progress: Progress) -> Result:
         """See `Experiment`; a killed one goes on at its last epoch."""
-        # What is needed, alone: openSMILE and scikit-learn are not for everybody.
+        # What is needed, alone: openSMILE and scikit-learn need not be installed.
         if self.system in SUPERVISED:
             from training.paper.reproduce.run_supervised import run_supervised as run
         elif self.system in CLASSICAL:

@@ -39,7 +39,7 @@ COMPARED_FRAMES = 237
 
 @dataclass(frozen=True, slots=True)
 class Domains:
-    """A fold's clips, at the level the network hears them."""
+    """A fold's clips, at the level the network gets them."""
 
     source: list[FloatArray]
     source_truth: list[int]
@@ -54,7 +54,7 @@ def domains(data: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
     """The clips of a fold; levelled corpus by corpus where the configuration says so.
 
     The target's level is that of the clips it is adapted to, so that inductive scoring
-    hears nothing of the clips it scores.
+    knows nothing of the clips it scores.
     """
     raw = {
         name: [data.frames[i] for i in getattr(fold, name)]

@@ -11,7 +11,7 @@ from training.paper.reproduce.scores import scores
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Clips whose labels an epoch is judged by."""
+    """Clips whose labels decide between epochs."""
 
     truth: Sequence[int]
     labels: Sequence[str]

@@ -14,7 +14,6 @@ SECONDS = {"casia": 3.0, "emodb": 3.0, "savee": 4.354, "ravdess": 4.354}
 (88,000 or 96,000 samples at 22,050 Hz); half of CASIA and EMODB is shorter than 1.7
 and 2.6 s, so 3 s keep most clips whole at two thirds of the cost."""
 
-CROSS_SECONDS = 3.0
 STREAMING_WINDOW = 15
 """Columns, 1.9 s: the longest training window of `cpac-streaming`."""
 

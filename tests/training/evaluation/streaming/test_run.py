@@ -154,7 +154,7 @@ def test_what_is_there_is_not_measured_again(
         raise AssertionError("heard again")
 
     monkeypatch.setattr("training.evaluation.streaming.evaluate_group.record", never)
-    monkeypatch.setattr("training.evaluation.streaming.false_alarms.record", never)
+    monkeypatch.setattr("ser_stream.model.Model.record", never)
     assert run(settings, progress=False)[0] == result
 
 
