@@ -76,7 +76,7 @@ class Gain(Experiment[AdaptEvalConfig]):
         )
         parts = {
             "target": scored,
-            # On source speakers whom the network did not hear, harm is measured.
+            # Harm is measured on source speakers who are not in the training.
             "source": limited(begun.split.score, settings.limit),
         }
         folder = settings.out / self.name
