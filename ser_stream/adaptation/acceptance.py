@@ -91,7 +91,6 @@ def verdict(
 
 
 def summary(evidence: Evidence) -> str:
-    """What an accepted round did, in a readable line."""
     before, after = evidence["canary_uar_before"], evidence["canary_uar_after"]
     return (
         f"canary recall {_percent(before)} to {_percent(after)}; "

@@ -25,8 +25,6 @@ from ser_stream.pipeline.pipeline import HEARD_EVERY_S
 from ser_stream.pipeline.values import SpeechWindow
 
 _LOGGER = logging.getLogger(__name__)
-WINDOW_S = HEARD_EVERY_S
-"""New speech that a window stands for, seconds."""
 MOST_BACK_OFF = 8
 """So many times as much new speech as asked for, after rounds that led to nothing."""
 END_WAIT = 10.0
@@ -52,14 +50,8 @@ class Adapter:
     ) -> None:
         """Prepare; nothing runs before `start`.
 
-        Args:
-            settings: how to adapt.
-            store: of the model that the daemon was started with.
-            pack: of that model.
-            install: see `Install`.
-            publish: see `Publish`.
-            live: whether audio comes by the clock. If not, it waits for rounds.
-            runner: of the rounds; the usual one unless given.
+        Store and pack are of the model that the daemon was started with; `live` is
+        whether audio comes by the clock. If not, it waits for rounds.
         """
         self._settings = settings
         self._store = store
@@ -185,7 +177,7 @@ class Adapter:
 
     @property
     def _new_s(self) -> float:
-        return self._reservoir.windows_since_mark * WINDOW_S
+        return self._reservoir.windows_since_mark * HEARD_EVERY_S
 
     @property
     def _next_s(self) -> float:
@@ -249,7 +241,6 @@ class Adapter:
         }
 
     def history(self) -> list[dict[str, Any]]:
-        """What became of every round, oldest first."""
         return [entry.to_dict() for entry in self._store.history]
 
     def now(self) -> dict[str, Any]:
@@ -272,8 +263,8 @@ class Adapter:
                 raise ConfigError(f"round {running.number} runs; wait for its verdict")
             if n < LEAST_WINDOWS:
                 raise ConfigError(
-                    f"too little speech: {n * WINDOW_S:.0f} s are kept, and a round "
-                    f"needs {LEAST_WINDOWS * WINDOW_S:.0f}; try again later"
+                    f"too little speech: {n * HEARD_EVERY_S:.0f} s are kept, and a "
+                    f"round needs {LEAST_WINDOWS * HEARD_EVERY_S:.0f}; try again later"
                 )
             this = self._rounds.begin()
             return {"started": True, "round": this.number, "windows": n}

@@ -57,18 +57,14 @@ class RoundError(SerStreamError):
 
 @dataclass(frozen=True, slots=True)
 class RoundJob:
-    """What a round is to do."""
-
     bundle: Path
     """Folder of the version to begin from."""
     weights: Path
     """Its weights, as safetensors."""
     pack: Path
-    """Folder of the adaptation pack."""
     out: Path
     """Empty folder for the bundle that comes out."""
     scope: str = DEFAULT_SCOPE
-    """What may change: `whole` or `cheap`."""
     seed: int = 0
     steps: int | None = None
     """None: as many as the child thinks right."""
@@ -119,11 +115,9 @@ class RoundRunner:
         The child asks the system to be killed when the *thread* that started it ends;
         that thread stays in here until the child is gone.
 
-        Args:
-            job: what to do.
-            reservoir: windows to learn from; it may go on changing meanwhile.
-            on_progress: called with the share that is done, 0 to 1.
-            stopped: called ten times a second; True ends the round.
+        The reservoir may go on changing meanwhile. `on_progress` is called with the
+        share that is done, 0 to 1, and `stopped` ten times a second: True ends the
+        round.
 
         Returns:
             Evidence for `acceptance.verdict`.

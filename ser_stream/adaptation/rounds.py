@@ -22,12 +22,9 @@ END_WAIT = 10.0
 
 @dataclass
 class Round:
-    """A round that runs."""
-
     number: int
     """Number of the history's entry for its verdict."""
     staged: Path
-    """Folder of its candidate."""
     began: float = field(default_factory=time.monotonic)
     progress: float = 0.0
     """The share that is done, 0 to 1."""
@@ -47,8 +44,6 @@ class Round:
 
 
 class Rounds:
-    """Begins rounds, decides on their candidates, and stops them."""
-
     def __init__(
         self,
         in_force: VersionInForce,

@@ -88,18 +88,15 @@ def unpack(
 def _is_consistent(arrays: dict[str, NDArray[Any]], geometry: Geometry) -> bool:
     whole = [geometry.n_frames(n + 1) for n in range(geometry.max_columns)]
     try:
-        frames, scores, lengths = (
-            arrays[name] for name in ("frames", "scores", "lengths")
-        )
+        frames, scores, lengths = (arrays[n] for n in ("frames", "scores", "lengths"))
         arrivals, heard = arrays["arrival"], arrays["heard"]
+        numbers = [lengths, *(arrays[name] for name in _NUMBERS)]
         return bool(
             frames.dtype == np.float16
             and scores.dtype == np.float32
             and frames.ndim == scores.ndim == 2
-            and all(arrays[name].dtype == np.int64 for name in ("lengths", *_NUMBERS))
-            and all(
-                arrays[name].shape == (len(scores),) for name in ("lengths", *_NUMBERS)
-            )
+            and all(one.dtype == np.int64 for one in numbers)
+            and all(one.shape == (len(scores),) for one in numbers)
             and np.isin(lengths, whole).all()
             and lengths.sum() == len(frames)
             and np.isfinite(frames).all()

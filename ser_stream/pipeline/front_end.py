@@ -98,7 +98,6 @@ class FrontEnd:
         self.normaliser = Normaliser(config.normalise)
 
     def reset(self) -> None:
-        """Forget samples and level, as at a gap."""
         self.mfcc.reset()
         self.normaliser.reset()
 

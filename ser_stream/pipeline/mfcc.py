@@ -147,7 +147,6 @@ class Mfcc:
         )[:: self.config.hop_length]
 
     def reset(self) -> None:
-        """Forget the samples kept from earlier blocks."""
         self._buffer[:] = 0.0
 
     def prime(self, block: Block) -> None:

@@ -98,12 +98,8 @@ class Pipeline:
     ) -> None:
         """Begin a stream.
 
-        Args:
-            recognizer: the model.
-            front_end: what it was trained on.
-            config: how often to predict, over how much, and how steady.
-            listener: is handed windows of speech, at most one a step; what it does is
-                done before the step's events are out, so let it be quick.
+        The `listener` is handed windows of speech, at most one a step; what it does is
+        done before the step's events are out, so let it be quick.
         """
         self.config = config or PipelineConfig()
         geometry = self._geometry = recognizer.geometry
@@ -206,9 +202,7 @@ class Pipeline:
         return elapsed >= 0 and elapsed % (BLOCK_LENGTH * self.config.step_blocks) == 0
 
     def _work_off(self) -> list[StreamEvent]:
-        events: list[StreamEvent] = []
-        for block in self._waiting:
-            events += self._block(block)
+        events = [event for block in self._waiting for event in self._block(block)]
         self._waiting.clear()
         return events
 
@@ -299,5 +293,4 @@ class Pipeline:
 
     def _level(self) -> float:
         energy, n = map(sum, zip(*self._levels, strict=True))
-        mean_square = energy / n
-        return max(SILENCE_DBFS, float(10.0 * np.log10(max(mean_square, 1e-12))))
+        return max(SILENCE_DBFS, float(10.0 * np.log10(max(energy / n, 1e-12))))

@@ -43,14 +43,9 @@ def _tables(config: PitchConfig, mfcc: MfccConfig) -> tuple[NDArray[np.float64],
     twice = np.where((bins == 0) | (bins == size // 2), 1.0, 2.0)
     # The lowest two bins are a constant, which is no sound, and its leakage.
     twice[:2] = 0.0
-
-    def cosines(whole: NDArray[np.int64]) -> NDArray[np.float64]:
-        product: NDArray[np.float64] = np.cos(
-            2 * np.pi * bins[:, None] * whole[None, :] / size
-        )
-        return product
-
-    at_lags = (1 - share) * cosines(below) + share * cosines(below + 1)
+    turns = 2 * np.pi * bins[:, None]
+    here, there = (np.cos(turns * whole / size) for whole in (below, below + 1))
+    at_lags = (1 - share) * here + share * there
     # A taper makes distant samples look less alike than they are (Boersma 1993).
     taper = taper_of(mfcc)
     own = np.fft.irfft(np.abs(np.fft.rfft(taper, 2 * size)) ** 2)

@@ -52,7 +52,6 @@ def encode_window(recognizer: Recognizer, frames: FloatArray) -> FloatArray:
 
 
 def softmax(logits: FloatArray) -> FloatArray:
-    """Probabilities over the last axis."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     result: FloatArray = shifted / shifted.sum(axis=-1, keepdims=True)
     return result

@@ -84,15 +84,10 @@ def record(
     config: PipelineConfig | None = None,
     listener: Callable[[SpeechWindow], None] | None = None,
 ) -> Recording:
-    """Run one recording through a fresh pipeline.
+    """Run one recording through a fresh `Pipeline`, which explains the `listener`.
 
-    Args:
-        samples: mono at 16 kHz, (n,), or pieces of it one after the other; padded with
-            silence where it is shorter than one column.
-        recognizer: the model.
-        front_end: what it was trained on.
-        config: how often to predict, over how much, and how steady.
-        listener: is handed windows of speech; see `Pipeline`.
+    The samples are mono at 16 kHz, (n,), or pieces of it one after the other; padded
+    with silence where it is shorter than one column.
     """
     pipeline = Pipeline(recognizer, front_end, config, listener)
     pieces = [samples] if isinstance(samples, np.ndarray) else samples

@@ -10,7 +10,7 @@ independent look.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,16 +81,6 @@ class SmoothingConfig:
                 )
 
 
-@dataclass(slots=True)
-class _Emotion:
-    id: int
-    label: int
-    start: int
-    end: int
-    confidence: float
-    updated: int
-
-
 class Smoother:
     """Predictions -> emotion events."""
 
@@ -105,7 +95,8 @@ class Smoother:
         self._geometry = geometry
         self._next_id = 1
         self._last_end_of_emotion = 0
-        self._emotion: _Emotion | None = None
+        self._emotion: EmotionEvent | None = None
+        self._updated = 0  # the end of the emotion when it was last told
         self._forget()
 
     def _forget(self) -> None:
@@ -125,11 +116,12 @@ class Smoother:
         if other.labels == self.labels:
             self._belief, self._last_end = other._belief, other._last_end
             self._candidate, self._emotion = other._candidate, other._emotion
+            self._updated = other._updated
         return events
 
     def feed(self, prediction: Prediction) -> list[EmotionEvent]:
         """The events that one step causes, in order: at most an end and a start."""
-        belief = self._updated(prediction)
+        belief = self._believe(prediction)
         if prediction.scores is None:
             return self.pause()
         events = self._continue_or_end(belief, prediction)
@@ -147,7 +139,7 @@ class Smoother:
         self._forget()
         return self._end()
 
-    def _updated(self, prediction: Prediction) -> FloatArray:
+    def _believe(self, prediction: Prediction) -> FloatArray:
         config, scores = self.config, prediction.scores
         rate = config.change_per_s_silent if scores is None else config.change_per_s
         # The first step of a stream is worth one usual step.
@@ -171,14 +163,17 @@ class Smoother:
         self._note_candidate(best, scores, prediction)
         if emotion is None:
             return []
-        score = float(scores[emotion.label])
-        if score < self.config.exit or self._ready(best, emotion.label, prediction):
+        label = self.labels.index(emotion.label)
+        score = float(scores[label])
+        if score < self.config.exit or self._ready(best, label, prediction):
             return self._end()
-        emotion.end, emotion.confidence = prediction.end, score
-        if prediction.end - emotion.updated < self.config.update_s * SAMPLE_RATE:
+        self._emotion = replace(
+            emotion, phase=Phase.UPDATE, end=prediction.end, confidence=score
+        )
+        if prediction.end - self._updated < self.config.update_s * SAMPLE_RATE:
             return []
-        emotion.updated = prediction.end
-        return [self._event(Phase.UPDATE)]
+        self._updated = prediction.end
+        return [self._emotion]
 
     def _note_candidate(
         self, best: int, scores: FloatArray, prediction: Prediction
@@ -207,38 +202,27 @@ class Smoother:
         if not self._ready(best, None, prediction):
             return []
         assert self._candidate is not None
-        self._emotion = _Emotion(
+        self._emotion = EmotionEvent(
+            Phase.START,
             self._next_id,
-            best,
+            self.labels[best],
             max(self._candidate[1], self._last_end_of_emotion),
             prediction.end,
             float(scores[best]),
-            prediction.end,
         )
+        self._updated = prediction.end
         self._next_id += 1
-        return [self._event(Phase.START)]
+        return [self._emotion]
 
     def _end(self) -> list[EmotionEvent]:
-        if self._emotion is None:
+        emotion, self._emotion = self._emotion, None
+        if emotion is None:
             return []
-        events = [self._event(Phase.END)]
-        self._last_end_of_emotion = self._emotion.end
-        self._emotion = None
-        return events
-
-    def _event(self, phase: Phase) -> EmotionEvent:
-        emotion = self._emotion
-        assert emotion is not None
-        return EmotionEvent(
-            phase,
-            emotion.id,
-            self.labels[emotion.label],
-            emotion.start,
-            emotion.end,
-            emotion.confidence,
-        )
+        self._last_end_of_emotion = emotion.end
+        return [replace(emotion, phase=Phase.END)]
 
     @property
     def current(self) -> EmotionEvent | None:
         """The emotion that is going on now, for a late joiner."""
-        return None if self._emotion is None else self._event(Phase.UPDATE)
+        emotion = self._emotion
+        return None if emotion is None else replace(emotion, phase=Phase.UPDATE)

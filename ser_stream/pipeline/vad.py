@@ -67,11 +67,6 @@ class GateReading:
     energy: float
     """Sum of squares of the block's samples, full scale 1; for the level."""
 
-    @property
-    def speech(self) -> bool:
-        """True from speech to the end of the pause that follows it."""
-        return self.began is not None
-
 
 class Silero:
     """The detector with its state: samples -> probability of speech each 32 ms."""
@@ -117,12 +112,11 @@ class SpeechGate:
     """Speech or not, block by block."""
 
     def __init__(self, config: SpeechGateConfig | None = None) -> None:
-        self.config = config or SpeechGateConfig()
         self._silero = Silero()
         self._speech_before = 0
         self._began: int | None = None
         self._speech_end = 0
-        self.reconfigure(self.config)
+        self.reconfigure(config or SpeechGateConfig())
         self.reset()
 
     def reconfigure(self, config: SpeechGateConfig) -> None:

@@ -71,15 +71,15 @@ def test_the_speech_gate_opens_within_half_a_second_of_each_voice(
         (began,) = begins(read)
         # EmoDB's clips hold up to 0.2 s of quiet before the first word.
         assert 8000 <= began <= 8000 + 4000, name
-        opened = next(end for end, reading in read if reading.speech)
+        opened = next(end for end, reading in read if reading.began is not None)
         assert opened - began <= 8000, name
-        assert not read[-1][1].speech, name
+        assert read[-1][1].began is None, name
 
 
 def test_the_speech_gate_closes_after_the_longest_pause(clip: FloatArray) -> None:
     speech = voiced(clip)
     read = listen(zeros(0.5), speech, zeros(2.0))
-    last = max(end for end, reading in read if reading.speech)
+    last = max(end for end, reading in read if reading.began is not None)
     stopped = 8000 + len(speech)
     assert 0.6 * SECOND - 1600 <= last - stopped <= 0.6 * SECOND + 3200
 
@@ -126,7 +126,7 @@ def test_what_is_no_speech_never_opens_the_speech_gate(
     # After a second of silence the detector is asleep, and wakes to the noise.
     read = listen(zeros(before), NOT_SPEECH[name])
     assert len(read) >= 100
-    assert not any(reading.speech for _, reading in read)
+    assert all(reading.began is None for _, reading in read)
 
 
 def test_speech_is_found_under_a_dc_offset(clip: FloatArray) -> None:
@@ -178,7 +178,7 @@ def test_a_gap_resets_the_speech_gate(clip: FloatArray) -> None:
     with_before = readings(Chunk(0, clip), after)
     alone = readings(after)
     assert with_before[-len(alone) :] == alone
-    assert with_before[-len(alone) - 1][1].speech
+    assert with_before[-len(alone) - 1][1].began is not None
 
 
 def test_the_speech_gate_counts_speech_with_its_short_pauses_only(

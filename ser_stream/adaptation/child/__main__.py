@@ -6,18 +6,12 @@ Standard output: lines of JSON; `{"progress": 0.5}` on the way, at last
 """
 
 import json
-import os
 import sys
-
-# Before anything reads them: one thread.
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"
 
 from ser_stream.adaptation.child.process import end_with, step_back
 
 
 def main() -> int:
-    """Run the round that standard input asks for."""
     step_back()
     job = json.loads(sys.stdin.buffer.readline())
     # Before torch, which takes seconds: a daemon that dies meanwhile takes us along.

@@ -20,11 +20,8 @@ def backed_off(
 ) -> tuple[Cpac, float]:
     """The network of the largest share that keeps the recall, and that share.
 
-    Args:
-        current: where the round began.
-        after: where it ended.
-        recall: of a network on canary windows, 0 to 1.
-        least: what it has to keep; if no share does, the best of them is taken.
+    If no share keeps the `least` recall on the canary windows, 0 to 1, the best of them
+    is taken.
     """
     best, best_recall, best_share = after, -1.0, 1.0
     for share in SHARES:

@@ -45,10 +45,8 @@ def network_scores(
 ) -> FloatArray:
     """Calibrated scores of a network that has no graphs at hand, (N, n_classes).
 
-    Args:
-        network: it is put into evaluation mode.
-        windows: of frames, (8 n_i + 30, n_features).
-        temperatures: of the bundle, for windows of 1, 2, ... columns.
+    It is put into evaluation mode. The windows are frames, (8 n_i + 30, n_features),
+    the temperatures those of the bundle for windows of 1, 2, ... columns.
     """
     network.eval()
     scores = []
@@ -65,16 +63,10 @@ def canary_evidence(
     before: FloatArray,
     after: FloatArray,
     canary: LabelledWindows,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """How a candidate does on labelled windows of speakers it did not learn from.
 
-    Args:
-        base: scores of the network before any adaptation, (N, n_classes).
-        before: scores of the active version, (N, n_classes).
-        after: of the candidate.
-        canary: the windows.
-        seed: of the bootstrap.
+    The scores, (N, n_classes) each, are as for `reservoir_evidence`.
 
     Returns:
         `canary_windows`; `canary_uar_base`, `_before` and `_after`, 0 to 1;
@@ -83,7 +75,7 @@ def canary_evidence(
     """
     versions = {"base": base, "before": before, "after": after}
     right = [_right(scores, canary) for scores in (before, after)]
-    rng, differences = np.random.default_rng(seed), []
+    rng, differences = np.random.default_rng(0), []
     speakers = [np.flatnonzero(canary.speaker == s) for s in set(canary.speaker)]
     for _ in range(N_BOOTSTRAP):
         # With few speakers, windows are drawn within them too.

@@ -131,29 +131,21 @@ class StoreState:
 
     def forgetting(self) -> "StoreState":
         """The same without what the entries tell of the speech."""
+
+        def others(evidence: dict[str, Any]) -> dict[str, Any]:
+            names = (name for name in evidence if not name.startswith(_OF_SPEECH))
+            return {name: evidence[name] for name in names}
+
         return replace(
             self,
             history=tuple(
-                replace(
-                    entry,
-                    evidence={
-                        name: value
-                        for name, value in entry.evidence.items()
-                        if not name.startswith(_OF_SPEECH)
-                    },
-                )
+                replace(entry, evidence=others(entry.evidence))
                 for entry in self.history
             ),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "version": VERSION,
-            "base": self.base,
-            "frozen": self.frozen,
-            "versions": [asdict(version) for version in self.versions],
-            "history": [entry.to_dict() for entry in self.history],
-        }
+        return {"version": VERSION, **asdict(self)}
 
     @classmethod
     def from_dict(cls, values: object) -> "StoreState":
