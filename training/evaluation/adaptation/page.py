@@ -8,9 +8,8 @@ from ser_stream.errors import ConfigError
 from training.engine.result_store import Result
 from training.engine.templates import fill
 from training.evaluation.adaptation.plots import draw_gains, draw_rounds
-from training.evaluation.adaptation.result_file import read_all
-from training.evaluation.adaptation.round_counts import verdicts
-from training.evaluation.adaptation.summary import METHODS, summarise
+from training.evaluation.adaptation.settings import read_all
+from training.evaluation.adaptation.summary import METHODS, summarise, verdicts
 from training.evaluation.bootstrap import FEW_SPEAKERS
 from training.protocols.names import place_name
 
@@ -52,12 +51,11 @@ def write_page(folder: Path, page: Path) -> list[str]:
     """
     try:
         before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        old, end, after = rest.partition(END)
+        _, end, after = rest.partition(END)
     except OSError as error:
         raise ConfigError(f"cannot read {page}: {error.strerror}") from None
     if not found or not end:
         raise ConfigError(f"{page} needs the lines {BEGIN} and {END} for the results")
-    del old
     pictures = page.parent / PICTURES
     cells = read_all(folder / "gains")
     summary = summarise(folder)

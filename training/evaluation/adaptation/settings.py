@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.errors import ConfigError
-from training.engine.result_store import ResultStore
-from training.evaluation.adaptation.result_file import result_store
+from training.engine.result_store import Result, ResultStore
 
 CORPORA = ("casia", "emodb", "savee")
 PAIRS = tuple(f"{source}-{target}" for source, target in permutations(CORPORA, 2))
@@ -65,15 +64,27 @@ class AdaptEvalConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the results are."""
         return self.results / "adapt-eval"
 
     @property
     def store(self) -> ResultStore:
-        """The results of the experiments."""
         return result_store(self.folder, self.out / "locks")
+
+    @property
+    def attack_s(self) -> float:
+        return self.hours * 3600
 
     @property
     def protocol(self) -> dict[str, object]:
         """What every result names, so that no two kinds are mixed."""
         return {"scope": self.scope, "every_s": self.every_s, "limit": self.limit}
+
+
+def result_store(folder: Path, locks: Path) -> ResultStore:
+    """The results below a folder; `locks` is what processes hold meanwhile."""
+    return ResultStore(folder, locks, "adapt-eval", key="protocol")
+
+
+def read_all(folder: Path) -> list[Result]:
+    """All finished results of a folder, in the order of their names."""
+    return result_store(folder, folder).read_all(".")

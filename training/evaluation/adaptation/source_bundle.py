@@ -10,13 +10,7 @@ import torch
 from ser_stream.adaptation.pack import FOLDER, Pack, load_pack
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
-from ser_stream.pipeline.bundle import (
-    ENCODER,
-    HEAD,
-    Bundle,
-    load_bundle,
-    seal,
-)
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle, seal
 from ser_stream.pipeline.bundle_evidence import write_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
@@ -54,9 +48,7 @@ class Prepared:
         return build_model(load_checkpoint(self.checkpoint))[0]
 
 
-def prepare(
-    corpus: str, seed: int, corpora: Path, out: Path, cache: Path = CACHE
-) -> Prepared:
+def prepare(corpus: str, seed: int, corpora: Path, out: Path) -> Prepared:
     """Read the bundle and the pack of a source, or make them.
 
     Temperatures and the canary are of speakers who are not in the network's training;
@@ -66,7 +58,6 @@ def prepare(
         corpus: that the network is trained on, alone.
         seed: of the training and of who is held out.
         corpora: folder of the corpora.
-        cache: folder in which the spectra of clips are kept.
         out: of the evaluation; `source/CORPUS-seed-SEED` in it is used.
     """
     split = split_source(load_corpora(corpora, [corpus]), corpus, seed)
@@ -79,17 +70,12 @@ def prepare(
         train(split.train, config, folder, options)
     made = folder / "bundle"
     if not (made / FOLDER).is_dir():
-        make(checkpoint, split, made, cache)
+        make(checkpoint, split, made)
     bundle = load_bundle(str(made))
     return Prepared(bundle, load_pack(made / FOLDER, bundle), checkpoint, split)
 
 
-def make(
-    checkpoint: Path,
-    split: SourceSplit,
-    folder: Path,
-    cache: Path,
-) -> None:
+def make(checkpoint: Path, split: SourceSplit, folder: Path) -> None:
     """Write the bundle of a checkpoint, and its pack into the bundle's folder."""
     torch.set_num_threads(1)
     saved = load_checkpoint(checkpoint)
@@ -117,7 +103,7 @@ def make(
     write_pack(
         model,
         bundle,
-        TrainingSet(split.train, config, (), cache),
+        TrainingSet(split.train, config, (), CACHE),
         split.canary,
         part / FOLDER,
         seed=config.seed,

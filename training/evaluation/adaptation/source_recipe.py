@@ -46,11 +46,10 @@ def split_source(
     )
 
 
-def source_config(corpus: str, seed: int, epochs: int = EPOCHS) -> TrainConfig:
-    """The configuration of `open`, for one corpus."""
+def source_config(corpus: str, seed: int) -> TrainConfig:
     return TrainConfig(
         name=f"{corpus}-seed-{seed}",
         corpora=(CorpusConfig(corpus),),
-        epochs=epochs,
+        epochs=EPOCHS,
         seed=seed,
     )

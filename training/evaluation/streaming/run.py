@@ -11,14 +11,13 @@ from tqdm import tqdm
 from ser_stream.errors import ConfigError
 from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
-from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, ResultStore, locked, write_json
 from training.evaluation.streaming.evaluate_group import Benched
 from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
-from training.evaluation.streaming.noises import Noise, load_noises
+from training.evaluation.streaming.noises import Noise, load_noises, training_of
 from training.evaluation.streaming.nonspeech import pieces, voices
 from training.evaluation.streaming.plots import draw
 from training.evaluation.streaming.stream_file import line, write_streams
@@ -104,9 +103,10 @@ def _measure(
     """Add what is missing to the result; each section is written when it is there."""
     wanted = [name for name in SECTIONS if name in settings.only]
     torch.set_num_threads(1)
+    training = training_of(bundle)
     noises: list[Noise] = []
     if {"noise", ALARMS} & set(wanted):
-        noises = load_noises(settings.corpora / NOISE, _training(bundle))
+        noises = load_noises(settings.corpora / NOISE, training)
     about_people = [name for name in wanted if name != ALARMS]
     for group in _groups(settings, bundle) if about_people else ():
         clips = limited(group.utterances, settings.limit)
@@ -115,7 +115,9 @@ def _measure(
             bundle,
             clips,
             noises,
-            trained_with_noise=_trained_with_noise(bundle),
+            trained_with_noise=bool(
+                training.get("augment", {}).get("noise_probability", 0)
+            ),
             seed=settings.seed,
             out=store.folder,
             progress=progress,
@@ -225,13 +227,3 @@ def _begun(store: ResultStore, protocol: Result) -> Result:
 def _keep(store: ResultStore, result: Result) -> None:
     result["revisions"] = sorted({*result["revisions"], git_revision()})
     write_json(store.path(RESULT), result)
-
-
-def _training(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
-    return found
-
-
-def _trained_with_noise(bundle: Bundle) -> bool:
-    augment = _training(bundle).get("augment", {})
-    return bool(augment.get("noise_probability", 0))
