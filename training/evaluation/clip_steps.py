@@ -16,8 +16,7 @@ from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
-STEP_S = 0.2
-"""The runtime's default step."""
+STEP_S = PipelineConfig().step_s
 LANGUAGES = {
     "cmn": "Mandarin",
     "de": "German",
@@ -45,28 +44,16 @@ class TorchRecognizer:
         labels: tuple[str, ...],
         temperatures: tuple[float, ...] = (1.0,),
     ) -> None:
-        """Take a network.
-
-        Args:
-            model: on the CPU.
-            labels: class names.
-            temperatures: for windows of 1, 2, ... columns, as a bundle has them.
-        """
+        """Take a network that is on the CPU, and temperatures as a bundle has them."""
         self._model = model.eval()
-        self._labels = labels
+        self.labels = labels
         self.geometry = model.config.geometry
         self._temperatures = temperatures
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The emotions, in the order of the scores."""
-        return self._labels
 
     @torch.no_grad()
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        """See `Recognizer.encode`."""
         encoder = self._model.encoder
         if state is None:
             kept = [torch.zeros(shape) for shape in encoder.kept_shapes()]
@@ -78,13 +65,12 @@ class TorchRecognizer:
 
     @torch.no_grad()
     def logits(self, columns: FloatArray, /) -> FloatArray:
-        """See `LogitRecognizer.logits`."""
-        head = self._model.head(torch.from_numpy(columns)[None])
-        logits: FloatArray = head[0].numpy()
+        logits: FloatArray = self._model.head(torch.from_numpy(columns)[None])[
+            0
+        ].numpy()
         return logits
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`."""
         temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
         return softmax(self.logits(columns) / np.float32(temperature))
 
@@ -101,7 +87,7 @@ class LogitRecorder:
         self.logits: list[FloatArray] = []
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`; uncalibrated."""
+        """Uncalibrated."""
         self.columns.append(len(columns))
         self.logits.append(self._recognizer.logits(columns))
         return softmax(self.logits[-1])
@@ -129,7 +115,6 @@ def run_clips(
     recognizer: LogitRecognizer,
     front_end: FrontEndConfig,
     utterances: Sequence[Utterance],
-    step_s: float = STEP_S,
 ) -> Iterable[ClipSteps]:
     """Each clip as a stream of its own, as `ser-stream recognize` runs it.
 
@@ -137,14 +122,13 @@ def run_clips(
         recognizer: the network; clips of other labels are passed over.
         front_end: what it was trained on.
         utterances: clips to run.
-        step_s: time between steps, seconds.
     """
-    labels, settings = recognizer.labels, PipelineConfig(step_s=step_s)
+    labels = recognizer.labels
     for utterance in utterances:
         if utterance.emotion not in labels:
             continue
         recorder = LogitRecorder(recognizer)
-        record(read_samples(utterance.path), recorder, front_end, settings)
+        record(read_samples(utterance.path), recorder, front_end)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,

@@ -92,7 +92,6 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
 def _every_number(
     cells: Cells, published: Published, values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Every number of the page, for JSON."""
     return {
         "schema": 1,
         "cells": [cell.record() for cell in cells.every],
@@ -148,7 +147,6 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
 
 
 def _notes(path: Path) -> str:
-    """A section written by hand, as it is."""
     try:
         return path.read_text(encoding="utf-8").rstrip()
     except FileNotFoundError:

@@ -168,7 +168,6 @@ class _Watch:
                 self.versions.append(self.copied(sha256, found))
 
     def copied(self, sha256: str, found: Path) -> Path:
-        """The version's folder among those that are kept."""
         kept = self._folder / sha256[:12]
         if not kept.exists():
             shutil.copytree(found, kept)

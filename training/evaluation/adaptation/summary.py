@@ -166,7 +166,6 @@ def verdicts(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 
 def cost(cells: Iterable[Result]) -> Result:
-    """What rounds cost, whatever became of them."""
     evidence = [entry["evidence"] for cell in cells for entry in cell.get("rounds", ())]
     keys = {"cpu_s": MOST_CPU_S, "peak_rss_mb": MOST_RSS_MB}
     result: Result = {"rounds": len(evidence)}

@@ -1,6 +1,7 @@
 """M7: emotions that begin without speech."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,6 @@ def hear(pieces: Iterable[Piece], bundle: Bundle) -> Iterator[tuple[Piece, Recor
 
 
 def alarms(piece: Piece, recording: Recording) -> Alarms:
-    """Count one piece."""
     scores = [p.scores for p in recording.predictions if p.scores is not None]
     steps = [p.end for p in recording.predictions[:2]]
     step_s = (steps[1] - steps[0]) / SAMPLE_RATE if len(steps) == 2 else 0.0
@@ -114,21 +114,18 @@ def rate(found: Sequence[Alarms]) -> dict[str, Any]:
 
 
 def _by_source(found: Sequence[Alarms]) -> dict[str, int]:
-    result: dict[str, int] = {}
+    starts = Counter[str]()
     for one in found:
-        if one.starts:
-            key = f"{one.name}, {one.gain_db:+d} dB"
-            result[key] = result.get(key, 0) + one.starts
-    return dict(sorted(result.items()))
+        starts[f"{one.name}, {one.gain_db:+d} dB"] += one.starts
+    return {source: n for source, n in sorted(starts.items()) if n}
 
 
-def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval of a Poisson mean (Garwood, Biometrika 1936)."""
-    tail = (1.0 - level) / 2.0
-    low = float(chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
-    return low, float(chi2.ppf(1.0 - tail, 2 * (count + 1))) / 2.0
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of a Poisson mean (Garwood, Biometrika 1936)."""
+    low = float(chi2.ppf(0.025, 2 * count)) / 2.0 if count else 0.0
+    return low, float(chi2.ppf(0.975, 2 * (count + 1))) / 2.0
 
 
-def poisson_upper(count: int, level: float = 0.95) -> float:
-    """Exact one-sided upper bound of a Poisson mean: 3.0 where nothing was counted."""
-    return float(chi2.ppf(level, 2 * (count + 1))) / 2.0
+def poisson_upper(count: int) -> float:
+    """Exact one-sided 95 % bound of a Poisson mean: 3.0 where nothing was counted."""
+    return float(chi2.ppf(0.95, 2 * (count + 1))) / 2.0

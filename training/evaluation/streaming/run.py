@@ -24,6 +24,7 @@ from training.evaluation.streaming.stream_file import line, write_streams
 from training.evaluation.streaming.unseen_speakers import (
     Group,
     crossval_hashes,
+    trained_corpora,
     unseen_corpora,
     unseen_speakers,
 )
@@ -145,7 +146,7 @@ def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
         groups += unseen_speakers(settings.crossval, bundle, settings.corpora)
     names = settings.unseen
     if names is None:
-        trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+        trained = trained_corpora(bundle)
         names = tuple(
             name
             for name in UNSEEN
@@ -169,11 +170,8 @@ def _alarms(
 ) -> dict[str, Any]:
     plain = [noise for noise in noises if not noise.has_voice]
     voiced = [noise for noise in noises if noise.has_voice]
-    todo = [
-        *pieces(plain, n_pieces(settings.hours), settings.seed),
-        *voices(voiced, settings.seed),
-    ]
-    found, lines = [], []
+    n, found, lines = n_pieces(settings.hours), [], []
+    todo = [*pieces(plain, n, settings.seed), *voices(voiced, settings.seed)]
     bar = tqdm(
         hear(todo, bundle),
         desc="non-speech",
@@ -188,7 +186,6 @@ def _alarms(
             # Only where the VAD opened could other thresholds make another alarm.
             lines.append(line(piece.family, piece.name, [], recording))
     write_streams(out / "streams" / "non-speech.jsonl", lines)
-    n = len(todo) - len(list(voices(voiced, settings.seed)))
     return summarize(found[:n], found[n:], plain)
 
 

@@ -1,7 +1,7 @@
 """Zero-shot metrics of a model: on corpora that are not in its training."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,7 @@ def run(
         SourceError: if a corpus is not there, or a recording cannot be read.
         MissingLibraryError: with `svm_cache`, if the extra `baselines` is missing.
     """
-    heard = sorted(set(names) & set(model.corpora))
-    if heard:
+    if heard := sorted(set(names) & set(model.corpora)):
         raise ConfigError(
             f"{', '.join(heard)}: the model was trained on it; unseen corpora are "
             "others; `python -m training crossval` scores its own"
@@ -108,12 +107,9 @@ def _of_corpus(
 ) -> dict[str, Any]:
     metrics = report(scored, model.labels, model.uncertain)
     del metrics["corpora"]
-    speakers: Mapping[str, dict[str, Any]] = by(
-        scored, model.labels, lambda clip: clip.speaker
-    )
     metrics["speakers"] = {
         name: {key: of_one[key] for key in PER_SPEAKER}
-        for name, of_one in speakers.items()
+        for name, of_one in by(scored, model.labels, "speaker").items()
     }
     others = Counter(u.emotion for u in utterances if u.emotion not in model.labels)
     metrics["dropped"] = dict(sorted(others.items()))
