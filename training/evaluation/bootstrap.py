@@ -144,12 +144,9 @@ def over_speakers(
     speakers: Sequence[str],
     statistic: Callable[[Sequence[T]], float],
 ) -> list[float | None]:
-    """95 % interval of a statistic: bootstrap over speakers as clusters.
+    """95 % interval of a statistic of rows: bootstrap over speakers as clusters.
 
-    Args:
-        rows: what the statistic is computed from.
-        speakers: whose each row is.
-        statistic: rows -> a number, maybe infinite or not a number.
+    The statistic may be infinite, or not a number.
 
     Returns:
         Low and high; None where it is infinite, or where there is one speaker alone.

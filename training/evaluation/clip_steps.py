@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import PipelineConfig
@@ -118,10 +119,7 @@ def run_clips(
 ) -> Iterable[ClipSteps]:
     """Each clip as a stream of its own, as `ser-stream recognize` runs it.
 
-    Args:
-        recognizer: the network; clips of other labels are passed over.
-        front_end: what it was trained on.
-        utterances: clips to run.
+    Clips of other labels than the network's are passed over.
     """
     labels = recognizer.labels
     for utterance in utterances:
@@ -137,6 +135,22 @@ def run_clips(
             [[round(float(x), 5) for x in logits] for logits in recorder.logits],
             **described(utterance),
         )
+
+
+def of_labels(
+    utterances: Sequence[Utterance], corpus: str, labels: Sequence[str]
+) -> list[Utterance]:
+    """The clips of a corpus that have one of the labels.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    clips = [u for u in utterances if u.emotion in labels]
+    if not clips:
+        raise ConfigError(
+            f"no clip of {corpus} has one of the labels {', '.join(labels)}"
+        )
+    return clips
 
 
 def described(utterance: Utterance) -> dict[str, str]:

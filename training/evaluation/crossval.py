@@ -151,16 +151,12 @@ def crossval(
     nothing is chosen on the held-out speakers but calibration and the threshold of
     `uncertain`, which for scoring a fold are chosen on the others.
 
-    Args:
-        utterances: clips of all corpora of the configuration.
-        config: what to train; the same for every fold.
-        out: folder of the folds, of `crossval.json` and of `risk_coverage.png`.
-        options: of the training.
-        only: compute this fold alone, from 1, to share the work between processes.
-        say: told a line for each fold.
+    With `only`, from 1, that fold alone is computed, to share the work between
+    processes.
 
     Returns:
-        What is also written to `out/crossval.json`; None with `only`.
+        What is also written to `out/crossval.json`, beside `risk_coverage.png`; None
+        with `only`.
 
     Raises:
         ConfigError: if a fold was made with another configuration, or the speakers do
@@ -202,11 +198,8 @@ def evaluated(
 ) -> dict[str, Any]:
     """Calibration and threshold of all folds, and metrics where neither saw the clip.
 
-    Args:
-        folds: the held-out clips of each fold.
-        labels: class names.
-        plot: picture of the risk-coverage curve to write.
-        longest: columns in the longest window.
+    `folds` are the held-out clips of each, `plot` is a picture of the risk-coverage
+    curve to write, `longest` the columns in the longest window.
 
     Returns:
         `temperatures`, `clip_temperature`, `thresholds`, `metrics` and `fold_war`.

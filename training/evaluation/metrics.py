@@ -28,7 +28,6 @@ class ScoredClip:
     whole: Scores | None
     """Of the clip, (n_classes,); None where the speech gate found no speech."""
     uncertain: float
-    """Threshold under which its steps are called `uncertain`."""
 
     @classmethod
     def of(

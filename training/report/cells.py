@@ -105,7 +105,6 @@ class Cells:
         ]
         groups = pd.DataFrame(rows).groupby(_KEY, sort=False) if rows else ()
         self.every = [_cell(key, scores) for key, scores in groups]
-        """Every cell there is, whether or not a table has it."""
         self._by_key = {tuple(getattr(c, k) for k in _KEY): c for c in self.every}
 
     def cell(

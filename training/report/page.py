@@ -46,12 +46,8 @@ _CONSTANTS = {
 def build(results: Path, out: Path, published: Path) -> list[str]:
     """Write the page `out`, figures in a folder of its name, a JSON beside it.
 
-    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is.
-
-    Args:
-        results: folder of finished folds; empty or missing: all is *not run*.
-        out: e.g. `docs/results.md`.
-        published: `training/protocols/paper_tables.csv`.
+    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is. Of a
+    folder of results that is empty or missing all is *not run*.
 
     Returns:
         What was done, a few lines to print.

@@ -33,7 +33,7 @@ from training.evaluation.adaptation.page import BEGIN, END, write_page
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import NONE, balanced, compared, predictions
 from training.evaluation.adaptation.settings import PAIRS, AdaptEvalConfig, result_store
-from training.evaluation.adaptation.source_recipe import split_source
+from training.evaluation.adaptation.source_bundle import split_source
 from training.evaluation.adaptation.summary import summarise, verdicts
 from training.protocols.names import PAPER_CLASSES
 

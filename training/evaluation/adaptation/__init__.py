@@ -5,7 +5,7 @@ speakers of another, unlabelled; the other half is scored. Attacks: the packaged
 gets an hour of what it should learn nothing from.
 
 run, settings                     all of it, resumable; what was asked for, where it is
-source_recipe, source_bundle      the network that adaptation begins from
+source_bundle                     the network that adaptation begins from
 conversation                      clips -> one recording of people talking in turns
 run_daemon                        that recording through the real daemon
 gains, offline_baselines          gains, beside offline CAAM and AdaBN

@@ -191,7 +191,6 @@ class ScoredSpeakers:
     clips: list[Utterance]
     sheet: dict[str, list[Any]]
     before: list[int]
-    """What the unadapted model says of the clips."""
     canary: LabelledWindows
     canary_sheet: dict[str, list[Any]]
     canary_before: list[int]

@@ -82,14 +82,9 @@ class Collapse(Experiment[AdaptEvalConfig]):
 def one_collapse(
     bundle: Bundle, which: int, word: str, clips: list[Utterance], folder: Path
 ) -> Result:
-    """What becomes of it, and after how much speech.
+    """What becomes of class `which` being given for any speech, by a worker's `word`.
 
-    Args:
-        bundle: the active version at first.
-        which: the class that is given for any speech.
-        word: of the worker, `honest` or `lying`.
-        clips: the speech.
-        folder: emptied; the adapter's state goes there.
+    The folder is emptied; the adapter's state goes there.
     """
     shutil.rmtree(folder, ignore_errors=True)
     child = "training.evaluation.adaptation.collapsing_child"
@@ -118,7 +113,6 @@ class _Room:
     def __init__(self, store: Store, runner: RoundRunner) -> None:
         self._asked: queue.Queue[tuple[Bundle, threading.Event]] = queue.Queue()
         self.phase = ""
-        """What was told last."""
         self.windows_since = 0
         """Windows since a round began, or its version became active."""
         self._adapter = Adapter(

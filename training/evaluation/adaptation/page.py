@@ -16,7 +16,6 @@ from training.protocols.names import place_name
 BEGIN = "<!-- results: python -m training adapt-eval -->"
 END = "<!-- end of results -->"
 PICTURES = "adaptation"
-"""Folder beside the page."""
 
 
 def lines(summary: Result) -> Iterator[str]:
@@ -38,10 +37,6 @@ def lines(summary: Result) -> Iterator[str]:
 
 def write_page(folder: Path, page: Path) -> list[str]:
     """Put the results into the page, between its two marks, and draw its pictures.
-
-    Args:
-        folder: of the results.
-        page: that has the marks `BEGIN` and `END`, each on a line of its own.
 
     Returns:
         A line for each file that was written.

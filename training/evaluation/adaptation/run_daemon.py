@@ -23,8 +23,6 @@ from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 
 Event = dict[str, Any]
 STATE = "state"
-"""Of the daemon, in the folder of a replay."""
-
 OURS = ("SER_STREAM_", "STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_", "XDG_")
 """Beginnings of variables that would tell the daemon something else than its file."""
 
@@ -44,7 +42,6 @@ class DaemonRun:
     history: list[Event]
     """Entries of the store, oldest first, with the evidence."""
     versions: list[Bundle]
-    """Whatever was accepted, in order."""
     final: Bundle
     """Active at the end; the base where nothing was accepted, or all rolled back."""
     speech_s: float

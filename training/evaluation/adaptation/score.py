@@ -88,10 +88,7 @@ def compared(
 ) -> dict[str, Any]:
     """UAR before and after, and the change with its paired 95 % interval, percent.
 
-    Args:
-        clips: as `sheet` gives them.
-        before: predicted classes.
-        after: of the same clips.
+    `clips` are as `sheet` gives them; before and after are predicted classes of them.
     """
     n_classes = 1 + max(clips["truth"])
     was, now = (

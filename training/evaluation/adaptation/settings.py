@@ -35,7 +35,6 @@ class AdaptEvalConfig:
     live_s: float = 240.0
     """Of each run at real-time pace."""
     scope: str = AdaptConfig().scope
-    """What the rounds adapt; see `ser_stream.adaptation.settings`."""
     every_s: float = AdaptConfig().every_s
     """New speech between two rounds, seconds."""
     limit: int | None = None
@@ -52,8 +51,6 @@ class AdaptEvalConfig:
                         f"there is no {kind} {name!r}; allowed: {', '.join(allowed)}"
                     )
         AdaptConfig(scope=self.scope, every_s=self.every_s)  # type: ignore[arg-type]
-        if self.jobs < 1:
-            raise ConfigError(f"jobs is {self.jobs}; allowed: 1 or more")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit is {self.limit}; allowed: 1 or more")
         for key in ("hours", "live_s"):

@@ -14,7 +14,6 @@ from training.evaluation.adaptation.settings import CORPORA, PAIRS, read_all
 from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded
 
 METHODS = {"adapt": "the daemon", "caam": "offline CAAM", "adabn": "AdaBN"}
-"""And what they are called."""
 MOST_CPU_S = 180.0
 MOST_RSS_MB = 700.0
 """What a round may cost."""

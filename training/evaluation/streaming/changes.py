@@ -24,7 +24,6 @@ class Delay:
     """One change of emotion."""
 
     label: str
-    """Of the new emotion."""
     seconds: float
     """From its first voiced sample to the event; infinite where none came in time."""
 
@@ -82,15 +81,7 @@ def count(
     labels: Sequence[str],
     speaker: str,
 ) -> Counted:
-    """Count one stream.
-
-    Args:
-        recording: of the stream.
-        segments: as `Joined` has them, end to end.
-        utterances: the voiced parts.
-        labels: of the model.
-        speaker: the one speaker of it.
-    """
+    """Count one stream; segments and utterances are as `Joined` has them."""
     stream = Stream(recording.predictions, segments, speaker)
     index = {label: i for i, label in enumerate(labels)}
     active = np.array(

@@ -45,7 +45,7 @@ class Benched:
 
     def section(self, name: str) -> dict[str, Any]:
         make: dict[str, Callable[[], dict[str, Any]]] = {
-            "levels": self._levels,
+            "levels": lambda: self._conditions(gains(), "level"),
             "noise": self._noise,
             "early": lambda: early(self.clean, self._n_classes),
             "changes": self._changes,
@@ -74,14 +74,8 @@ class Benched:
         return result
 
     def _conditions(self, changes: dict[str, Change], what: str) -> dict[str, Any]:
-        now: dict[str, Sequence[ClipResult]] = {
-            name: self._hear(f"{what} {name}", change)
-            for name, change in changes.items()
-        }
+        now = {name: self._hear(f"{what} {name}", c) for name, c in changes.items()}
         return compare(self.clean, now, self._n_classes)
-
-    def _levels(self) -> dict[str, Any]:
-        return self._conditions(gains(), "level")
 
     def _noise(self) -> dict[str, Any]:
         return {

@@ -2,15 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
-from ser_stream.model import Model
-from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase, SpeechState
 from training.evaluation.streaming.noises import Noise
@@ -40,13 +38,6 @@ class Alarms:
 def n_pieces(hours: float) -> int:
     """Pieces that make so many hours, or a little more."""
     return math.ceil(round(hours * 3600 / PIECE_S, 6))
-
-
-def hear(pieces: Iterable[Piece], bundle: Bundle) -> Iterator[tuple[Piece, Recording]]:
-    """Run each piece through a fresh pipeline; one is in memory at a time."""
-    model = Model(bundle)
-    for piece in pieces:
-        yield piece, model.record(piece.make())
 
 
 def alarms(piece: Piece, recording: Recording) -> Alarms:

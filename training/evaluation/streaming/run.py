@@ -9,14 +9,14 @@ import torch
 from tqdm import tqdm
 
 from ser_stream.errors import ConfigError
-from ser_stream.model import runtime_config
+from ser_stream.model import Model, runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, ResultStore, locked, write_json
 from training.evaluation.streaming.evaluate_group import Benched
-from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
+from training.evaluation.streaming.false_alarms import alarms, n_pieces, summarize
 from training.evaluation.streaming.noises import Noise, load_noises, training_of
 from training.evaluation.streaming.nonspeech import pieces, voices
 from training.evaluation.streaming.plots import draw
@@ -172,15 +172,11 @@ def _alarms(
     voiced = [noise for noise in noises if noise.has_voice]
     n, found, lines = n_pieces(settings.hours), [], []
     todo = [*pieces(plain, n, settings.seed), *voices(voiced, settings.seed)]
-    bar = tqdm(
-        hear(todo, bundle),
-        desc="non-speech",
-        total=len(todo),
-        unit="min",
-        disable=not progress,
-        leave=False,
-    )
-    for piece, recording in bar:
+    model = Model(bundle)
+    for piece in tqdm(
+        todo, "non-speech", unit="min", disable=not progress, leave=False
+    ):
+        recording = model.record(piece.make())
         found.append(alarms(piece, recording))
         if found[-1].speech_s:
             # Only where the VAD opened could other thresholds make another alarm.

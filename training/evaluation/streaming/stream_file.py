@@ -49,12 +49,10 @@ def write_streams(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_streams(path: Path, labels: Sequence[str], uncertain: float) -> list[Stream]:
-    """The streams of a file, as `ser_stream.tuning` takes them.
+    """The streams of a file of `stream-eval`, as `ser_stream.tuning` takes them.
 
-    Args:
-        path: written by `stream-eval`.
-        labels: of the model that was run.
-        uncertain: threshold under which a step is labelled so.
+    The labels are those of the model; `uncertain` is the threshold under which a step
+    is labelled so.
     """
     with path.open(encoding="utf-8") as file:
         return [

@@ -14,7 +14,7 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
 from training.evaluation.calibration import fit_calibration
-from training.evaluation.clip_steps import ClipSteps, TorchRecognizer
+from training.evaluation.clip_steps import ClipSteps, TorchRecognizer, of_labels
 from training.evaluation.crossval import scored_corpora
 from training.evaluation.streaming.streams import Joined, Plan, join
 from training.recipe.model import build_model
@@ -75,11 +75,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
                 f"{name} is no unseen corpus: model {bundle.name} was trained on it; "
                 "its speakers can be scored by --crossval"
             )
-        clips = _with_labels(load_corpora(folder, [name]), bundle.labels)
-        if not clips:
-            raise ConfigError(
-                f"no clip of {name} has one of the labels {', '.join(bundle.labels)}"
-            )
+        clips = of_labels(load_corpora(folder, [name]), name, bundle.labels)
         groups.append(Group(name, "the bundle", clips, lambda _: network))
     return groups
 
@@ -109,7 +105,7 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     folds = _folds(run, bundle)
     groups = []
     for corpus in folds[0].corpora:
-        clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
+        clips = load_corpora(folder, [corpus])
         networks = {
             speaker: fold.network
             for speaker in {clip.speaker for clip in clips}
@@ -117,7 +113,11 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
             if f"{corpus}/{speaker}" not in fold.speakers
         }
         # A corpus that only helps in training is held out by no fold.
-        clips = [clip for clip in clips if clip.speaker in networks]
+        clips = [
+            clip
+            for clip in clips
+            if clip.speaker in networks and clip.emotion in bundle.labels
+        ]
         if clips:
             groups.append(
                 Group(
@@ -194,9 +194,3 @@ def _steps(path: Path) -> list[ClipSteps]:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{path} was not written by `training crossval`") from None
-
-
-def _with_labels(
-    utterances: Sequence[Utterance], labels: Sequence[str]
-) -> list[Utterance]:
-    return [u for u in utterances if u.emotion in labels]
