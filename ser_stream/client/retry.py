@@ -18,10 +18,8 @@ class Backoff:
         self._ceiling = SHORTEST
 
     def next(self) -> float:
-        """Seconds to wait now."""
         self._ceiling = min(2 * self._ceiling, LONGEST)
         return random.uniform(SHORTEST, self._ceiling)
 
     def reset(self) -> None:
-        """An attempt succeeded."""
         self._ceiling = SHORTEST

@@ -22,8 +22,6 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose adaptation is meant."""
-
     socket: str | None = None
     """The daemon's control socket; if given, only that daemon is asked."""
     config: Path | None = None

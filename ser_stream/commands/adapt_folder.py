@@ -36,8 +36,6 @@ from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle, seal
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of one round."""
-
     number: int
     accepted: bool
     reason: str
@@ -148,8 +146,6 @@ def _unwritable(out: Path, error: OSError) -> SinkError:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What stays the same from round to round."""
-
     folder: Path
     """For what the rounds make."""
     pack: Pack

@@ -21,8 +21,6 @@ from ser_stream.pipeline.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The folder of one model's adaptation."""
-
     bundle: Bundle
     """The model as it came."""
     folder: Path

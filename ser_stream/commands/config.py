@@ -102,7 +102,6 @@ def _under_systemd() -> bool:
 
 
 def _text(value: object) -> str:
-    """A value as it stands in the file, or `-` for nothing."""
     if value is None or value == () or value == "":
         return "-"
     if isinstance(value, tuple):

@@ -67,7 +67,6 @@ def _status(answer: Mapping[str, Any]) -> str:
 
 
 def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
-    """A row for a daemon that adapts."""
     if answer is None:
         return {}
     counts = (f"{n} {phase.replace('_', ' ')}" for phase, n in answer["rounds"].items())

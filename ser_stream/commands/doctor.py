@@ -73,7 +73,6 @@ def _findings(
 
 
 def _configured(config: ListenConfig | None) -> str | None:
-    """The microphone to look at; None where the daemon has another input."""
     if config is None:
         return "mic"
     return config.source.input if config.source.is_microphone else None

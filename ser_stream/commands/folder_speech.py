@@ -21,19 +21,15 @@ _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 )
-"""Endings of the files that are taken for recordings."""
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 
 
 @dataclass
 class FolderSpeech:
-    """The speech of the recordings."""
-
     reservoir: Reservoir
     files: int = 0
     failed: int = 0
-    """Files that could not be read."""
     speech_s: float = 0.0
 
 

@@ -125,7 +125,6 @@ def _refuse_foreign(wanted: list[Unit], force: bool) -> dict[Path, Found]:
 
 
 def _answers(scope: Scope) -> bool:
-    """Whether this systemd runs, and can be reached."""
     if shutil.which("systemctl") is None:
         return False
     # As a pipe: "offline" or "unknown" is also said by the exit status, "degraded" too.

@@ -22,7 +22,6 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def show(model: str, as_json: bool) -> None:
-    """Print a bundle's manifest and evidence, as JSON or as text."""
     bundle = load_bundle(model)
     if as_json:
         content = {**bundle.manifest, **read_evidence(bundle)}

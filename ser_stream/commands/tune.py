@@ -34,8 +34,6 @@ FEW_SPEECH_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording, and what is labelled of it."""
-
     path: Path
     duration_s: float
     segments: list[Segment]
@@ -170,12 +168,10 @@ def _hear_all(
 
 
 def _spoken(stream: Stream) -> int:
-    """Steps with speech within the segments of a stream."""
     return sum(int(stream.speech[stream.steps(s)].sum()) for s in stream.segments)
 
 
 def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
-    """Say what makes the outcome doubtful."""
     if labels.unknown:
         _LOGGER.warning(
             "left out labels that model %s does not know: %s; it knows %s",

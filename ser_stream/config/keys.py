@@ -16,8 +16,6 @@ PREFIX = "SER_STREAM_"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting."""
-
     name: str
     """As in the file; `gate.enter` is `enter` in the table `[gate]`."""
     kind: type
@@ -36,7 +34,6 @@ class Key:
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
         return PREFIX + self.name.replace(".", "_").upper()
 
     @property
@@ -145,7 +142,6 @@ KEYS = {
 """All settings by name, in the order in which they are listed."""
 
 TABLES = tuple(dict.fromkeys(key.table for key in KEYS.values() if key.table))
-"""Tables of the file."""
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

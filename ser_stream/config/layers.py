@@ -52,12 +52,10 @@ class Settings:
     given: Mapping[str, Setting]
     """What the file, the environment and flags say, by name."""
     file: Path | None
-    """The file that was read, if any."""
     named: Path | None
     flags: Mapping[str, Value | None]
 
     def __getitem__(self, name: str) -> Setting:
-        """A setting by its name in `KEYS`."""
         key = KEYS[name]
         if key.attribute == "smoothing":
             value = (self.config.smoothing or {}).get(name.rpartition(".")[2])
@@ -77,7 +75,6 @@ class Settings:
         return resolve(self.named, self.flags)
 
     def changes(self, new: "Settings") -> list[Change]:
-        """What differs in newer settings."""
         return [
             Change(name, self[name], new[name], key.live)
             for name, key in KEYS.items()

@@ -25,7 +25,6 @@ LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
-"""The address of standard output."""
 DEFAULT_WINDOW_S = CPAC.window_length(CPAC.max_columns) / SAMPLE_RATE
 """Stands for the longest window that the model was trained for, whatever that is."""
 MOST_SUBSCRIBERS = 100_000
@@ -35,8 +34,6 @@ LONGEST_PAUSE_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ListenConfig:
-    """All settings, checked."""
-
     source: InputConfig = field(default_factory=InputConfig)
     wait: bool | None = None
     """Wait for a microphone that is not there at the start; None: see `waits`."""
@@ -48,16 +45,13 @@ class ListenConfig:
     """Only what differs from the thresholds in the bundle."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     to: tuple[str, ...] = (STDOUT,)
-    """Addresses of the outputs."""
     format: Format = "auto"
     """Form of standard output."""
     token_file: str | None = None
-    """File that holds the token subscribers over a network must know."""
     allow_origin: tuple[str, ...] = ()
     """Web origins beside our own whose pages may open the WebSocket."""
     max_subscribers: int = 2000
     on_emotion: str | None = None
-    """Command that is run when an emotion begins."""
     on_emotion_every_s: float = 1.0
     """Least time between two starts of it, seconds."""
     metrics: str | None = None

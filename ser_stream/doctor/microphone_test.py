@@ -28,17 +28,13 @@ CLIPPED = 0.999
 
 @dataclass
 class MicrophoneTest:
-    """What became of the attempt."""
-
     portaudio: str = ""
-    """Its version."""
     devices: list[dict[str, Any]] = field(default_factory=list)
     """All inputs, as `ser-stream devices --json` has them."""
     failed: str = ""
     """The step that failed: load, list, resolve, open or read; "" if none."""
     error: str = ""
     device: str = ""
-    """What was opened."""
     selector: str = ""
     pulse_source: str | None = None
     seconds: float = 0.0

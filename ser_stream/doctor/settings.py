@@ -27,7 +27,6 @@ def read(file: Path | None) -> tuple[Settings | None, Finding]:
 
 
 def check_model(settings: Settings) -> Iterator[Finding]:
-    """Load the model as `listen` does."""
 
     def fits(config: ListenConfig) -> None:
         pipeline_config(config, bundle)
@@ -50,7 +49,6 @@ def check_model(settings: Settings) -> Iterator[Finding]:
 
 
 def _pack(config: ListenConfig, bundle: Bundle) -> Finding:
-    """Look at what it needs to adapt."""
     try:
         pack = configured_pack(config, bundle)
     except SerStreamError as error:

@@ -88,7 +88,6 @@ def _plugin(devices: list[dict[str, Any]]) -> Finding:
 
 
 def _captures() -> list[Path]:
-    """The devices of sound cards that record."""
     return sorted(_CARDS.glob("pcmC*D*c")) if _CARDS.is_dir() else []
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command."""
-
     name: str
     """As it stands in `do`."""
     help: str = ""

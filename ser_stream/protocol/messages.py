@@ -40,7 +40,6 @@ class Message:
 
     @property
     def type(self) -> str:
-        """`hello`, `prediction`, `emotion`, `status`, `dropped`, `bye`, ..."""
         return str(self.fields["type"])
 
     @cached_property
@@ -70,7 +69,6 @@ def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
 
 
 def shortened(text: str) -> str:
-    """A readable text, cut where it is too long for a line."""
     if len(text) <= MAX_TEXT:
         return text
     return text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -101,7 +99,6 @@ class MessageBuilder:
     def hello(
         self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
     ) -> Message:
-        """The first line of every connection."""
         return Message(
             {
                 "type": "hello",
@@ -132,7 +129,6 @@ class MessageBuilder:
     def prediction(
         self, value: Prediction, labels: tuple[str, ...], latency_ms: float
     ) -> Message:
-        """The result of one step."""
         scores = None if value.scores is None else named_scores(value.scores, labels)
         confidence = value.confidence
         return Message(
@@ -152,7 +148,6 @@ class MessageBuilder:
         )
 
     def emotion(self, value: EmotionEvent) -> Message:
-        """A change of the steady emotion."""
         return Message(
             {
                 "type": "emotion",
@@ -222,7 +217,6 @@ def snapshot(
     emotion: Mapping[str, Any] | None,
     audio: AudioState,
 ) -> Message:
-    """The present state, for a subscriber that joins."""
     return Message(
         {
             "type": "snapshot",
@@ -236,7 +230,6 @@ def snapshot(
 
 
 def reply(id: object, result: Mapping[str, Any]) -> Message:
-    """The answer to a request that was carried out."""
     return Message({"type": "reply", "id": id, "ok": True, "result": result})
 
 
@@ -247,7 +240,6 @@ def refusal(id: object, code: str, text: str) -> Message:
 
 
 def pong(id: object) -> Message:
-    """The answer to a ping."""
     return Message({"type": "pong", "id": id})
 
 

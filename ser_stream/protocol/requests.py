@@ -31,8 +31,6 @@ class LineTooLongError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One well-formed request."""
-
     type: str
     """`subscribe`, `ping`, `control` or `auth`."""
     id: Id = None
@@ -47,7 +45,6 @@ class LineReader:
         self._searched = 0
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take more bytes."""
         self._bytes += data
 
     def next(self) -> bytes | None:
