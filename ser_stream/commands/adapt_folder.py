@@ -1,7 +1,6 @@
 """`ser-stream adapt folder`: a model adapted to recordings, as a new bundle."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.commands.evidence import evidence_text
 from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import configured_pack
@@ -102,7 +101,7 @@ def adapt(
             "windows": len(heard.reservoir),
             "rounds": [asdict(each) for each in done],
         }
-        write(json.dumps(result, ensure_ascii=False) + "\n")
+        write_json(result)
     else:
         write(_text(heard, done, out if written else None))
     if failure is not None:
@@ -179,17 +178,11 @@ class _Work:
     ) -> dict[str, Any]:
         staged.mkdir()
         job = RoundJob.of(bundle, self.pack, staged, scope=self.scope, seed=seed)
-        with share_bar(100, name) as bar:
-            shown = 0
-
-            def progress(share: float) -> None:
-                nonlocal shown
-                percent = int(100 * share)
-                bar.update(max(0, percent - shown))
-                shown = max(shown, percent)
-
+        with share_bar(100, name) as show:
             try:
-                evidence = runner.run(job, self.reservoir, progress)
+                evidence = runner.run(
+                    job, self.reservoir, lambda share: show(100 * share)
+                )
                 return {**evidence, "pack": self.pack.sha256}
             finally:
                 clear_bar()

@@ -62,8 +62,8 @@ def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderS
     model = Model(bundle, pipeline_config(config, bundle))
     pipeline = model.pipeline(heard.reservoir.add)
     durations = _durations(files, heard)
-    with share_bar(math.ceil(sum(durations.values())), "hearing") as bar:
-        start = shown = 0
+    with share_bar(math.ceil(sum(durations.values())), "hearing") as show:
+        start = 0
         for path in durations:
             end = start
             try:
@@ -71,16 +71,13 @@ def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderS
                     chunk = Chunk(end, samples)
                     pipeline.feed(chunk)
                     end = chunk.end
-                    seconds = (end - BETWEEN * heard.files) // SAMPLE_RATE
-                    bar.update(max(0, seconds - shown))
-                    shown = max(seconds, shown)
+                    show((end - BETWEEN * heard.files) / SAMPLE_RATE)
             except SourceError as error:
                 heard.failed += 1
                 clear_bar()
                 _LOGGER.error("%s", error)
             heard.files += 1
             start = end + BETWEEN
-    clear_bar()
     pipeline.flush()
     heard.speech_s = pipeline.speech_s
     if len(heard.reservoir) < LEAST_WINDOWS:

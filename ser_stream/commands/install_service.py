@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ser_stream.commands.output import write
+from ser_stream.commands.output import aligned, write
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.service.install import (
     Found,
@@ -181,6 +181,4 @@ def _next_steps(scope: Scope, now: bool) -> str:
         (f"{journal} -u ser-stream -f", "follow its log"),
         ("ser-stream doctor", "see what is wrong"),
     ]
-    width = max(len(command) for command, _ in steps)
-    lines = [f"  {command.ljust(width)}  {why}\n" for command, why in steps]
-    return "next:\n" + "".join(lines)
+    return "next:\n" + "".join(f"  {line}\n" for line in aligned(steps))

@@ -1,6 +1,5 @@
 """`ser-stream tune`: settings of the smoothing for a user's own labelled recordings."""
 
-import json
 import logging
 import math
 from collections import Counter
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.commands.labels import Labels, read_labels, say_unknown
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig, default_path
 from ser_stream.config.edit import set_values, snippet
@@ -83,23 +82,22 @@ def tune(
             "there is nothing to choose by; `ser-stream recognize` shows what there is"
         )
     _warn(streams, labels, bundle)
-    with share_bar(len(streams), "searching") as bar:
+    with share_bar(len(streams), "searching") as show:
 
         def progress(items: Sequence[Stream]) -> Iterable[Stream]:
-            for item in items:
+            for done, item in enumerate(items, 1):
                 yield item
-                bar.update(1)
+                show(done)
 
         found = search(
             streams, bundle.labels, model.config.smoothing, rule, progress=progress
         )
-    clear_bar()
     chosen = {name: getattr(found.best, name) for name in TUNED}
     if write_to is not None:
         set_values(write_to, {"smoothing": chosen})
     if as_json:
         result = _result(bundle, streams, failed, rule, found, write_to)
-        write(json.dumps(result, ensure_ascii=False) + "\n")
+        write_json(result)
     else:
         write(_text(streams, rule, found))
         if write_to is not None:
@@ -144,16 +142,15 @@ def _hear_all(
 ) -> Iterator[tuple[Recording, list[Prediction] | None]]:
     """The predictions of each recording; None for one that turned out unreadable."""
     total_s = sum(recording.duration_s for recording in recordings)
-    with share_bar(math.ceil(total_s), "hearing") as bar:
-        shown, heard = 0, 0
+    with share_bar(math.ceil(total_s), "hearing") as show:
+        heard = 0
 
         def shown_on_bar(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
-            nonlocal shown, heard
+            nonlocal heard
             for samples in pieces:
                 yield samples
                 heard += len(samples)
-                bar.update(heard // SAMPLE_RATE - shown)
-                shown = heard // SAMPLE_RATE
+                show(heard / SAMPLE_RATE)
 
         for recording in recordings:
             try:
@@ -164,7 +161,6 @@ def _hear_all(
                 yield recording, None
             else:
                 yield recording, found.predictions
-    clear_bar()
 
 
 def _spoken(stream: Stream) -> int:
