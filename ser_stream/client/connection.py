@@ -34,11 +34,7 @@ def lost(address: Address, error: OSError) -> UnreachableError:
 
 class Connection:
     def __init__(self, address: Address, timeout: float) -> None:
-        """Connect.
-
-        Args:
-            address: unix, TCP or WebSocket.
-            timeout: seconds for the attempt.
+        """Connect within `timeout` seconds.
 
         Raises:
             UnreachableError: if nothing listens there.

@@ -2,10 +2,8 @@
 
 import random
 
-SHORTEST = 0.25
-"""Seconds."""
+SHORTEST = 0.25  # seconds
 LONGEST = 5.0
-"""Seconds."""
 
 
 class Backoff:

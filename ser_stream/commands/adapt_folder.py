@@ -51,14 +51,7 @@ def adapt(
 ) -> bool:
     """Run recordings, learn from their speech, and write what is accepted.
 
-    Args:
-        folder: recordings, in whatever folders within it.
-        out: folder for the bundle; there must be nothing in it.
-        config: of `listen`; with its model, speech gate, window and table `[adapt]`.
-        rounds: how often to learn from the same speech, each time from what the last
-            round made; the first one that is refused ends it.
-        as_json: one object, for machines.
-        runner: of the rounds; None for the usual one.
+    Each round learns from what the last one made; the first one refused ends it.
 
     Returns:
         Whether a bundle was written and every recording could be read.
@@ -83,13 +76,12 @@ def adapt(
         bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
         if failure is not None and bundle is base:
             raise failure
-        if bundle is not base:
+        if written := bundle is not base:
             try:
                 bundle = _with_evidence(bundle, done)
                 os.replace(bundle.folder, out)
             except OSError as error:
                 raise _unwritable(out, error) from None
-    written = bundle is not base
     if as_json:
         result = {
             "model": base.name,
@@ -208,15 +200,7 @@ def _failure(error: RoundError) -> SerStreamError:
 
 
 def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
-    """The bundle with what was measured of it in its manifest, for `model show`.
-
-    Args:
-        bundle: what the last accepted round made.
-        done: all rounds.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """The bundle with what was measured of it in its manifest, for `model show`."""
     evidence = [each.evidence for each in done if each.accepted][-1]
     adaptation = {**bundle.manifest["adaptation"], "evidence": dict(evidence)}
     manifest = {**bundle.manifest, "adaptation": adaptation}

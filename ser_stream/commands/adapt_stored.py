@@ -86,10 +86,6 @@ class Stored:
     def carry_out(self, do: str, why: SerStreamError) -> dict[str, Any]:
         """Tell of it, freeze, roll back or reset it: as a daemon would when it starts.
 
-        Args:
-            do: the command.
-            why: there is no daemon to ask.
-
         Raises:
             NotRunningError: if nothing is stored, or a daemon works on what the command
                 would change.

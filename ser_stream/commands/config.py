@@ -26,10 +26,6 @@ _LOGGER = logging.getLogger(__name__)
 def show(file: Path | None, as_json: bool) -> None:
     """Print all settings and where each came from.
 
-    Args:
-        file: named by the user, or None to look in the usual places.
-        as_json: one JSON array, for machines.
-
     Raises:
         ConfigError: if anything is wrong.
     """

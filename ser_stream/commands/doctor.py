@@ -15,16 +15,7 @@ from ser_stream.errors import ConfigError
 
 
 def doctor(file: Path | None, input: str | None, seconds: float, as_json: bool) -> bool:
-    """Print what is found.
-
-    Args:
-        file: configuration; None for the usual one.
-        input: `mic` or `mic:NAME`; None for that of the configuration.
-        seconds: how long to listen.
-        as_json: one JSON object, for machines.
-
-    Returns:
-        Whether anything failed.
+    """Print what is found; return whether anything failed.
 
     Raises:
         ConfigError: if `input` is no microphone.

@@ -40,12 +40,6 @@ def scope_of(*, user: bool, system: bool) -> Scope:
 def install(scope: Scope, *, now: bool, dry_run: bool, force: bool) -> None:
     """Write the units, have systemd read them, and tell what to do next.
 
-    Args:
-        scope: whose systemd.
-        now: also enable the service, and start or restart it.
-        dry_run: print the units instead.
-        force: overwrite units that were changed by hand.
-
     Raises:
         ConfigError: if it is not allowed, or would not work.
         SinkError: if a file cannot be written.

@@ -42,12 +42,7 @@ def verify(model: str) -> None:
 
 
 def list_models(default: str, as_json: bool) -> None:
-    """Print the bundles that have a name, and the default if it has none.
-
-    Args:
-        default: the model that the configuration names.
-        as_json: a JSON array, for machines.
-    """
+    """Print the bundles that have a name, and the default if it has none."""
     rows = [
         _row(name, folder, _is_same(default, folder))
         for name, folder in named_bundles().items()
@@ -63,10 +58,6 @@ def list_models(default: str, as_json: bool) -> None:
 
 def use(model: str, file: Path | None) -> None:
     """Make a bundle the default: verify it whole, then write it into the file.
-
-    Args:
-        model: name or folder.
-        file: of the configuration; None for the user's own.
 
     Raises:
         ModelError: if anything is wrong with the bundle; nothing is written then.
@@ -200,11 +191,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
             lines.append(f"{star}  {row['name']}  cannot be used: {row['error']}")
         elif row["adapted"]:
             lines.append(f"   {row['name']}  {row['adapted']}")
-    lines.append("")
-    lines.append(
-        "* is the default. `ser-stream model show NAME` has the rest: what the"
-    )
-    lines.append("UAR was measured on, and what the model is not good for.")
+    lines += [
+        "",
+        "* is the default. `ser-stream model show NAME` has the rest: what the",
+        "UAR was measured on, and what the model is not good for.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -216,10 +207,7 @@ def _describe(bundle: Bundle) -> str:
         ("licence", bundle.licence),
         ("sha256", bundle.sha256),
         ("folder", bundle.folder),
-        (
-            "front end",
-            f"{bundle.front_end.hash[:16]} ({kind})",
-        ),
+        ("front end", f"{bundle.front_end.hash[:16]} ({kind})"),
         ("window", f"1 to {bundle.max_columns} columns"),
     ]
     if origin := _origin(bundle):

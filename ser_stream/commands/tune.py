@@ -49,14 +49,8 @@ def tune(
 ) -> int:
     """Print the settings that suit the recordings best, and perhaps write them.
 
-    Args:
-        files: recordings; each goes once through the real pipeline.
-        labels_csv: see `read_labels`.
-        config: of `listen`; its model, speech gate, step and window are kept, its
-            smoothing is what the outcome is compared with.
-        rule: what settings must achieve.
-        write_to: configuration file to put them into; None to only print them.
-        as_json: one object, for machines.
+    Model, speech gate, step and window are those of `config`; its smoothing is what the
+    outcome is compared with.
 
     Returns:
         How many files could not be read.

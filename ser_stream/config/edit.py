@@ -49,7 +49,14 @@ def set_values(path: Path, changes: Mapping[str, Value | Mapping[str, Value]]) -
             f"{path} is spelt in a way that cannot be changed safely; nothing was "
             f"written; put in by hand: {by_hand}"
         )
-    _replace(path, new)
+    try:
+        replace_file(path, new.encode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"cannot write {path}: a name to put in is not UTF-8, as TOML must be"
+        ) from None
 
 
 def snippet(changes: Mapping[str, Value | Mapping[str, Value]]) -> str:
@@ -109,14 +116,3 @@ def _merged(
         else:
             new[name] = value
     return new
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        replace_file(path, text.encode("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    except UnicodeEncodeError:
-        raise ConfigError(
-            f"cannot write {path}: a name to put in is not UTF-8, as TOML must be"
-        ) from None

@@ -95,12 +95,8 @@ _KINDS = {
     bool: "true or false",
     tuple: "a list of strings",
 }
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True)
+_BOOLEANS |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 KEYS = {
     key.name: key

@@ -21,7 +21,6 @@ from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
-LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
@@ -56,12 +55,12 @@ class ListenConfig:
     """Least time between two starts of it, seconds."""
     metrics: str | None = None
     """HOST:PORT, on this machine, where Prometheus may read."""
-    log_format: LogFormat = "auto"
+    log_format: Format = "auto"
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
         _choice("format", self.format, get_args(Format))
-        _choice("log_format", self.log_format, get_args(LogFormat))
+        _choice("log_format", self.log_format, get_args(Format))
         _choice("log_level", self.log_level, get_args(LogLevel))
         # The model's thresholds are not known here, so what is set is only compared
         # with what is set.

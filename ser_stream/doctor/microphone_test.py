@@ -52,22 +52,14 @@ class MicrophoneTest:
 def hear(name: str, seconds: float) -> MicrophoneTest:
     """Listen in a process of its own; whatever happens there, this answers.
 
-    Args:
-        name: as after `mic:`; "" for the default device.
-        seconds: how long.
+    The name is as after `mic:`, "" for the default device.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "ser_stream.doctor.microphone_test",
-        name,
-        str(seconds),
-    ]
+    command = [sys.executable, "-m", "ser_stream.doctor.microphone_test", name]
     # However this process found its modules, that one finds them too.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     try:
         done = subprocess.run(
-            command,
+            [*command, str(seconds)],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -27,14 +27,10 @@ def read(file: Path | None) -> tuple[Settings | None, Finding]:
 
 
 def check_model(settings: Settings) -> Iterator[Finding]:
-
-    def fits(config: ListenConfig) -> None:
-        pipeline_config(config, bundle)
-
     try:
         bundle = load_bundle(settings.config.model)
         OnnxRecognizer(bundle)
-        settings.located(fits)
+        settings.located(lambda config: pipeline_config(config, bundle))
     except ConfigError as error:
         yield fail("configuration", str(error), "correct that setting")
     except SerStreamError as error:
