@@ -5,10 +5,10 @@ made from right and total counts per speaker and class, which is some hundred ti
 faster than from clips.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,10 @@ N_BOOTSTRAP = 2000
 SEED = 0
 FEW_SPEAKERS = 5
 """Below it an interval over speakers is crude: too few to draw from."""
+
+T = TypeVar("T")
+N_OF_STATISTIC = 1000
+"""Draws where a statistic is computed from the rows of each."""
 
 Draws = NDArray[np.float64]
 """A metric, percent, of each bootstrap draw: (`N_BOOTSTRAP`,); NaN: a class missing."""
@@ -32,7 +36,6 @@ class Interval:
 
     @property
     def crude(self) -> bool:
-        """Whether it rests on fewer speakers than an interval should."""
         return self.n_speakers < FEW_SPEAKERS
 
 
@@ -88,14 +91,11 @@ class Counts:
 
     def described(self) -> dict[str, Any]:
         """UAR and WAR with their intervals, to one decimal, for JSON."""
-        return {
-            key: value
-            for metric in ("UAR", "WAR")
-            for key, value in (
-                (metric, round(self.value(metric), 1)),
-                (f"{metric}_interval", self.bounds(self.draws(metric))),
-            )
-        }
+        found: dict[str, Any] = {}
+        for metric in ("UAR", "WAR"):
+            found[metric] = round(self.value(metric), 1)
+            found[f"{metric}_interval"] = self.bounds(self.draws(metric))
+        return found
 
     @staticmethod
     def _metric(metric: str, right: Draws, total: Draws) -> Draws:
@@ -109,8 +109,13 @@ class Counts:
 @cache
 def _times_drawn(n: int, seed: int) -> NDArray[np.float64]:
     """How often each of `n` speakers is in each draw: (`N_BOOTSTRAP`, n)."""
-    drawn = np.random.default_rng(seed).integers(n, size=(N_BOOTSTRAP, n))
+    drawn = _drawn(n, N_BOOTSTRAP, seed)
     return np.stack([np.bincount(row, minlength=n) for row in drawn]).astype(float)
+
+
+def _drawn(n: int, n_draws: int, seed: int) -> NDArray[np.int64]:
+    """Which of `n` speakers, with replacement: (n_draws, n)."""
+    return np.random.default_rng(seed).integers(n, size=(n_draws, n))
 
 
 def of_draws(draws: Draws, n_speakers: int) -> Interval | None:
@@ -122,7 +127,6 @@ def of_draws(draws: Draws, n_speakers: int) -> Interval | None:
 
 
 def rounded(found: Interval | None, digits: int = 2) -> list[float] | None:
-    """Low and high, for JSON."""
     return [round(x, digits) for x in (found.low, found.high)] if found else None
 
 
@@ -133,3 +137,38 @@ def percent(row: Mapping[str, Any], metric: str = "UAR") -> str:
         return f"{row[metric]:.1f}"
     crude = "†" if row.get("n_speakers", FEW_SPEAKERS) < FEW_SPEAKERS else ""
     return f"{row[metric]:.1f} ({bounds[0]:.1f} to {bounds[1]:.1f}){crude}"
+
+
+def over_speakers(
+    rows: Sequence[T],
+    speakers: Sequence[str],
+    statistic: Callable[[Sequence[T]], float],
+) -> list[float | None]:
+    """95 % interval of a statistic of rows: bootstrap over speakers as clusters.
+
+    The statistic may be infinite, or not a number.
+
+    Returns:
+        Low and high; None where it is infinite, or where there is one speaker alone.
+    """
+    clusters: dict[str, list[T]] = {}
+    for row, speaker in zip(rows, speakers, strict=True):
+        clusters.setdefault(speaker, []).append(row)
+    groups = [clusters[speaker] for speaker in sorted(clusters)]
+    if len(groups) < 2:
+        return [None, None]
+    values = [
+        statistic([row for i in drawn for row in groups[i]])
+        for drawn in _drawn(len(groups), N_OF_STATISTIC, SEED)
+    ]
+    kept = np.sort([value for value in values if not np.isnan(value)])
+    if not len(kept):
+        return [None, None]
+    # Order statistics: between a number and infinity there is nothing to interpolate.
+    low, high = (kept[round(q * (len(kept) - 1))] for q in (0.025, 0.975))
+    return [finite(low, 3), finite(high, 3)]
+
+
+def finite(value: float, digits: int) -> float | None:
+    """Rounded for JSON, which knows no infinity: None stands for it."""
+    return round(float(value), digits) if np.isfinite(value) else None

@@ -1,8 +1,8 @@
 """The figures: the paper's S1, 2, 3, S2, S3, S4, and two of our own."""
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from training.report.cells import Cells
 from training.report.published import Published
@@ -10,19 +10,12 @@ from training.report.score_figures import draw_confusion, draw_curves, draw_inte
 from training.report.tsne_figures import TSNE, draw_tsne
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """A figure, or the lack of one."""
+def draw_all(cells: Cells, published: Published, folder: Path) -> list[dict[str, Any]]:
+    """Draw all that can be drawn; a figure of which nothing was run is removed.
 
-    name: str
-    title: str
-    file: Path | None
-    """None: not run."""
-    caption: str
-
-
-def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:
-    """Draw all that can be drawn; a figure of which nothing was run is removed."""
+    Returns:
+        The name, title, file (None: not run) and caption of each.
+    """
     drawn = []
     for name, title, draw in (
         (
@@ -45,5 +38,6 @@ def draw_all(cells: Cells, published: Published, folder: Path) -> list[Drawn]:
         caption = draw(path)
         if caption is None:
             path.unlink(missing_ok=True)
-        drawn.append(Drawn(name, title, path if caption else None, caption or ""))
+        file = path if caption else None
+        drawn.append({"name": name, "title": title, "file": file, "caption": caption})
     return drawn

@@ -18,7 +18,7 @@ from training.report.cells import Cells
 from training.report.figures import draw_all
 from training.report.load import SELECTIONS, load_runs
 from training.report.published import EMOBOX, RERUN, Published
-from training.report.tables import PAPER_TABLES, quoted, rows
+from training.report.tables import PAPER_TABLES, quoted, record, rows
 
 _TEMPLATE = Path(__file__).with_name("results.md.j2")
 _ALWAYS = {
@@ -46,12 +46,8 @@ _CONSTANTS = {
 def build(results: Path, out: Path, published: Path) -> list[str]:
     """Write the page `out`, figures in a folder of its name, a JSON beside it.
 
-    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is.
-
-    Args:
-        results: folder of finished folds; empty or missing: all is *not run*.
-        out: e.g. `docs/results.md`.
-        published: `training/protocols/paper_tables.csv`.
+    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is. Of a
+    folder of results that is empty or missing all is *not run*.
 
     Returns:
         What was done, a few lines to print.
@@ -65,7 +61,7 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
     notes = _notes(out.with_name(f"{out.stem}-notes.md"))
     numeric = out.with_suffix(".json")
     values = _values(cells, numbers)
-    record = _record(cells, numbers, values)
+    every = _every_number(cells, numbers, values)
     try:
         figures = draw_all(cells, numbers, out.with_suffix(""))
         values |= {"notes": notes, "figures": figures, "folder": out.stem}
@@ -73,31 +69,30 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
         out.parent.mkdir(parents=True, exist_ok=True)
         page = fill(_TEMPLATE, *_FILTERS, **_CONSTANTS, **values)
         out.write_text(page, encoding="utf-8")
-        text = json.dumps(record, indent=1, ensure_ascii=False)
+        text = json.dumps(every, indent=1, ensure_ascii=False)
         numeric.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise SinkError(
             f"{error.filename or out}: cannot be written: {error.strerror or error}; "
             "make room, or name another file"
         ) from error
-    n_figures = sum(figure.file is not None for figure in figures)
+    n_figures = sum(figure["file"] is not None for figure in figures)
     return [
-        f"{out}: {len(cells.runs)} finished folds, {len(record['cells'])} cells",
+        f"{out}: {len(cells.runs)} finished folds, {len(cells.every)} cells",
         f"{out.with_suffix('')}: {n_figures} of {len(figures)} figures, the rest "
         "not run",
         f"{numeric}: every number of the tables",
     ]
 
 
-def _record(
+def _every_number(
     cells: Cells, published: Published, values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Every number of the page, for JSON."""
     return {
         "schema": 1,
         "cells": [cell.record() for cell in cells.every],
         "tables": {
-            spec.name: [row.record() for row in found]
+            spec.name: [record(row) for row in found]
             for spec, found in values["paper"].items()
         },
         "emobox": {
@@ -148,7 +143,6 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
 
 
 def _notes(path: Path) -> str:
-    """A section written by hand, as it is."""
     try:
         return path.read_text(encoding="utf-8").rstrip()
     except FileNotFoundError:

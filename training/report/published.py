@@ -1,9 +1,10 @@
 """The numbers that others published, percent, as `paper_tables.csv` has them."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from ser_stream.errors import SourceError
 
@@ -27,31 +28,29 @@ class Published:
         Raises:
             SourceError: there is no such file, or it is another one.
         """
-        values: dict[tuple[str, str, str, str], float] = {}
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file)
-                if reader.fieldnames != _COLUMNS:
-                    raise SourceError(
-                        f"{path}: needs the columns {', '.join(_COLUMNS)}, "
-                        f"has {', '.join(reader.fieldnames or ['none'])}"
-                    )
-                for row in reader:
-                    source, target = row["source"].lower(), row["target"].lower()
-                    place = source if source == target else f"{source}-{target}"
-                    key = (row["table"], row["method"], place, row["metric"])
-                    values[key] = float(row["value"])
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from error
-        except (AttributeError, TypeError, ValueError) as error:
+        except ValueError as error:  # pandas's own too
+            raise SourceError(f"{path}: {error}") from error
+        if list(rows.columns) != _COLUMNS:
             raise SourceError(
-                f"{path}: row {len(values) + 2} is no row of published numbers "
-                f"({error}); take the file anew from training/protocols/"
-            ) from error
-        return cls(values)
+                f"{path}: needs the columns {', '.join(_COLUMNS)}, "
+                f"has {', '.join(rows.columns)}"
+            )
+        numbers = pd.to_numeric(rows["value"], errors="coerce")
+        if wrong := rows.index[numbers.isna()].to_list():
+            raise SourceError(
+                f"{path}: row {wrong[0] + 2} is no row of published numbers; take the "
+                "file anew from training/protocols/"
+            )
+        source, target = rows["source"].str.lower(), rows["target"].str.lower()
+        place = source.where(source == target, source + "-" + target)
+        keys = zip(rows["table"], rows["method"], place, rows["metric"], strict=True)
+        return cls(dict(zip(keys, numbers.to_list(), strict=True)))
 
     def value(self, table: str, method: str, place: str, metric: str) -> float | None:
-        """One number, or None where none was published."""
         return self.values.get((table, method, place, metric))
 
     def mean(
@@ -63,9 +62,7 @@ class Published:
         return sum(known) / len(known) if known else None
 
     def methods(self, table: str) -> list[str]:
-        """Of a table, in its order."""
         return list(dict.fromkeys(key[1] for key in self.values if key[0] == table))
 
     def places(self, table: str) -> list[str]:
-        """Corpora or pairs of a table, in its order."""
         return list(dict.fromkeys(key[2] for key in self.values if key[0] == table))

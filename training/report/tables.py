@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.paper.reproduce.constants import BASELINES, READINGS
-from training.report.cells import Cell, Cells
+from training.report.cells import Cells
 from training.report.published import RERUN, Published
 from training.report.wording import SYSTEMS
 
@@ -29,7 +29,6 @@ class PaperTable:
 
     @property
     def protocol(self) -> str:
-        """By which it is run again."""
         return "cross" if self.part else "paper-10fold"
 
 
@@ -47,53 +46,38 @@ PAPER_TABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One system on one place, in one metric."""
+def rows(spec: PaperTable, cells: Cells, published: Published) -> list[dict[str, Any]]:
+    """All rows of a table of the paper, run or not: a system on a place, by a metric.
 
-    place: str
-    system: str
-    metric: str
-    paper: float | None
-    rerun: float | None
-    cells: dict[str, Cell | None]
-    """By selection."""
-
-    def record(self) -> dict[str, Any]:
-        """For `results.json`; `ours` names no number that was not run."""
-        return {
-            "place": self.place,
-            "system": self.system,
-            "metric": self.metric,
-            "paper": self.paper,
-            "rerun": self.rerun,
-            "ours": {
-                selection: {
-                    "mean": round(cell.mean(self.metric), 2),
-                    "interval": cell.estimate(self.metric).bounds,
-                    **cell.extent(),
-                }
-                for selection, cell in self.cells.items()
-                if cell is not None
-            },
-        }
-
-
-def rows(spec: PaperTable, cells: Cells, published: Published) -> list[Row]:
-    """All rows of a table of the paper, run or not."""
+    `cells` are ours by selection.
+    """
     return [
-        Row(
-            place,
-            system,
-            metric,
-            published.value(spec.name, method, place, metric),
-            published.value(RERUN, method, place, metric),
-            cells.by_selection(spec.protocol, system, place, spec.part),
-        )
+        {
+            "place": place,
+            "system": system,
+            "metric": metric,
+            "paper": published.value(spec.name, method, place, metric),
+            "rerun": published.value(RERUN, method, place, metric),
+            "cells": cells.by_selection(spec.protocol, system, place, spec.part),
+        }
         for metric in spec.metrics
         for place in published.places(spec.name)
         for method, system in _systems(spec, place, cells, published)
     ]
+
+
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for `results.json`; `ours` names no number that was not run."""
+    ours = {
+        selection: {
+            "mean": round(cell.mean(row["metric"]), 2),
+            "interval": cell.estimate(row["metric"]).bounds,
+            **cell.extent(),
+        }
+        for selection, cell in row["cells"].items()
+        if cell is not None
+    }
+    return {key: row[key] for key in row if key != "cells"} | {"ours": ours}
 
 
 def _systems(

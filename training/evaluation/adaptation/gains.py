@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser_stream.pipeline.bundle import Bundle
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
 from training.engine.experiment import Experiment, Progress
@@ -29,11 +28,9 @@ from training.evaluation.adaptation.score import (
     sheet,
 )
 from training.evaluation.adaptation.settings import AdaptEvalConfig
-from training.evaluation.adaptation.source_bundle import Prepared, prepare
+from training.evaluation.adaptation.source_bundle import prepare
 from training.evaluation.crossval import speaker_folds
 from training.protocols.names import PAPER_CLASSES
-
-HALVES = (1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,9 @@ class Gain(Experiment[AdaptEvalConfig]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return f"gains/{self.source}-{self.target}-seed-{self.seed}-half-{self.half}"
 
     def config(self, settings: AdaptEvalConfig) -> Result:
-        """See `Experiment`."""
         return {
             "source": self.source,
             "target": self.target,
@@ -67,19 +62,79 @@ class Gain(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """Adapt in all ways, and score each on the other speakers."""
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
-        clips = load_corpora(settings.corpora, [self.target])
-        heard, scored = halves(clips, self.target, self.half)
-        return adapted_and_scored(
-            begun,
-            limited(heard, settings.limit),
-            limited(scored, settings.limit),
-            limited(begun.split.score, settings.limit),
-            self,
-            settings,
-            progress,
+        target = load_corpora(settings.corpora, [self.target])
+        heard, scored = (
+            limited(half, settings.limit)
+            for half in halves(target, self.target, self.half)
         )
+        parts = {
+            "target": scored,
+            # Harm is measured on source speakers who are not in the training.
+            "source": limited(begun.split.score, settings.limit),
+        }
+        folder = settings.out / self.name
+        recording = folder / "heard.flac"
+        spoken = (with_pause(clip) for clip in talk(heard, self.seed))
+        seconds = write_recording(recording, spoken, self.seed)
+        daemon = hear(
+            recording,
+            begun.bundle,
+            folder / "daemon",
+            scope=settings.scope,
+            every_s=settings.every_s,
+            say=progress.say,
+        )
+        said = {
+            part: {
+                "before": predictions(begun.bundle, clips),
+                "adapt": predictions(daemon.final, clips),
+            }
+            for part, clips in parts.items()
+        }
+        windows = heard_windows(recording, begun.bundle)
+        offline = {}
+        for method, run in METHODS.items():
+            network, about = run(begun, windows, self.seed)
+            offline[method] = about
+            bundle = written(network, begun, folder / method, method)
+            for part, clips in parts.items():
+                said[part][method] = predictions(bundle, clips)
+        result: Result = {
+            "labels": list(begun.bundle.labels),
+            "source_bundle_sha256": begun.bundle.sha256,
+            "pack_sha256": begun.pack.sha256,
+            "heard": {
+                "clips": len(heard),
+                "speakers": sorted({u.speaker for u in heard}),
+                "audio_s": round(seconds, 1),
+                "speech_s": round(daemon.speech_s, 1),
+                "windows": len(windows),
+                "wall_s": round(daemon.wall_s, 1),
+            },
+            "rounds": daemon.history,
+            "events": daemon.events,
+            "offline": offline,
+        }
+        for part, clips in parts.items():
+            result[part] = sheet(clips, begun.bundle.labels)
+            result[part]["predicted"] = said[part]
+            result[part]["methods"] = {
+                method: compared(result[part], said[part]["before"], found)
+                for method, found in said[part].items()
+                if method != "before"
+            }
+        result["versions"] = [
+            {
+                "sha256": version.sha256,
+                "predicted": said["target"]["adapt"]
+                if version.sha256 == daemon.final.sha256
+                else predictions(version, scored),
+            }
+            for version in daemon.versions
+        ]
+        recording.unlink()
+        return result
 
 
 def halves(
@@ -94,104 +149,10 @@ def halves(
     )
 
 
-def adapted_and_scored(
-    begun: Prepared,
-    heard: Sequence[Utterance],
-    scored: Sequence[Utterance],
-    source: Sequence[Utterance],
-    gain: Gain,
-    settings: AdaptEvalConfig,
-    progress: Progress,
-) -> Result:
-    """The result of an experiment.
-
-    Args:
-        begun: the source network.
-        heard: clips of the target that the daemon adapts to, unlabelled.
-        scored: clips of other speakers of it.
-        source: clips of source speakers held out, on which harm is measured.
-        gain: names folder and seed.
-        settings: of the evaluation.
-        progress: told what the daemon says.
-    """
-    folder = settings.out / gain.name
-    recording = folder / "heard.flac"
-    spoken = (with_pause(clip) for clip in talk(heard, gain.seed))
-    seconds = write_recording(recording, spoken, gain.seed)
-    daemon = hear(
-        recording,
-        begun.bundle,
-        folder / "daemon",
-        scope=settings.scope,
-        every_s=settings.every_s,
-        say=progress.say,
-    )
-    parts = {"target": scored, "source": source}
-    said = {
-        part: {
-            "before": predictions(begun.bundle, clips),
-            "adapt": predictions(daemon.final, clips),
-        }
-        for part, clips in parts.items()
-    }
-    windows = heard_windows(recording, begun.bundle)
-    offline = {}
-    for method, run in METHODS.items():
-        network, about = run(begun, windows, gain.seed)
-        offline[method] = about
-        bundle = written(network, begun, folder / method, method)
-        for part, clips in parts.items():
-            said[part][method] = predictions(bundle, clips)
-    result: Result = {
-        "labels": list(begun.bundle.labels),
-        "source_bundle_sha256": begun.bundle.sha256,
-        "pack_sha256": begun.pack.sha256,
-        "heard": {
-            "clips": len(heard),
-            "speakers": sorted({u.speaker for u in heard}),
-            "audio_s": round(seconds, 1),
-            "speech_s": round(daemon.speech_s, 1),
-            "windows": len(windows),
-            "wall_s": round(daemon.wall_s, 1),
-        },
-        "rounds": daemon.history,
-        "events": daemon.events,
-        "offline": offline,
-    }
-    for part, clips in parts.items():
-        result[part] = sheet(clips, begun.bundle.labels)
-        result[part]["predicted"] = said[part]
-        result[part]["methods"] = {
-            method: compared(result[part], said[part]["before"], found)
-            for method, found in said[part].items()
-            if method != "before"
-        }
-    result["versions"] = [
-        {
-            "sha256": version.sha256,
-            "predicted": _of_version(
-                version, daemon.final, scored, said["target"]["adapt"]
-            ),
-        }
-        for version in daemon.versions
-    ]
-    recording.unlink()
-    return result
-
-
-def _of_version(
-    version: Bundle, final: Bundle, clips: Sequence[Utterance], of_final: list[int]
-) -> list[int]:
-    if version.sha256 == final.sha256:
-        return of_final
-    return predictions(version, clips)
-
-
 def all_gains(settings: AdaptEvalConfig) -> list[Gain]:
-    """The experiments of the pairs and seeds asked for."""
     return [
         Gain(source, target, seed, half)
         for seed in settings.seeds
         for source, target in (pair.split("-") for pair in settings.pairs)
-        for half in HALVES
+        for half in (1, 2)
     ]

@@ -12,7 +12,6 @@ calibration          M8: calibration error
 thresholds           what a bundle ships, searched on streams of held-out speakers
 stream_file          recorded streams, to search without running the model again
 voice_activity       where in a clip the voice is, without the tested detector
-intervals            95 % intervals of anything over speakers
 plots, summary       pictures, and lines for a terminal
 """
 

@@ -1,6 +1,7 @@
 """The result of `run`, to read."""
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from training.evaluation.bootstrap import percent
@@ -8,56 +9,47 @@ from training.evaluation.bootstrap import percent
 
 def table(result: Mapping[str, Any]) -> str:
     """Lines of text: each corpus by system, sex, language, speaker and class."""
-    parts = [_headline(result)]
-    parts += [_corpus(n, c, result["labels"]) for n, c in result["corpora"].items()]
-    return "\n".join(parts)
-
-
-def _headline(result: Mapping[str, Any]) -> str:
-    rows = [["", *result["corpora"]]]
-    corpora = result["corpora"].values()
-    rows.append([result["model"]["name"], *(percent(c) for c in corpora)])
+    corpora = result["corpora"]
+    rows = [
+        ["", *corpora],
+        [result["model"]["name"], *map(percent, corpora.values())],
+    ]
     for scaling in result.get("svm", {}).get("scalings", ()):
         rows.append(
             [
                 f"ComParE + SVM, {scaling}",
                 *(
                     percent({**c["svm"][scaling], "n_speakers": c["n_speakers"]})
-                    for c in corpora
+                    for c in corpora.values()
                 ),
             ]
         )
-    trained = ", ".join(result["trained_on"])
-    return f"Zero-shot UAR, percent; trained on {trained}\n{_aligned(rows)}"
+    head = f"Zero-shot UAR, percent; trained on {', '.join(result['trained_on'])}\n"
+    parts = [_corpus(name, c, result["labels"]) for name, c in corpora.items()]
+    return "\n".join([head + _aligned(rows), *parts])
 
 
 def _corpus(name: str, c: Mapping[str, Any], labels: Sequence[str]) -> str:
     rows = [
         ["", "clips", "UAR %", "WAR %", "ECE", "perfect", "kept %", "right of them"]
     ]
-    groups = {"all": c, **c["sexes"], **c["languages"]}
-    for group, row in groups.items():
+    for group, row in {"all": c, **c["sexes"], **c["languages"]}.items():
         steps = row["steps"]
         rows.append(
             [
-                group,
-                str(row["n"]),
-                percent(row),
-                percent(row, "WAR"),
-                str(row["ECE"]),
-                str(row["ECE_perfect"]),
-                str(steps.get("coverage")),
-                str(steps.get("WAR_when_certain")),
+                *(group, row["n"], percent(row), percent(row, "WAR"), row["ECE"]),
+                *(row["ECE_perfect"], steps.get("coverage")),
+                steps.get("WAR_when_certain"),
             ]
         )
     rows += [
-        [speaker, str(row["n"]), percent(row), percent(row, "WAR"), "", "", "", ""]
+        [speaker, row["n"], percent(row), percent(row, "WAR")]
         for speaker, row in c["speakers"].items()
     ]
     confusion = [
         ["truth \\ heard", *labels, "recall %"],
         *(
-            [label, *map(str, row[: len(labels)]), str(c["recall"][label])]
+            [label, *row[: len(labels)], c["recall"][label]]
             for label, row in zip(labels, c["confusion_matrix"], strict=False)
         ),
     ]
@@ -70,10 +62,8 @@ def _corpus(name: str, c: Mapping[str, Any], labels: Sequence[str]) -> str:
     )
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "".join(
-        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-        + "\n"
-        for row in rows
-    )
+def _aligned(rows: Sequence[Sequence[Any]]) -> str:
+    """Columns as wide as their widest cell; a row may lack its last ones."""
+    columns = [[str(cell) for cell in of] for of in zip_longest(*rows, fillvalue="")]
+    padded = [[cell.ljust(max(map(len, of))) for cell in of] for of in columns]
+    return "".join("  ".join(row).rstrip() + "\n" for row in zip(*padded, strict=True))

@@ -10,11 +10,14 @@ import soundfile
 pytest.importorskip("torch")
 
 from ser_stream.errors import SourceError
-from training.evaluation.streaming.false_alarms import Alarms, n_pieces, rate, summarize
-from training.evaluation.streaming.intervals import (
-    over_speakers,
+from training.evaluation.bootstrap import over_speakers
+from training.evaluation.streaming.false_alarms import (
+    Alarms,
+    n_pieces,
     poisson_interval,
     poisson_upper,
+    rate,
+    summarize,
 )
 from training.evaluation.streaming.noises import Noise, load_noises
 from training.evaluation.streaming.nonspeech import GAINS_DB, PIECE_S, pieces, voices
