@@ -11,7 +11,7 @@ from training.paper.reproduce import systems
 from training.paper.transfer_task import TransferConfig
 
 FEW_STEPS = partial(TransferConfig, steps=8, batch_size=8)
-systems.TransferConfig = FEW_STEPS  # type: ignore[assignment, misc]
+systems.TransferConfig = FEW_STEPS  # type: ignore[assignment, attr-defined]
 
 if __name__ == "__main__":
     sys.exit(main())
