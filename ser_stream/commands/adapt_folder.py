@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hea
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import configured_pack
+from ser_stream.config.for_model import configured_pack, pipeline_config
 from ser_stream.errors import (
     ConfigError,
     MissingLibraryError,
@@ -29,6 +29,7 @@ from ser_stream.errors import (
     SourceError,
     StoppedError,
 )
+from ser_stream.model import MAX_STEP_S, Model
 from ser_stream.paths import is_file
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle, seal
 
@@ -70,8 +71,13 @@ def adapt(
     base = load_bundle(config.model)
     pack = configured_pack(config, base)
     recordings = find_recordings(folder)
+    # A long step would hand out fewer windows.
+    usual = pipeline_config(config, base)
+    step_s = min(usual.step_s, MAX_STEP_S)
+    # Before anything is begun: a signal while a library is loaded comes as ImportError.
+    model = Model(base, replace(usual, step_s=step_s))
     with _told_if_stopped(out), _beside(out) as scratch:
-        heard = hear(recordings, base, config)
+        heard = hear(recordings, model, config.adapt.capacity)
         work = _Work(scratch, pack, heard.reservoir, config.adapt.scope)
         bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
         if failure is not None and bundle is base:
