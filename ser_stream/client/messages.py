@@ -5,7 +5,7 @@ the dictionaries; types of message that it adds are skipped. They are final so t
 `if "seq" in m` tells a checker something, too.
 """
 
-from typing import Any, Literal, TypedDict, final, get_args
+from typing import Literal, TypedDict, final, get_args
 
 EventType = Literal["prediction", "emotion", "status", "adaptation"]
 """What `only` may name: the types that are numbered by `seq`."""
@@ -149,34 +149,3 @@ class Bye(TypedDict):
 
 Message = Hello | Snapshot | Prediction | Emotion | Status | Adaptation | Dropped | Bye
 """What subscribers get; told apart by `type`."""
-
-
-@final
-class Error(TypedDict):
-    """Why a request was refused."""
-
-    code: str
-    text: str
-
-
-@final
-class Refusal(TypedDict):
-    """The answer to a request that was not carried out."""
-
-    type: Literal["reply"]
-    id: int | str | None
-    ok: Literal[False]
-    error: Error
-
-
-@final
-class Result(TypedDict):
-    """The answer to a request that was carried out."""
-
-    type: Literal["reply"]
-    id: int | str | None
-    ok: Literal[True]
-    result: dict[str, Any]
-
-
-Reply = Result | Refusal

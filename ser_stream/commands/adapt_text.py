@@ -14,7 +14,7 @@ def _status(answer: Fields) -> str:
     rows = {
         "adaptation": answer["state"] + detail,
         "model": f"{answer['base']['name']}, {which} ({answer['bundle'][:12]})",
-        "rounds": _counts(answer["rounds"]),
+        "rounds": counts(answer["rounds"]),
         "last": "nothing yet" if answer["last"] is None else _entry(answer["last"]),
         "frozen": "yes" if answer["frozen"] else "no",
     }
@@ -45,8 +45,8 @@ def _live_rows(answer: Fields) -> dict[str, str]:
     return rows
 
 
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{n} {_words(phase)}" for phase, n in counts.items())
+def counts(rounds: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {_words(phase)}" for phase, n in rounds.items())
 
 
 def _words(phase: str) -> str:

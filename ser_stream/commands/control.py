@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ser_stream.client import control
+from ser_stream.commands.adapt_text import counts
 from ser_stream.commands.output import write, write_json
 
 
@@ -69,8 +70,7 @@ def _status(answer: Mapping[str, Any]) -> str:
 def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
     if answer is None:
         return {}
-    counts = (f"{n} {phase.replace('_', ' ')}" for phase, n in answer["rounds"].items())
-    return {"adaptation": f"{answer['state']}; {', '.join(counts)}"}
+    return {"adaptation": f"{answer['state']}; {counts(answer['rounds'])}"}
 
 
 def _span(seconds: float) -> str:

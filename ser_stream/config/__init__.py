@@ -10,12 +10,7 @@ layers        one over the other: `resolve` -> `Settings`
 from ser_stream.config.keys import KEYS, parse_assignment
 from ser_stream.config.layers import Change, Setting, Settings, build_config, resolve
 from ser_stream.config.listen import ListenConfig
-from ser_stream.config.toml_file import (
-    SYSTEM_FILE,
-    chosen_path,
-    default_path,
-    read_file,
-)
+from ser_stream.config.toml_file import SYSTEM_FILE, chosen_path, default_path
 
 __all__ = [
     "KEYS",
@@ -28,6 +23,5 @@ __all__ = [
     "chosen_path",
     "default_path",
     "parse_assignment",
-    "read_file",
     "resolve",
 ]

@@ -3,7 +3,6 @@
 import os
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -78,38 +77,18 @@ def parse(path: Path, text: str) -> dict[str, Any]:
     raise ConfigError(f"{path}:{line}: not valid TOML: {reason}")
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_settings(path: Path) -> dict[str, tuple[Value, str]]:
     """Read and check a configuration file.
 
     Returns:
-        The values as they stand there, tables in mappings of their own.
+        By the names of the settings: their values, and where they stand, `PATH:LINE`.
 
     Raises:
         ConfigError: if it cannot be read, or a key or a value's type is wrong.
     """
     text = read_text(path)
     values = parse(path, text)
-    for _ in _checked(path, text, values):
-        pass
-    return values
-
-
-def read_settings(path: Path) -> dict[str, tuple[Value, str]]:
-    """Read a configuration file, as `read_file` does.
-
-    Returns:
-        By the names of the settings: their values, and where they stand, `PATH:LINE`.
-    """
-    text = read_text(path)
-    return {
-        name: (value, origin)
-        for name, value, origin in _checked(path, text, parse(path, text))
-    }
-
-
-def _checked(
-    path: Path, text: str, values: dict[str, Any]
-) -> Iterator[tuple[str, Value, str]]:
+    found: dict[str, tuple[Value, str]] = {}
     lines: dict[tuple[str, ...], int] = {}
     for place, line in places(text):
         lines.setdefault(place, line)
@@ -121,23 +100,24 @@ def _checked(
 
     for name, value in values.items():
         if name not in TABLES:
-            yield _setting(name, "", value, where(name))
+            found |= _setting(name, "", value, where(name))
             continue
         if not isinstance(value, dict):
             raise ConfigError(f"{where(name)}: {name} must be a table, [{name}]")
         for item, entry in value.items():
-            yield _setting(item, name, entry, where(name, item))
+            found |= _setting(item, name, entry, where(name, item))
+    return found
 
 
 def _setting(
     item: str, table: str, value: object, origin: str
-) -> tuple[str, Value, str]:
+) -> dict[str, tuple[Value, str]]:
     name = f"{table}.{item}" if table else item
     key = KEYS.get(name)
     if key is None or key.table != table:
         raise ConfigError(f"{origin}: {_unknown(item, table)}")
     try:
-        return name, key.checked(value), origin
+        return {name: (key.checked(value), origin)}
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None
 

@@ -15,7 +15,8 @@ import pytest
 import soundfile
 
 from ser_stream.commands.labels import read_labels
-from ser_stream.config import build_config, read_file
+from ser_stream.config import build_config
+from ser_stream.config.toml_file import read_settings
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.tuning.streams import Segment
@@ -129,6 +130,12 @@ def test_the_present_figures_are_what_listen_does(minute_labels: Path) -> None:
     assert found == pytest.approx(np.median(delays))
 
 
+def checked_file(path: Path) -> dict[str, Any]:
+    """The values of a configuration file, of which `listen` knows every key."""
+    read_settings(path)
+    return tomllib.loads(path.read_text())
+
+
 def test_what_is_written_is_what_listen_then_uses(
     tmp_path: Path, minute_labels: Path
 ) -> None:
@@ -140,7 +147,7 @@ def test_what_is_written_is_what_listen_then_uses(
     assert result["best"]["smoothing"] != result["present"]["smoothing"]
     assert config.read_text().startswith("# mine\nstep = 0.2\n\n[gate]\nmax_pause")
     chosen = {name: result["best"]["smoothing"][name] for name in TUNED}
-    assert read_file(config)["smoothing"] == chosen
+    assert checked_file(config)["smoothing"] == chosen
     # The same recordings with the new settings have the figures that were promised.
     again = tuned(*arguments)
     assert again["present"] == result["best"]
@@ -166,7 +173,7 @@ def test_without_write_nothing_is_written_and_the_lines_are_shown(
     # With it, the user's own file is begun.
     run("tune", MINUTE, "--labels", minute_labels, "--write", environment=environment)
     written = tmp_path / "home" / "ser-stream" / "config.toml"
-    assert read_file(written) == lines
+    assert checked_file(written) == lines
     build_config(written, {})
 
 
@@ -179,7 +186,7 @@ def test_a_file_that_write_is_to_begin_need_not_be_there(
     assert done.returncode == 2
     assert "cannot read" in error_line(done)
     assert run(*arguments, "--write").returncode == 0
-    assert set(read_file(config)) == {"smoothing"}
+    assert set(checked_file(config)) == {"smoothing"}
 
 
 def test_whole_files_are_labelled_and_unknown_labels_counted(clip_labels: Path) -> None:
