@@ -84,8 +84,6 @@ class SinkOptions:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A row of `KINDS`."""
-
     form: str
     """As users write it; see `protocol.address.parse`."""
     module: str
