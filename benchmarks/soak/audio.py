@@ -36,13 +36,7 @@ class Feeder:
     """A thread that writes samples into a pipe as fast as they are taken."""
 
     def __init__(self, pipe: IO[bytes], samples: int, pause_at: int) -> None:
-        """Feed nothing yet.
-
-        Args:
-            pipe: of the daemon's standard input; is closed at the end.
-            samples: how many in all.
-            pause_at: after so many it waits for `go_on`.
-        """
+        """Feed `samples` in all, wait for `go_on` at `pause_at`; close the pipe."""
         self._pipe = pipe
         self._n_bytes = 2 * samples
         self._pause_at = 2 * pause_at
@@ -54,7 +48,6 @@ class Feeder:
         """Set when `pause_at` is reached, or the daemon has ended."""
 
     def __enter__(self) -> Self:
-        """Begin to feed."""
         self._thread.start()
         return self
 
@@ -68,7 +61,6 @@ class Feeder:
         return self.written / 2 / SAMPLE_RATE
 
     def go_on(self) -> None:
-        """Write the rest."""
         self._go_on.set()
 
     def _run(self) -> None:

@@ -27,11 +27,7 @@ AUDIO_S = 1800.0
 
 
 def run(scale: float = 1.0) -> dict[str, Any]:
-    """Attack, kind after kind.
-
-    Args:
-        scale: of the number of lines.
-    """
+    """Attack, kind after kind; `scale` is of the number of lines."""
     lines = max(10 * PASSES, round(LINES * scale))
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", AUDIO_S)

@@ -76,13 +76,7 @@ class ListenRun:
 def listen_run(
     source: str, environment: Mapping[str, str], zeros_s: float
 ) -> Iterator[ListenRun]:
-    """Start it.
-
-    Args:
-        source: of `--input`.
-        environment: in which the microphone is found.
-        zeros_s: after so long of zeros the program acts.
-    """
+    """Start it; after `zeros_s` of zeros the program acts."""
     program = [sys.executable, "-c", _PROGRAM, str(zeros_s)]
     with (
         running_daemon(
@@ -94,5 +88,4 @@ def listen_run(
 
 
 def states(statuses: list[AudioStatus]) -> list[str]:
-    """The states alone."""
     return [status.state for status in statuses]

@@ -31,10 +31,7 @@ def run(
 ) -> dict[str, Any]:
     """Two rounds of all kinds of subscribers, then CPU by their number.
 
-    Args:
-        scale: of time and of subscribers.
-        seconds: of a round, if not as `scale` says.
-        stages: numbers of subscribers to measure the CPU with, to be scaled.
+    `scale` is of time, unless a round's `seconds` are given, and of subscribers.
     """
     round_s = seconds or ROUND_S * scale
     stage_s = max(2.0, STAGE_S * scale)

@@ -31,12 +31,7 @@ GROWTH_MB = 2.0
 
 
 def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
-    """A day of audio through a pipe, as fast as the subscribers read.
-
-    Args:
-        scale: of the day.
-        seconds: of audio, if not as `scale` says.
-    """
+    """A day of audio through a pipe, as fast as the subscribers read, or `seconds`."""
     audio_s = seconds or DAY_S * scale
     samples = round(audio_s * SAMPLE_RATE)
     pause_at = samples - round(min(LAST_S, audio_s / 10) * SAMPLE_RATE)
@@ -85,12 +80,7 @@ def _follow(feeder: Feeder, daemon: RunningDaemon, audio_s: float) -> None:
 
 
 def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
-    """Half an hour at its own pace.
-
-    Args:
-        scale: of the half hour.
-        seconds: to run, if not as `scale` says.
-    """
+    """Half an hour at its own pace, or `seconds`."""
     seconds = seconds or REALTIME_S * scale
     with tempfile.TemporaryDirectory() as folder:
         path = write_loop(Path(folder) / "loop.wav", seconds + 120)

@@ -53,7 +53,6 @@ class NonReadingClient:
             self._socket = connect(self._address, BUFFER)
 
     def close(self) -> None:
-        """Go."""
         self._socket.close()
 
 
@@ -131,5 +130,4 @@ class SlowClient:
         self.dropped += self._told
 
     def close(self) -> None:
-        """Go."""
         self._socket.close()
