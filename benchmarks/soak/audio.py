@@ -1,6 +1,9 @@
 """The bundled minute of speech, over and over: as a file, and through a pipe."""
 
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -8,6 +11,7 @@ import numpy as np
 import soundfile
 
 from ser_stream.pipeline.values import SAMPLE_RATE
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 MINUTE = Path("tests/data/emodb_minute.flac")
 PIECE = 64 * 1024
@@ -30,6 +34,15 @@ def write_loop(path: Path, seconds: float) -> Path:
             file.write(samples[:left])
             left -= len(samples)
     return path
+
+
+@contextmanager
+def daemon_on_loop(seconds: float) -> Iterator[RunningDaemon]:
+    """A daemon on a loop of so many seconds at real-time pace, on TCP as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_loop(Path(folder) / "loop.wav", seconds)
+        with running_daemon(source=path, tcp=True) as daemon:
+            yield daemon
 
 
 class Feeder:

@@ -20,8 +20,6 @@ main_and_exit()
 
 
 class AudioStatus(NamedTuple):
-    """A `status` about the audio."""
-
     at: float
     """`time.monotonic` when it came."""
     state: str

@@ -44,7 +44,6 @@ class NonReadingClient:
         self.thrown_out = 0
 
     def tick(self) -> None:
-        """Once a second."""
         poll = select.poll()
         poll.register(self._socket, select.POLLRDHUP)
         if any(event & _LOST for _, event in poll.poll(0)):
