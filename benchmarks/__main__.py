@@ -21,7 +21,6 @@ OUT = Path("docs/benchmarks.json")
 
 
 def main() -> None:
-    """Measure, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="of each live run")
     parser.add_argument("--no-size", action="store_true", help="skip the installation")

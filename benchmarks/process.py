@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.soak.usage import cpu_seconds
+from benchmarks.soak.usage import cpu_seconds, rss_mb
 from training.corpora.utterance import read_samples
 
 
@@ -47,7 +47,7 @@ def measure(path: Path) -> dict[str, Any]:
         message = json.loads(line)
         if message["type"] == "prediction":
             latencies.append(message["latency_ms"])
-            after, rss = cpu_seconds(process.pid), _rss_mb(process.pid)
+            after, rss = cpu_seconds(process.pid), rss_mb(process.pid)
             ended = time.monotonic()
     status = process.wait()
     assert hello["type"] == "hello", hello
@@ -57,13 +57,8 @@ def measure(path: Path) -> dict[str, Any]:
         "start_cpu_s": round(before, 2),
         "seconds": round(ended - started, 1),
         "cpu_percent": round(100 * (after - before) / (ended - started), 2),
-        "rss_mb": round(rss, 1),
+        "rss_mb": round(rss * 1e6 / 2**20, 1),
         "latency_ms_p50": round(float(np.percentile(latencies, 50)), 1),
         "latency_ms_p99": round(float(np.percentile(latencies, 99)), 1),
         "predictions": len(latencies),
     }
-
-
-def _rss_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024

@@ -137,7 +137,6 @@ def adaptation_pack(
 
 
 def main() -> int:
-    """Run, and turn the errors a user can mend into one line."""
     arguments = sys.argv[1:]
     if arguments and arguments[0] not in (*COMMANDS, "--help"):
         arguments.insert(0, COMMANDS[0])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from export.card import write_card
-from export.corpora import bundle_licence, check_name, describe
+from export.corpora import bundle_licence, check_name, described
 from export.evidence import choose_thresholds, options, read_crossval, read_measured
 from export.parity import Parity, prove_parity
 from ser_stream.adaptation.pack import FOLDER as PACK
@@ -139,11 +139,10 @@ def _manifest(
     thresholds: Mapping[str, float],
 ) -> dict[str, Any]:
     geometry = config.model.geometry
-    names = [corpus.name for corpus in config.corpora]
     found = results or {}
     return {
         "name": name,
-        "licence": bundle_licence(names),
+        "licence": bundle_licence([corpus.name for corpus in config.corpora]),
         "labels": list(config.labels),
         "front_end": config.front_end.to_dict(),
         "front_end_hash": config.front_end.hash,
@@ -154,10 +153,7 @@ def _manifest(
         "temperatures": found.get("temperatures", [1.0] * geometry.max_columns),
         "clip_temperature": found.get("clip_temperature", 1.0),
         "thresholds": thresholds,
-        "corpora": [
-            {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
-            for corpus in config.corpora
-        ],
+        "corpora": described(config),
         "opset": OPSET,
         "adapted": False,
     }

@@ -53,7 +53,6 @@ def write_card(bundle: Bundle, evidence: Mapping[str, Any]) -> None:
 
 
 def render_card(manifest: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:
-    """The card as text."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=ChainableUndefined,

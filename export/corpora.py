@@ -2,6 +2,7 @@
 
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
+from training.recipe.config import TrainConfig
 
 UNKNOWN = "unknown"
 
@@ -58,6 +59,14 @@ def describe(name: str) -> dict[str, object]:
     """What manifest and card say of a corpus."""
     unknown = {"name": name, "licence": UNKNOWN, "any_use": False}
     return {"folder": name, **CORPORA.get(name, unknown)}
+
+
+def described(config: TrainConfig) -> list[dict[str, object]]:
+    """The corpora of a training, each with the classes taken from it."""
+    return [
+        {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
+        for corpus in config.corpora
+    ]
 
 
 def bundle_licence(names: list[str]) -> str:

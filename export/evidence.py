@@ -1,7 +1,7 @@
 """What was measured elsewhere, checked to be of this model, for evidence and card."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,9 @@ def read_crossval(path: Path, config: TrainConfig) -> dict[str, Any]:
     Raises:
         ModelError: if it is none, or of another configuration.
     """
-    results = _read(path, "cross-validation result", "python -m training crossval")
-    keys = {"config", "protocol", "temperatures", "metrics", "revisions"}
-    if not keys <= set(results):
-        raise ModelError(
-            f"{path} is no cross-validation result; `python -m training crossval` "
-            "writes one"
-        )
+    keys = ("config", "protocol", "temperatures", "metrics", "revisions")
+    made_by = "python -m training crossval"
+    results = _read(path, "cross-validation result", made_by, keys)
     if TrainConfig.from_dict(results["config"]) != config:
         raise ModelError(
             f"{path} was made with another configuration than the checkpoint"
@@ -200,20 +196,19 @@ def read_stream_eval(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compact(corpus: Mapping[str, Any]) -> dict[str, Any]:
-    kept: dict[str, Any] = {key: corpus[key] for key in UNSEEN_KEYS}
+    kept = _only(corpus, UNSEEN_KEYS)
     for key in ("sexes", "languages"):
-        kept[key] = {
-            name: {k: row[k] for k in UNSEEN_KEYS} for name, row in corpus[key].items()
-        }
+        kept[key] = {n: _only(row, UNSEEN_KEYS) for n, row in corpus[key].items()}
     kept["speakers"] = {name: row["UAR"] for name, row in corpus["speakers"].items()}
     kept["dropped"] = corpus["dropped"]
     if "svm" in corpus:
         keys = ("UAR", "UAR_interval", "lead", "lead_interval")
-        kept["svm"] = {
-            scaling: {key: row[key] for key in keys}
-            for scaling, row in corpus["svm"].items()
-        }
+        kept["svm"] = {s: _only(row, keys) for s, row in corpus["svm"].items()}
     return kept
+
+
+def _only(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: row[key] for key in keys}
 
 
 def _of_group(group: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,11 +252,13 @@ def _lost(found: Mapping[str, Any]) -> dict[str, Any]:
     return {k: row.get("lost") for k, row in found.get("conditions", {}).items()}
 
 
-def _read(path: Path, what: str, made_by: str) -> dict[str, Any]:
+def _read(
+    path: Path, what: str, made_by: str, keys: Iterable[str] = ()
+) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is no {what}: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not found.keys() >= set(keys):
         raise ModelError(f"{path} is no {what}; `{made_by}` writes one")
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from export.corpora import describe
+from export.corpora import described
 from ser_stream.adaptation.pack import FOLDER, WEIGHTS, Pack
 from ser_stream.errors import ModelError, SourceError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -120,10 +120,7 @@ def _named(utterance: Utterance) -> str:
 
 def _licences(config: TrainConfig, bundle: Bundle) -> dict[str, object]:
     """Weights are the bundle's; windows are an extract of their corpus."""
-    corpora = [
-        {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
-        for corpus in config.corpora
-    ]
+    corpora = described(config)
     windows = {corpus["folder"]: corpus["licence"] for corpus in corpora}
     return {
         "licence": {WEIGHTS: bundle.licence, "windows": windows},

@@ -46,7 +46,6 @@ class Parity:
         )
 
     def to_dict(self) -> dict[str, float | int | bool]:
-        """Plain values with the verdict."""
         return {**asdict(self), "tolerance": TOLERANCE, "passed": self.passed}
 
 

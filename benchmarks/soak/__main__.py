@@ -6,7 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from benchmarks.soak import host, parts, report
+from benchmarks.soak import parts, report
+from ser_stream.sinks.sockets.loop_thread import raise_file_limit
 
 
 def main() -> int:
@@ -23,7 +24,7 @@ def main() -> int:
         "--again", action="store_true", help="also what was run to its end before"
     )
     options = parser.parse_args()
-    host.raise_file_limit()
+    raise_file_limit()
     names = options.part or list(parts.PARTS)
     todo = (
         [parts.PARTS[name] for name in names]

@@ -1,6 +1,9 @@
 """The bundled minute of speech, over and over: as a file, and through a pipe."""
 
+import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Self
 
@@ -8,6 +11,7 @@ import numpy as np
 import soundfile
 
 from ser_stream.pipeline.values import SAMPLE_RATE
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 MINUTE = Path("tests/data/emodb_minute.flac")
 PIECE = 64 * 1024
@@ -32,17 +36,20 @@ def write_loop(path: Path, seconds: float) -> Path:
     return path
 
 
+@contextmanager
+def daemon_on_loop(seconds: float) -> Iterator[RunningDaemon]:
+    """A daemon on a loop of so many seconds at real-time pace, on TCP as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_loop(Path(folder) / "loop.wav", seconds)
+        with running_daemon(source=path, tcp=True) as daemon:
+            yield daemon
+
+
 class Feeder:
     """A thread that writes samples into a pipe as fast as they are taken."""
 
     def __init__(self, pipe: IO[bytes], samples: int, pause_at: int) -> None:
-        """Feed nothing yet.
-
-        Args:
-            pipe: of the daemon's standard input; is closed at the end.
-            samples: how many in all.
-            pause_at: after so many it waits for `go_on`.
-        """
+        """Feed `samples` in all, wait for `go_on` at `pause_at`; close the pipe."""
         self._pipe = pipe
         self._n_bytes = 2 * samples
         self._pause_at = 2 * pause_at
@@ -54,7 +61,6 @@ class Feeder:
         """Set when `pause_at` is reached, or the daemon has ended."""
 
     def __enter__(self) -> Self:
-        """Begin to feed."""
         self._thread.start()
         return self
 
@@ -68,7 +74,6 @@ class Feeder:
         return self.written / 2 / SAMPLE_RATE
 
     def go_on(self) -> None:
-        """Write the rest."""
         self._go_on.set()
 
     def _run(self) -> None:

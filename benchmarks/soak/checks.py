@@ -7,8 +7,6 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A row of the table."""
-
     what: str
     target: str
     measured: str

@@ -41,11 +41,7 @@ time.sleep(60)
 
 
 def run(scale: float = 1.0) -> dict[str, Any]:
-    """All faults, one after another.
-
-    Args:
-        scale: of the number of killed subscribers; the other faults are one each.
-    """
+    """All faults, one each, but many killed subscribers: `scale` is of their number."""
     kills = max(2, round(KILLS * scale))
     checks: list[Check] = []
     with tempfile.TemporaryDirectory(prefix="soak") as name:

@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import platform
-import resource
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,9 +36,3 @@ def cpu_name() -> str:
         if name.strip() == "model name":
             return value.strip()
     return platform.processor() or platform.machine()
-
-
-def raise_file_limit() -> None:
-    """As many open files as we may have; a thousand subscribers need them."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

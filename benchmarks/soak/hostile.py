@@ -1,19 +1,17 @@
 """M3: thousands of hostile lines beside honest subscribers."""
 
 import asyncio
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from benchmarks.soak import usage
 from benchmarks.soak.attack import BURSTS, attack, bursts
-from benchmarks.soak.audio import write_loop
+from benchmarks.soak.audio import daemon_on_loop
 from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
 from benchmarks.soak.hostile_lines import KINDS
 from benchmarks.soak.listener import STEP_MS, WRONG
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
-from tests.helpers.running_daemon import RunningDaemon, running_daemon
+from tests.helpers.running_daemon import RunningDaemon
 
 LINES = 10_000
 """Of each kind."""
@@ -27,39 +25,33 @@ AUDIO_S = 1800.0
 
 
 def run(scale: float = 1.0) -> dict[str, Any]:
-    """Attack, kind after kind.
-
-    Args:
-        scale: of the number of lines.
-    """
+    """Attack, kind after kind; `scale` is of the number of lines."""
     lines = max(10 * PASSES, round(LINES * scale))
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_loop(Path(folder) / "loop.wav", AUDIO_S)
-        with running_daemon(source=path, tcp=True) as daemon:
-            before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
-            with (
-                LoadGenerator(
-                    Load(daemon.addresses, healthy=HONEST, timed=True)
-                ) as load_generator,
-                usage.Series(daemon.pid, every_s=0.1) as series,
-            ):
-                passes = [
-                    _all_kinds(daemon, lines // PASSES, seed) for seed in range(PASSES)
-                ]
-                wait("hostile, afterwards", AFTER_S, lambda: daemon.up)
-                found = load_generator.end()
-            after = usage.settled_descriptors(daemon.pid, before)
-            result = {
-                "lines": lines,
-                "passes": passes,
-                "found": found,
-                "memory": series.kept(),
-                "rss_mb": [memory, round(max(series.rss), 2), _rss(daemon)],
-                "descriptors": [before, after],
-                "up": daemon.up,
-                "log_bytes": daemon.log.stat().st_size,
-                "traceback": "Traceback" in daemon.log.read_text(),
-            }
+    with daemon_on_loop(AUDIO_S) as daemon:
+        before, memory = usage.settled_descriptors(daemon.pid), _rss(daemon)
+        with (
+            LoadGenerator(
+                Load(daemon.addresses, healthy=HONEST, timed=True)
+            ) as load_generator,
+            usage.Series(daemon.pid, every_s=0.1) as series,
+        ):
+            passes = [
+                _all_kinds(daemon, lines // PASSES, seed) for seed in range(PASSES)
+            ]
+            wait("hostile, afterwards", AFTER_S, lambda: daemon.up)
+            found = load_generator.end()
+        after = usage.settled_descriptors(daemon.pid, before)
+        result = {
+            "lines": lines,
+            "passes": passes,
+            "found": found,
+            "memory": series.kept(),
+            "rss_mb": [memory, round(max(series.rss), 2), _rss(daemon)],
+            "descriptors": [before, after],
+            "up": daemon.up,
+            "log_bytes": daemon.log.stat().st_size,
+            "traceback": "Traceback" in daemon.log.read_text(),
+        }
     return result | {"checks": rows(_checks(result))}
 
 

@@ -20,8 +20,6 @@ main_and_exit()
 
 
 class AudioStatus(NamedTuple):
-    """A `status` about the audio."""
-
     at: float
     """`time.monotonic` when it came."""
     state: str
@@ -76,13 +74,7 @@ class ListenRun:
 def listen_run(
     source: str, environment: Mapping[str, str], zeros_s: float
 ) -> Iterator[ListenRun]:
-    """Start it.
-
-    Args:
-        source: of `--input`.
-        environment: in which the microphone is found.
-        zeros_s: after so long of zeros the program acts.
-    """
+    """Start it; after `zeros_s` of zeros the program acts."""
     program = [sys.executable, "-c", _PROGRAM, str(zeros_s)]
     with (
         running_daemon(
@@ -94,5 +86,4 @@ def listen_run(
 
 
 def states(statuses: list[AudioStatus]) -> list[str]:
-    """The states alone."""
     return [status.state for status in statuses]

@@ -44,7 +44,6 @@ class Original:
         """How many lines were not what another subscriber got."""
 
     def compare(self, seq: int, line: bytes) -> None:
-        """Take note of an event that one subscriber got."""
         if self._lines.setdefault(seq, line) != line:
             self.different += 1
         if seq > self.newest:
@@ -70,7 +69,6 @@ class Tally:
     skipped_steps: int = 0
     """Predictions that did not end 200 ms after the one before."""
     dropped: int = 0
-    """Messages of that type."""
     byes: Counter[str] = field(default_factory=Counter)
     cut: int = 0
     """Connections that ended without a `bye`."""
@@ -101,7 +99,6 @@ class Inbox:
         self._items.append((listener, time.time(), data))
 
     def empty(self) -> None:
-        """Look at all of it."""
         items, self._items = self._items, []
         for listener, at, data in items:
             listener.take(at, data)

@@ -1,18 +1,16 @@
 """M1: hundreds of subscribers, good and bad, while audio comes in real time."""
 
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.soak import usage
-from benchmarks.soak.audio import write_loop
+from benchmarks.soak.audio import daemon_on_loop
 from benchmarks.soak.checks import Check, at_most, holds, none_of, rows, total
 from benchmarks.soak.load_generator import Load, LoadGenerator
 from benchmarks.soak.progress import wait
 from ser_stream.client import control
-from tests.helpers.running_daemon import RunningDaemon, running_daemon
+from tests.helpers.running_daemon import RunningDaemon
 
 ROUND_S = 600.0
 STAGE_S = 20.0
@@ -31,27 +29,20 @@ def run(
 ) -> dict[str, Any]:
     """Two rounds of all kinds of subscribers, then CPU by their number.
 
-    Args:
-        scale: of time and of subscribers.
-        seconds: of a round, if not as `scale` says.
-        stages: numbers of subscribers to measure the CPU with, to be scaled.
+    `scale` is of time, unless a round's `seconds` are given, and of subscribers.
     """
     round_s = seconds or ROUND_S * scale
     stage_s = max(2.0, STAGE_S * scale)
     audio_s = 1.2 * (2 * round_s + stage_s * len(stages)) + 120
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_loop(Path(folder) / "loop.wav", audio_s)
-        with (
-            running_daemon(source=path, tcp=True) as daemon,
-            usage.Series(daemon.pid) as series,
-        ):
-            offset = _clock()
-            rounds = [_round(daemon, scale, round_s, number) for number in (1, 2)]
-            offset = abs(_clock() - offset)
-            usage_by_number = [
-                _stage(daemon, _share(n, scale), stage_s) for n in stages
-            ]
-            up, status = daemon.up, control("status", daemon.socket)
+    with (
+        daemon_on_loop(audio_s) as daemon,
+        usage.Series(daemon.pid) as series,
+    ):
+        offset = _clock()
+        rounds = [_round(daemon, scale, round_s, number) for number in (1, 2)]
+        offset = abs(_clock() - offset)
+        usage_by_number = [_stage(daemon, _share(n, scale), stage_s) for n in stages]
+        up, status = daemon.up, control("status", daemon.socket)
     result = {
         "round_s": round_s,
         "rounds": rounds,

@@ -47,8 +47,6 @@ def run(load: Load, pipe: Connection) -> None:
 
 
 class _Subscribers:
-    """All of them."""
-
     def __init__(self, load: Load) -> None:
         self._load = load
         self._inbox = Inbox(timed=load.timed)

@@ -2,13 +2,11 @@
 
 import statistics
 import subprocess
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from benchmarks.soak import usage
-from benchmarks.soak.audio import Feeder, write_loop
+from benchmarks.soak.audio import Feeder, daemon_on_loop
 from benchmarks.soak.checks import Check, none_of, rows, total
 from benchmarks.soak.listener import WRONG
 from benchmarks.soak.load_generator import Load, LoadGenerator
@@ -31,12 +29,7 @@ GROWTH_MB = 2.0
 
 
 def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
-    """A day of audio through a pipe, as fast as the subscribers read.
-
-    Args:
-        scale: of the day.
-        seconds: of audio, if not as `scale` says.
-    """
+    """A day of audio through a pipe, as fast as the subscribers read, or `seconds`."""
     audio_s = seconds or DAY_S * scale
     samples = round(audio_s * SAMPLE_RATE)
     pause_at = samples - round(min(LAST_S, audio_s / 10) * SAMPLE_RATE)
@@ -85,31 +78,24 @@ def _follow(feeder: Feeder, daemon: RunningDaemon, audio_s: float) -> None:
 
 
 def realtime(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
-    """Half an hour at its own pace.
-
-    Args:
-        scale: of the half hour.
-        seconds: to run, if not as `scale` says.
-    """
+    """Half an hour at its own pace, or `seconds`."""
     seconds = seconds or REALTIME_S * scale
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_loop(Path(folder) / "loop.wav", seconds + 120)
-        with (
-            running_daemon(source=path, tcp=True) as daemon,
-            LoadGenerator(
-                Load(daemon.addresses, healthy=HEALTHY, timed=True)
-            ) as load_generator,
-        ):
-            before = usage.settled_descriptors(daemon.pid)
-            with usage.Series(daemon.pid) as series:
-                visiting = Load(daemon.addresses, reconnecting=RECONNECTING)
-                with LoadGenerator(visiting) as visitors:
-                    wait("realtime", seconds, lambda: daemon.up)
-                    visits = visitors.end()
-                after = usage.settled_descriptors(daemon.pid, before)
-            up = daemon.up
-            status = daemon.stop()
-            found = load_generator.end()
+    with (
+        daemon_on_loop(seconds + 120) as daemon,
+        LoadGenerator(
+            Load(daemon.addresses, healthy=HEALTHY, timed=True)
+        ) as load_generator,
+    ):
+        before = usage.settled_descriptors(daemon.pid)
+        with usage.Series(daemon.pid) as series:
+            visiting = Load(daemon.addresses, reconnecting=RECONNECTING)
+            with LoadGenerator(visiting) as visitors:
+                wait("realtime", seconds, lambda: daemon.up)
+                visits = visitors.end()
+            after = usage.settled_descriptors(daemon.pid, before)
+        up = daemon.up
+        status = daemon.stop()
+        found = load_generator.end()
     result = {
         "seconds": seconds,
         "descriptors": [before, after],

@@ -36,11 +36,7 @@ NAME = "desk"
 
 
 def run(scale: float = 1.0) -> dict[str, Any]:
-    """All of it.
-
-    Args:
-        scale: of the number of cycles, and of the times that are long.
-    """
+    """All of it; `scale` is of the number of cycles, and of the times that are long."""
     with virtual_microphone() as microphone, ThreadPoolExecutor(1) as threads:
         microphone.add_sink("hall", "Hall")
         microphone.add_hum("hall")

@@ -19,8 +19,6 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the whole."""
-
     name: str
     id: str
     """Of the row of the table that it belongs to."""

@@ -44,7 +44,6 @@ class NonReadingClient:
         self.thrown_out = 0
 
     def tick(self) -> None:
-        """Once a second."""
         poll = select.poll()
         poll.register(self._socket, select.POLLRDHUP)
         if any(event & _LOST for _, event in poll.poll(0)):
@@ -53,7 +52,6 @@ class NonReadingClient:
             self._socket = connect(self._address, BUFFER)
 
     def close(self) -> None:
-        """Go."""
         self._socket.close()
 
 
@@ -131,5 +129,4 @@ class SlowClient:
         self.dropped += self._told
 
     def close(self) -> None:
-        """Go."""
         self._socket.close()

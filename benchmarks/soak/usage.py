@@ -61,7 +61,6 @@ class Series:
         self._begin = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Begin to sample."""
         self._thread.start()
         return self
 

@@ -33,9 +33,6 @@ OVERLOAD_EVERY = 10.0
 class Announcer:
     """Used by the worker's thread alone; others read `health`."""
 
-    _bundle: Bundle
-    _config: PipelineConfig
-
     def __init__(
         self,
         source: Source,
@@ -43,14 +40,7 @@ class Announcer:
         health: Health | None = None,
         observe: Callable[[float], None] | None = None,
     ) -> None:
-        """Say nothing yet.
-
-        Args:
-            source: the input.
-            sinks: get every message.
-            health: is kept up to date, for others to read.
-            observe: is told the latency of each step, in seconds.
-        """
+        """`observe` is told the latency of each step, in seconds."""
         self.health = health or Health()
         self._source = source
         self._sinks = sinks
@@ -62,7 +52,6 @@ class Announcer:
 
     @property
     def abandoned(self) -> bool:
-        """Whether the reader has left."""
         return bool(self._sinks) and all(sink.closed for sink in self._sinks)
 
     def use(self, bundle: Bundle, config: PipelineConfig) -> None:
@@ -80,12 +69,10 @@ class Announcer:
         self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
 
     def hello(self) -> None:
-        """Publish `hello`: the input, and the model."""
         self._audio = self._source.info
         self._publish(self._messages.hello(self._bundle, self._audio, self._config))
 
     def bye(self) -> None:
-        """Say the last line."""
         self._publish(bye("shutdown"))
 
     # What comes from the source.
@@ -101,7 +88,6 @@ class Announcer:
             self._messages.clock.follow(chunk)
 
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
-        """Tell what the pipeline made of a chunk."""
         if not self.health.end:
             self._set_audio(AudioState.HEALTHY, "")
         self.health.end = chunk.end
@@ -123,7 +109,6 @@ class Announcer:
         self._status("overload", "overflow", detail)
 
     def condition(self, condition: Condition) -> None:
-        """Tell what became of the device."""
         if condition.state is not AudioState.HEALTHY:
             self._expected_gap = True
         self._set_audio(condition.state, condition.detail)
@@ -179,13 +164,11 @@ class Announcer:
     # What comes from the operator, and from adaptation.
 
     def reload(self, state: str, detail: str, *, hello: bool) -> None:
-        """Tell how a reload went."""
         self._status("model", state, detail)
         if hello:
             self.hello()
 
     def adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
-        """Tell of a step of online adaptation."""
         rounds = self.health.adaptations
         self.health.adaptations = {**rounds, phase: rounds.get(phase, 0) + 1}
         self._publish(

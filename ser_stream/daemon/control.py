@@ -43,24 +43,13 @@ class Control:
         settings: Settings,
         bundle: Bundle,
         *,
-        adapter: "Adapter | None" = None,
-        paused: PausedState | None = None,
-        subscribers: Callable[[], Mapping[str, int]] = dict,
-        on_reload: Callable[[ListenConfig], None] = lambda config: None,
-        notifier: Notifier | None = None,
+        adapter: "Adapter | None",
+        paused: PausedState | None,
+        subscribers: Callable[[], Mapping[str, int]],
+        on_reload: Callable[[ListenConfig], None],
+        notifier: Notifier,
     ) -> None:
-        """Take charge of a worker.
-
-        Args:
-            worker: of the daemon.
-            settings: that it was started with.
-            bundle: the model that they name.
-            adapter: what adapts that model; None for nothing.
-            paused: where a pause is remembered.
-            subscribers: how many there are, by the kind of their socket.
-            on_reload: is told of the new configuration.
-            notifier: of systemd.
-        """
+        """Take charge of a worker, started with `settings` and their `bundle`."""
         self._worker = worker
         self._settings = self._started = settings
         self._bundle = bundle
@@ -135,7 +124,6 @@ class Control:
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
-        """Take the microphone again."""
         with self._pausing:
             self._worker.mailbox.call(self._worker.resume)
             return {"paused": False, **self._remember(False)}
@@ -159,8 +147,7 @@ class Control:
             SerStreamError: if either is bad; the old ones stay.
         """
         with self._reloading:
-            if self._notifier is not None:
-                self._notifier.reloading()
+            self._notifier.reloading()
             try:
                 return self._reload()
             except SerStreamError as error:
@@ -169,7 +156,7 @@ class Control:
                 self._tell("refused", detail, hello=False)
                 raise
             finally:
-                if self._notifier is not None and self._worker.health.known:
+                if self._worker.health.known:
                     self._notifier.ready(status_text(self._worker.health))
 
     def reload_and_log(self) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Self
 
 from ser_stream.adaptation.libraries import require_libraries
@@ -50,18 +50,14 @@ class Daemon:
     found out at once, and subscribers wait for the device rather than it for them.
     """
 
-    def __init__(self, settings: Settings, systemd: Systemd | None = None) -> None:
+    def __init__(self, settings: Settings, systemd: Systemd) -> None:
         """Bind the addresses, open the source, load the model.
-
-        Args:
-            settings: what was asked for.
-            systemd: what it handed over; None for nothing.
 
         Raises:
             SerStreamError: for everything that the user can mend.
         """
         self._settings = settings
-        self._systemd = systemd or Systemd()
+        self._systemd = systemd
         self._control: Control | None = None
         self._started: Future[Control] = Future()
         self.health = Health()
@@ -127,7 +123,9 @@ class Daemon:
             adapter=self._adapter,
             paused=paused,
             subscribers=self._subscribers,
-            on_reload=self._reloaded,
+            on_reload=lambda config: self._command.reconfigure(
+                config.command, config.on_emotion_every_s
+            ),
             notifier=self._systemd.notifier,
         )
 
@@ -208,9 +206,6 @@ class Daemon:
             raise SerStreamError("the daemon is still starting; try again") from None
         return await control(do)
 
-    def _reloaded(self, config: ListenConfig) -> None:
-        self._command.reconfigure(config.command, config.on_emotion_every_s)
-
     def run(self) -> None:
         """Run until the input ends, a signal comes, or the reader leaves.
 
@@ -250,10 +245,5 @@ class Daemon:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()

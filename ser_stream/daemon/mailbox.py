@@ -61,7 +61,6 @@ class Mailbox:
             return future.result()
 
     def do_all(self) -> None:
-        """Do what was submitted."""
         while not self._work.empty():
             self._work.get_nowait()()
 

@@ -53,14 +53,6 @@ class Worker:
         announcer: Announcer,
         listener: Listener | None = None,
     ) -> None:
-        """Get ready.
-
-        Args:
-            source: open already.
-            model: with how often to predict, and how steadily.
-            announcer: of that source.
-            listener: learns from it.
-        """
         self.announcer = announcer
         self.mailbox = Mailbox()
         """By which other threads have something done between two steps."""
@@ -161,19 +153,11 @@ class Worker:
     # What is done between two steps; once it runs, only by the mailbox.
 
     def pause(self) -> None:
-        """Release the device.
-
-        Raises:
-            ConfigError: if the input is no device.
-        """
+        """Release the device; a ConfigError if the input is none."""
         self._device("paused").pause()
 
     def resume(self) -> None:
-        """Take the device again.
-
-        Raises:
-            ConfigError: if the input is no device.
-        """
+        """Take the device again; a ConfigError if the input is none."""
         self._device("resumed").resume()
 
     def _device(self, what: str) -> Device:

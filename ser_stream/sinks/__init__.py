@@ -81,8 +81,6 @@ class SinkOptions(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A row of `KINDS`."""
-
     form: str
     """As users write it; see `protocol.address.parse`."""
     module: str

@@ -55,8 +55,6 @@ class CommandSink(Sink):
 
     def __init__(self, argv: Sequence[str] | None, every_s: float = 1.0) -> None:
         self._condition = threading.Condition()
-        self._argv: tuple[str, ...] | None = None
-        self._every_s = every_s
         self._waiting: bytes | None = None
         self._next = 0.0
         self._closed = False
@@ -64,7 +62,6 @@ class CommandSink(Sink):
         self._thread: threading.Thread | None = None
         self._failures = Every(10.0)
         self.runs = 0
-        """Commands started."""
         self.skipped = 0
         """Emotions for which none was, since a newer one came."""
         self.reconfigure(argv, every_s)
@@ -165,8 +162,10 @@ class CommandSink(Sink):
         if not ended and not self._closed:
             self._warn(f"{argv[0]} was killed, as it took more than {TIMEOUT:g} s")
         elif ended and process.returncode:
+            code = process.returncode
+            status = f"status {code}" if code > 0 else f"signal {-code}"
             last = f": {said.splitlines()[-1]}" if said else ""
-            self._warn(f"{argv[0]} ended with {_status(process.returncode)}{last}")
+            self._warn(f"{argv[0]} ended with {status}{last}")
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> tuple[bool, bytes]:
         """Read what a run says until it ends or its time is over: ended, output.
@@ -195,9 +194,3 @@ class CommandSink(Sink):
 
     def _warn(self, what: str) -> None:
         self._failures.log(_LOGGER, logging.WARNING, "on_emotion: %s", what)
-
-
-def _status(code: int) -> str:
-    if code > 0:
-        return f"status {code}"
-    return f"signal {-code}"

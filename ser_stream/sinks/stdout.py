@@ -46,7 +46,6 @@ def open_sink(_addresses: Sequence[Address], options: SinkOptions) -> "StdoutSin
 
 
 def json_line(message: Message, /) -> bytes:
-    """The line of the protocol itself."""
     return message.line
 
 
@@ -90,7 +89,6 @@ class StdoutSink(Sink):
         return self._broken or gave_up
 
     def send(self, message: Message, /) -> None:
-        """Write, or queue where audio is live."""
         if self._queue is not None:
             self._queue.put(message)
         else:

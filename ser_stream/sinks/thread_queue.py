@@ -16,7 +16,6 @@ class ThreadQueue:
 
     @property
     def given_up(self) -> bool:
-        """True when not even dropping predictions made room."""
         return self._queue.given_up
 
     def put(self, message: Message) -> None:
@@ -33,7 +32,6 @@ class ThreadQueue:
             return self._queue.get()
 
     def close(self) -> None:
-        """No message will come any more."""
         with self._condition:
             self._closed = True
             self._condition.notify()

@@ -10,8 +10,6 @@ from ser_stream.sources.intake import Intake
 
 
 class ArrayInput:
-    """Takes one stream of samples."""
-
     def __init__(self) -> None:
         self._intake: Intake | None = None
 

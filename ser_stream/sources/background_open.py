@@ -21,7 +21,6 @@ class Opener:
     """One microphone at a time: each attempt first closes what the last one opened."""
 
     def __init__(self, wanted: str) -> None:
-        """For what the user wrote: a name, a part, a number, or "" for the default."""
         self._device = RememberedDevice(wanted)
         self._attempt: _Attempt | None = None
         self._stopped = False

@@ -14,7 +14,6 @@ class Backoff:
 
     @property
     def due(self) -> bool:
-        """Whether the pause is over."""
         return time.monotonic() >= self._next
 
     def tried(self) -> None:

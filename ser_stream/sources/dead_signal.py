@@ -11,8 +11,8 @@ _LONGEST = 20
 class ZeroWatch:
     """Measures how long a device has delivered zeros, and says when to act."""
 
-    def __init__(self, after_s: float = ZEROS_S) -> None:
-        self._after = round(after_s * SAMPLE_RATE)
+    def __init__(self) -> None:
+        self._after = round(ZEROS_S * SAMPLE_RATE)
         self._run = 0
         self._due = self._wait = self._after
 

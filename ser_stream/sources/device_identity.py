@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 
 from ser_stream.errors import DeviceError
 from ser_stream.sources.devices import InputDevice, choose, list_devices, there_are
@@ -41,7 +42,7 @@ class RememberedDevice:
         if before is None or not self._wanted:
             return choose(self._wanted, devices)
         new = [d for d in devices if _key(d) not in self._others and _alike(d, before)]
-        for same in (_key, _source, _bare_name):
+        for same in (_key, attrgetter("pulse_source"), _bare_name):
             found = [d for d in new if same(d) and same(d) == same(before)]
             if len(found) == 1:
                 return found[0]
@@ -62,10 +63,6 @@ def _alike(device: InputDevice, before: InputDevice) -> bool:
 
 def _key(device: InputDevice) -> tuple[str, str | None]:
     return device.name, device.pulse_source
-
-
-def _source(device: InputDevice) -> str | None:
-    return device.pulse_source
 
 
 def _bare_name(device: InputDevice) -> str:

@@ -51,8 +51,6 @@ class FileSource:
                 f"{MAX_RATE}"
             )
         self.info = AudioInfo("file", path.name, rate)
-        self.frames: int = self._file.frames
-        """Length at the file's own rate, per channel."""
         self._missing = _missing_bytes(self._file.extra_info)
         self._intake = Intake(self._name, rate, self._file.channels)
         self._pacer = Pacer(realtime)
@@ -64,7 +62,7 @@ class FileSource:
     @property
     def duration_s(self) -> float:
         """Length by the header, seconds."""
-        return self.frames / float(self._file.samplerate)
+        return float(self._file.frames / self._file.samplerate)
 
     def read(self, timeout: float, /) -> Chunk | None:
         """The next 0.2 s; see `Source.read`."""
@@ -80,7 +78,7 @@ class FileSource:
             self._read_ahead(wanted)
         samples, self._ahead = self._ahead[:wanted], self._ahead[wanted:]
         self.ended = not len(samples)
-        if self.ended and (self._missing or self._intake.taken < self.frames):
+        if self.ended and (self._missing or self._intake.taken < self._file.frames):
             raise SourceError(
                 f"{self._name} is cut short: its header promises more than the "
                 f"{self._heard_s} s that are there"
@@ -101,15 +99,12 @@ class FileSource:
                         f"{self._heard_s} s: {_reason(error)}"
                     ) from None
                 # Damage ahead: what lies before it is read first, in small pieces.
-                self._rewind()
+                with contextlib.suppress(soundfile.SoundFileError):
+                    self._file.seek(self._read)
             else:
                 self._read += len(samples)
                 self._ahead = np.concatenate([self._ahead, samples])
                 return
-
-    def _rewind(self) -> None:
-        with contextlib.suppress(soundfile.SoundFileError):
-            self._file.seek(self._read)
 
     @property
     def _heard_s(self) -> str:

@@ -52,8 +52,8 @@ def load() -> Any:
     return sounddevice
 
 
-def rescan() -> Any:
-    """The `sounddevice` module, with its list of devices as it is now.
+def rescan() -> None:
+    """Renew the list of devices.
 
     PortAudio looks for devices when it starts and never again. It is started anew,
     which ends all streams: close them first. Not for nothing: measured on Debian 12,
@@ -66,18 +66,18 @@ def rescan() -> Any:
     """
     started = "sounddevice" in sys.modules
     sd = load()
-    if started:
-        with quiet():
-            # Refused if the last start failed.
-            with contextlib.suppress(sd.PortAudioError):
-                sd._terminate()
-            try:
-                sd._initialize()
-            except sd.PortAudioError as error:
-                raise DeviceError(
-                    f"PortAudio cannot be started: {reason(error)}"
-                ) from error
-    return sd
+    if not started:
+        return
+    with quiet():
+        # Refused if the last start failed.
+        with contextlib.suppress(sd.PortAudioError):
+            sd._terminate()
+        try:
+            sd._initialize()
+        except sd.PortAudioError as error:
+            raise DeviceError(
+                f"PortAudio cannot be started: {reason(error)}"
+            ) from error
 
 
 def abandon() -> None:

@@ -24,7 +24,6 @@ class Search:
     """
 
     def __init__(self, wanted: str) -> None:
-        """For what the user wrote: a name, a part, a number, or "" for the default."""
         self._opener = Opener(wanted)
         self._opening = False
         self._signs = DeviceSigns()

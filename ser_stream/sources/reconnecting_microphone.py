@@ -8,10 +8,9 @@ from typing import Self
 from ser_stream.errors import DeviceError
 from ser_stream.pipeline.values import AudioInfo, AudioState, Chunk, Condition
 from ser_stream.sources.audio_clock import AudioClock
-from ser_stream.sources.dead_signal import ZEROS_S, ZeroWatch
+from ser_stream.sources.dead_signal import ZeroWatch
 from ser_stream.sources.microphone import Microphone
 from ser_stream.sources.reconnect import Search
-from ser_stream.sources.ring import RingStatistics
 
 _LOGGER = logging.getLogger(__name__)
 FAILED_S = 60.0
@@ -32,21 +31,13 @@ class RecoveringMicrophone:
     meanwhile is a jump of their index.
     """
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        wait: bool,
-        paused: bool = False,
-        zeros_s: float = ZEROS_S,
-    ) -> None:
+    def __init__(self, name: str, *, wait: bool, paused: bool = False) -> None:
         """Open the input device that `name` means; "" is the default one.
 
         Args:
             name: a name, a part of one that no other device has, or a number.
             wait: whether a device that is not there yet is waited for.
             paused: open nothing before `resume`.
-            zeros_s: a device that delivers exact zeros for so long is opened again.
 
         Raises:
             DeviceError: if there is no such device, or it cannot be opened; not with
@@ -59,14 +50,12 @@ class RecoveringMicrophone:
         self._search = Search(name)
         self._microphone: Microphone | None = None
         self._clock = AudioClock()
-        self._zeros_s = zeros_s
-        self._zeros = ZeroWatch(zeros_s)
+        self._zeros = ZeroWatch()
         self._dead = False
         self._state = AudioState.HEALTHY
         self._since = self._healthy_since = time.monotonic()
         self._reason = ""
         self._pending: deque[Chunk | Condition] = deque()
-        self._lost = RingStatistics(0, 0)
         self._start(wait=wait, paused=paused)
 
     def _start(self, *, wait: bool, paused: bool) -> None:
@@ -119,16 +108,6 @@ class RecoveringMicrophone:
     def skip_to_newest(self) -> int:
         """Throw away what was not read yet; return how many samples, at 16 kHz."""
         return 0 if self._microphone is None else self._microphone.skip_to_newest()
-
-    def statistics(self) -> RingStatistics:
-        """What was lost so far while a device was there, in samples at 16 kHz."""
-        before = self._lost
-        if self._microphone is None:
-            return before
-        now = self._microphone.statistics()
-        return RingStatistics(
-            before.overwritten + now.overwritten, before.overflows + now.overflows
-        )
 
     # While a device is open.
 
@@ -187,7 +166,6 @@ class RecoveringMicrophone:
 
     def _leave(self) -> None:
         if self._microphone is not None:
-            self._lost = self.statistics()
             self._clock.leave(self._microphone.began)
             self._microphone = None
 
@@ -200,7 +178,7 @@ class RecoveringMicrophone:
 
     def _lose(self, reason: str) -> None:
         self._dead = False
-        self._zeros = ZeroWatch(self._zeros_s)
+        self._zeros = ZeroWatch()
         self._say(AudioState.LOST, reason)
         self._since = time.monotonic()
         steady = self._since - self._healthy_since >= STEADY_S

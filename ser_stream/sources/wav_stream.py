@@ -2,6 +2,7 @@
 
 import os
 import struct
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,16 @@ from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources import MAX_RATE, MIN_RATE
 
 
+@dataclass(frozen=True, slots=True)
 class Encoding:
     """How bytes become samples."""
 
-    def __init__(
-        self, rate: int, channels: int, dtype: str, *, length: int = 0
-    ) -> None:
-        self.rate = rate
-        self.channels = channels
-        self.dtype = dtype
-        """numpy's name; `<i3` stands for packed 24-bit samples, which numpy lacks."""
-        self.length = length
-        """Bytes of audio that the header promises; 0 where it does not say."""
+    rate: int
+    channels: int
+    dtype: str
+    """numpy's name; `<i3` stands for packed 24-bit samples, which numpy lacks."""
+    length: int = 0
+    """Bytes of audio that the header promises; 0 where it does not say."""
 
     @property
     def frame_size(self) -> int:

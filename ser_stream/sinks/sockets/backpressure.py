@@ -39,7 +39,6 @@ class Backpressure:
                 return
 
     def passed(self) -> None:
-        """Note that a message was delivered."""
         self._underway.release()
 
     def watch(self, reader: "Subscriber") -> None:

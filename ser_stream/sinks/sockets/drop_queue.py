@@ -65,14 +65,12 @@ class DropQueue:
             lost, self._lost = self._lost, None
             return dropped(*lost)
         queues = [queue for queue in (self._predictions, self._others) if queue]
-        return min(queues, key=_first).popleft()[1] if queues else None
+        return (
+            min(queues, key=lambda queue: queue[0][0]).popleft()[1] if queues else None
+        )
 
     def close(self, last: Message | None = None) -> None:
         """Take no more messages, except this one."""
         if not self._closed and last is not None:
             self._append(last)
         self._closed = True
-
-
-def _first(queue: deque[tuple[int, Message]]) -> int:
-    return queue[0][0]

@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ser_stream.errors import SinkError
@@ -51,32 +52,26 @@ def open_listeners(
     """
     listeners: list[Listener] = []
     left = list(inherited)
-    try:
+    with ExitStack() as stack:
+        for listening in inherited:
+            stack.callback(listening.close)
+
+        def add(listener: Listener) -> None:
+            stack.callback(listener.close)
+            _check_reach(listener, guarded)
+            listeners.append(listener)
+
         for address in addresses:
             found = [s for s in left if _serves(s, address)]
             left = [s for s in left if s not in found]
-            listeners.append(
-                _listener(address, found) if found else open_listener(address)
-            )
-            _check_reach(listeners[-1], guarded)
-        while left:
-            listeners.append(_listener(_address_of(left[0]), [left.pop(0)]))
-            _check_reach(listeners[-1], guarded)
-    except BaseException:
-        for listener in listeners:
-            listener.close()
-        for unused in left:
-            unused.close()
-        raise
+            add(_listener(address, found) if found else _open_listener(address))
+        for listening in left:
+            add(_listener(_address_of(listening), [listening]))
+        stack.pop_all()
     return listeners
 
 
-def open_listener(address: Address) -> Listener:
-    """Listen on one address.
-
-    Raises:
-        SinkError: if that is not possible.
-    """
+def _open_listener(address: Address) -> Listener:
     if address.kind == "unix":
         claim = UnixClaim(address.path)
         return Listener(address, [claim.socket], claim)
@@ -94,17 +89,14 @@ def _check_reach(listener: Listener, guarded: bool) -> None:
     if listener.address.kind == "unix" or guarded:
         return
     for listening in listener.sockets:
-        if not ipaddress.ip_address(_host(listening)).is_loopback:
+        # Without the zone of a link-local address.
+        host = str(listening.getsockname()[0]).partition("%")[0]
+        if not ipaddress.ip_address(host).is_loopback:
             raise SinkError(
                 f"{listener.address} can be reached from other machines, so "
                 "subscribers need a token: set SER_STREAM_TOKEN or token_file, or "
                 "listen on 127.0.0.1"
             )
-
-
-def _host(listening: socket.socket) -> str:
-    # Without the zone of a link-local address.
-    return str(listening.getsockname()[0]).partition("%")[0]
 
 
 # Inherited sockets.

@@ -4,16 +4,15 @@ import asyncio
 import logging
 import resource
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from ser_stream.log import Every
 
 _LOGGER = logging.getLogger(__name__)
 MOST_FILES = 65_536
 """Open files that we ask the system for; some allow a billion, and programs that we
 start would look at each."""
-COMPLAINT_EVERY = 10.0
-"""Seconds between two complaints in the log."""
 
 
 class LoopThread:
@@ -21,7 +20,8 @@ class LoopThread:
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
-        self._loop.set_exception_handler(Complaints())
+        self._loop.set_exception_handler(self._complain)
+        self._complaints = Every(10.0)
         self._thread = threading.Thread(
             target=self._loop.run_forever, name=name, daemon=True
         )
@@ -38,7 +38,6 @@ class LoopThread:
         self._loop.call_soon_threadsafe(call, *arguments)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait until it is done."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def stop(self) -> None:
@@ -48,21 +47,11 @@ class LoopThread:
             self._thread.join()
         self._loop.close()
 
-
-class Complaints:
-    """Puts what goes wrong into the log: a line, and not every second."""
-
-    def __init__(self) -> None:
-        self._last = -COMPLAINT_EVERY
-
-    def __call__(
+    def _complain(
         self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]
     ) -> None:
-        now = time.monotonic()
-        if now - self._last >= COMPLAINT_EVERY:
-            self._last = now
-            why = context.get("exception")
-            _LOGGER.error("%s: %s", context["message"], why)
+        what, why = context["message"], context.get("exception")
+        self._complaints.log(_LOGGER, logging.ERROR, "%s: %s", what, why)
 
 
 def raise_file_limit() -> int:

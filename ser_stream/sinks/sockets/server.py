@@ -83,13 +83,11 @@ class SocketServer(Server):
 
     @property
     def subscribers(self) -> dict[str, int]:
-        """How many there are, by kind of connection."""
         kinds = {listener.address.kind for listener in self._listeners}
         return {kind: self._subscribers.counts[kind] for kind in sorted(kinds)}
 
     @property
     def dropped(self) -> int:
-        """Predictions that slow subscribers did not get, since the start."""
         return self._subscribers.dropped
 
     @property
@@ -103,10 +101,6 @@ class SocketServer(Server):
         inherited: Sequence[socket.socket] = (),
     ) -> None:
         """Listen on all of them, or on none; then serve.
-
-        Args:
-            addresses: without `stdout:`.
-            inherited: sockets that listen already, from systemd.
 
         Raises:
             SinkError: if one cannot be used; the message names what to do.
@@ -138,7 +132,6 @@ class SocketServer(Server):
         self._loop.call(self._deliver, message)
 
     def stop_waiting(self) -> None:
-        """A stop was asked for: wait no longer; safe from a signal handler."""
         if self._backpressure is not None:
             self._backpressure.stop_waiting()
 

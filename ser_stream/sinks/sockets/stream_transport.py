@@ -14,8 +14,6 @@ _BUFFER = memoryview(bytearray(4096))
 
 
 class StreamTransport(asyncio.BufferedProtocol):
-    """One connection."""
-
     def __init__(self, subscribers: Subscribers, kind: str) -> None:
         self._subscribers = subscribers
         self._reader = LineReader()
@@ -79,15 +77,12 @@ class StreamTransport(asyncio.BufferedProtocol):
             self._transport.write(line)
 
     def unsent(self) -> int:
-        """Bytes that the other side has not taken yet, as far as the system knows."""
         return unsent_bytes(self._transport)
 
     def more(self) -> None:
-        """Go on with the lines that waited for an answer."""
         self._hear()
 
     def end(self, *, linger: bool) -> None:
-        """Close when all is written."""
         # Not at once: asyncio does not expect it from within `resume_writing`.
         end = self._half_close if linger else self._transport.close
         asyncio.get_running_loop().call_soon(end)

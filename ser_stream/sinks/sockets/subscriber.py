@@ -152,7 +152,6 @@ class Subscriber:
         self._transport.write(message.line)
 
     def resume(self) -> None:
-        """The other side takes lines again."""
         while not self._transport.blocked:
             message = self._queue.get()
             if message is None:
@@ -164,7 +163,6 @@ class Subscriber:
 
     @property
     def behind(self) -> int:
-        """How many messages wait for it."""
         return 0 if self.ending else len(self._queue)
 
     def progress(self) -> tuple[int, int]:
@@ -174,7 +172,6 @@ class Subscriber:
     # What it asks.
 
     def hear(self, line: bytes) -> None:
-        """Take one line that it wrote."""
         if self.ending:
             return
         if not self._authorized:
@@ -189,7 +186,6 @@ class Subscriber:
                 self.finish("protocol")
 
     def hear_too_much(self) -> None:
-        """Refuse a line over 16 KiB."""
         self._refuse(None, "bad_json", "a line may have 16 KiB")
         self.finish("protocol")
 

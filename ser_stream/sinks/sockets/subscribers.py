@@ -38,7 +38,6 @@ class Subscribers:
         self.max_subscribers = max_subscribers
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
-        """Predictions that slow subscribers did not get, since the start."""
         self._backpressure = backpressure
         self._snapshot = Snapshot()
         self._begun = False
@@ -49,7 +48,6 @@ class Subscribers:
         self._empty = asyncio.Event()
         self._empty.set()
         self.counts: Counter[str] = Counter()
-        """Subscribers by kind of connection."""
 
     @property
     def may_wait(self) -> bool:
@@ -113,7 +111,6 @@ class Subscribers:
             subscriber.deliver(message)
 
     def watch(self, subscriber: Subscriber) -> None:
-        """Note that a subscriber is further behind, or less."""
         if self._backpressure is not None:
             self._backpressure.watch(subscriber)
 

@@ -44,13 +44,6 @@ class WebSocketServer:
     def __init__(
         self, address: Address, subscribers: Subscribers, origins: Sequence[str]
     ) -> None:
-        """Prepare.
-
-        Args:
-            address: how others write it; our own page has it as its origin.
-            subscribers: takes them in.
-            origins: further pages that may.
-        """
         self._subscribers = subscribers
         self._port = address.port
         self._origins = {*origins, *self._pages(address.host)}

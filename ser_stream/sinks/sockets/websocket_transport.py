@@ -43,8 +43,6 @@ class Connection(library.ServerConnection):
 
 
 class WebSocketTransport:
-    """One connection, as its subscriber sees it."""
-
     kind = "ws"
 
     def __init__(self, connection: Connection, subscribers: Subscribers) -> None:
@@ -56,7 +54,6 @@ class WebSocketTransport:
         connection.on_resume = self._subscriber.resume
 
     async def run(self) -> None:
-        """Serve it until it is closed."""
         self._subscriber.begin()
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -76,7 +73,6 @@ class WebSocketTransport:
 
     @property
     def blocked(self) -> bool:
-        """True while the other side takes nothing."""
         return self._connection.blocked
 
     def write(self, line: bytes, /) -> None:
@@ -84,7 +80,6 @@ class WebSocketTransport:
         library.broadcast([self._connection], line[:-1].decode())
 
     def unsent(self) -> int:
-        """Bytes that the other side has not taken yet, as far as the system knows."""
         return unsent_bytes(self._connection.transport)
 
     def more(self) -> None:
