@@ -3,17 +3,14 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.commands.progress import clear_bar, share_bar
-from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import SourceError
-from ser_stream.model import MAX_STEP_S, Model
+from ser_stream.model import Model
 from ser_stream.paths import is_folder
-from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 from ser_stream.sources.file import FileSource, read_pieces
 
@@ -21,19 +18,15 @@ _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 )
-"""Endings of the files that are taken for recordings."""
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 
 
 @dataclass
 class FolderSpeech:
-    """The speech of the recordings."""
-
     reservoir: Reservoir
     files: int = 0
     failed: int = 0
-    """Files that could not be read."""
     speech_s: float = 0.0
 
 
@@ -54,20 +47,22 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderSpeech:
+def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
     """Run recordings one after the other; one that cannot be read is logged.
+
+    Args:
+        files: recordings.
+        model: with its settings.
+        capacity: windows kept at most.
 
     Raises:
         SourceError: if there is too little speech in them to learn from.
     """
-    heard = FolderSpeech(Reservoir(len(bundle.labels), config.adapt.capacity))
-    # A long step would hand out fewer windows.
-    config = replace(config, step_s=min(config.step_s, MAX_STEP_S))
-    model = Model(bundle, pipeline_config(config, bundle))
+    heard = FolderSpeech(Reservoir(len(model.labels), capacity))
     pipeline = model.pipeline(heard.reservoir.add)
     durations = _durations(files, heard)
-    with share_bar(math.ceil(sum(durations.values())), "hearing") as bar:
-        start = shown = 0
+    with share_bar(math.ceil(sum(durations.values())), "hearing") as show:
+        start = 0
         for path in durations:
             end = start
             try:
@@ -75,16 +70,13 @@ def hear(files: Sequence[Path], bundle: Bundle, config: ListenConfig) -> FolderS
                     chunk = Chunk(end, samples)
                     pipeline.feed(chunk)
                     end = chunk.end
-                    seconds = (end - BETWEEN * heard.files) // SAMPLE_RATE
-                    bar.update(max(0, seconds - shown))
-                    shown = max(seconds, shown)
+                    show((end - BETWEEN * heard.files) / SAMPLE_RATE)
             except SourceError as error:
                 heard.failed += 1
                 clear_bar()
                 _LOGGER.error("%s", error)
             heard.files += 1
             start = end + BETWEEN
-    clear_bar()
     pipeline.flush()
     heard.speech_s = pipeline.speech_s
     if len(heard.reservoir) < LEAST_WINDOWS:

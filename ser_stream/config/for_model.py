@@ -3,11 +3,12 @@
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.config.layers import DEFAULT, Settings
 from ser_stream.config.listen import DEFAULT_WINDOW_S, ListenConfig
-from ser_stream.errors import ModelError
+from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.values import SAMPLE_RATE
 
 
 def configured_bundle(settings: Settings) -> Bundle:
@@ -52,5 +53,14 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
         gate=config.gate,
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
     )
-    result.columns(bundle.geometry)
+    try:
+        result.columns(bundle.geometry)
+    except ConfigError:
+        longest_s = bundle.geometry.window_length(bundle.max_columns) / SAMPLE_RATE
+        if config.window_s < longest_s:
+            raise
+        raise ConfigError(
+            f"window is {config.window_s:g} s, but model {bundle.name} was trained on "
+            f"windows of at most {longest_s:g} s"
+        ) from None
     return result

@@ -62,7 +62,8 @@ class Daemon:
         """
         self._settings = settings
         self._systemd = systemd or Systemd()
-        self._control: Future[Control] = Future()
+        self._control: Control | None = None
+        self._started: Future[Control] = Future()
         self.health = Health()
         config = settings.config
         bundle = configured_bundle(settings)
@@ -94,7 +95,9 @@ class Daemon:
             model = Model(in_force, pipeline)
             self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
-                self._control.set_result(self._open_control(bundle, paused))
+                control = self._control = self._open_control(bundle, paused)
+                # Not before the worker has looked at the source: `status` tells of it.
+                self._worker.mailbox.submit(lambda: self._started.set_result(control))
             self._stack = stack.pop_all()
 
     def _open_sinks(self, config: ListenConfig) -> list[Sink]:
@@ -198,7 +201,7 @@ class Daemon:
     async def _answer(self, do: str) -> dict[str, Any]:
         import asyncio  # only where there is a socket, which has loaded it
 
-        starting = asyncio.shield(asyncio.wrap_future(self._control))
+        starting = asyncio.shield(asyncio.wrap_future(self._started))
         try:
             control = await asyncio.wait_for(starting, START_WAIT)
         except TimeoutError:
@@ -240,9 +243,9 @@ class Daemon:
                 raise sink.error
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
+        assert self._control is not None
         # Loading a model takes long, and this is the worker's thread.
-        reload = self._control.result().reload_and_log
-        threading.Thread(target=reload, daemon=True).start()
+        threading.Thread(target=self._control.reload_and_log, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self

@@ -4,7 +4,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ser_stream.errors import ConfigError
 
@@ -18,13 +18,10 @@ FORMS = {"stdout": "stdout:", **SOCKETS}
 """All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107
 """Bytes of a Unix socket's path; the kernel's `sun_path` holds 108 with the end."""
-_HOST_AND_PORT = re.compile(
-    r"(\[(?P<six>[^]]*)\]|(?P<host>[^:]*)):(?P<port>[0-9]{1,5})"
-)
+_HOST_AND_PORT = r"(\[(?P<six>[^]]*)\]|(?P<host>[^:]*)):(?P<port>[0-9]{1,5})"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One address; `str` gives the URI back."""
 
     kind: str
@@ -105,7 +102,7 @@ def _parse_host_and_port(text: str, kind: str, rest: str) -> Address:
     place = rest.removeprefix("//")
     if kind == "ws":
         place = place.removesuffix("/")
-    found = _HOST_AND_PORT.fullmatch(place) if place != rest else None
+    found = re.fullmatch(_HOST_AND_PORT, place) if place != rest else None
     host = found and (found["six"] or found["host"])
     if found is None or not host or not _is_host(host, six=bool(found["six"])):
         raise ConfigError(

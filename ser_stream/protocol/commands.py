@@ -6,13 +6,10 @@ where it needs a daemon that adapts. All of them are taken on a Unix socket alon
 permissions of its file decide who may.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command."""
-
+class Command(NamedTuple):
     name: str
     """As it stands in `do`."""
     help: str = ""

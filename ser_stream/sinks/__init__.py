@@ -10,9 +10,8 @@ A new sink is a file with `open_sink`, and a row of `KINDS`.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ser_stream.errors import SerStreamError
 from ser_stream.protocol.address import FORMS, SOCKETS, Address, parse
@@ -61,8 +60,7 @@ class Server(Sink, Protocol):
         """Predictions that slow subscribers did not get, since the start."""
 
 
-@dataclass(frozen=True, slots=True)
-class SinkOptions:
+class SinkOptions(NamedTuple):
     """What sinks are opened with; each takes what concerns it."""
 
     format: str = "auto"
@@ -82,8 +80,7 @@ class SinkOptions:
     """Sockets that listen already, from systemd."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A row of `KINDS`."""
 
     form: str
@@ -117,7 +114,7 @@ def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:
         ConfigError: if an address is none, or the token cannot be read.
         MissingLibraryError: if one needs a library that is not installed.
     """
-    options = replace(options, alone=len(uris) == 1 and not options.inherited)
+    options = options._replace(alone=len(uris) == 1 and not options.inherited)
     # In the order of the table; each module is imported where it is needed.
     found: dict[str, list[Address]] = {kind.module: [] for kind in KINDS.values()}
     for address in (parse(uri, forms()) for uri in uris):

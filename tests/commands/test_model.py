@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from ser_stream.pipeline.bundle import MANIFEST, load_bundle, sealed
 from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
+from ser_stream.pipeline.geometry import CPAC
 from tests.helpers.paths import DATA, OPEN
 from tests.helpers.program import ENVIRONMENT, error_line, messages, run
 
@@ -208,7 +210,8 @@ def test_a_model_that_is_not_whole_does_not_become_the_default(
     if damage == "missing":
         (folder / "encoder.onnx").unlink()
     elif damage == "changed":
-        (folder / "card.md").write_text("other")
+        with (folder / "head.onnx").open("ab") as file:
+            file.write(b"other")
     done = home.run("model", "use", "nonsense" if damage == "unknown" else "mine")
     assert done.returncode == 4
     assert error_line(done)
@@ -225,7 +228,8 @@ def test_a_name_that_is_nowhere_lists_those_that_are(home: Home) -> None:
 def test_settings_that_the_model_would_not_start_with_are_said_before(
     home: Home,
 ) -> None:
-    home.add("short", temperatures=[1.0] * 5)
+    geometry = asdict(replace(CPAC, max_columns=5))
+    home.add("short", temperatures=[1.0] * 5, geometry=geometry)
     home.config.parent.mkdir(parents=True)
     home.config.write_text("window = 2.0\n")
     done = home.run("model", "use", "short")

@@ -1,6 +1,7 @@
 """A bundle carries what was measured of it, and nothing measured of another."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pytest
 pytest.importorskip("torch")
 
 from export.bundle import Export, export_bundle
-from export.card import render_card
+from export.card import render_card, renew_card
 from export.corpora import bundle_licence, check_name, describe
 from export.evidence import choose_thresholds, read_stream_eval, read_unseen
 from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import sealed
 from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from tests.helpers.paths import CHECKPOINT
@@ -187,6 +189,50 @@ def test_what_was_measured_of_these_graphs_is_told(
         "python -m export CHECKPOINT DIR --crossval CROSSVAL.json "
         "--unseen UNSEEN.json --stream-eval STREAM-EVAL.json"
     )
+
+
+def test_a_new_card_leaves_the_model_as_it_is(
+    made: Export, crossval: Path, tmp_path: Path
+) -> None:
+    folder, unseen = tmp_path / "mine", tmp_path / "unseen.json"
+    shutil.copytree(made.bundle.folder, folder)
+    unseen.write_text(json.dumps(unseen_of(made.bundle.manifest, crossval)))
+    given = {"crossval": crossval, "unseen": unseen, "stream_eval": None}
+    renewed = renew_card(folder, given)
+    assert renewed.sha256 == made.bundle.sha256
+    for name in ("manifest.json", "encoder.onnx", "head.onnx"):
+        kept = (made.bundle.folder / name).read_bytes()
+        assert (folder / name).read_bytes() == kept
+    card = (folder / "card.md").read_text()
+    assert "UAR by speaker: DC 33.3. Dropped: 60 disgust." in card
+    command = "python -m export card DIR --crossval CROSSVAL.json --unseen UNSEEN.json"
+    assert command in card
+    evidence = read_evidence(renewed)
+    assert evidence["metrics"] == read_evidence(made.bundle)["metrics"]
+    # Written once more without anything new, it is the same card.
+    renew_card(folder, dict.fromkeys(given))
+    assert (folder / "card.md").read_text() == card
+
+
+def test_a_card_of_another_model_is_refused(made: Export, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(made.bundle.folder, folder)
+    changed = made.bundle.manifest | {"clip_temperature": 3.0}
+    (folder / "manifest.json").write_text(json.dumps(sealed(changed)))
+    nothing = dict.fromkeys(("crossval", "unseen", "stream_eval"))
+    with pytest.raises(ModelError, match=r"no evidence.json that says how this model"):
+        renew_card(folder, nothing)
+
+
+def test_a_crossvalidation_that_calibrated_another_bundle_is_refused(
+    made: Export, crossval: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "crossval.json"
+    content = json.loads(crossval.read_text()) | {"clip_temperature": 0.1}
+    other.write_text(json.dumps(content))
+    given = {"crossval": other, "unseen": None, "stream_eval": None}
+    with pytest.raises(ModelError, match="another model: it differs in clip_temp"):
+        renew_card(made.bundle.folder, given)
 
 
 @pytest.mark.parametrize(

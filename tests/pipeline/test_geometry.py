@@ -179,8 +179,12 @@ def test_a_window_is_asked_for_within_what_the_network_was_trained_for(
 
     assert columns() == GEOMETRY.max_columns
     assert columns(window_s=0.5) == 8
-    with pytest.raises(ConfigError, match=r"window is 2 s; allowed: from 0.1375 to"):
+    with pytest.raises(
+        ConfigError, match="window is 2 s, but model tiny was trained on windows"
+    ):
         columns(window_s=2.0)
+    with pytest.raises(ConfigError, match=r"0.05 s; allowed: from 0.1375 to 0.9875"):
+        columns(window_s=0.05)
 
 
 def test_another_model_takes_over_in_the_middle_of_speech(

@@ -28,11 +28,11 @@ SECOND = 16_000
 SECONDS = 24
 
 
-@pytest.fixture(scope="module")
 def columns_in(frames: FloatArray) -> int:
     return CPAC.columns_in(len(frames))
 
 
+@pytest.fixture(scope="module")
 def bundle() -> Bundle:
     return load_bundle("open")
 

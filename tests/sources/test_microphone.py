@@ -103,7 +103,7 @@ def test_what_was_played_is_what_comes_in_and_soon(
         samples, arrived = heard["samples"], heard["arrived"]
     assert starts[0] == 0
     np.testing.assert_array_equal(starts[1:], ends[:-1])
-    assert (ends - starts).max() <= 0.11 * SAMPLE_RATE
+    assert (ends - starts).max() <= 0.2 * SAMPLE_RATE
 
     played = soxr.resample(signal_48k, RATE, SAMPLE_RATE)
     at = _position(samples, played)

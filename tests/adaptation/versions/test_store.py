@@ -179,7 +179,7 @@ def _cut(path: Path) -> None:
 
 
 def _exchange(path: Path) -> None:
-    write_manifest(path, name="another")
+    write_manifest(path, clip_temperature=0.5)
 
 
 @pytest.mark.parametrize("damage", [_cut, shutil.rmtree, _exchange])
