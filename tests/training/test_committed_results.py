@@ -12,10 +12,10 @@ from ser_stream.errors import ConfigError
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance
 from training.engine.run_experiments import missing
-from training.evaluation.adaptation.attacks import all_attacks
+from training.evaluation.adaptation.attacks import ATTACKS, Attack
 from training.evaluation.adaptation.collapse import Collapse
 from training.evaluation.adaptation.gains import all_gains
-from training.evaluation.adaptation.live import all_live
+from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.paper.emobox_joint.folds import classes, joint_folds
 from training.paper.emobox_joint.run import JointRun
@@ -85,6 +85,7 @@ def test_all_results_of_the_joint_folds_are_done(tmp_path: Path) -> None:
 
 def test_all_results_of_the_evaluation_of_adaptation_are_done(tmp_path: Path) -> None:
     settings = AdaptEvalConfig(tmp_path, results=RESULTS, out=tmp_path / "runs")
-    every = [*all_gains(settings), Collapse(), *all_attacks(), *all_live()]
+    attacks = [Collapse(), *map(Attack, ATTACKS)]
+    every = [*all_gains(settings), *attacks, Live(False), Live(True)]
     assert len(every) == len(list(settings.folder.glob("*/*.json")))
     assert not missing(every, settings)

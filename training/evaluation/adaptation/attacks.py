@@ -258,11 +258,6 @@ def harms(accepted: Sequence[Result]) -> list[str]:
     ]
 
 
-def all_attacks() -> list[Attack]:
-    """Every attack, those with the most speech first."""
-    return [Attack(kind) for kind in reversed(ATTACKS)]
-
-
 @cache
 def _clips_of(corpora: Path, corpus: str) -> tuple[Utterance, ...]:
     return tuple(load_corpora(corpora, [corpus]))

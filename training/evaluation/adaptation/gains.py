@@ -1,7 +1,7 @@
 """Does it help? Adapted to one half of a corpus's speakers, scored on the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
@@ -49,10 +49,7 @@ class Gain(Experiment[AdaptEvalConfig]):
 
     def config(self, settings: AdaptEvalConfig) -> Result:
         return {
-            "source": self.source,
-            "target": self.target,
-            "seed": self.seed,
-            "half": self.half,
+            **asdict(self),
             "classes": list(PAPER_CLASSES),
             "pause_s": PAUSE_S,
             "turn_clips": TURN,
@@ -75,7 +72,7 @@ class Gain(Experiment[AdaptEvalConfig]):
         }
         folder = settings.out / self.name
         recording = folder / "heard.flac"
-        spoken = (with_pause(clip) for clip in talk(heard, self.seed))
+        spoken = map(with_pause, talk(heard, self.seed))
         seconds = write_recording(recording, spoken, self.seed)
         daemon = hear(
             recording,

@@ -80,8 +80,3 @@ def latency(heard: DaemonRun, seconds: float) -> Result:
         "latency_ms_p99": round(float(np.percentile(times, 99)), 2),
         "latency_ms_most": round(float(times.max()), 2),
     }
-
-
-def all_live() -> list[Live]:
-    """Without first, so that both find the files in the same cache."""
-    return [Live(False), Live(True)]

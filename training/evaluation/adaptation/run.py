@@ -7,10 +7,10 @@ import torch
 from training.engine.experiment import Experiment
 from training.engine.result_store import Result, write_json
 from training.engine.run_experiments import Say, missing, run_experiments
-from training.evaluation.adaptation.attacks import all_attacks
+from training.evaluation.adaptation.attacks import ATTACKS, Attack
 from training.evaluation.adaptation.collapse import Collapse
 from training.evaluation.adaptation.gains import all_gains
-from training.evaluation.adaptation.live import all_live
+from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.adaptation.source_bundle import prepare
 from training.evaluation.adaptation.summary import summarise
@@ -41,10 +41,13 @@ def run(settings: AdaptEvalConfig, say: Say) -> tuple[Result, list[str]]:
             say(f"{found.bundle.name}: bundle {found.bundle.sha256[:12]}")
         todo.append((gains, settings.jobs))
     if "attacks" in settings.only:
-        todo.append(([Collapse(), *all_attacks()], settings.jobs))
+        # Those with the most speech first.
+        attacks = [Collapse(), *map(Attack, reversed(ATTACKS))]
+        todo.append((attacks, settings.jobs))
     if "cost" in settings.only:
-        # By themselves, or they would measure each other.
-        todo.append((all_live(), 1))
+        # By themselves, or they would measure each other; without `--adapt` first, so
+        # that both find the files in the same cache.
+        todo.append(([Live(False), Live(True)], 1))
     for experiments, jobs in todo:
         failed += run_experiments(
             experiments, settings, jobs=jobs, progress=None, say=say

@@ -14,8 +14,7 @@ from training.evaluation.adaptation.settings import CORPORA, PAIRS, read_all
 from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded
 
 METHODS = {"adapt": "the daemon", "caam": "offline CAAM", "adabn": "AdaBN"}
-MOST_CPU_S = 180.0
-MOST_RSS_MB = 700.0
+ALLOWED = {"cpu_s": 180.0, "peak_rss_mb": 700.0}
 """What a round may cost."""
 PHASES = ("accepted", "rejected", "failed", "rolled_back")
 UNCERTAINTY = (
@@ -166,14 +165,13 @@ def verdicts(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
 
 def cost(cells: Iterable[Result]) -> Result:
     evidence = [entry["evidence"] for cell in cells for entry in cell.get("rounds", ())]
-    keys = {"cpu_s": MOST_CPU_S, "peak_rss_mb": MOST_RSS_MB}
     result: Result = {"rounds": len(evidence)}
-    for key, values in pd.DataFrame(evidence, columns=list(keys)).items():
+    for key, values in pd.DataFrame(evidence, columns=list(ALLOWED)).items():
         if values.count():
             result[key] = {
                 "median": round(float(values.median()), 1),
                 "most": round(float(values.max()), 1),
-                "allowed": keys[key],
+                "allowed": ALLOWED[key],
                 "n": int(values.count()),
             }
     return result

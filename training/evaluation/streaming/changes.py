@@ -88,14 +88,14 @@ def count(
         [NONE if a is None else index[a] for a in active_labels(recording)], np.int8
     )
     truth = np.full(len(active), NONE, np.int8)
-    n_flips = n_with_returns = 0
+    n_flips = np.zeros(2, int)
     for segment in segments:
         steps = stream.steps(segment)
         truth[steps] = index[segment.label]
         before = active[steps.start - 1] if steps.start else NONE
         # What may come back after a pause without being a flip: the emotion of before.
         free, nothing = last_of(active[: steps.start, None]), np.array([NONE], np.int8)
-        with_and_without = [
+        n_flips += [
             flips(
                 active[steps][:, None],
                 stream.speech[steps],
@@ -105,8 +105,6 @@ def count(
             )[0]
             for allowed in (free, nothing)
         ]
-        n_flips += int(with_and_without[0])
-        n_with_returns += int(with_and_without[1])
     spoken = np.zeros(len(active), bool)
     for utterance in utterances:
         spoken[stream.steps(utterance)] = True
@@ -119,8 +117,8 @@ def count(
         right=int((on & stream.speech & (active == truth)).sum()),
         spoken=int(spoken.sum()),
         spoken_active=int((on & spoken).sum()),
-        flips=n_flips,
-        flips_with_returns=n_with_returns,
+        flips=int(n_flips[0]),
+        flips_with_returns=int(n_flips[1]),
         delays=delays(recording.told, segments),
     )
 

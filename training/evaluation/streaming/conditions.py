@@ -52,22 +52,19 @@ def with_noise(samples: FloatArray, noise: FloatArray, snr_db: float) -> FloatAr
 
 def families(recordings: Sequence[Noise], trained_with_noise: bool) -> list[Family]:
     """The kinds of noise that are mixed under clips; none has a voice in it."""
-    kinds = []
-    for seen in (True, False):
-        of_kind: dict[str, Signal] = {
-            noise.name: noise.excerpt
-            for noise in recordings
-            if noise.seen is seen and not noise.has_voice
-        }
-        if of_kind:
-            name = "recordings" if seen else "recordings, unseen"
-            kinds.append(Family(name, seen, of_kind))
-    return [
-        *kinds,
+    plain = [noise for noise in recordings if not noise.has_voice]
+    kinds = [
+        Family("recordings", True, {n.name: n.excerpt for n in plain if n.seen}),
+        Family(
+            "recordings, unseen",
+            False,
+            {n.name: n.excerpt for n in plain if not n.seen},
+        ),
         # The augmentation draws its own, of any colour between white and brown.
-        Family("coloured noise", trained_with_noise, dict(COLOURED)),
-        Family("hum, taps and sweeps", False, dict(OTHER)),
+        Family("coloured noise", trained_with_noise, COLOURED),
+        Family("hum, taps and sweeps", False, OTHER),
     ]
+    return [kind for kind in kinds if kind.noises]
 
 
 def gains() -> dict[str, Change]:

@@ -21,7 +21,7 @@ from training.evaluation.streaming.conditions import (
     gains,
     noisy,
 )
-from training.evaluation.streaming.noises import Noise
+from training.evaluation.streaming.noises import Noise, training_of
 from training.evaluation.streaming.stream_file import line, write_streams
 from training.evaluation.streaming.streams import plans
 from training.evaluation.streaming.time_to_decision import early
@@ -38,7 +38,6 @@ class Benched:
     bundle: Bundle
     utterances: Sequence[Utterance]
     noises: Sequence[Noise]
-    trained_with_noise: bool
     seed: int
     out: Path
     progress: bool
@@ -47,7 +46,7 @@ class Benched:
         make: dict[str, Callable[[], dict[str, Any]]] = {
             "levels": lambda: self._conditions(gains(), "level"),
             "noise": self._noise,
-            "early": lambda: early(self.clean, self._n_classes),
+            "early": lambda: early(self.clean, len(self.bundle.labels)),
             "changes": self._changes,
             "calibration": lambda: calibration(self.clean),
         }
@@ -57,10 +56,6 @@ class Benched:
     def clean(self) -> list[ClipResult]:
         """Every clip as it is, run once for all sections."""
         return self._hear("clean", lambda samples, _: samples)
-
-    @property
-    def _n_classes(self) -> int:
-        return len(self.bundle.labels)
 
     def _hear(self, what: str, change: Change) -> list[ClipResult]:
         result = []
@@ -75,16 +70,18 @@ class Benched:
 
     def _conditions(self, changes: dict[str, Change], what: str) -> dict[str, Any]:
         now = {name: self._hear(f"{what} {name}", c) for name, c in changes.items()}
-        return compare(self.clean, now, self._n_classes)
+        return compare(self.clean, now, len(self.bundle.labels))
 
     def _noise(self) -> dict[str, Any]:
+        augment = training_of(self.bundle).get("augment", {})
+        trained_with_noise = bool(augment.get("noise_probability", 0))
         return {
             family.name: {
                 "seen_in_training": family.seen,
                 "noises": sorted(family.noises),
                 **self._conditions(noisy(family, self.seed), family.name),
             }
-            for family in families(self.noises, self.trained_with_noise)
+            for family in families(self.noises, trained_with_noise)
         }
 
     def _changes(self) -> dict[str, Any]:
@@ -96,19 +93,11 @@ class Benched:
                 count(recording, segments, joined.utterances, labels, speaker)
             )
             lines.append(line(self.group.name, speaker, segments, recording))
-        write_streams(self.out / "streams" / f"{slug(self.group.name)}.jsonl", lines)
+        name = self.group.name.replace(" ", "-").replace("/", "-")
+        write_streams(self.out / "streams" / f"{name}.jsonl", lines)
         return summarize(counted) if counted else {"streams": 0, "changes": 0}
 
     def _bar(self, items: Sequence[T], what: str, unit: str) -> Iterable[T]:
-        bar: Iterable[T] = tqdm(
-            items,
-            desc=f"{self.group.name}: {what}",
-            unit=unit,
-            disable=not self.progress,
-            leave=False,
-        )
+        said, hidden = f"{self.group.name}: {what}", not self.progress
+        bar: Iterable[T] = tqdm(items, said, unit=unit, disable=hidden, leave=False)
         return bar
-
-
-def slug(name: str) -> str:
-    return name.replace(" ", "-").replace("/", "-")

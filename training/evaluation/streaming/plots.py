@@ -107,8 +107,7 @@ def _calibration(groups: Groups) -> Figure:
 
 
 def _finish(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set(xlabel=x, ylabel=y)
     if y.endswith("percent"):
         axes.set_ylim(0, 100)
     axes.grid(visible=True, alpha=0.3)

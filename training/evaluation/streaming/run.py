@@ -104,10 +104,9 @@ def _measure(
     """Add what is missing to the result; each section is written when it is there."""
     wanted = [name for name in SECTIONS if name in settings.only]
     torch.set_num_threads(1)
-    training = training_of(bundle)
     noises: list[Noise] = []
     if {"noise", ALARMS} & set(wanted):
-        noises = load_noises(settings.corpora / NOISE, training)
+        noises = load_noises(settings.corpora / NOISE, training_of(bundle))
     about_people = [name for name in wanted if name != ALARMS]
     for group in _groups(settings, bundle) if about_people else ():
         clips = limited(group.utterances, settings.limit)
@@ -116,9 +115,6 @@ def _measure(
             bundle,
             clips,
             noises,
-            trained_with_noise=bool(
-                training.get("augment", {}).get("noise_probability", 0)
-            ),
             seed=settings.seed,
             out=store.folder,
             progress=progress,
