@@ -27,7 +27,6 @@ def keep_rows(path: Path, n_epochs: int) -> None:
 
 
 def plot_curves(path: Path, image: Path) -> None:
-    """Loss and recall over the epochs."""
     import matplotlib
 
     matplotlib.use("Agg")
