@@ -19,8 +19,6 @@ from typing import ClassVar
 
 
 class SerStreamError(Exception):
-    """Anything ser-stream reports to its user."""
-
     exit_status: ClassVar[int] = 1
 
 
@@ -33,42 +31,28 @@ class QuietEndError(BaseException):
 
 
 class ConfigError(SerStreamError):
-    """A flag, a setting or a configuration file is wrong."""
-
     exit_status = 2
 
 
 class SourceError(SerStreamError):
-    """The input cannot be read, or does not hold usable audio."""
-
     exit_status = 2
 
 
 class DeviceError(SourceError):
-    """There is no such audio device, or it cannot be opened."""
-
     exit_status = 3
 
 
 class ModelError(SerStreamError):
-    """A model bundle is missing, damaged, or made for another front end."""
-
     exit_status = 4
 
 
 class SinkError(SerStreamError):
-    """An output or address cannot be used."""
-
     exit_status = 5
 
 
 class MissingLibraryError(SerStreamError):
-    """A library or an optional extra is not installed."""
-
     exit_status = 69
 
 
 class StoppedError(SerStreamError):
-    """A signal came before what was asked for was done."""
-
     exit_status = 130

@@ -80,7 +80,6 @@ class StderrHandler(logging.Handler):
             self._lost += 1
 
     def close(self) -> None:
-        """Close the descriptor, unless it is the shared one."""
         if self._fd != STDERR:
             with contextlib.suppress(OSError):
                 os.close(self._fd)

@@ -21,7 +21,6 @@ def is_folder(path: Path) -> bool:
 
 
 SYSTEM_SOCKET = Path("/run/ser-stream/ser-stream.sock")
-"""Where the system's daemon listens."""
 
 
 def default_socket() -> Path:

@@ -7,7 +7,6 @@ pack                  labelled windows of the source, and the weights, beside a 
 child_process         one round of learning in a child process: fed, watched, ended
 child/                that process: the only part of the runtime that imports torch
 acceptance            whether a candidate may replace the active version
-entropy               how undecided scores are, for acceptance and regression_watch
 regression_watch      whether an accepted version stays as good as the one before
 versions/             the stored versions, which of them is active, and the history
 rounds                begins rounds, decides on their candidates, stops them

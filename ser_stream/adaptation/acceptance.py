@@ -1,7 +1,7 @@
 """Whether a candidate may replace the active version, decided on its evidence alone."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,8 +59,7 @@ class Limits:
     def total_loss(self, canary_heard: bool) -> float:
         """Most that the canary recall may be under what it was before any adaptation.
 
-        Args:
-            canary_heard: whether these windows are in the training of the model.
+        `canary_heard`: whether these windows are in the training of the model.
         """
         return self.canary_loss_total_heard if canary_heard else self.canary_loss_total
 
@@ -105,7 +104,7 @@ def _canaries(e: Evidence, limits: Limits, _earlier: Sequence[Evidence]) -> str 
     n = _number(e, "canary_windows")
     if n < limits.least_canaries:
         return f"only {n:g} canary windows; needed: {limits.least_canaries}"
-    before, after, base = _of_versions(e, "canary_uar", 1.0)
+    before, after, base = _of_versions(e, "canary_uar")
     if before - after > limits.canary_loss:
         return (
             f"canary recall falls from {_percent(before)} to {_percent(after)}; "
@@ -129,7 +128,7 @@ def _canaries(e: Evidence, limits: Limits, _earlier: Sequence[Evidence]) -> str 
 def _calibration(
     e: Evidence, limits: Limits, _earlier: Sequence[Evidence]
 ) -> str | None:
-    before, after, base = _of_versions(e, "canary_ece", 1.0)
+    before, after, base = _of_versions(e, "canary_ece")
     if after - before > limits.ece_rise:
         return (
             f"the error of the confidence rises from {before:.3f} to {after:.3f}; "
@@ -173,7 +172,7 @@ def _balance(e: Evidence, limits: Limits, earlier: Sequence[Evidence]) -> str | 
 
 def _entropy(e: Evidence, limits: Limits, earlier: Sequence[Evidence]) -> str | None:
     name = "reservoir_entropy"
-    before, after, base = _of_versions(e, name, 1.0)
+    before, after, base = _of_versions(e, name)
     known = [before, base, *_numbers(earlier[-RECENT:], f"{name}_before")]
     if after < limits.least_entropy * max(known):
         return (
@@ -256,13 +255,9 @@ def _number(evidence: Evidence, name: str, most: float = math.inf) -> float:
     return _checked(_value(evidence, name), name, 0.0, most + ROUNDING)
 
 
-def _of_versions(e: Evidence, name: str, most: float) -> tuple[float, float, float]:
-    """The values of the active version, of the candidate, and of the base."""
-    return (
-        _number(e, f"{name}_before", most),
-        _number(e, f"{name}_after", most),
-        _number(e, f"{name}_base", most),
-    )
+def _of_versions(e: Evidence, name: str) -> Iterator[float]:
+    """The values, 0 to 1, of the active version, of the candidate, and of the base."""
+    return (_number(e, f"{name}_{one}", 1.0) for one in ("before", "after", "base"))
 
 
 def _interval(e: Evidence, name: str) -> tuple[float, float]:

@@ -8,13 +8,12 @@ child process and waits for it. What goes wrong in the last two leaves the audio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from ser_stream.adaptation.acceptance import Limits
 from ser_stream.adaptation.child_process import RoundRunner
 from ser_stream.adaptation.pack import Pack
-from ser_stream.adaptation.regression_watch import WatchLimits
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import AdaptConfig
@@ -50,8 +49,6 @@ class Adapter:
         publish: Publish,
         live: bool,
         runner: RoundRunner | None = None,
-        limits: Limits | None = None,
-        watch_limits: WatchLimits | None = None,
     ) -> None:
         """Prepare; nothing runs before `start`.
 
@@ -59,12 +56,10 @@ class Adapter:
             settings: how to adapt.
             store: of the model that the daemon was started with.
             pack: of that model.
-            install: makes a version the active one.
-            publish: publishes phases to subscribers.
+            install: see `Install`.
+            publish: see `Publish`.
             live: whether audio comes by the clock. If not, it waits for rounds.
-            runner: of the rounds; it, and the limits, are the usual ones unless given.
-            limits: of acceptance.
-            watch_limits: of the regression watch.
+            runner: of the rounds; the usual one unless given.
         """
         self._settings = settings
         self._store = store
@@ -74,14 +69,13 @@ class Adapter:
         self._keeping = threading.Lock()
         self._oldest = 0
         self._reservoir = self._remembered()
-        self._in_force = VersionInForce(store, install, publish, watch_limits)
+        self._in_force = VersionInForce(store, install, publish)
         self._rounds = Rounds(
             self._in_force,
             pack,
             self._reservoir,
             scope=settings.scope,
             runner=runner or RoundRunner(),
-            limits=limits,
             guard=self._safely,
             keep=self._save,
             wake=self._inbox.wake,
@@ -136,11 +130,11 @@ class Adapter:
     # The adapter's thread.
 
     def _work(self) -> None:
-        self._safely(self._begin)
+        self._safely(self._begin_watch)
         while (item := self._inbox.next()) is not None:
             self._safely(partial(self._take, *item))
 
-    def _begin(self) -> None:
+    def _begin_watch(self) -> None:
         with self._rounds.changing:
             self._in_force.begin_watch()
 
@@ -175,8 +169,7 @@ class Adapter:
         if watch is None or version != self._in_force.number:
             return
         watch.feed(window)
-        reason = watch.verdict()
-        if reason is not None:
+        if reason := watch.verdict():
             with self._rounds.alone("the version it began from does harm"):
                 if watch is self._in_force.watch:
                     self._in_force.revert(reason)
@@ -275,8 +268,7 @@ class Adapter:
                 raise ConfigError(
                     "adaptation is frozen; `ser-stream adapt freeze --off` ends that"
                 )
-            running = self._rounds.running
-            if running is not None:
+            if (running := self._rounds.running) is not None:
                 raise ConfigError(f"round {running.number} runs; wait for its verdict")
             if n < LEAST_WINDOWS:
                 raise ConfigError(
@@ -292,11 +284,8 @@ class Adapter:
         Raises:
             ConfigError: if that cannot be remembered; nothing has changed then.
         """
-        if frozen:
-            with self._rounds.alone("adaptation was frozen"):
-                self._store.freeze(True)
-        else:
-            self._store.freeze(False)
+        with self._rounds.alone("adaptation was frozen") if frozen else nullcontext():
+            self._store.freeze(frozen)
         return {"frozen": frozen}
 
     def rollback(self) -> dict[str, Any]:

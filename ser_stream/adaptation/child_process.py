@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,12 +46,10 @@ class RoundError(SerStreamError):
     """A round that came to nothing; everything is as it was before."""
 
     def __init__(self, text: str, kind: str) -> None:
-        """Say what happened.
+        """With one readable line, and its kind for programs.
 
-        Args:
-            text: one readable line.
-            kind: for programs: `stopped`, `memory`, `time`, `killed`, `crashed`,
-                `protocol`, or what the child called it, as `too_little`.
+        That is `stopped`, `memory`, `time`, `killed`, `crashed`, `protocol`, or what
+        the child called it, as `too_little`.
         """
         super().__init__(text)
         self.kind = kind
@@ -95,20 +93,9 @@ class RoundJob:
     @property
     def line(self) -> bytes:
         """The line of JSON that the child reads before the windows."""
-        fields = {
-            "version": VERSION,
-            "bundle": str(self.bundle),
-            "weights": str(self.weights),
-            "pack": str(self.pack),
-            "out": str(self.out),
-            "scope": self.scope,
-            "seed": self.seed,
-            "steps": self.steps,
-            "memory_mb": self.memory_mb,
-            # Whose end is to be the child's.
-            "parent": os.getpid(),
-        }
-        return json.dumps(fields).encode() + b"\n"
+        # The end of the parent is to be the child's.
+        fields = {"version": VERSION, **asdict(self), "parent": os.getpid()}
+        return json.dumps(fields, default=str).encode() + b"\n"
 
 
 class RoundRunner:
@@ -117,12 +104,6 @@ class RoundRunner:
     def __init__(
         self, command: Sequence[str] = CHILD, limit_s: float = LIMIT_S
     ) -> None:
-        """Prepare.
-
-        Args:
-            command: the child's program and arguments.
-            limit_s: longest round, seconds.
-        """
         self._command = tuple(command)
         self._limit_s = limit_s
 

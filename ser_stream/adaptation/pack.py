@@ -74,9 +74,6 @@ class Pack:
     manifest: dict[str, Any]
     sha256: str
     """SHA-256 of the manifest's content, which holds those of the other files."""
-    name: str
-    """Of the model it belongs to."""
-    labels: tuple[str, ...]
     network: str = CPAC
     """The kind of its weights; the manifest describes it under this key."""
 
@@ -143,11 +140,7 @@ def seal_pack(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def load_pack(folder: Path, bundle: Bundle) -> Pack:
-    """Verify all of a pack, and that it is this bundle's.
-
-    Args:
-        folder: of the pack.
-        bundle: the model to adapt, or what an earlier adaptation made of it.
+    """Verify all of a pack, and that it is this bundle's, adapted or not.
 
     Raises:
         ModelError: if anything is missing or changed, or made for another model.
@@ -159,8 +152,6 @@ def load_pack(folder: Path, bundle: Bundle) -> Pack:
             folder=folder,
             manifest=manifest,
             sha256=manifest["sha256"],
-            name=str(manifest["name"]),
-            labels=tuple(str(label) for label in manifest["labels"]),
             network=str(manifest.get("network", CPAC)),
         )
     except (AttributeError, KeyError, TypeError):

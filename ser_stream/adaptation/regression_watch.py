@@ -2,12 +2,10 @@
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.adaptation.entropy import entropy
 from ser_stream.pipeline.recognizer import Recognizer, encode_window
 from ser_stream.pipeline.values import SpeechWindow
 
@@ -32,16 +30,6 @@ class WatchLimits:
     """... if the version before says so much less often."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """The scores of one window by both versions."""
-
-    label: int
-    label_before: int
-    entropy: float
-    entropy_before: float
-
-
 class Watch:
     """Compares the active version with the one before, on live speech.
 
@@ -50,28 +38,17 @@ class Watch:
     """
 
     def __init__(self, previous: Recognizer, limits: WatchLimits | None = None) -> None:
-        """Begin to watch.
-
-        Args:
-            previous: the version that would be gone back to.
-            limits: the default ones unless given.
-        """
         self._previous = previous
         self._limits = limits or WatchLimits()
-        self._pairs: deque[_Pair] = deque(maxlen=self._limits.windows)
+        # Of each window: labels now and before, entropies now and before.
+        self._pairs: deque[tuple[float, ...]] = deque(maxlen=self._limits.windows)
         self._seen = 0
 
     def feed(self, window: SpeechWindow) -> None:
         """Score a window, whose scores are of the active version, a second time."""
         before = self._previous.scores(encode_window(self._previous, window.frames))
-        self._pairs.append(
-            _Pair(
-                int(window.scores.argmax()),
-                int(before.argmax()),
-                float(entropy(window.scores)),
-                float(entropy(before)),
-            )
-        )
+        both = np.stack([window.scores, before])
+        self._pairs.append((*both.argmax(1), *entropy(both)))
         self._seen += 1
 
     def verdict(self) -> str | None:
@@ -114,12 +91,10 @@ class Watch:
 
     def _figures(self) -> dict[str, float]:
         # A copy: another thread may feed meanwhile.
-        pairs = list(self._pairs)
-        labels = np.array([(pair.label, pair.label_before) for pair in pairs])
-        entropies = np.array([(pair.entropy, pair.entropy_before) for pair in pairs])
-        top = _commonest(labels[:, 0])
-        share, share_before = (labels == top).mean(axis=0)
-        now, before = entropies.mean(axis=0)
+        pairs = np.array(list(self._pairs))
+        labels = pairs[:, :2].astype(int)
+        share, share_before = (labels == np.bincount(labels[:, 0]).argmax()).mean(0)
+        now, before = pairs[:, 2:].mean(0)
         return {
             "agreement": float((labels[:, 0] == labels[:, 1]).mean()),
             "entropy": float(now),
@@ -129,5 +104,8 @@ class Watch:
         }
 
 
-def _commonest(labels: NDArray[Any]) -> int:
-    return int(np.bincount(labels).argmax())
+def entropy(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Of scores that sum to 1 over the last axis: 0 for one class, 1 if all equal."""
+    p = np.maximum(scores.astype(np.float64), 1e-12)
+    result: NDArray[np.float64] = -(p * np.log(p)).sum(-1) / np.log(p.shape[-1])
+    return result

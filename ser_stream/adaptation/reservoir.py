@@ -36,19 +36,12 @@ class Reservoir:
     """A bounded choice of the windows added; any thread may use it."""
 
     def __init__(self, n_classes: int, capacity: int = CAPACITY) -> None:
-        """An empty one.
-
-        Args:
-            n_classes: of the model's scores.
-            capacity: windows kept at most, 1 or more.
-        """
         self.capacity = capacity
         self._n_classes = n_classes
         self._lock = Lock()
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything, the counts too."""
         with self._lock:
             self._kept: list[KeptWindow] = []
             self._n_heard = 0

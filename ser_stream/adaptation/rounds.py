@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ser_stream.adaptation.acceptance import Limits, verdict
+from ser_stream.adaptation.acceptance import verdict
 from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
@@ -57,30 +57,20 @@ class Rounds:
         *,
         scope: str,
         runner: RoundRunner,
-        limits: Limits | None,
         guard: Callable[[Callable[[], None]], None],
         keep: Callable[[], None],
         wake: Callable[[], None],
     ) -> None:
-        """Prepare.
+        """Prepare; a round's thread calls the last three.
 
-        Args:
-            in_force: what a round begins from, and what its candidate follows.
-            pack: of the model.
-            reservoir: what is learnt from.
-            scope: what a round may change.
-            runner: of the child processes.
-            limits: of acceptance; the default ones for None.
-            guard: calls a function, and deals with what it raises.
-            keep: saves what has to outlast a restart; called at the end of a round.
-            wake: is called when a round is gone.
+        `guard` calls a function and deals with what it raises, `keep` saves what has
+        to outlast a restart, `wake` hears that the round is gone.
         """
         self._in_force = in_force
         self._pack = pack
         self._reservoir = reservoir
         self._scope = scope
         self._runner = runner
-        self._limits = limits
         self._guard = guard
         self._keep = keep
         self._wake = wake
@@ -136,8 +126,7 @@ class Rounds:
             return
         this.stopped = this.stopped or reason
         with self.changing:
-            # `begin` is called with it held until the thread has been started.
-            pass
+            pass  # `begin` is called with it held until the thread has been started
         this.thread.join(END_WAIT)
 
     def close(self, reason: str) -> None:
@@ -190,7 +179,7 @@ class Rounds:
         # Canary windows of another pack are another measure.
         evidence["pack"] = self._pack.sha256
         earlier = [entry.evidence for entry in self._in_force.store.history]
-        return evidence, verdict(evidence, self._limits, earlier)
+        return evidence, verdict(evidence, earlier=earlier)
 
     def _conclude(
         self, this: Round, evidence: dict[str, Any], reason: str | None
@@ -198,7 +187,6 @@ class Rounds:
         if reason is not None:
             self._in_force.reject(reason, evidence)
             self.failures += not this.stopped
-        elif self._in_force.accept(this.staged, evidence):
-            self.failures = 0
         else:
-            self.failures += 1
+            accepted = self._in_force.accept(this.staged, evidence)
+            self.failures = 0 if accepted else self.failures + 1

@@ -15,11 +15,6 @@ class Inbox:
     """A queue that never makes live audio wait, and lets a recording wait for all."""
 
     def __init__(self, live: bool) -> None:
-        """An empty one.
-
-        Args:
-            live: whether audio comes by the clock.
-        """
         self._live = live
         # Held for a moment only: the audio's thread comes by here.
         self._changed = threading.Condition()
@@ -28,7 +23,6 @@ class Inbox:
         self._forgetting = False
         self._forgotten_to: int | None = None
         self.closed = False
-        """Whether nothing is taken any more."""
         self.dropped = 0
         """Windows left out, as too many waited."""
 
@@ -88,8 +82,7 @@ class Inbox:
         """
         with self._changed:
             self._forgetting, self._forgotten_to = True, None
-            self._waiting.clear()
-            self._changed.notify_all()
+            self.clear()
 
     def _is_forgotten(self, window: SpeechWindow) -> bool:
         if self._forgetting:
@@ -107,5 +100,4 @@ class Inbox:
         """Take nothing any more, and end all waiting."""
         with self._changed:
             self.closed = True
-            self._waiting.clear()
-            self._changed.notify_all()
+            self.clear()

@@ -5,15 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import (
-    EPILOG,
-    Config,
-    Model,
-    SetKeys,
-    Step,
-    Window,
-    table_flags,
-)
+from ser_stream.cli.options import EPILOG, Config, Model, SetKeys, Step, Window
 from ser_stream.sinks import forms
 
 Format = Literal["auto", "json", "text"]
@@ -160,7 +152,7 @@ def listen(
     """
     from ser_stream import log
     from ser_stream.commands.listen import listen as command
-    from ser_stream.config import KEYS, resolve
+    from ser_stream.config import KEYS, parse_assignment, resolve
 
     # A parameter is named as the flag of its key.
     given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
@@ -170,6 +162,7 @@ def listen(
     # -v stands before the command, where there is no configuration yet.
     if context.parent is not None and context.parent.params["verbose"]:
         flags["log_level"] = log_level or "debug"
-    settings = resolve(config, flags | table_flags(set))
+    flags |= dict(parse_assignment(text) for text in set or ())
+    settings = resolve(config, flags)
     log.setup(settings.config.log_level, settings.config.log_format)
     command(settings)

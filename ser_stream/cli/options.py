@@ -1,7 +1,7 @@
 """Flags that several commands share, and what all of them say of exit statuses."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -61,14 +61,3 @@ def default_model(config: Path | None) -> str:
     from ser_stream.config import build_config
 
     return build_config(config, {}).model
-
-
-def table_flags(texts: list[str] | None) -> dict[str, Any]:
-    """What `--set` gave, by the names of the settings.
-
-    Raises:
-        ConfigError: if there is no such key, or the value is no number.
-    """
-    from ser_stream.config import parse_assignment
-
-    return dict(parse_assignment(text) for text in texts or ())

@@ -65,5 +65,4 @@ def _fail(message: str, status: int) -> int:
 
 
 def main_and_exit() -> None:
-    """Console script."""
     sys.exit(run())

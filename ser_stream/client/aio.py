@@ -23,10 +23,7 @@ class Connection:
         self._writer: asyncio.StreamWriter
 
     async def open(self, within: float) -> None:
-        """Connect.
-
-        Args:
-            within: seconds.
+        """Connect within so many seconds.
 
         Raises:
             UnreachableError: if nothing listens there.

@@ -14,7 +14,6 @@ READ_SIZE = 4096
 
 
 def unreachable(address: Address, error: OSError) -> AccessError | UnreachableError:
-    """Why no connection came about, as an error of ours."""
     if isinstance(error, PermissionError):
         return AccessError(
             f"no permission for {address}: it belongs to another user", "forbidden"
@@ -30,19 +29,12 @@ def unreachable(address: Address, error: OSError) -> AccessError | UnreachableEr
 
 
 def lost(address: Address, error: OSError) -> UnreachableError:
-    """Why a connection ended, as an error of ours."""
     return UnreachableError(f"{address} is lost: {error.strerror or error}")
 
 
 class Connection:
-    """Lines out, lines in."""
-
     def __init__(self, address: Address, timeout: float) -> None:
-        """Connect.
-
-        Args:
-            address: unix, TCP or WebSocket.
-            timeout: seconds for the attempt.
+        """Connect within `timeout` seconds.
 
         Raises:
             UnreachableError: if nothing listens there.

@@ -13,8 +13,6 @@ from ser_stream.errors import SerStreamError, SinkError
 
 
 class RefusedError(SerStreamError):
-    """The daemon refused a request."""
-
     def __init__(self, text: str, code: str = "refused") -> None:
         super().__init__(text)
         self.code = code
@@ -22,14 +20,10 @@ class RefusedError(SerStreamError):
 
 
 class AccessError(RefusedError):
-    """A wrong token, or no permission: trying again does not help."""
-
     exit_status = 5
 
 
 class NotRunningError(SerStreamError):
-    """There is no daemon to control."""
-
     exit_status = 3
 
 

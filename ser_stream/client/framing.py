@@ -104,7 +104,6 @@ class WebSocketFraming:
 
 
 def _refused(error: Exception) -> Exception:
-    """Why a handshake failed, as an error of ours."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
         return AccessError(f"the daemon refuses the connection: {error}")

@@ -2,10 +2,8 @@
 
 import random
 
-SHORTEST = 0.25
-"""Seconds."""
+SHORTEST = 0.25  # seconds
 LONGEST = 5.0
-"""Seconds."""
 
 
 class Backoff:
@@ -18,10 +16,8 @@ class Backoff:
         self._ceiling = SHORTEST
 
     def next(self) -> float:
-        """Seconds to wait now."""
         self._ceiling = min(2 * self._ceiling, LONGEST)
         return random.uniform(SHORTEST, self._ceiling)
 
     def reset(self) -> None:
-        """An attempt succeeded."""
         self._ceiling = SHORTEST

@@ -46,7 +46,6 @@ class Subscription:
         self._reconnect = options.get("reconnect", True)
         self.timeout = options.get("timeout", TIMEOUT)
         self.hello: Hello | None = None
-        """The last one."""
         self._backoff = Backoff()
         self._tried = 0
         self._greeted = self._pinged = self._lost = False
@@ -55,7 +54,6 @@ class Subscription:
 
     @property
     def address(self) -> Address:
-        """Where to connect to now."""
         return self._addresses[self._tried]
 
     @property

@@ -1,6 +1,5 @@
 """`ser-stream adapt ...`: a daemon that adapts is asked, or what it has stored."""
 
-import json
 import math
 import time
 from collections.abc import Callable
@@ -12,8 +11,8 @@ from ser_stream.adaptation.versions.store import read_store
 from ser_stream.client import NotRunningError, RefusedError, control
 from ser_stream.commands.adapt_stored import Stored
 from ser_stream.commands.adapt_text import TEXTS, verdict_text
-from ser_stream.commands.output import write
-from ser_stream.commands.progress import clear_bar, share_bar
+from ser_stream.commands.output import write, write_json
+from ser_stream.commands.progress import share_bar
 from ser_stream.errors import ConfigError, SerStreamError
 
 LOOK_EVERY_S = 0.5
@@ -22,8 +21,6 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose adaptation is meant."""
-
     socket: str | None = None
     """The daemon's control socket; if given, only that daemon is asked."""
     config: Path | None = None
@@ -114,23 +111,21 @@ def _require_model(whose: Whose) -> None:
 
 
 def _print(answer: Answer, as_json: bool, text: Callable[[Answer], str]) -> None:
-    said = json.dumps(answer, ensure_ascii=False) if as_json else text(answer)
-    write(said + "\n")
+    if as_json:
+        write_json(answer)
+    else:
+        write(text(answer) + "\n")
 
 
 def _follow(socket: str | None, number: int) -> Answer:
     """Wait for the end of a round; its entry in the history."""
-    with share_bar(100, f"round {number}") as bar:
-        shown = 0
+    with share_bar(100, f"round {number}") as show:
         while True:
             running = control("adapt.status", socket)["round"]
             if running is None or running["number"] != number:
                 break
-            done = int(100 * running["progress"])
-            bar.update(max(0, done - shown))
-            shown = max(shown, done)
+            show(100 * running["progress"])
             time.sleep(LOOK_EVERY_S)
-    clear_bar()
     # Not just the last one: by now there may have been another round.
     entries: list[Answer] = control("adapt.history", socket)["entries"]
     for entry in entries:

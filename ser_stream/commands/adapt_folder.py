@@ -1,7 +1,6 @@
 """`ser-stream adapt folder`: a model adapted to recordings, as a new bundle."""
 
 import contextlib
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.commands.evidence import evidence_text
 from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import configured_pack, pipeline_config
@@ -37,8 +36,6 @@ from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle, seal
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What came of one round."""
-
     number: int
     accepted: bool
     reason: str
@@ -55,14 +52,7 @@ def adapt(
 ) -> bool:
     """Run recordings, learn from their speech, and write what is accepted.
 
-    Args:
-        folder: recordings, in whatever folders within it.
-        out: folder for the bundle; there must be nothing in it.
-        config: of `listen`; with its model, speech gate, window and table `[adapt]`.
-        rounds: how often to learn from the same speech, each time from what the last
-            round made; the first one that is refused ends it.
-        as_json: one object, for machines.
-        runner: of the rounds; None for the usual one.
+    Each round learns from what the last one made; the first one refused ends it.
 
     Returns:
         Whether a bundle was written and every recording could be read.
@@ -92,13 +82,12 @@ def adapt(
         bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
         if failure is not None and bundle is base:
             raise failure
-        if bundle is not base:
+        if written := bundle is not base:
             try:
                 bundle = _with_evidence(bundle, done)
                 os.replace(bundle.folder, out)
             except OSError as error:
                 raise _unwritable(out, error) from None
-    written = bundle is not base
     if as_json:
         result = {
             "model": base.name,
@@ -110,7 +99,7 @@ def adapt(
             "windows": len(heard.reservoir),
             "rounds": [asdict(each) for each in done],
         }
-        write(json.dumps(result, ensure_ascii=False) + "\n")
+        write_json(result)
     else:
         write(_text(heard, done, out if written else None))
     if failure is not None:
@@ -154,8 +143,6 @@ def _unwritable(out: Path, error: OSError) -> SinkError:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What stays the same from round to round."""
-
     folder: Path
     """For what the rounds make."""
     pack: Pack
@@ -189,17 +176,11 @@ class _Work:
     ) -> dict[str, Any]:
         staged.mkdir()
         job = RoundJob.of(bundle, self.pack, staged, scope=self.scope, seed=seed)
-        with share_bar(100, name) as bar:
-            shown = 0
-
-            def progress(share: float) -> None:
-                nonlocal shown
-                percent = int(100 * share)
-                bar.update(max(0, percent - shown))
-                shown = max(shown, percent)
-
+        with share_bar(100, name) as show:
             try:
-                evidence = runner.run(job, self.reservoir, progress)
+                evidence = runner.run(
+                    job, self.reservoir, lambda share: show(100 * share)
+                )
                 return {**evidence, "pack": self.pack.sha256}
             finally:
                 clear_bar()
@@ -225,15 +206,7 @@ def _failure(error: RoundError) -> SerStreamError:
 
 
 def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
-    """The bundle with what was measured of it in its manifest, for `model show`.
-
-    Args:
-        bundle: what the last accepted round made.
-        done: all rounds.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
+    """The bundle with what was measured of it in its manifest, for `model show`."""
     evidence = [each.evidence for each in done if each.accepted][-1]
     adaptation = {**bundle.manifest["adaptation"], "evidence": dict(evidence)}
     manifest = {**bundle.manifest, "adaptation": adaptation}

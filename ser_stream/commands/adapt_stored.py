@@ -21,8 +21,6 @@ from ser_stream.pipeline.bundle import Bundle
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The folder of one model's adaptation."""
-
     bundle: Bundle
     """The model as it came."""
     folder: Path
@@ -87,10 +85,6 @@ class Stored:
 
     def carry_out(self, do: str, why: SerStreamError) -> dict[str, Any]:
         """Tell of it, freeze, roll back or reset it: as a daemon would when it starts.
-
-        Args:
-            do: the command.
-            why: there is no daemon to ask.
 
         Raises:
             NotRunningError: if nothing is stored, or a daemon works on what the command

@@ -9,7 +9,6 @@ Fields = Mapping[str, Any]
 
 
 def _status(answer: Fields) -> str:
-    """How adaptation is, in rows."""
     detail = f": {answer['detail']}" if answer["detail"] else ""
     which = "adapted" if answer["adapted"] else "as it came"
     rows = {
@@ -63,7 +62,6 @@ def _when(entry: Fields) -> str:
 
 
 def _history(answer: Fields) -> str:
-    """The verdicts, a row each."""
     entries: Sequence[Fields] = answer["entries"]
     if not entries:
         return "There was no round yet."
@@ -82,7 +80,6 @@ def _history(answer: Fields) -> str:
 
 
 def _began(answer: Fields) -> str:
-    """That a round has begun."""
     return (
         f"round {answer['round']} has begun, with {answer['windows']} windows of "
         "speech; ser-stream adapt status tells how far it is"
@@ -90,7 +87,6 @@ def _began(answer: Fields) -> str:
 
 
 def verdict_text(entry: Fields) -> str:
-    """What became of a round, and the figures behind it."""
     figures = evidence_text(entry["evidence"])
     return f"{_words(entry['phase'])}: {entry['reason']}" + (
         f"\n\n{figures}" if figures else ""
@@ -110,4 +106,3 @@ TEXTS: dict[str, Callable[[Fields], str]] = {
     "adapt.rollback": _went_back,
     "adapt.reset": _went_back,
 }
-"""What came of a command, by its name."""

@@ -1,13 +1,12 @@
 """`ser-stream config show`, `path` and `check`."""
 
-import json
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.libraries import require_libraries
-from ser_stream.commands.output import write
+from ser_stream.commands.output import aligned, write, write_json
 from ser_stream.config import KEYS, Settings, chosen_path, default_path, resolve
 from ser_stream.config.for_model import (
     configured_bundle,
@@ -27,22 +26,16 @@ _LOGGER = logging.getLogger(__name__)
 def show(file: Path | None, as_json: bool) -> None:
     """Print all settings and where each came from.
 
-    Args:
-        file: named by the user, or None to look in the usual places.
-        as_json: one JSON array, for machines.
-
     Raises:
         ConfigError: if anything is wrong.
     """
     rows = _rows(resolve(file, {}))
     if as_json:
-        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        write_json(rows, indent=2)
         return
     cells = [("key", "value", "from")]
     cells += [(row["key"], _text(row["value"]), row["from"]) for row in rows]
-    widths = [max(len(row[i]) for row in cells) for i in (0, 1)]
-    for key, value, origin in cells:
-        write(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}\n")
+    write("\n".join(aligned(cells)) + "\n")
 
 
 def path() -> None:
@@ -102,7 +95,6 @@ def _under_systemd() -> bool:
 
 
 def _text(value: object) -> str:
-    """A value as it stands in the file, or `-` for nothing."""
     if value is None or value == () or value == "":
         return "-"
     if isinstance(value, tuple):

@@ -1,11 +1,10 @@
 """`ser-stream status`, `pause`, `resume`, `reload`: what the daemon is asked."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ser_stream.client import control
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 
 
 def command(do: str, socket: str | None, as_json: bool) -> dict[str, Any]:
@@ -16,9 +15,10 @@ def command(do: str, socket: str | None, as_json: bool) -> dict[str, Any]:
         RefusedError: if it refuses, with its reason.
     """
     answer = control(do, socket)
-    text = _TEXTS.get(do, lambda answer: f"{do}: done")
-    said = json.dumps(answer, ensure_ascii=False) if as_json else text(answer)
-    write(said + "\n")
+    if as_json:
+        write_json(answer)
+    else:
+        write(_TEXTS.get(do, lambda _: f"{do}: done")(answer) + "\n")
     return answer
 
 
@@ -67,7 +67,6 @@ def _status(answer: Mapping[str, Any]) -> str:
 
 
 def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
-    """A row for a daemon that adapts."""
     if answer is None:
         return {}
     counts = (f"{n} {phase.replace('_', ' ')}" for phase, n in answer["rounds"].items())

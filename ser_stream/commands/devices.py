@@ -1,12 +1,9 @@
 """`ser-stream devices`: which microphones there are."""
 
-import json
 from dataclasses import asdict
 
-from ser_stream.commands.output import write
+from ser_stream.commands.output import aligned, write, write_json
 from ser_stream.sources.devices import InputDevice, list_devices
-
-_HEADINGS = ("", "mic:", "name", "channels", "rate", "host")
 
 
 def devices(as_json: bool) -> None:
@@ -18,7 +15,7 @@ def devices(as_json: bool) -> None:
     found = list_devices()
     if as_json:
         rows = [{**asdict(device), "selector": device.selector} for device in found]
-        write(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        write_json(rows, indent=2)
     elif found:
         write(_table(found))
     else:
@@ -26,7 +23,7 @@ def devices(as_json: bool) -> None:
 
 
 def _table(found: list[InputDevice]) -> str:
-    rows = [_HEADINGS]
+    rows = [("", "mic:", "name", "channels", "rate", "host")]
     rows += [
         (
             "*" if device.default else "",
@@ -38,10 +35,5 @@ def _table(found: list[InputDevice]) -> str:
         )
         for device in found
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in rows
-    ]
-    text = "".join(line.rstrip() + "\n" for line in lines)
-    return text + "\n* opened by --input mic. Others: --input mic:NAME\n"
+    legend = "* opened by --input mic. Others: --input mic:NAME\n"
+    return "\n".join([*aligned(rows), "", legend])

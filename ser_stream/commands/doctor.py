@@ -1,13 +1,12 @@
 """`ser-stream doctor`: every check in turn, whatever the others said."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 from ser_stream.config import ListenConfig
 from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level, fail
@@ -16,16 +15,7 @@ from ser_stream.errors import ConfigError
 
 
 def doctor(file: Path | None, input: str | None, seconds: float, as_json: bool) -> bool:
-    """Print what is found.
-
-    Args:
-        file: configuration; None for the usual one.
-        input: `mic` or `mic:NAME`; None for that of the configuration.
-        seconds: how long to listen.
-        as_json: one JSON object, for machines.
-
-    Returns:
-        Whether anything failed.
+    """Print what is found; return whether anything failed.
 
     Raises:
         ConfigError: if `input` is no microphone.
@@ -45,8 +35,7 @@ def doctor(file: Path | None, input: str | None, seconds: float, as_json: bool) 
     failed = counts[Level.FAIL] > 0
     if as_json:
         rows = [asdict(finding) for finding in findings]
-        text = json.dumps({"ok": not failed, "checks": rows}, ensure_ascii=False)
-        write(text + "\n")
+        write_json({"ok": not failed, "checks": rows})
     else:
         write(f"\nfailed: {counts[Level.FAIL]}, warnings: {counts[Level.WARN]}\n")
     return failed
@@ -73,7 +62,6 @@ def _findings(
 
 
 def _configured(config: ListenConfig | None) -> str | None:
-    """The microphone to look at; None where the daemon has another input."""
     if config is None:
         return "mic"
     return config.source.input if config.source.is_microphone else None

@@ -16,11 +16,7 @@ _SINGLE = {
 
 
 def evidence_text(evidence: Mapping[str, Any]) -> str:
-    """Rows of what is there, before and after; empty if nothing is.
-
-    Args:
-        evidence: of an entry of the history; shares of 1.
-    """
+    """Rows of what a round measured, before and after; empty if that is nothing."""
     rows = []
     for key, name in _PAIRS.items():
         before, after = evidence.get(f"{key}_before"), evidence.get(f"{key}_after")

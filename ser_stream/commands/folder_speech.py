@@ -18,19 +18,15 @@ _LOGGER = logging.getLogger(__name__)
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
 )
-"""Endings of the files that are taken for recordings."""
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 
 
 @dataclass
 class FolderSpeech:
-    """The speech of the recordings."""
-
     reservoir: Reservoir
     files: int = 0
     failed: int = 0
-    """Files that could not be read."""
     speech_s: float = 0.0
 
 
@@ -65,8 +61,8 @@ def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
     heard = FolderSpeech(Reservoir(len(model.labels), capacity))
     pipeline = model.pipeline(heard.reservoir.add)
     durations = _durations(files, heard)
-    with share_bar(math.ceil(sum(durations.values())), "hearing") as bar:
-        start = shown = 0
+    with share_bar(math.ceil(sum(durations.values())), "hearing") as show:
+        start = 0
         for path in durations:
             end = start
             try:
@@ -74,16 +70,13 @@ def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
                     chunk = Chunk(end, samples)
                     pipeline.feed(chunk)
                     end = chunk.end
-                    seconds = (end - BETWEEN * heard.files) // SAMPLE_RATE
-                    bar.update(max(0, seconds - shown))
-                    shown = max(seconds, shown)
+                    show((end - BETWEEN * heard.files) / SAMPLE_RATE)
             except SourceError as error:
                 heard.failed += 1
                 clear_bar()
                 _LOGGER.error("%s", error)
             heard.files += 1
             start = end + BETWEEN
-    clear_bar()
     pipeline.flush()
     heard.speech_s = pipeline.speech_s
     if len(heard.reservoir) < LEAST_WINDOWS:

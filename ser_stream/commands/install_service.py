@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ser_stream.commands.output import write
+from ser_stream.commands.output import aligned, write
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.service.install import (
     Found,
@@ -39,12 +39,6 @@ def scope_of(*, user: bool, system: bool) -> Scope:
 
 def install(scope: Scope, *, now: bool, dry_run: bool, force: bool) -> None:
     """Write the units, have systemd read them, and tell what to do next.
-
-    Args:
-        scope: whose systemd.
-        now: also enable the service, and start or restart it.
-        dry_run: print the units instead.
-        force: overwrite units that were changed by hand.
 
     Raises:
         ConfigError: if it is not allowed, or would not work.
@@ -125,7 +119,6 @@ def _refuse_foreign(wanted: list[Unit], force: bool) -> dict[Path, Found]:
 
 
 def _answers(scope: Scope) -> bool:
-    """Whether this systemd runs, and can be reached."""
     if shutil.which("systemctl") is None:
         return False
     # As a pipe: "offline" or "unknown" is also said by the exit status, "degraded" too.
@@ -182,6 +175,4 @@ def _next_steps(scope: Scope, now: bool) -> str:
         (f"{journal} -u ser-stream -f", "follow its log"),
         ("ser-stream doctor", "see what is wrong"),
     ]
-    width = max(len(command) for command, _ in steps)
-    lines = [f"  {command.ljust(width)}  {why}\n" for command, why in steps]
-    return "next:\n" + "".join(lines)
+    return "next:\n" + "".join(f"  {line}\n" for line in aligned(steps))

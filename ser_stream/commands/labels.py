@@ -14,7 +14,6 @@ from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.tuning.streams import Segment
 
 COLUMNS = (("file", "label"), ("file", "start_s", "end_s", "label"))
-"""Allowed headers, in any order."""
 TOLERANCE_S = 0.1
 """Seconds that a segment may end after its recording: times get rounded."""
 SHOWN = 5
@@ -23,8 +22,6 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the file."""
-
     line: int
     start_s: float
     end_s: float | None
@@ -34,8 +31,6 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the file says of the recordings that were given."""
-
     rows: dict[Path, list[Row]]
     """Labelled stretches of each recording, in order of time; may be none."""
     bare: set[Path] = field(default_factory=set)
@@ -153,7 +148,6 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> Row:
 
 
 def _find(path: Path, line: int, name: str, files: Sequence[Path]) -> Path:
-    """The recording that a row names."""
     wanted = Path(name).parts
     exact = [f for f in files if f == Path(name)]
     found = exact or [

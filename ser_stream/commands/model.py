@@ -1,6 +1,5 @@
 """`ser-stream model list`, `use`, `show` and `verify`."""
 
-import json
 import logging
 import os
 import re
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.pack import grown_from
-from ser_stream.commands.output import write
+from ser_stream.commands.output import aligned, write, write_json
 from ser_stream.config import KEYS, build_config, default_path
 from ser_stream.config.edit import set_values
 from ser_stream.config.for_model import pipeline_config
@@ -22,14 +21,11 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def show(model: str, as_json: bool) -> None:
-    """Print a bundle's manifest and evidence, as JSON or as text."""
     bundle = load_bundle(model)
     if as_json:
-        content = {**bundle.manifest, **read_evidence(bundle)}
-        text = json.dumps(content, indent=2, ensure_ascii=False)
+        write_json({**bundle.manifest, **read_evidence(bundle)}, indent=2)
     else:
-        text = _describe(bundle)
-    write(text + "\n")
+        write(_describe(bundle) + "\n")
 
 
 def verify(model: str) -> None:
@@ -46,12 +42,7 @@ def verify(model: str) -> None:
 
 
 def list_models(default: str, as_json: bool) -> None:
-    """Print the bundles that have a name, and the default if it has none.
-
-    Args:
-        default: the model that the configuration names.
-        as_json: a JSON array, for machines.
-    """
+    """Print the bundles that have a name, and the default if it has none."""
     rows = [
         _row(name, folder, _is_same(default, folder))
         for name, folder in named_bundles().items()
@@ -60,17 +51,13 @@ def list_models(default: str, as_json: bool) -> None:
         # A folder, or nothing at all: then its row says so.
         rows.append(_row(default, Path(default), True))
     if as_json:
-        write(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+        write_json(rows, indent=2)
     else:
         write(_table(rows))
 
 
 def use(model: str, file: Path | None) -> None:
     """Make a bundle the default: verify it whole, then write it into the file.
-
-    Args:
-        model: name or folder.
-        file: of the configuration; None for the user's own.
 
     Raises:
         ModelError: if anything is wrong with the bundle; nothing is written then.
@@ -161,20 +148,9 @@ def _origin(bundle: Bundle) -> str | None:
 
 
 def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": name,
-        "default": default,
-        "folder": str(folder),
-        "model": None,
-        "licence": None,
-        "commercial_use": None,
-        "labels": None,
-        "uar": None,
-        "protocol": None,
-        "sha256": None,
-        "adapted": None,
-        "error": None,
-    }
+    row: dict[str, Any] = {"name": name, "default": default, "folder": str(folder)}
+    row |= dict.fromkeys(("model", "licence", "commercial_use", "labels", "uar"))
+    row |= dict.fromkeys(("protocol", "sha256", "adapted", "error"))
     try:
         bundle = load_bundle(name)
     except ModelError as error:
@@ -208,22 +184,18 @@ def _table(rows: list[dict[str, Any]]) -> str:
         )
         for row in whole
     ]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [
-        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    lines = aligned(cells)
     for row in rows:
         if row["error"]:
             star = "*" if row["default"] else " "
             lines.append(f"{star}  {row['name']}  cannot be used: {row['error']}")
         elif row["adapted"]:
             lines.append(f"   {row['name']}  {row['adapted']}")
-    lines.append("")
-    lines.append(
-        "* is the default. `ser-stream model show NAME` has the rest: what the"
-    )
-    lines.append("UAR was measured on, and what the model is not good for.")
+    lines += [
+        "",
+        "* is the default. `ser-stream model show NAME` has the rest: what the",
+        "UAR was measured on, and what the model is not good for.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -235,10 +207,7 @@ def _describe(bundle: Bundle) -> str:
         ("licence", bundle.licence),
         ("sha256", bundle.sha256),
         ("folder", bundle.folder),
-        (
-            "front end",
-            f"{bundle.front_end.hash[:16]} ({kind})",
-        ),
+        ("front end", f"{bundle.front_end.hash[:16]} ({kind})"),
         ("window", f"1 to {bundle.max_columns} columns"),
     ]
     if origin := _origin(bundle):

@@ -1,7 +1,9 @@
 """Standard output of the commands that print and end."""
 
+import json
 import os
 import sys
+from collections.abc import Sequence
 
 from ser_stream.errors import QuietEndError, SinkError
 
@@ -24,3 +26,16 @@ def write(text: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise QuietEndError from None
         raise SinkError(f"standard output: {error.strerror}") from None
+
+
+def write_json(value: object, indent: int | None = None) -> None:
+    write(json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line for each row of a table, its columns as wide as they need be."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

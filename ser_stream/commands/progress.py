@@ -1,8 +1,8 @@
 """A progress bar on standard error, out of the way of what is printed."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,17 @@ def progress_bar(files: Sequence[Path]) -> AbstractContextManager[Any]:
     return bar
 
 
-def share_bar(length: int, label: str) -> AbstractContextManager[Any]:
-    """Shows how much of a length is done, as `update` is told; on a terminal only."""
-    bar: AbstractContextManager[Any] = typer.progressbar(
+@contextmanager
+def share_bar(length: int, label: str) -> Iterator[Callable[[float], None]]:
+    """Shows how much of a length is done, as it is told; on a terminal only."""
+    with typer.progressbar(
         length=length,
         label=label,
         file=sys.stderr,
         show_eta=True,
         hidden=not sys.stderr.isatty(),
-    )
-    return bar
+    ) as bar:
+        yield lambda done: bar.update(max(0, int(done) - bar.pos))
 
 
 def clear_bar() -> None:

@@ -25,14 +25,6 @@ def subscribe(
 ) -> None:
     """Print messages until a signal, until the reader leaves, or the count is full.
 
-    Args:
-        uri: of the daemon; None for the usual places.
-        only: the events that are wanted; None for all.
-        format: `json`, `text`, or `auto` for text on a terminal.
-        reconnect: whether to wait for a daemon that is not there.
-        token_file: holds the token; None for that of the environment.
-        count: how many events to print; None for no end.
-
     Raises:
         SerStreamError: for everything that the user can mend.
     """

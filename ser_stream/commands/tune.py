@@ -1,6 +1,5 @@
 """`ser-stream tune`: settings of the smoothing for a user's own labelled recordings."""
 
-import json
 import logging
 import math
 from collections import Counter
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.commands.labels import Labels, read_labels, say_unknown
-from ser_stream.commands.output import write
+from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig, default_path
 from ser_stream.config.edit import set_values, snippet
@@ -34,8 +33,6 @@ FEW_SPEECH_S = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording, and what is labelled of it."""
-
     path: Path
     duration_s: float
     segments: list[Segment]
@@ -52,14 +49,8 @@ def tune(
 ) -> int:
     """Print the settings that suit the recordings best, and perhaps write them.
 
-    Args:
-        files: recordings; each goes once through the real pipeline.
-        labels_csv: see `read_labels`.
-        config: of `listen`; its model, speech gate, step and window are kept, its
-            smoothing is what the outcome is compared with.
-        rule: what settings must achieve.
-        write_to: configuration file to put them into; None to only print them.
-        as_json: one object, for machines.
+    Model, speech gate, step and window are those of `config`; its smoothing is what the
+    outcome is compared with.
 
     Returns:
         How many files could not be read.
@@ -85,23 +76,22 @@ def tune(
             "there is nothing to choose by; `ser-stream recognize` shows what there is"
         )
     _warn(streams, labels, bundle)
-    with share_bar(len(streams), "searching") as bar:
+    with share_bar(len(streams), "searching") as show:
 
         def progress(items: Sequence[Stream]) -> Iterable[Stream]:
-            for item in items:
+            for done, item in enumerate(items, 1):
                 yield item
-                bar.update(1)
+                show(done)
 
         found = search(
             streams, bundle.labels, model.config.smoothing, rule, progress=progress
         )
-    clear_bar()
     chosen = {name: getattr(found.best, name) for name in TUNED}
     if write_to is not None:
         set_values(write_to, {"smoothing": chosen})
     if as_json:
         result = _result(bundle, streams, failed, rule, found, write_to)
-        write(json.dumps(result, ensure_ascii=False) + "\n")
+        write_json(result)
     else:
         write(_text(streams, rule, found))
         if write_to is not None:
@@ -146,16 +136,15 @@ def _hear_all(
 ) -> Iterator[tuple[Recording, list[Prediction] | None]]:
     """The predictions of each recording; None for one that turned out unreadable."""
     total_s = sum(recording.duration_s for recording in recordings)
-    with share_bar(math.ceil(total_s), "hearing") as bar:
-        shown, heard = 0, 0
+    with share_bar(math.ceil(total_s), "hearing") as show:
+        heard = 0
 
         def shown_on_bar(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
-            nonlocal shown, heard
+            nonlocal heard
             for samples in pieces:
                 yield samples
                 heard += len(samples)
-                bar.update(heard // SAMPLE_RATE - shown)
-                shown = heard // SAMPLE_RATE
+                show(heard / SAMPLE_RATE)
 
         for recording in recordings:
             try:
@@ -166,16 +155,13 @@ def _hear_all(
                 yield recording, None
             else:
                 yield recording, found.predictions
-    clear_bar()
 
 
 def _spoken(stream: Stream) -> int:
-    """Steps with speech within the segments of a stream."""
     return sum(int(stream.speech[stream.steps(s)].sum()) for s in stream.segments)
 
 
 def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
-    """Say what makes the outcome doubtful."""
     if labels.unknown:
         _LOGGER.warning(
             "left out labels that model %s does not know: %s; it knows %s",

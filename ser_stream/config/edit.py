@@ -49,7 +49,14 @@ def set_values(path: Path, changes: Mapping[str, Value | Mapping[str, Value]]) -
             f"{path} is spelt in a way that cannot be changed safely; nothing was "
             f"written; put in by hand: {by_hand}"
         )
-    _replace(path, new)
+    try:
+        replace_file(path, new.encode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"cannot write {path}: a name to put in is not UTF-8, as TOML must be"
+        ) from None
 
 
 def snippet(changes: Mapping[str, Value | Mapping[str, Value]]) -> str:
@@ -68,28 +75,34 @@ def edited(text: str, changes: Mapping[str, Value | Mapping[str, Value]]) -> str
     if text and not text.endswith("\n"):
         text += "\n"
     document = tomlkit.parse(text)
+    plain = {}
     for name, value in changes.items():
-        if isinstance(value, Mapping):
-            table = document.setdefault(name, tomlkit.table())
-            if not isinstance(table, Mapping):
-                raise TypeError(f"{name} is no table")
-            for key, item in value.items():
-                _set(table, key, item)
-        else:
-            _set(document, name, value)
+        if not isinstance(value, Mapping):
+            plain[name] = value
+            continue
+        table = document.setdefault(name, tomlkit.table())
+        if not isinstance(table, Mapping):
+            raise TypeError(f"{name} is no table")
+        _set(table, value)
+    _set(document, plain)
     text = tomlkit.dumps(document)
     return re.sub(r"\r?\n", "\r\n", text) if windows else text
 
 
-def _set(table: Any, key: str, value: Value) -> None:
+def _set(table: Any, values: Mapping[str, Value]) -> None:
+    """Set all values of a table, which must not be changed again after that."""
+    new = {key: value for key, value in values.items() if key not in table}
+    table.update({key: value for key, value in values.items() if key in table})
     content = table.value if isinstance(table, Table) else table
-    plain = [k for k, v in content.items() if not isinstance(v, Table | AoT)]
-    if key in table or not plain or not isinstance(content, Container):
-        table[key] = value
-    else:
-        # What is blank or a comment before the next table belongs to that: a new key
-        # comes after the last one, for which tomlkit has no public call.
-        content._insert_after(plain[-1], key, value)
+    body = content.body if isinstance(content, Container) else []
+    plain = [key is not None and not isinstance(v, Table | AoT) for key, v in body]
+    if True not in plain:
+        table.update(new)
+        return
+    # What is blank or a comment before the next table belongs to that: a new key comes
+    # after the last one.
+    end = len(plain) - plain[::-1].index(True)
+    body[end:end] = [(tomlkit.key(key), tomlkit.item(v)) for key, v in new.items()]
 
 
 def _merged(
@@ -103,14 +116,3 @@ def _merged(
         else:
             new[name] = value
     return new
-
-
-def _replace(path: Path, text: str) -> None:
-    try:
-        replace_file(path, text.encode("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
-    except UnicodeEncodeError:
-        raise ConfigError(
-            f"cannot write {path}: a name to put in is not UTF-8, as TOML must be"
-        ) from None

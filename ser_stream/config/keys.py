@@ -16,8 +16,6 @@ PREFIX = "SER_STREAM_"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One setting."""
-
     name: str
     """As in the file; `gate.enter` is `enter` in the table `[gate]`."""
     kind: type
@@ -36,7 +34,6 @@ class Key:
 
     @property
     def variable(self) -> str:
-        """Its environment variable."""
         return PREFIX + self.name.replace(".", "_").upper()
 
     @property
@@ -98,12 +95,8 @@ _KINDS = {
     bool: "true or false",
     tuple: "a list of strings",
 }
-_BOOLEANS = {"true": True, "yes": True, "on": True, "1": True} | {
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True)
+_BOOLEANS |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 KEYS = {
     key.name: key
@@ -145,7 +138,6 @@ KEYS = {
 """All settings by name, in the order in which they are listed."""
 
 TABLES = tuple(dict.fromkeys(key.table for key in KEYS.values() if key.table))
-"""Tables of the file."""
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

@@ -52,12 +52,10 @@ class Settings:
     given: Mapping[str, Setting]
     """What the file, the environment and flags say, by name."""
     file: Path | None
-    """The file that was read, if any."""
     named: Path | None
     flags: Mapping[str, Value | None]
 
     def __getitem__(self, name: str) -> Setting:
-        """A setting by its name in `KEYS`."""
         key = KEYS[name]
         if key.attribute == "smoothing":
             value = (self.config.smoothing or {}).get(name.rpartition(".")[2])
@@ -77,7 +75,6 @@ class Settings:
         return resolve(self.named, self.flags)
 
     def changes(self, new: "Settings") -> list[Change]:
-        """What differs in newer settings."""
         return [
             Change(name, self[name], new[name], key.live)
             for name, key in KEYS.items()
@@ -94,8 +91,7 @@ class Settings:
             ConfigError: what `build` raised, with the file and line, the variable or
                 the flag in front.
         """
-        values = {name: setting.value for name, setting in self.given.items()}
-        return _located(values, self.given, build)
+        return _located(self.given, build)
 
 
 def resolve(
@@ -125,8 +121,7 @@ def resolve(
             if value is False and not flag.startswith("--set"):
                 flag = flag.replace("--", "--no-", 1)
             given[name] = Setting(key.checked(value), flag)
-    values = {name: setting.value for name, setting in given.items()}
-    config = _located(values, given, lambda config: config)
+    config = _located(given, lambda config: config)
     return Settings(config, given, path, file, flags)
 
 
@@ -139,14 +134,7 @@ def build_config(
 ) -> ListenConfig:
     """Settings as `resolve` has them, without their origins.
 
-    Args:
-        file: named by the user, or None to look in the usual places.
-        flags: by the names of the settings; None means not given.
-        begin: whether the file may be absent, since it is about to be written.
-        environment: variables; None for those of this process.
-
-    Raises:
-        ConfigError: if anything is wrong, with the value and what is allowed.
+    To `begin` a file, it may be absent, since it is about to be written.
     """
     # A link to nowhere is no absent file: it is an error.
     if begin and file is not None and not os.path.lexists(file):
@@ -154,11 +142,8 @@ def build_config(
     return resolve(file, flags, environment=environment).config
 
 
-def _located(
-    values: Mapping[str, Any],
-    given: Mapping[str, Setting],
-    build: Callable[[ListenConfig], T],
-) -> T:
+def _located(given: Mapping[str, Setting], build: Callable[[ListenConfig], T]) -> T:
+    values = {name: setting.value for name, setting in given.items()}
     try:
         return build(_config(values))
     except ConfigError as error:

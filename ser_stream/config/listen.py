@@ -21,11 +21,9 @@ from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
-LogFormat = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
-"""The address of standard output."""
 DEFAULT_WINDOW_S = CPAC.window_length(CPAC.max_columns) / SAMPLE_RATE
 """Stands for the longest window that the model was trained for, whatever that is."""
 MOST_SUBSCRIBERS = 100_000
@@ -35,8 +33,6 @@ LONGEST_PAUSE_S = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class ListenConfig:
-    """All settings, checked."""
-
     source: InputConfig = field(default_factory=InputConfig)
     wait: bool | None = None
     """Wait for a microphone that is not there at the start; None: see `waits`."""
@@ -48,26 +44,23 @@ class ListenConfig:
     """Only what differs from the thresholds in the bundle."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     to: tuple[str, ...] = (STDOUT,)
-    """Addresses of the outputs."""
     format: Format = "auto"
     """Form of standard output."""
     token_file: str | None = None
-    """File that holds the token subscribers over a network must know."""
     allow_origin: tuple[str, ...] = ()
     """Web origins beside our own whose pages may open the WebSocket."""
     max_subscribers: int = 2000
     on_emotion: str | None = None
-    """Command that is run when an emotion begins."""
     on_emotion_every_s: float = 1.0
     """Least time between two starts of it, seconds."""
     metrics: str | None = None
     """HOST:PORT, on this machine, where Prometheus may read."""
-    log_format: LogFormat = "auto"
+    log_format: Format = "auto"
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
         _choice("format", self.format, get_args(Format))
-        _choice("log_format", self.log_format, get_args(LogFormat))
+        _choice("log_format", self.log_format, get_args(Format))
         _choice("log_level", self.log_level, get_args(LogLevel))
         # The model's thresholds are not known here, so what is set is only compared
         # with what is set.

@@ -5,8 +5,6 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How bad it is."""
-
     OK = "ok"
     WARN = "warn"
     """It works, but not as well as it could, or not for ever."""
@@ -32,15 +30,12 @@ def mend(check: str, error: object, otherwise: str) -> Finding:
 
 
 def ok(check: str, text: str) -> Finding:
-    """All is well."""
     return Finding(check, Level.OK, text)
 
 
 def warn(check: str, text: str, fix: str) -> Finding:
-    """It works, but the operator should know."""
     return Finding(check, Level.WARN, text, fix)
 
 
 def fail(check: str, text: str, fix: str) -> Finding:
-    """It does not work until it is mended."""
     return Finding(check, Level.FAIL, text, fix)

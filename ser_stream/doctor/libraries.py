@@ -22,7 +22,6 @@ _EXTRAS = {"ws": "websockets", "metrics": "prometheus_client"}
 
 
 def check(config: ListenConfig | None) -> Iterator[Finding]:
-    """Look at Python, the libraries, and the extras that the settings need."""
     yield ok(
         "python",
         f"Python {platform.python_version()} ({sys.executable}), ser-stream "

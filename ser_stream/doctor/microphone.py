@@ -15,13 +15,7 @@ MISSING_SHARE = 0.4
 
 
 def check(test: MicrophoneTest, wanted: str, holder: str | None) -> Iterator[Finding]:
-    """Findings about a recording.
-
-    Args:
-        test: what was recorded.
-        wanted: `mic` or `mic:NAME`.
-        holder: the daemon that records already, or None.
-    """
+    """Findings about a recording of `mic` or `mic:NAME`, perhaps held by a daemon."""
     if test.failed in ("hang", "crash"):
         yield fail(
             "microphone",

@@ -28,17 +28,13 @@ CLIPPED = 0.999
 
 @dataclass
 class MicrophoneTest:
-    """What became of the attempt."""
-
     portaudio: str = ""
-    """Its version."""
     devices: list[dict[str, Any]] = field(default_factory=list)
     """All inputs, as `ser-stream devices --json` has them."""
     failed: str = ""
     """The step that failed: load, list, resolve, open or read; "" if none."""
     error: str = ""
     device: str = ""
-    """What was opened."""
     selector: str = ""
     pulse_source: str | None = None
     seconds: float = 0.0
@@ -56,22 +52,14 @@ class MicrophoneTest:
 def hear(name: str, seconds: float) -> MicrophoneTest:
     """Listen in a process of its own; whatever happens there, this answers.
 
-    Args:
-        name: as after `mic:`; "" for the default device.
-        seconds: how long.
+    The name is as after `mic:`, "" for the default device.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "ser_stream.doctor.microphone_test",
-        name,
-        str(seconds),
-    ]
+    command = [sys.executable, "-m", "ser_stream.doctor.microphone_test", name]
     # However this process found its modules, that one finds them too.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     try:
         done = subprocess.run(
-            command,
+            [*command, str(seconds)],
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,

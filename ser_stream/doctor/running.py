@@ -72,7 +72,6 @@ def check_folder() -> Iterator[Finding]:
 
 
 def check_units() -> Iterator[Finding]:
-    """Look at the units of the user and of the machine."""
     found = False
     for scope in Scope:
         state = _show(scope, UNIT, _PROPERTIES)

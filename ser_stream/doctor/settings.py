@@ -27,15 +27,10 @@ def read(file: Path | None) -> tuple[Settings | None, Finding]:
 
 
 def check_model(settings: Settings) -> Iterator[Finding]:
-    """Load the model as `listen` does."""
-
-    def fits(config: ListenConfig) -> None:
-        pipeline_config(config, bundle)
-
     try:
         bundle = load_bundle(settings.config.model)
         OnnxRecognizer(bundle)
-        settings.located(fits)
+        settings.located(lambda config: pipeline_config(config, bundle))
     except ConfigError as error:
         yield fail("configuration", str(error), "correct that setting")
     except SerStreamError as error:
@@ -50,7 +45,6 @@ def check_model(settings: Settings) -> Iterator[Finding]:
 
 
 def _pack(config: ListenConfig, bundle: Bundle) -> Finding:
-    """Look at what it needs to adapt."""
     try:
         pack = configured_pack(config, bundle)
     except SerStreamError as error:

@@ -14,11 +14,7 @@ _CARDS = Path("/dev/snd")
 
 
 def check(devices: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Look at the sound server, and at the way around it.
-
-    Args:
-        devices: PortAudio's inputs, as `ser-stream devices --json` has them.
-    """
+    """Look at the sound server, and at the way from PortAudio's inputs to it."""
     said = ask("pactl", "info")
     name = re.search(r"^Server Name: (.+)$", said or "", re.M)
     if name:
@@ -88,7 +84,6 @@ def _plugin(devices: list[dict[str, Any]]) -> Finding:
 
 
 def _captures() -> list[Path]:
-    """The devices of sound cards that record."""
     return sorted(_CARDS.glob("pcmC*D*c")) if _CARDS.is_dir() else []
 
 

@@ -20,8 +20,6 @@ REQUEST_TIMEOUT = 5.0
 
 
 class Metrics:
-    """The HTTP server with the figures, in threads of its own."""
-
     def __init__(
         self, server: "WSGIServer", thread: threading.Thread, latency: "Histogram"
     ) -> None:
@@ -94,7 +92,6 @@ class Metrics:
         self._latency.observe(latency_s)
 
     def close(self) -> None:
-        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

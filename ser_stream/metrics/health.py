@@ -29,22 +29,17 @@ class Health:
     """Whether `audio` has been found out: sound came, or the device is known to be
     absent or paused."""
     detail: str = ""
-    """Why `audio` is what it is."""
     device: str = ""
     model: str = ""
     model_sha256: str = ""
     adapted: bool = False
-    """Whether the model was adapted."""
     adaptations: Mapping[str, int] = field(
         default_factory=lambda: dict.fromkeys(ADAPTATION_PHASES, 0)
     )
-    """How often each phase of online adaptation was told."""
     end: int = 0
     """Sample index up to which audio was read."""
     steps: int = 0
-    """Predictions made."""
     emotions: int = 0
-    """Emotions begun."""
     skipped: int = 0
     """Steps left out because the machine was too slow."""
     overflows: int = 0
@@ -60,7 +55,6 @@ class Health:
 
     @property
     def paused(self) -> bool:
-        """Whether the device is released on request."""
         return self.audio is AudioState.PAUSED
 
     @property
@@ -70,5 +64,4 @@ class Health:
 
     @property
     def uptime_s(self) -> float:
-        """Seconds since the start."""
         return time.monotonic() - self.started

@@ -3,7 +3,7 @@
 build       a network by its kind and configuration
 cpac        the network, whole and in its streaming form
 mdd         margin disparity discrepancy, the loss of CAAM
-masked      means over columns that are there
+masked      cross-entropy where a corpus has no say about some classes
 onnx_pair   a network -> its two graphs, encoder and head
 cpu_ops     operations that torch is slow at on a CPU, written otherwise
 

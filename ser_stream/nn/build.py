@@ -18,11 +18,7 @@ NETWORKS = {CPAC: (Cpac, CpacConfig)}
 
 
 def build(kind: str, config: CpacConfig | Mapping[str, Any]) -> Cpac:
-    """Make a network, its weights by chance.
-
-    Args:
-        kind: its name.
-        config: its choices, or their plain values as a checkpoint or a pack holds them.
+    """Make a network, its weights by chance; `config` may be plain values.
 
     Raises:
         ConfigError: if there is no such network.

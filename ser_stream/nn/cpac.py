@@ -257,9 +257,7 @@ class DigitCapsules(nn.Module):
         s = self._outputs(pooled.expand(-1, config.n_digit, -1))
         for _ in range(config.routings - 1):
             s = F.normalize(s, dim=-1)
-            directions = (s.unsqueeze(2) @ self.weight).squeeze(
-                2
-            )  # W_j^T s_j, (B, 6, 64)
+            directions = (s.unsqueeze(2) @ self.weight).squeeze(2)  # W_j^T s_j
             agreement = directions @ capsules.transpose(1, 2)  # (B, 6, N)
             s = self._outputs(torch.softmax(agreement, dim=1) @ capsules)
         if config.routing == "mean":

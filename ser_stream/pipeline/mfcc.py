@@ -137,12 +137,7 @@ class Mfcc:
         config: MfccConfig | None = None,
         features: Callable[[FloatArray], FloatArray] | None = None,
     ) -> None:
-        """Beside the parameters, what is computed.
-
-        Args:
-            config: how samples are framed.
-            features: frames of samples, (8, 800), -> (8, n); None for MFCCs alone.
-        """
+        """`features`: frames of samples, (8, 800), -> (8, n); None for MFCCs alone."""
         self.config = config or MfccConfig()
         self._features = features or partial(mfcc_of_frames, config=self.config)
         self._carry = self.config.frame_length - self.config.hop_length

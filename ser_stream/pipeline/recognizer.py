@@ -90,8 +90,8 @@ class OnnxRecognizer:
     """A bundle's two graphs under ONNX Runtime, one thread."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self._labels = bundle.labels
-        self._geometry = bundle.geometry
+        self.labels = bundle.labels
+        self.geometry = bundle.geometry
         self._temperatures = bundle.temperatures
         self._encoder = open_session(bundle.folder / ENCODER)
         self._head = open_session(bundle.folder / HEAD)
@@ -103,24 +103,13 @@ class OnnxRecognizer:
         )
         self._check_and_warm_up(bundle)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The emotions, in the order of the scores."""
-        return self._labels
-
-    @property
-    def geometry(self) -> Geometry:
-        """How columns lie on frames, as the manifest says."""
-        return self._geometry
-
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        """Frames -> columns and the next state; see `Recognizer.encode`."""
         kept = self._cold if state is None else state
         feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
         columns, *keep = self._encoder.run(None, feed)
-        first = self._geometry.cold_columns if state is None else 0
+        first = self.geometry.cold_columns if state is None else 0
         result: FloatArray = columns[0][first:]
         return result, tuple(keep)
 
@@ -141,7 +130,7 @@ class OnnxRecognizer:
 
     def _check_and_warm_up(self, bundle: Bundle) -> None:
         # The first run of a session is slow; better now than on the first words.
-        geometry, n = self._geometry, bundle.front_end.n_features
+        geometry, n = self.geometry, bundle.front_end.n_features
         new = 2 * geometry.frames_per_column
         try:
             columns, state = self.encode(
@@ -154,8 +143,8 @@ class OnnxRecognizer:
                 f"the graphs of {bundle.folder} do not fit each other: "
                 f"{str(error).splitlines()[0]}"
             ) from None
-        if logits.shape != (len(self._labels),):
+        if logits.shape != (len(self.labels),):
             raise ModelError(
-                f"{bundle.folder}: the manifest names {len(self._labels)} labels, but "
+                f"{bundle.folder}: the manifest names {len(self.labels)} labels, but "
                 f"the graph gives {logits.shape[-1]} scores"
             )

@@ -83,7 +83,6 @@ class Silero:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all audio so far."""
         self._h = np.zeros((1, 1, 128), np.float32)
         self._c = np.zeros((1, 1, 128), np.float32)
         self.skip()

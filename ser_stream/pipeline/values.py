@@ -29,7 +29,6 @@ SAMPLE_RATE = 16_000
 
 
 def named(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
-    """Scores by label."""
     return dict(zip(labels, map(float, scores), strict=True))
 
 
@@ -130,12 +129,10 @@ class _Span:
 
     @property
     def start_s(self) -> float:
-        """`start` in seconds."""
         return self.start / SAMPLE_RATE
 
     @property
     def end_s(self) -> float:
-        """`end` in seconds."""
         return self.end / SAMPLE_RATE
 
 

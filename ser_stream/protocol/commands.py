@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """One command."""
-
     name: str
     """As it stands in `do`."""
     help: str = ""

@@ -6,7 +6,7 @@ Readers skip unknown fields and types. Lines are UTF-8 and at most 16 KiB.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,8 +20,8 @@ from ser_stream.pipeline.values import (
     AudioInfo,
     AudioState,
     EmotionEvent,
-    FloatArray,
     Prediction,
+    named,
 )
 from ser_stream.protocol.wall_clock import WallClock
 
@@ -40,7 +40,6 @@ class Message:
 
     @property
     def type(self) -> str:
-        """`hello`, `prediction`, `emotion`, `status`, `dropped`, `bye`, ..."""
         return str(self.fields["type"])
 
     @cached_property
@@ -61,16 +60,7 @@ def milliseconds(sample: int) -> float | int:
     return int(value) if value.is_integer() else value
 
 
-def named_scores(scores: FloatArray, labels: Sequence[str]) -> dict[str, float]:
-    """Scores by label, as they are printed: four decimals."""
-    return {
-        label: round(float(score), 4)
-        for label, score in zip(labels, scores, strict=True)
-    }
-
-
 def shortened(text: str) -> str:
-    """A readable text, cut where it is too long for a line."""
     if len(text) <= MAX_TEXT:
         return text
     return text[: MAX_TEXT - 1] + "\N{HORIZONTAL ELLIPSIS}"
@@ -94,6 +84,9 @@ class MessageBuilder:
         self._seq += 1
         return self._seq
 
+    def _event(self, type: str, fields: Mapping[str, Any]) -> Message:
+        return Message({"type": type, "seq": self._next(), **fields})
+
     def _time(self, sample: int | None) -> str:
         now = datetime.now(UTC) if sample is None else self.clock.utc(sample)
         return utc_text(now)
@@ -101,7 +94,6 @@ class MessageBuilder:
     def hello(
         self, bundle: Bundle, audio: AudioInfo, config: PipelineConfig
     ) -> Message:
-        """The first line of every connection."""
         return Message(
             {
                 "type": "hello",
@@ -132,13 +124,13 @@ class MessageBuilder:
     def prediction(
         self, value: Prediction, labels: tuple[str, ...], latency_ms: float
     ) -> Message:
-        """The result of one step."""
-        scores = None if value.scores is None else named_scores(value.scores, labels)
+        scores = None
+        if value.scores is not None:
+            scores = {k: round(v, 4) for k, v in named(value.scores, labels).items()}
         confidence = value.confidence
-        return Message(
+        return self._event(
+            "prediction",
             {
-                "type": "prediction",
-                "seq": self._next(),
                 "start_ms": milliseconds(value.start),
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
@@ -148,15 +140,13 @@ class MessageBuilder:
                 "scores": scores,
                 "level_dbfs": round(value.level_dbfs, 1),
                 "latency_ms": round(latency_ms, 1),
-            }
+            },
         )
 
     def emotion(self, value: EmotionEvent) -> Message:
-        """A change of the steady emotion."""
-        return Message(
+        return self._event(
+            "emotion",
             {
-                "type": "emotion",
-                "seq": self._next(),
                 "phase": value.phase.value,
                 "id": value.id,
                 "label": value.label,
@@ -164,7 +154,7 @@ class MessageBuilder:
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
                 "confidence": round(value.confidence, 4),
-            }
+            },
         )
 
     def adaptation(
@@ -172,34 +162,29 @@ class MessageBuilder:
     ) -> Message:
         """A step of online adaptation, at `sample`, or now.
 
-        Args:
-            phase: `started`, `accepted`, `rejected` or `rolled_back`.
-            reason: why; a readable line.
-            bundle_sha256: the version of the model that is active from here on.
-            sample: where in the audio; None for the time of now.
+        The phase is `started`, `accepted`, `rejected` or `rolled_back`; the bundle is
+        the version of the model that is active from here on.
         """
-        return Message(
+        return self._event(
+            "adaptation",
             {
-                "type": "adaptation",
-                "seq": self._next(),
                 "phase": phase,
                 "reason": shortened(reason),
                 "bundle": bundle_sha256,
                 "time": self._time(sample),
-            }
+            },
         )
 
     def status(self, what: str, state: str, detail: str, sample: int | None) -> Message:
         """A change in the health of the stream, at `sample`, or now."""
-        return Message(
+        return self._event(
+            "status",
             {
-                "type": "status",
-                "seq": self._next(),
                 "what": what,
                 "state": state,
                 "detail": shortened(detail),
                 "time": self._time(sample),
-            }
+            },
         )
 
 
@@ -222,7 +207,6 @@ def snapshot(
     emotion: Mapping[str, Any] | None,
     audio: AudioState,
 ) -> Message:
-    """The present state, for a subscriber that joins."""
     return Message(
         {
             "type": "snapshot",
@@ -236,7 +220,6 @@ def snapshot(
 
 
 def reply(id: object, result: Mapping[str, Any]) -> Message:
-    """The answer to a request that was carried out."""
     return Message({"type": "reply", "id": id, "ok": True, "result": result})
 
 
@@ -247,7 +230,6 @@ def refusal(id: object, code: str, text: str) -> Message:
 
 
 def pong(id: object) -> Message:
-    """The answer to a ping."""
     return Message({"type": "pong", "id": id})
 
 

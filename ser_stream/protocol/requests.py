@@ -1,7 +1,7 @@
 """What subscribers may say: bytes -> lines -> requests, whatever the bytes are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -31,8 +31,6 @@ class LineTooLongError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One well-formed request."""
-
     type: str
     """`subscribe`, `ping`, `control` or `auth`."""
     id: Id = None
@@ -47,7 +45,6 @@ class LineReader:
         self._searched = 0
 
     def feed(self, data: bytes | memoryview) -> None:
-        """Take more bytes."""
         self._bytes += data
 
     def next(self) -> bytes | None:
@@ -141,13 +138,9 @@ def _check_auth(fields: Mapping[str, Any], id: Id) -> None:
         raise RequestError("bad_message", "auth needs token, a text", id)
 
 
-def _check_ping(_fields: Mapping[str, Any], _id: Id) -> None:
-    """A ping needs nothing."""
-
-
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Mapping[str, Any], Id], None]] = {
     "subscribe": _check_subscribe,
-    "ping": _check_ping,
+    "ping": lambda _fields, _id: None,
     "control": _check_control,
     "auth": _check_auth,
 }

@@ -39,7 +39,6 @@ class TextRenderer:
         return self.text(message.fields).encode(errors="replace")
 
     def text(self, fields: Fields, /) -> str:
-        """The same for its fields."""
         render = self._renderers.get(fields["type"])
         text = _printable(render(fields)) if render else ""
         if not self._live:

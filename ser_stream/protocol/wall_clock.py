@@ -37,7 +37,6 @@ class WallClock:
             self._earliest, self._until = None, _after(chunk)
 
     def utc(self, sample: int) -> datetime:
-        """The time at which `sample` was spoken."""
         return self.t0 + timedelta(seconds=sample / SAMPLE_RATE)
 
 

@@ -22,21 +22,15 @@ _HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
 
 
 class Scope(StrEnum):
-    """Whose systemd runs the daemon."""
-
     USER = "user"
-    """This user's, with the sound of the session."""
     SYSTEM = "system"
-    """The machine's."""
 
     @property
     def systemctl(self) -> list[str]:
-        """The command that speaks to it."""
         return ["systemctl", "--user"] if self is Scope.USER else ["systemctl"]
 
     @property
     def folder(self) -> Path:
-        """Where its administrator's units lie."""
         if self is Scope.SYSTEM:
             return Path("/etc/systemd/system")
         home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -44,8 +38,6 @@ class Scope(StrEnum):
 
 
 class Found(StrEnum):
-    """What stands where a unit is to be put."""
-
     ABSENT = "absent"
     SAME = "same"
     OURS = "ours"
@@ -56,8 +48,6 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit file as it is to be."""
-
     path: Path
     text: str
 

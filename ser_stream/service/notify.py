@@ -45,7 +45,6 @@ class Notifier:
 
     @property
     def enabled(self) -> bool:
-        """Whether notifications are sent: true under systemd with Type=notify."""
         return self._address is not None
 
     @property
@@ -67,7 +66,6 @@ class Notifier:
         self._send("RELOADING=1", f"MONOTONIC_USEC={now_us}")
 
     def stopping(self, status: str = "stopping") -> None:
-        """Send that the orderly end begins."""
         self._send("STOPPING=1", _status(status))
 
     def watchdog(self) -> None:

@@ -16,7 +16,6 @@ class Systemd:
 
     notifier: Notifier = field(default_factory=lambda: Notifier(None))
     sockets: list[socket.socket] = field(default_factory=list)
-    """Of a `.socket` unit."""
 
     @classmethod
     def from_environment(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -85,35 +85,32 @@ class Tally:
 
     def only(self, index: int) -> "Tally":
         one = slice(index, index + 1)
-        return Tally(
-            self.speech,
-            self.speech_s,
-            self.active[one],
-            self.right[one],
-            self.flips[one],
-            self.delays_s[:, one],
+        return replace(
+            self,
+            active=self.active[one],
+            right=self.right[one],
+            flips=self.flips[one],
+            delays_s=self.delays_s[:, one],
         )
+
+    # As in `Figures`, (n_settings,).
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """As in `Figures`, (n_settings,)."""
         return self.active / max(1, self.speech)
 
     @property
     def right_share(self) -> NDArray[np.float64]:
-        """`right` of `Figures`, (n_settings,)."""
         return self.right / max(1, self.speech)
 
     @property
     def flips_per_minute(self) -> NDArray[np.float64]:
-        """As in `Figures`, (n_settings,)."""
         minutes = self.speech_s / 60
         rate: NDArray[np.float64] = self.flips / (minutes or 1.0)
         return rate
 
     @property
     def median_delay_s(self) -> NDArray[np.float64]:
-        """As in `Figures`, (n_settings,)."""
         if not len(self.delays_s):
             return np.full(self.active.shape, np.inf)
         median: NDArray[np.float64] = np.median(self.delays_s, axis=0).astype(float)
@@ -136,28 +133,21 @@ class Tally:
 def tally(stream: Stream, labels: Sequence[str], settings: SettingsGrid) -> Tally:
     """Replay one stream with all the settings, and count.
 
-    Args:
-        stream: whose segments carry labels of the model only.
-        labels: of the model, in the order of its scores.
-        settings: to try.
-
     Raises:
         ValueError: if a segment's label is none of the model's.
     """
     size = max(1, _BLOCK_BYTES // max(1, len(stream.predictions)))
-    if len(settings) <= size:
-        return count(stream, labels, replay(stream.predictions, settings))
     parts = []
     for start in range(0, len(settings), size):
         part = SettingsGrid(settings.configs[start : start + size])
-        parts.append(count(stream, labels, replay(stream.predictions, part)))
-    return Tally(
-        parts[0].speech,
-        parts[0].speech_s,
-        np.concatenate([part.active for part in parts]),
-        np.concatenate([part.right for part in parts]),
-        np.concatenate([part.flips for part in parts]),
-        np.concatenate([part.delays_s for part in parts], axis=1),
+        active = replay(stream.predictions, part)
+        parts.append(count(stream, labels, active))
+    return replace(
+        parts[0],
+        active=np.concatenate([part.active for part in parts]),
+        right=np.concatenate([part.right for part in parts]),
+        flips=np.concatenate([part.flips for part in parts]),
+        delays_s=np.concatenate([part.delays_s for part in parts], axis=1),
     )
 
 
@@ -172,14 +162,13 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
     n_settings = active.shape[1]
     n_speech = 0
     n_active, n_right, n_flips = np.zeros((3, n_settings), np.int64)
+    nothing = np.full(n_settings, NONE, np.int8)
     delays = []
     before_label: str | None = None
     for segment in stream.segments:
         label, steps = list(labels).index(segment.label), stream.steps(segment)
         within, speech = active[steps], stream.speech[steps]
-        before = np.full(n_settings, NONE, np.int8)
-        if steps.start:
-            before = active[steps.start - 1]
+        before = active[steps.start - 1] if steps.start else nothing
         n_speech += int(speech.sum())
         n_active += (within != NONE).sum(axis=0)
         n_right += (within == label).sum(axis=0)

@@ -81,27 +81,10 @@ class Grid:
     def settings(self, present: SmoothingConfig) -> list[SmoothingConfig]:
         """All combinations without repetition, the present settings first."""
         configs = [present]
-        for uncertain, enter, below, evidence, change, silent, dwell in product(
-            self.uncertain,
-            self.enter,
-            self.below_enter,
-            self.evidence_per_s,
-            self.change_per_s,
-            self.change_per_s_silent,
-            self.dwell_s,
-        ):
-            configs.append(
-                replace(
-                    present,
-                    uncertain=uncertain,
-                    enter=enter,
-                    exit=max(0.0, round(enter - below, 4)),
-                    evidence_per_s=evidence,
-                    change_per_s=change,
-                    change_per_s_silent=silent,
-                    dwell_s=dwell,
-                )
-            )
+        for values in product(*(getattr(self, name) for name in self.__slots__)):
+            one = dict(zip(self.__slots__, values, strict=True))
+            one["exit"] = max(0.0, round(one["enter"] - one.pop("below_enter"), 4))
+            configs.append(replace(present, **one))
         return list(dict.fromkeys(configs))
 
 
@@ -120,7 +103,6 @@ class Found:
     satisfied: bool
     """Whether the best settings meet the rule."""
     tried: int
-    """How many settings were tried."""
 
 
 Progress = Callable[[Sequence[Stream]], Iterable[Stream]]
@@ -169,9 +151,9 @@ def search(
         if len(part) >= 32:
             part[:] = [Tally.sum(part)]
     sums = [Tally.sum(part) for part in parts]
-    total = Tally.sum(sums) if sums else None
-    if total is None or not total.speech:
+    if not any(one.speech for one in sums):
         raise ValueError("no speech is labelled, so there is nothing to choose by")
+    total = Tally.sum(sums)
     far = _distance(settings, present)
     best = choose(total, rule, far)
     held_out = None
@@ -204,10 +186,7 @@ def measure(
 def choose(tally: Tally, rule: Rule, distance: NDArray[np.float64]) -> int:
     """Index of the best settings; `search` says in which order.
 
-    Args:
-        tally: of all settings.
-        rule: what must be achieved.
-        distance: from the present settings, for ties, (n_settings,).
+    `distance` is that from the present settings, for ties, (n_settings,).
     """
     shortfall = rule.shortfall(tally)
     least = shortfall.min()

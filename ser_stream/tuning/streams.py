@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Stream:
     """Streams of one group (a speaker) are held out together; None: by itself."""
 
     def __post_init__(self) -> None:
-        for one, next_ in zip(self.segments, self.segments[1:], strict=False):
+        for one, next_ in pairwise(self.segments):
             if next_.start < one.end:
                 raise ValueError(f"segments overlap: {one} and {next_}")
 

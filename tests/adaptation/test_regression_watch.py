@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from ser_stream.adaptation.entropy import entropy
-from ser_stream.adaptation.regression_watch import Watch, WatchLimits
+from ser_stream.adaptation.regression_watch import Watch, WatchLimits, entropy
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray, SpeechWindow

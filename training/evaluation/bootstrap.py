@@ -36,7 +36,6 @@ class Interval:
 
     @property
     def crude(self) -> bool:
-        """Whether it rests on fewer speakers than an interval should."""
         return self.n_speakers < FEW_SPEAKERS
 
 
@@ -92,14 +91,11 @@ class Counts:
 
     def described(self) -> dict[str, Any]:
         """UAR and WAR with their intervals, to one decimal, for JSON."""
-        return {
-            key: value
-            for metric in ("UAR", "WAR")
-            for key, value in (
-                (metric, round(self.value(metric), 1)),
-                (f"{metric}_interval", self.bounds(self.draws(metric))),
-            )
-        }
+        found: dict[str, Any] = {}
+        for metric in ("UAR", "WAR"):
+            found[metric] = round(self.value(metric), 1)
+            found[f"{metric}_interval"] = self.bounds(self.draws(metric))
+        return found
 
     @staticmethod
     def _metric(metric: str, right: Draws, total: Draws) -> Draws:
@@ -131,7 +127,6 @@ def of_draws(draws: Draws, n_speakers: int) -> Interval | None:
 
 
 def rounded(found: Interval | None, digits: int = 2) -> list[float] | None:
-    """Low and high, for JSON."""
     return [round(x, digits) for x in (found.low, found.high)] if found else None
 
 
@@ -148,15 +143,10 @@ def over_speakers(
     rows: Sequence[T],
     speakers: Sequence[str],
     statistic: Callable[[Sequence[T]], float],
-    seed: int = 0,
 ) -> list[float | None]:
-    """95 % interval of a statistic: bootstrap over speakers as clusters.
+    """95 % interval of a statistic of rows: bootstrap over speakers as clusters.
 
-    Args:
-        rows: what the statistic is computed from.
-        speakers: whose each row is.
-        statistic: rows -> a number, maybe infinite or not a number.
-        seed: of the draws.
+    The statistic may be infinite, or not a number.
 
     Returns:
         Low and high; None where it is infinite, or where there is one speaker alone.
@@ -169,7 +159,7 @@ def over_speakers(
         return [None, None]
     values = [
         statistic([row for i in drawn for row in groups[i]])
-        for drawn in _drawn(len(groups), N_OF_STATISTIC, seed)
+        for drawn in _drawn(len(groups), N_OF_STATISTIC, SEED)
     ]
     kept = np.sort([value for value in values if not np.isnan(value)])
     if not len(kept):

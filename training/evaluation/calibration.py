@@ -30,7 +30,7 @@ class Calibration:
 
     def steps(self, clip: ClipSteps) -> Scores:
         """Scores of every step, (n_steps, n_classes)."""
-        t = np.array([self.temperatures[n - 1] for n in clip.columns])
+        t = np.array(self.temperatures)[np.array(clip.columns) - 1]
         result: Scores = softmax(np.array(clip.logits) / t[:, None])
         return result
 
@@ -49,9 +49,7 @@ def fit_calibration(
 ) -> Calibration:
     """Temperatures of least negative log-likelihood on held-out clips.
 
-    Args:
-        clips: held out.
-        longest: columns in the longest window.
+    `longest`: columns in the longest window.
     """
     heard = [clip for clip in clips if clip.columns]
     if not heard:
@@ -113,18 +111,23 @@ def expected_calibration_error(
     scores: Scores, truth: NDArray[np.integer], n_bins: int = N_BINS
 ) -> float:
     """Mean |confidence - accuracy| over bins of equal mass, 0 to 1."""
+    error = 0.0
+    for confidence, right in bins(scores, truth, n_bins):
+        error += len(right) * abs(confidence.mean() - right.mean())
+    return float(error / len(truth))
+
+
+def bins(
+    scores: Scores, truth: NDArray[np.integer], n_bins: int = N_BINS
+) -> list[tuple[Scores, NDArray[np.bool_]]]:
+    """Best scores, and whether they are right, in bins of equal mass, least first."""
     order = np.argsort(scores.max(1), kind="stable")
     confidence, right = scores.max(1)[order], (scores.argmax(1) == truth)[order]
-    error = 0.0
-    for bin_ in np.array_split(np.arange(len(order)), n_bins):
-        if len(bin_):
-            error += len(bin_) * abs(confidence[bin_].mean() - right[bin_].mean())
-    return float(error / len(order))
+    rows = np.array_split(np.arange(len(order)), n_bins)
+    return [(confidence[of], right[of]) for of in rows if len(of)]
 
 
-def perfect_ece(
-    scores: Scores, n_draws: int = 1000, seed: int = 0, n_bins: int = N_BINS
-) -> float:
+def perfect_ece(scores: Scores, n_draws: int = 1000) -> float:
     """The calibration error that chance alone gives to perfectly calibrated scores.
 
     The mean over draws of labels from the scores themselves. Labels are drawn one by
@@ -134,8 +137,6 @@ def perfect_ece(
     Args:
         scores: (n, n_classes), rows of sum 1.
         n_draws: draws of all labels.
-        seed: of the draws.
-        n_bins: as of `expected_calibration_error`.
 
     Returns:
         0 to 1; 0 without rows.
@@ -144,9 +145,9 @@ def perfect_ece(
         return 0.0
     # A label drawn from the scores is the best one with the best score's probability.
     confidence = np.sort(scores.max(1), kind="stable")
-    bins = [b for b in np.array_split(np.arange(len(scores)), n_bins) if len(b)]
+    bins = [b for b in np.array_split(np.arange(len(scores)), N_BINS) if len(b)]
     starts = [int(b[0]) for b in bins]
-    rng, total = np.random.default_rng(seed), 0.0
+    rng, total = np.random.default_rng(0), 0.0
     for first in range(0, n_draws, DRAWS_AT_ONCE):
         n = min(DRAWS_AT_ONCE, n_draws - first)
         right = rng.random((n, len(scores))) < confidence
@@ -157,8 +158,10 @@ def perfect_ece(
 
 def calibration_errors(
     scores: Scores, truth: NDArray[np.integer], digits: int
-) -> dict[str, float]:
+) -> dict[str, float | None]:
     """ECE over bins of equal mass, what perfect scores would show, and the rest."""
+    if not len(truth):
+        return {"ECE": None, "ECE_perfect": None, "ECE_excess": None}
     ece, perfect = expected_calibration_error(scores, truth), perfect_ece(scores)
     return {
         "ECE": round(ece, digits),

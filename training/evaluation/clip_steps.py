@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import PipelineConfig
@@ -16,8 +17,7 @@ from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 
-STEP_S = 0.2
-"""The runtime's default step."""
+STEP_S = PipelineConfig().step_s
 LANGUAGES = {
     "cmn": "Mandarin",
     "de": "German",
@@ -45,28 +45,16 @@ class TorchRecognizer:
         labels: tuple[str, ...],
         temperatures: tuple[float, ...] = (1.0,),
     ) -> None:
-        """Take a network.
-
-        Args:
-            model: on the CPU.
-            labels: class names.
-            temperatures: for windows of 1, 2, ... columns, as a bundle has them.
-        """
+        """Take a network that is on the CPU, and temperatures as a bundle has them."""
         self._model = model.eval()
-        self._labels = labels
+        self.labels = labels
         self.geometry = model.config.geometry
         self._temperatures = temperatures
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The emotions, in the order of the scores."""
-        return self._labels
 
     @torch.no_grad()
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        """See `Recognizer.encode`."""
         encoder = self._model.encoder
         if state is None:
             kept = [torch.zeros(shape) for shape in encoder.kept_shapes()]
@@ -78,13 +66,12 @@ class TorchRecognizer:
 
     @torch.no_grad()
     def logits(self, columns: FloatArray, /) -> FloatArray:
-        """See `LogitRecognizer.logits`."""
-        head = self._model.head(torch.from_numpy(columns)[None])
-        logits: FloatArray = head[0].numpy()
+        logits: FloatArray = self._model.head(torch.from_numpy(columns)[None])[
+            0
+        ].numpy()
         return logits
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`."""
         temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
         return softmax(self.logits(columns) / np.float32(temperature))
 
@@ -101,7 +88,7 @@ class LogitRecorder:
         self.logits: list[FloatArray] = []
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`; uncalibrated."""
+        """Uncalibrated."""
         self.columns.append(len(columns))
         self.logits.append(self._recognizer.logits(columns))
         return softmax(self.logits[-1])
@@ -129,22 +116,17 @@ def run_clips(
     recognizer: LogitRecognizer,
     front_end: FrontEndConfig,
     utterances: Sequence[Utterance],
-    step_s: float = STEP_S,
 ) -> Iterable[ClipSteps]:
     """Each clip as a stream of its own, as `ser-stream recognize` runs it.
 
-    Args:
-        recognizer: the network; clips of other labels are passed over.
-        front_end: what it was trained on.
-        utterances: clips to run.
-        step_s: time between steps, seconds.
+    Clips of other labels than the network's are passed over.
     """
-    labels, settings = recognizer.labels, PipelineConfig(step_s=step_s)
+    labels = recognizer.labels
     for utterance in utterances:
         if utterance.emotion not in labels:
             continue
         recorder = LogitRecorder(recognizer)
-        record(read_samples(utterance.path), recorder, front_end, settings)
+        record(read_samples(utterance.path), recorder, front_end)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,
@@ -153,6 +135,22 @@ def run_clips(
             [[round(float(x), 5) for x in logits] for logits in recorder.logits],
             **described(utterance),
         )
+
+
+def of_labels(
+    utterances: Sequence[Utterance], corpus: str, labels: Sequence[str]
+) -> list[Utterance]:
+    """The clips of a corpus that have one of the labels.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    clips = [u for u in utterances if u.emotion in labels]
+    if not clips:
+        raise ConfigError(
+            f"no clip of {corpus} has one of the labels {', '.join(labels)}"
+        )
+    return clips
 
 
 def described(utterance: Utterance) -> dict[str, str]:

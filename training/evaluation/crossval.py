@@ -90,7 +90,6 @@ class CrossvalRun:
 
     @property
     def store(self) -> ResultStore:
-        """Where the steps of each fold go."""
         return ResultStore(self.out, self.out, "crossval", option="--out")
 
 
@@ -105,23 +104,19 @@ class CrossvalFold(Experiment[CrossvalRun]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return f"fold-{self.number}/steps"
 
     def lock(self, space: CrossvalRun) -> Path:
-        """See `Experiment`."""
         return space.out / f"fold-{self.number}"
 
     def config(self, space: CrossvalRun) -> Result:
-        """See `Experiment`."""
         return space.settings.to_dict()
 
     def today(self, stored: Result) -> Result:
-        """See `Experiment`: folds of earlier versions lack what came later."""
+        """Folds of earlier versions lack what came later."""
         return TrainConfig.from_dict(stored).to_dict()
 
     def compute(self, space: CrossvalRun, progress: Progress) -> Result:
-        """See `Experiment`."""
         config = space.settings
         rest = [
             u
@@ -136,7 +131,6 @@ class CrossvalFold(Experiment[CrossvalRun]):
         return {"clips": [asdict(clip) for clip in steps]}
 
     def held_out(self, space: CrossvalRun) -> list[Utterance]:
-        """The clips of the speakers who are held out."""
         return [
             u for u in space.utterances if f"{u.corpus}/{u.speaker}" in self.speakers
         ]
@@ -157,16 +151,12 @@ def crossval(
     nothing is chosen on the held-out speakers but calibration and the threshold of
     `uncertain`, which for scoring a fold are chosen on the others.
 
-    Args:
-        utterances: clips of all corpora of the configuration.
-        config: what to train; the same for every fold.
-        out: folder of the folds, of `crossval.json` and of `risk_coverage.png`.
-        options: of the training.
-        only: compute this fold alone, from 1, to share the work between processes.
-        say: told a line for each fold.
+    With `only`, from 1, that fold alone is computed, to share the work between
+    processes.
 
     Returns:
-        What is also written to `out/crossval.json`; None with `only`.
+        What is also written to `out/crossval.json`, beside `risk_coverage.png`; None
+        with `only`.
 
     Raises:
         ConfigError: if a fold was made with another configuration, or the speakers do
@@ -208,11 +198,8 @@ def evaluated(
 ) -> dict[str, Any]:
     """Calibration and threshold of all folds, and metrics where neither saw the clip.
 
-    Args:
-        folds: the held-out clips of each fold.
-        labels: class names.
-        plot: picture of the risk-coverage curve to write.
-        longest: columns in the longest window.
+    `folds` are the held-out clips of each, `plot` is a picture of the risk-coverage
+    curve to write, `longest` the columns in the longest window.
 
     Returns:
         `temperatures`, `clip_temperature`, `thresholds`, `metrics` and `fold_war`.
@@ -224,6 +211,7 @@ def evaluated(
         without = _chosen(others, longest)
         scored.append([ScoredClip.of(clip, *without) for clip in fold])
     every = [clip for fold in scored for clip in fold]
+    right = [[c.predicted(len(labels)) == c.clip.truth for c in f] for f in scored]
     metrics = report(every, labels, uncertain)
     curves = {"all": curve(*outcomes(every))}
     for corpus in metrics["corpora"] if len(metrics["corpora"]) > 1 else ():
@@ -235,22 +223,14 @@ def evaluated(
         "clip_temperature": calibration.clip_temperature,
         "thresholds": {"uncertain": uncertain},
         "metrics": metrics,
-        "fold_war": [
-            round(100 * float(np.mean([_right(clip, labels) for clip in fold])), 1)
-            for fold in scored
-        ],
+        "fold_war": [round(100 * float(np.mean(of_fold)), 1) for of_fold in right],
     }
 
 
 def _chosen(clips: Sequence[ClipSteps], longest: int) -> tuple[Calibration, float]:
-    """Calibration and threshold from held-out clips."""
     calibration = fit_calibration(clips, longest)
     scored = [ScoredClip.of(clip, calibration, 0.0) for clip in clips]
     return calibration, choose_uncertain(*outcomes(scored))
-
-
-def _right(scored: ScoredClip, labels: Sequence[str]) -> bool:
-    return scored.predicted(len(labels)) == scored.clip.truth
 
 
 def _protocol(config: TrainConfig) -> str:

@@ -1,7 +1,7 @@
 """Steps of all held-out clips -> the metrics that manifest and card give."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.bootstrap import Counts
-from training.evaluation.calibration import (
-    Calibration,
-    Scores,
-    calibration_errors,
-)
+from training.evaluation.calibration import Calibration, Scores, calibration_errors
 from training.evaluation.clip_steps import ClipSteps
 from training.evaluation.risk_coverage import risk_coverage
 
@@ -32,15 +28,12 @@ class ScoredClip:
     whole: Scores | None
     """Of the clip, (n_classes,); None where the speech gate found no speech."""
     uncertain: float
-    """Threshold under which its steps are called `uncertain`."""
 
     @classmethod
     def of(
         cls, clip: ClipSteps, calibration: Calibration, uncertain: float
     ) -> "ScoredClip":
-        """Score a clip."""
-        empty = np.zeros((0, 0))
-        steps = calibration.steps(clip) if clip.columns else empty
+        steps = calibration.steps(clip) if clip.columns else np.zeros((0, 0))
         return cls(clip, steps, calibration.whole(clip), uncertain)
 
     def predicted(self, n_classes: int) -> int:
@@ -53,41 +46,30 @@ def report(
 ) -> dict[str, Any]:
     """All metrics: of the whole, by window length, and by corpus, sex and language.
 
-    Args:
-        scored: clips, one or more, with scores and thresholds that their own labels
-            had no part in.
-        labels: class names.
-        uncertain: the threshold of the bundle, to be named beside what it does.
+    The clips, one or more, have scores and thresholds that their own labels had no part
+    in; `uncertain` is the threshold of the bundle, to be named beside what it does.
     """
     found = summary(scored, labels)
     found["steps"] = {"uncertain": uncertain, **found["steps"]}
-    found["columns"] = {
-        str(n): row
-        for n in COLUMNS
-        if (row := _at_columns(scored, labels, n)) is not None
-    }
+    at_columns = {str(n): _at_columns(scored, labels, n) for n in COLUMNS}
+    found["columns"] = {n: row for n, row in at_columns.items() if row}
     confidence, right = outcomes(scored)
     if len(confidence):
         found["risk_coverage"] = risk_coverage(confidence, right)
-    keys: dict[str, Callable[[ClipSteps], str]] = {
-        "corpora": lambda clip: clip.corpus,
-        "sexes": lambda clip: clip.sex,
-        "languages": lambda clip: clip.language,
+    return found | {
+        "corpora": by(scored, labels, "corpus"),
+        "sexes": by(scored, labels, "sex"),
+        "languages": by(scored, labels, "language"),
     }
-    for name, key in keys.items():
-        found[name] = by(scored, labels, key)
-    return found
 
 
 def by(
-    scored: Sequence[ScoredClip],
-    labels: Sequence[str],
-    key: Callable[[ClipSteps], str],
+    scored: Sequence[ScoredClip], labels: Sequence[str], key: str
 ) -> dict[str, dict[str, Any]]:
-    """The `summary` of each group of clips."""
+    """The `summary` of clips by an attribute of them."""
     groups: dict[str, list[ScoredClip]] = defaultdict(list)
     for one in scored:
-        groups[key(one.clip)].append(one)
+        groups[getattr(one.clip, key)].append(one)
     return {name: summary(groups[name], labels) for name in sorted(groups)}
 
 
@@ -108,7 +90,7 @@ def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, An
         "n_speakers": len(counts.speakers),
         "n_without_speech": len(scored) - len(whole),
         **counts.described(),
-        **_calibration(np.array(whole), np.array(heard)),
+        **calibration_errors(np.array(whole), np.array(heard), 3),
         **by_class(truth, predicted, labels),
         "steps": _steps(scored),
     }
@@ -151,7 +133,7 @@ def _steps(scored: Sequence[ScoredClip]) -> dict[str, Any]:
     return {
         "n": len(right),
         "WAR": round(100 * float(right.mean()), 1),
-        **_calibration(scores, truth),
+        **calibration_errors(scores, truth, 3),
         "coverage": round(100 * float(certain.mean()), 1),
         "WAR_when_certain": (
             round(100 * float(right[certain].mean()), 1) if certain.any() else None
@@ -161,15 +143,15 @@ def _steps(scored: Sequence[ScoredClip]) -> dict[str, Any]:
 
 def _at_columns(
     scored: Sequence[ScoredClip], labels: Sequence[str], n: int
-) -> dict[str, Any] | None:
-    """Of the first step of each clip whose window has n columns."""
+) -> dict[str, Any]:
+    """Of the first step of each clip whose window has n columns; empty without one."""
     found = [
         (one.steps[i], one.clip)
         for one in scored
         if (i := one.clip.step_with(n)) is not None
     ]
     if not found:
-        return None
+        return {}
     scores = np.array([step for step, _ in found])
     truth = [clip.truth for _, clip in found]
     speakers = [f"{clip.corpus}/{clip.speaker}" for _, clip in found]
@@ -177,12 +159,5 @@ def _at_columns(
     return {
         "n": len(truth),
         **counts.described(),
-        **_calibration(scores, np.array(truth)),
+        **calibration_errors(scores, np.array(truth), 3),
     }
-
-
-def _calibration(scores: Scores, truth: NDArray[np.integer]) -> dict[str, Any]:
-    """ECE, what perfect scores would show of that n, and the rest."""
-    if not len(truth):
-        return {"ECE": None, "ECE_perfect": None, "ECE_excess": None}
-    return calibration_errors(scores, truth, 3)

@@ -94,12 +94,9 @@ def plot_risk_coverage(
     curves: Mapping[str, Curve], uncertain: float | None, coverage: float, image: Path
 ) -> None:
     """Draw curves by name, and where the threshold lies (coverage 0 to 1)."""
-    import matplotlib
+    from training.engine.plotting import panels, save
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(5, 3.6))
+    figure, ((axes,),) = panels(1, 1, 5, 3.6)
     for name, (covered, risk) in curves.items():
         # The first steps alone make no rate.
         shown = np.arange(len(covered)) >= min(20, len(covered) - 1)
@@ -122,7 +119,4 @@ def plot_risk_coverage(
         ylim=(0, None),
     )
     axes.legend(fontsize=8)
-    figure.tight_layout()
-    image.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(image, dpi=100)
-    plt.close(figure)
+    save(figure, image)

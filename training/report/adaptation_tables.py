@@ -75,7 +75,6 @@ def mutual_mean(cells: Cells, system: str, selection: str) -> Estimate | None:
 
 
 def gain_records(gains: Gains) -> list[dict[str, Any]]:
-    """For `results.json`."""
     return [
         {
             "place": place,
@@ -95,7 +94,6 @@ def gain_records(gains: Gains) -> list[dict[str, Any]]:
 
 
 def mean_records(cells: Cells) -> list[dict[str, Any]]:
-    """Of `mutual_mean`, for `results.json`."""
     return [
         {
             "places": list(PAIRS),

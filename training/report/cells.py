@@ -45,22 +45,18 @@ class Cell:
 
     @property
     def folds(self) -> list[Scored]:
-        """What is pooled."""
         return list(self.scores["scored"])
 
     @property
     def complete(self) -> bool:
-        """Whether every fold of its seeds is there."""
         return len(self.scores) >= self.n_expected
 
     @property
     def epochs(self) -> list[int]:
-        """Least and most epochs that a fold was trained for."""
         return [int(self.scores["epochs"].min()), int(self.scores["epochs"].max())]
 
     @cached_property
     def counts(self) -> Counts:
-        """Of the pooled clips."""
         return counts_of(self.folds)
 
     def mean(self, metric: str) -> float:
@@ -73,7 +69,6 @@ class Cell:
         return Estimate(self.mean(metric), draws, n, len(self.scores), self.n_expected)
 
     def extent(self) -> dict[str, Any]:
-        """How much was run, for `results.json`."""
         return {
             "folds": len(self.scores),
             "folds_expected": self.n_expected,
@@ -82,7 +77,6 @@ class Cell:
         }
 
     def record(self) -> dict[str, Any]:
-        """For `results.json`."""
         recall = pd.DataFrame([scored.recall for scored in self.folds]).mean()
         return {
             **{key: getattr(self, key) for key in _KEY if getattr(self, key)},
@@ -102,34 +96,25 @@ class Cells:
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = list(runs)
         rows = [
-            {
-                **{key: getattr(run, key) for key in ("protocol", "system", "place")},
-                "part": _part(run),
-                "selection": selection,
-                "fold": run.fold,
-                "seed": run.seed,
-                "epochs": scored.epochs,
-                "scored": scored,
-                **scored.metrics,
-            }
+            {key: getattr(run, key) for key in ("protocol", "system", "place")}
+            | {"part": _part(run), "selection": selection}
+            | {"fold": run.fold, "seed": run.seed, "epochs": scored.epochs}
+            | {"scored": scored, **scored.metrics}
             for run in self.runs
             for selection, scored in run.selections.items()
         ]
         groups = pd.DataFrame(rows).groupby(_KEY, sort=False) if rows else ()
         self.every = [_cell(key, scores) for key, scores in groups]
-        """Every cell there is, whether or not a table has it."""
         self._by_key = {tuple(getattr(c, k) for k in _KEY): c for c in self.every}
 
     def cell(
         self, protocol: str, system: str, place: str, selection: str, part: str = ""
     ) -> Cell | None:
-        """None where nothing was run."""
         return self._by_key.get((protocol, system, place, part, selection))
 
     def by_selection(
         self, protocol: str, system: str, place: str, part: str = ""
     ) -> dict[str, Cell | None]:
-        """The three columns of ours."""
         return {s: self.cell(protocol, system, place, s, part) for s in SELECTIONS}
 
     def select(
@@ -144,7 +129,6 @@ class Cells:
         ]
 
     def systems(self, protocol: str) -> set[str]:
-        """All of a protocol."""
         return {run.system for run in self.runs if run.protocol == protocol}
 
     def reading(self, place: str) -> str:
@@ -171,6 +155,5 @@ def n_expected(protocol: str, place: str, part: str = "") -> int:
 
 
 def _part(run: Run) -> str:
-    return next(
-        (p for p in PARTS if run.protocol == "cross" and run.fold.startswith(p)), ""
-    )
+    parts = PARTS if run.protocol == "cross" else ()
+    return next((part for part in parts if run.fold.startswith(part)), "")

@@ -46,12 +46,8 @@ _CONSTANTS = {
 def build(results: Path, out: Path, published: Path) -> list[str]:
     """Write the page `out`, figures in a folder of its name, a JSON beside it.
 
-    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is.
-
-    Args:
-        results: folder of finished folds; empty or missing: all is *not run*.
-        out: e.g. `docs/results.md`.
-        published: `training/protocols/paper_tables.csv`.
+    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is. Of a
+    folder of results that is empty or missing all is *not run*.
 
     Returns:
         What was done, a few lines to print.
@@ -92,7 +88,6 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
 def _every_number(
     cells: Cells, published: Published, values: dict[str, Any]
 ) -> dict[str, Any]:
-    """Every number of the page, for JSON."""
     return {
         "schema": 1,
         "cells": [cell.record() for cell in cells.every],
@@ -148,7 +143,6 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
 
 
 def _notes(path: Path) -> str:
-    """A section written by hand, as it is."""
     try:
         return path.read_text(encoding="utf-8").rstrip()
     except FileNotFoundError:

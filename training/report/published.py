@@ -51,7 +51,6 @@ class Published:
         return cls(dict(zip(keys, numbers.to_list(), strict=True)))
 
     def value(self, table: str, method: str, place: str, metric: str) -> float | None:
-        """One number, or None where none was published."""
         return self.values.get((table, method, place, metric))
 
     def mean(
@@ -63,9 +62,7 @@ class Published:
         return sum(known) / len(known) if known else None
 
     def methods(self, table: str) -> list[str]:
-        """Of a table, in its order."""
         return list(dict.fromkeys(key[1] for key in self.values if key[0] == table))
 
     def places(self, table: str) -> list[str]:
-        """Corpora or pairs of a table, in its order."""
         return list(dict.fromkeys(key[2] for key in self.values if key[0] == table))

@@ -22,7 +22,6 @@ from training.report.wording import NOT_RUN, system_name
 Line = tuple[str, float | None, float | None, dict[str, Cell | None]]
 """Dots at one height: a name, the paper's, the re-run's, ours by selection."""
 _STEP = 0.15
-"""Between the dots of a line, of the distance between lines."""
 
 
 def draw_intervals(cells: Cells, published: Published, path: Path) -> str | None:

@@ -17,7 +17,6 @@ from training.report.load import Scored
 
 
 def counts_of(scored: Sequence[Scored]) -> Counts:
-    """Of all clips of some folds and seeds together."""
     return Counts.of(
         [c for s in scored for c in s.truth],
         [c for s in scored for c in s.predicted],
@@ -43,7 +42,6 @@ class Estimate:
 
     @property
     def bounds(self) -> list[float] | None:
-        """The interval, for JSON."""
         return rounded(self.interval)
 
 

@@ -29,7 +29,6 @@ class PaperTable:
 
     @property
     def protocol(self) -> str:
-        """By which it is run again."""
         return "cross" if self.part else "paper-10fold"
 
 

@@ -53,7 +53,6 @@ class Panel:
         )
 
     def title(self, run: Run | None) -> str:
-        """Above the panel; `run`: what is shown, if it was run."""
         place = place_name(self.place)
         if self.what == "mfcc":
             return f"{place.replace(' to ', ' and ')}: raw MFCC"

@@ -10,8 +10,6 @@ NOT_RUN = "*not run*"
 NONE_PUBLISHED = "none published"
 ONE_FIT = "one fit"
 """Instead of a choice of epoch, where there is but one."""
-_REVISION = 7
-"""Characters of a revision that are printed."""
 SYSTEMS = {
     "cpac-as-published-code": "CPAC, as published code",
     "cpac-as-written": "CPAC, as written",
@@ -27,7 +25,6 @@ SYSTEMS = {
 
 
 def system_name(system: str) -> str:
-    """As tables print it; one that is not known is printed as it is."""
     return SYSTEMS.get(system, system)
 
 
@@ -38,7 +35,6 @@ def in_order(systems: Iterable[str]) -> list[str]:
 
 
 def number(value: float | None, missing: str = NONE_PUBLISHED) -> str:
-    """Percent, as the paper prints them."""
     return missing if value is None else f"{value:.2f}"
 
 
@@ -53,7 +49,6 @@ def estimate(found: Estimate | None, sign: str = "") -> str:
 
 
 def shown(cell: Cell | None, metric: str) -> str:
-    """Mean, interval, and how much of the cell was run."""
     return NOT_RUN if cell is None else estimate(cell.estimate(metric))
 
 
@@ -95,10 +90,9 @@ def _effort(cell: Cell) -> str:
 
 
 def listed(names: Iterable[object]) -> str:
-    """Each once, in order."""
     return ", ".join(sorted({str(name) for name in names}))
 
 
 def short(revision: str) -> str:
     """The first characters of a revision; a + if it was changed."""
-    return revision[:_REVISION] + "+" * revision.endswith("+")
+    return revision[:7] + "+" * revision.endswith("+")

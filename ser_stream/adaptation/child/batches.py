@@ -48,8 +48,3 @@ def cropped_columns(
         start = int(rng.integers(max(spare, 0) + 1))
         cuts.append(window[(torch.arange(n) + start) % len(window)])
     return torch.stack(cuts)
-
-
-def drawn_length(rng: np.random.Generator, least: int, most: int) -> int:
-    """Columns of a batch's windows: the runtime's window grows from short to full."""
-    return int(rng.integers(least, most + 1))

@@ -17,27 +17,16 @@ from ser_stream.pipeline.values import FloatArray
 
 
 class Canary:
-    """The canary windows of a pack."""
+    """The canary windows of a pack, scored by the `base` before any adaptation too."""
 
     def __init__(
         self, labelled: LabelledWindows, temperatures: tuple[float, ...], base: Cpac
     ) -> None:
-        """Score them by the network before any adaptation.
-
-        Args:
-            labelled: the windows.
-            temperatures: of the bundle, for windows of 1, 2, ... columns.
-            base: that network.
-        """
         self._labelled = labelled
         self._temperatures = temperatures
-        self.windows = [self._labelled.window(i) for i in range(len(self._labelled))]
+        self.windows = labelled.all_frames()
         self._base = self._scores(base)
-
-    @property
-    def base_recall(self) -> float:
-        """Unweighted average recall before any adaptation, 0 to 1."""
-        return unweighted_recall(self._base, self._labelled)
+        self.base_recall = unweighted_recall(self._base, labelled)
 
     def recall(self, network: Cpac) -> float:
         """Unweighted average recall of a network that has no graphs yet, 0 to 1."""

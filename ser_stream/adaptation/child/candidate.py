@@ -21,13 +21,7 @@ from ser_stream.adaptation.child.statistics import running
 from ser_stream.adaptation.pack import WEIGHTS
 from ser_stream.errors import ModelError
 from ser_stream.nn.cpac import ConvBlock, Cpac
-from ser_stream.pipeline.bundle import (
-    CARD,
-    ENCODER,
-    HEAD,
-    Bundle,
-    seal,
-)
+from ser_stream.pipeline.bundle import CARD, ENCODER, HEAD, Bundle, seal
 from ser_stream.pipeline.values import FloatArray
 
 PREFIX = {ENCODER: "", HEAD: "head."}
@@ -36,13 +30,7 @@ TOLERANCE = 1e-4
 
 
 def write_graphs(folder: Path, before: Cpac, after: Cpac, out: Path) -> None:
-    """Copy both graphs of `folder` to `out`, with the weights of another network.
-
-    Args:
-        folder: of the bundle.
-        before: the network that its graphs were made of.
-        after: the network to write; the same configuration.
-        out: folder to write to.
+    """Copy the graphs in `folder`, made of `before`, to `out` with weights of `after`.
 
     Raises:
         ModelError: if `before` is not the network of these graphs.
@@ -117,13 +105,10 @@ def _numpy(tensor: Tensor) -> FloatArray:
 def write_manifest(
     bundle: Bundle, after: Cpac, adaptation: Mapping[str, Any], out: Path
 ) -> None:
-    """Complete `out`, where the graphs are, to a bundle: weights, card, manifest.
+    """Complete `out`, where the graphs of `after` are, to a bundle.
 
-    Args:
-        bundle: the version that was begun from.
-        after: the network of the graphs in `out`.
-        adaptation: what the manifest is to tell of the round.
-        out: folder to write to.
+    `bundle` is the version that was begun from, `adaptation` what the manifest is to
+    tell of the round.
     """
     weights = {name: t.contiguous() for name, t in after.state_dict().items()}
     (out / WEIGHTS).write_bytes(save(weights))

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ser_stream.adaptation.child.windows import LabelledWindows
-from ser_stream.adaptation.entropy import entropy
+from ser_stream.adaptation.regression_watch import entropy
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.recognizer import OnnxRecognizer, encode_window
 from ser_stream.pipeline.values import FloatArray
@@ -120,12 +120,10 @@ def unweighted_recall(scores: FloatArray, canary: LabelledWindows) -> float:
 def reservoir_evidence(
     base: FloatArray, before: FloatArray, after: FloatArray
 ) -> dict[str, Any]:
-    """How the scores of the reservoir's windows differ by a candidate.
+    """How the scores of the reservoir's windows differ, (N, n_classes) each.
 
-    Args:
-        base: scores of the network before any adaptation, (N, n_classes).
-        before: of the active version.
-        after: of the candidate.
+    `base` is of the network before any adaptation, `before` of the active version,
+    `after` of the candidate.
     """
     result: dict[str, Any] = {"reservoir_windows": len(before)}
     for name, scores in (("base", base), ("before", before), ("after", after)):

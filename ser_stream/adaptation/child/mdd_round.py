@@ -8,27 +8,33 @@ the room's.
 """
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ser_stream.adaptation.child.batches import (
-    cropped,
-    cropped_columns,
-    drawn_length,
+from ser_stream.adaptation.child.batches import cropped, cropped_columns
+from ser_stream.adaptation.child.statistics import (
+    norms_of,
+    running,
+    with_statistics_of,
 )
-from ser_stream.adaptation.child.statistics import with_statistics_of
 from ser_stream.adaptation.child.windows import LabelledWindows
+from ser_stream.adaptation.settings import Scope
 from ser_stream.nn.cpac import Cpac, Encoder, Head
 from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
+from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.values import FloatArray
 
-Scope = Literal["cheap", "whole"]
+AT_ONCE = 2
+"""Windows of either domain whose gradient the encoder has memory for: it keeps 8 MB of
+every window of 25 columns, and the holes that it leaves in memory fill slowly. Peak of
+a round on 400 windows of 25 columns: 2 at once 560 MB, 4 670 MB for a little less time,
+all 32 1150 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +90,20 @@ def adapt(
     model = with_statistics_of(
         _with_weights(base, current), target, config.statistics_share
     )
-    before = _source_view(model, base)
-    domains: Domains
-    parameters: list[dict[str, Any]]
-    if config.scope == "cheap":
-        domains = EncodedDomains(before, model.encoder, source, target)
-        parameters = [{"params": list(model.head.parameters())}]
-    else:
-        domains = FrameDomains(before, model.encoder, source, target)
-        parameters = [
-            {"params": list(model.head.parameters())},
-            {
-                "params": list(model.encoder.parameters()),
-                "lr": config.encoder_rate * config.learning_rate,
-            },
-        ]
+    learns = config.scope == "whole"
+    view, geometry = _source_view(model, base), source.geometry
+    here = Domain(view, source.all_frames(), geometry, learns)
+    there = Domain(model.encoder, target, geometry, learns)
     adversary = ReluClassifier(model.config.n_classes, model.config.n_features)
+    parameters: list[dict[str, Any]] = [
+        {"params": model.head.parameters()},
+        {"params": adversary.parameters(), "lr": config.adversarial_rate},
+    ]
+    if learns:
+        rate = config.encoder_rate * config.learning_rate
+        parameters.append({"params": model.encoder.parameters(), "lr": rate})
     optimizer = torch.optim.AdamW(
-        [
-            *parameters,
-            {"params": adversary.parameters(), "lr": config.adversarial_rate},
-        ],
+        parameters,
         lr=config.learning_rate,
         betas=(0.9, 0.99),
         weight_decay=0.0,
@@ -112,20 +111,26 @@ def adapt(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
     for step in range(config.steps):
-        most = min(config.most_columns, source.geometry.max_columns)
-        n = drawn_length(rng, min(config.least_columns, most), most)
+        # The runtime's window grows from short to full.
+        most = min(config.most_columns, geometry.max_columns)
+        n = int(rng.integers(min(config.least_columns, most), most + 1))
         rows = rng.choice(len(source), config.batch_size, p=weights)
         others = rng.choice(len(target), config.batch_size)
         # f' learns nothing in its first steps that psi should follow.
         reversal = min(1.0, step / (0.3 * config.steps))
         optimizer.zero_grad()
-        for some in _parts(config.batch_size, domains.at_once):
-            columns = domains.columns(rows[some], others[some], n, rng)
-            loss = _loss(
-                model.head, adversary, columns, source, rows[some], reversal, config
+        part = AT_ONCE if learns else len(rows)
+        for first in range(0, len(rows), part):
+            some = rows[first : first + part]
+            columns = torch.cat(
+                [
+                    here.columns(some, n, rng),
+                    there.columns(others[first : first + part], n, rng),
+                ]
             )
+            loss = _loss(model.head, adversary, columns, source, some, reversal, config)
             # Means over equal parts add up to the mean over all.
-            (loss * (len(rows[some]) / len(rows))).backward()  # type: ignore[no-untyped-call]
+            (loss * (len(some) / len(rows))).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         schedule.step()
@@ -136,8 +141,9 @@ def adapt(
 def _with_weights(base: Cpac, current: Cpac) -> Cpac:
     """The active weights on the statistics that everything began with."""
     model = copy.deepcopy(current)
-    for mine, first in zip(_norms(model.encoder), _norms(base.encoder), strict=True):
-        mine.load_state_dict({**mine.state_dict(), **_statistics(first)})
+    for mine, first in zip(norms_of(model), norms_of(base), strict=True):
+        for statistic, old in zip(running(mine), running(first), strict=True):
+            statistic.copy_(old)
     return model
 
 
@@ -151,105 +157,32 @@ def _source_view(model: Cpac, base: Cpac) -> Encoder:
     return view.eval()
 
 
-def _norms(encoder: Encoder) -> list[nn.BatchNorm2d]:
-    return [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
-
-
-def _statistics(norm: nn.BatchNorm2d) -> dict[str, Tensor]:
-    state = norm.state_dict()
-    return {name: state[name] for name in ("running_mean", "running_var")}
-
-
-def _parts(size: int, at_once: int | None) -> Iterator[slice]:
-    """A batch in parts of at most `at_once`."""
-    step = at_once or size
-    return (slice(first, first + step) for first in range(0, size, step))
-
-
-class Domains:
-    """Batches of encoder frames, (2 B, n, ...): source first, then target."""
-
-    at_once: int | None = None
-    """Windows of either domain that there is memory for; None: any number."""
-
-    def columns(
-        self,
-        rows: np.ndarray,
-        others: np.ndarray,
-        n: int,
-        rng: np.random.Generator,
-    ) -> Tensor:
-        """Batches of `n` encoder frames of windows of the source and of the target."""
-        raise NotImplementedError
-
-
-class EncodedDomains(Domains):
-    """Windows encoded once: the encoder does not learn."""
-
-    @torch.no_grad()
-    def __init__(
-        self,
-        source_encoder: Encoder,
-        target_encoder: Encoder,
-        source: LabelledWindows,
-        target: Sequence[FloatArray],
-    ) -> None:
-        self._source = list(_encoded(source_encoder, list(_windows(source))))
-        self._target = list(_encoded(target_encoder, target))
-
-    def columns(
-        self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
-    ) -> Tensor:
-        return torch.cat(
-            [
-                cropped_columns([self._source[i] for i in rows], n, rng),
-                cropped_columns([self._target[i] for i in others], n, rng),
-            ]
-        )
-
-
-class FrameDomains(Domains):
-    """Windows encoded at every step, for the encoder to learn."""
-
-    at_once = 2
-    """For its gradient the encoder keeps 8 MB of every window of 25 columns, and the
-    holes that it leaves in memory fill slowly. Peak of a round on 400 windows of 25
-    columns: 2 at once 560 MB, 4 670 MB for a little less time, all 32 1150 MB."""
+class Domain:
+    """Windows of one domain, encoded once, or at every step if the encoder learns."""
 
     def __init__(
         self,
-        source_encoder: Encoder,
-        target_encoder: Encoder,
-        source: LabelledWindows,
-        target: Sequence[FloatArray],
+        encoder: Encoder,
+        windows: Sequence[FloatArray],
+        geometry: Geometry,
+        learns: bool,
     ) -> None:
-        self._encoders = source_encoder, target_encoder
-        self._source, self._target = list(_windows(source)), target
-        self._geometry = source.geometry
+        self._encoder = encoder
+        self._windows = windows
+        self._geometry = geometry
+        self._encoded: list[Tensor] = []
+        if not learns:
+            with torch.no_grad():
+                for window in windows:
+                    self._encoded.append(encoder(torch.from_numpy(window)[None])[0])
 
-    def columns(
-        self, rows: np.ndarray, others: np.ndarray, n: int, rng: np.random.Generator
-    ) -> Tensor:
-        here, there = self._encoders
-        return torch.cat(
-            [
-                encoder(cropped([windows[i] for i in which], n, rng, self._geometry))
-                for encoder, windows, which in (
-                    (here, self._source, rows),
-                    (there, self._target, others),
-                )
-            ]
-        )
-
-
-def _windows(source: LabelledWindows) -> Iterator[FloatArray]:
-    return (source.window(i) for i in range(len(source)))
-
-
-def _encoded(encoder: Encoder, windows: Sequence[FloatArray]) -> Iterator[Tensor]:
-    encoder.eval()
-    for window in windows:
-        yield encoder(torch.from_numpy(window)[None])[0]
+    def columns(self, rows: np.ndarray, n: int, rng: np.random.Generator) -> Tensor:
+        """A batch of `n` encoder frames of some of the windows, (B, n, ...)."""
+        if self._encoded:
+            return cropped_columns([self._encoded[i] for i in rows], n, rng)
+        frames = cropped([self._windows[i] for i in rows], n, rng, self._geometry)
+        result: Tensor = self._encoder(frames)
+        return result
 
 
 def _balanced(source: LabelledWindows) -> np.ndarray:

@@ -25,12 +25,9 @@ def step_back() -> None:
 
 
 def end_with(parent: int) -> None:
-    """Have the system kill this process when its parent ends, however that happens.
+    """Have the system kill this process when its `parent` ends, however that happens.
 
     Where the system cannot do that, the round ends when its output has no reader.
-
-    Args:
-        parent: process that is expected to be the parent.
     """
     try:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -50,14 +47,3 @@ def bound_memory(memory_mb: int) -> None:
     """
     limit = round(1.5 * memory_mb * 1e6)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def peak_rss_mb() -> float:
-    """Most resident memory so far, megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def cpu_s() -> float:
-    """Processor time so far, seconds."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime

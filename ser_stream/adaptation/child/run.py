@@ -1,6 +1,7 @@
 """A job -> a candidate bundle and the evidence for or against it."""
 
 import json
+import resource
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,9 @@ from ser_stream.adaptation.child.evidence import (
     reservoir_evidence,
 )
 from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
-from ser_stream.adaptation.child.process import (
-    bound_memory,
-    cpu_s,
-    peak_rss_mb,
-)
+from ser_stream.adaptation.child.process import bound_memory
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
+from ser_stream.adaptation.child_process import RoundError
 from ser_stream.adaptation.pack import CANARY, SOURCE, WEIGHTS, Pack, load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS
 from ser_stream.adaptation.stored_windows import unpack
@@ -46,14 +44,6 @@ MEASURED = 200
 Job = Mapping[str, Any]
 
 
-class RefusedError(SerStreamError):
-    """A round that cannot be run; `kind` is for programs."""
-
-    def __init__(self, text: str, kind: str) -> None:
-        super().__init__(text)
-        self.kind = kind
-
-
 def run(job: Job, stdin: IO[bytes], stdout: IO[str]) -> int:
     """Run one job; see `ser_stream.adaptation.child.__main__` for what is said."""
 
@@ -65,26 +55,19 @@ def run(job: Job, stdin: IO[bytes], stdout: IO[str]) -> int:
         bound_memory(int(job["memory_mb"]))
         torch.set_num_threads(1)
         evidence = run_round(job, stdin, lambda share: say(progress=round(share, 3)))
-    except MemoryError:
-        say(error="the round asked for more memory than allowed", kind="memory")
-        return 1
-    except RuntimeError as error:
+    except (MemoryError, RuntimeError) as error:
         # torch has no type of its own for this.
-        if "memory" not in str(error):
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         say(error="the round asked for more memory than allowed", kind="memory")
-        return 1
-    except RefusedError as error:
-        say(error=str(error), kind=error.kind)
-        return 1
     except SerStreamError as error:
-        say(error=str(error), kind="pack")
-        return 1
+        say(error=str(error), kind=getattr(error, "kind", "pack"))
     except OSError as error:
         say(error=f"the candidate cannot be written: {error}", kind="disk")
-        return 1
-    say(evidence=evidence)
-    return 0
+    else:
+        say(evidence=evidence)
+        return 0
+    return 1
 
 
 def run_round(
@@ -133,6 +116,7 @@ def run_round(
         parity(after, on_canary[1], canary.windows),
         parity(after, on_target[1], some),
     ]
+    used = resource.getrusage(resource.RUSAGE_SELF)
     return {
         **canary.evidence(*on_canary),
         "canary_heard": canary_heard,
@@ -147,8 +131,8 @@ def run_round(
         **about,
         "steps": config.steps,
         "share": share,
-        "cpu_s": round(cpu_s(), 2),
-        "peak_rss_mb": round(peak_rss_mb(), 1),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
+        "peak_rss_mb": round(used.ru_maxrss * 1024 / 1e6, 1),
     }
 
 
@@ -156,9 +140,9 @@ def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
         windows, _ = unpack(stdin.read(), len(bundle.labels), bundle.geometry)
     except ValueError as error:
-        raise RefusedError(f"the windows cannot be read: {error}", "heard") from None
+        raise RoundError(f"the windows cannot be read: {error}", "heard") from None
     if len(windows) < LEAST_WINDOWS:
-        raise RefusedError(
+        raise RoundError(
             f"only {len(windows)} windows of speech; needed: {LEAST_WINDOWS}",
             "too_little",
         )

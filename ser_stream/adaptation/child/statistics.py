@@ -32,7 +32,7 @@ def with_statistics_of(base: Cpac, windows: Sequence[FloatArray], share: float) 
         share: 0 leaves the statistics, 1 is AdaBN.
     """
     moved = copy.deepcopy(base).eval()
-    norms = [m for m in moved.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms = norms_of(moved)
     kept = [[statistic.clone() for statistic in running(norm)] for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -46,6 +46,10 @@ def with_statistics_of(base: Cpac, windows: Sequence[FloatArray], share: float) 
         for statistic, old in zip(running(norm), before, strict=True):
             statistic.lerp_(old, 1.0 - share)
     return moved.eval()
+
+
+def norms_of(network: Cpac) -> list[nn.BatchNorm2d]:
+    return [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
 
 
 def running(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

@@ -47,6 +47,9 @@ class LabelledWindows:
         window: FloatArray = self.frames[i, : self.geometry.n_frames(self.columns[i])]
         return window
 
+    def all_frames(self) -> list[FloatArray]:
+        return [self.window(i) for i in range(len(self))]
+
 
 def write_windows(
     path: Path,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.acceptance import summary
-from ser_stream.adaptation.regression_watch import Watch, WatchLimits
+from ser_stream.adaptation.regression_watch import Watch
 from ser_stream.adaptation.versions.state import Entry
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.errors import ModelError, SerStreamError
@@ -29,39 +29,24 @@ worker comes to it; waits for nothing."""
 class VersionInForce:
     """The active version. One thread at a time may change it."""
 
-    def __init__(
-        self,
-        store: Store,
-        install: Install,
-        publish: Publish,
-        watch_limits: WatchLimits | None = None,
-    ) -> None:
-        """Begin with what the store has; the worker is taken to have it too.
-
-        Args:
-            store: of the model that the daemon was started with.
-            install: see `Install`.
-            publish: see `Publish`.
-            watch_limits: the default ones unless given.
-        """
+    def __init__(self, store: Store, install: Install, publish: Publish) -> None:
+        """Begin with what the store has; the worker is taken to have it too."""
         self.store = store
         self._install = install
         self._publish = publish
-        self._watch_limits = watch_limits
-        self.bundle = store.current or store.base
+        self.bundle = self._stored()
         self.number = 0
         """Goes up with every swap; a window is of the version that it came with."""
         self.watch: Watch | None = None
         """Compares it with what it would be rolled back to; None with nothing such."""
 
     def begin_watch(self) -> None:
-        """Watch the active version from here on."""
         self.watch = None
         if self.bundle.sha256 == self.store.base.sha256 or not self._is_stored():
             return
         before = self.store.previous or self.store.base
         try:
-            self.watch = Watch(OnnxRecognizer(before), self._watch_limits)
+            self.watch = Watch(OnnxRecognizer(before))
         except ModelError as error:
             _LOGGER.warning("the version in force is not watched: %s", error)
 

@@ -13,12 +13,7 @@ from ser_stream.pipeline.bundle import Bundle, load_bundle
 
 
 def load_candidate(folder: Path, base: Bundle, parent: str) -> Bundle:
-    """Verify a candidate that a round made from the version `parent` of `base`.
-
-    Args:
-        folder: of the candidate.
-        base: the model that all versions grow from.
-        parent: SHA-256 of the active version.
+    """Verify a candidate of `base` that follows the active version, SHA-256 `parent`.
 
     Raises:
         ModelError: if it is no whole bundle, or may not follow `parent`.
@@ -45,11 +40,7 @@ def load_candidate(folder: Path, base: Bundle, parent: str) -> Bundle:
 def last_good(
     folder: Path, versions: Sequence[Version]
 ) -> tuple[tuple[Version, ...], Bundle | None, list[str]]:
-    """The versions without the last ones that cannot be loaded.
-
-    Args:
-        folder: the one with the versions' folders.
-        versions: oldest first.
+    """The versions in `folder`, oldest first, less the last that cannot be loaded.
 
     Returns:
         Those left, the last of them loaded and verified (None: there is none left), and

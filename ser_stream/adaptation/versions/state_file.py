@@ -145,7 +145,6 @@ def need_room(folder: Path) -> None:
 
 
 def unwritable(folder: Path, error: OSError) -> ConfigError:
-    """The error for the user when nothing can be stored."""
     return ConfigError(
         f"{folder} cannot be written: {error.strerror}; what was there is kept; make "
         f"room or permit it, or {OTHER_FOLDER}"

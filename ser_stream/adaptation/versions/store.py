@@ -50,12 +50,7 @@ _STAGING = "staging"
 
 
 def adaptation_folder(base: Bundle, given: Path | None = None) -> Path:
-    """The folder of the store for `base`, among those of other models.
-
-    Args:
-        base: the model that is adapted.
-        given: where adaptation keeps its state, if the user said so.
-    """
+    """The folder of the store for `base`, among those of other models in `given`."""
     name = re.sub(r"[^\w.-]", "_", base.name, flags=re.ASCII)[:64]
     parent = given or state_folder() / "adaptation"
     return parent / f"{name}-{base.sha256[:12]}"
@@ -92,8 +87,9 @@ class Store:
         self.reservoir_path = folder / "reservoir.npz"
         self._bundles = folder / BUNDLES
         self._lock = lock
-        self._state = state
-        self._current: Bundle | None = None
+        self.state = state
+        self.current: Bundle | None = None
+        """The active version, verified; None is the base."""
         self._turn = threading.RLock()
 
     @classmethod
@@ -103,10 +99,6 @@ class Store:
         What a killed round left is removed. A version that is missing or damaged is
         dropped for its predecessor; the history then has an entry more. A damaged
         `state.json` is moved aside, and a new history begins with the versions found.
-
-        Args:
-            folder: see `adaptation_folder`.
-            base: the model that is adapted.
 
         Raises:
             ConfigError: if another daemon adapts there, a newer version of ser-stream
@@ -134,35 +126,23 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Give the folder back; also the end of the process does that."""
         with self._turn:
             if self._lock >= 0:
                 os.close(self._lock)
                 self._lock = -1
 
     @property
-    def state(self) -> StoreState:
-        return self._state
-
-    @property
-    def current(self) -> Bundle | None:
-        """The active version, verified; None is the base."""
-        return self._current
-
-    @property
     def previous(self) -> Bundle | None:
         """The version that `rollback` would go to, verified now; None is the base."""
-        return last_good(self._bundles, self._state.versions[:-1])[1]
+        return last_good(self._bundles, self.state.versions[:-1])[1]
 
     @property
     def frozen(self) -> bool:
-        """Whether the user wants no more rounds."""
-        return self._state.frozen
+        return self.state.frozen
 
     @property
     def history(self) -> tuple[Entry, ...]:
-        """What became of the rounds, oldest first."""
-        return self._state.history
+        return self.state.history
 
     def staging(self) -> Path:
         """A new, empty folder for the candidate of a round; older ones are removed.
@@ -183,12 +163,7 @@ class Store:
                 raise unwritable(self.folder, error) from None
 
     def accept(self, staged: Path, reason: str, evidence: Mapping[str, Any]) -> Entry:
-        """Make a candidate the active version.
-
-        Args:
-            staged: its folder, from `staging`; it is moved away from there.
-            reason: in one line.
-            evidence: whatever the decision rests on.
+        """Make the candidate in `staged` the active version, moving it from there.
 
         Raises:
             ModelError: if it is damaged, has other labels or another front end, or did
@@ -196,16 +171,13 @@ class Store:
             ConfigError: if it cannot be written. The candidate is removed.
         """
         with self._turn:
-            bundle = load_candidate(staged, self.base, self._state.in_force)
-            number = self._state.next_number
+            bundle = load_candidate(staged, self.base, self.state.in_force)
+            number = self.state.next_number
             version = Version(f"{number:06d}-{bundle.sha256[:12]}", bundle.sha256)
             target = self._bundles / version.folder
-            state = self._state.after(
-                "accepted",
-                reason,
-                bundle.sha256,
-                evidence,
-                (*self._state.versions, version),
+            versions = (*self.state.versions, version)
+            state = self.state.after(
+                "accepted", reason, bundle.sha256, evidence, versions
             )
             try:
                 self._bundles.mkdir(exist_ok=True)
@@ -233,11 +205,11 @@ class Store:
         with self._turn:
             candidate = self._staged()
             clear(self.folder / _STAGING)
-            state = self._state.after("rejected", reason, candidate, evidence)
+            state = self.state.after("rejected", reason, candidate, evidence)
             try:
-                return self._commit(state, self._current)
+                return self._commit(state, self.current)
             except ConfigError:
-                self._state = state
+                self.state = state
                 raise
 
     def rollback(self, reason: str) -> Entry:
@@ -247,22 +219,18 @@ class Store:
             ConfigError: if the base is in force already, or it cannot be written.
         """
         with self._turn:
-            if not self._state.versions:
+            if not self.state.versions:
                 raise ConfigError(
                     f"{self.base.name} is in force as it came; there is nothing to "
                     "roll back"
                 )
-            return self._go_back(self._state.versions[:-1], [reason])
+            return self._go_back(self.state.versions[:-1], [reason])
 
     def freeze(self, frozen: bool) -> None:
-        """Remember whether the user wants no more rounds.
-
-        Raises:
-            ConfigError: if it cannot be written.
-        """
+        """Remember whether the user wants no more rounds."""
         with self._turn:
-            if frozen != self._state.frozen:
-                self._write(replace(self._state, frozen=frozen))
+            if frozen != self.state.frozen:
+                self._write(replace(self.state, frozen=frozen))
 
     def reset(self) -> Entry:
         """Back to the base: versions and stored windows go, the history stays.
@@ -282,16 +250,14 @@ class Store:
             sync_names(self.folder)
             clear(self.folder / _STAGING)
             reason = f"back to {self.base.name} as it came"
-            state = self._state.forgetting().after(
+            state = self.state.forgetting().after(
                 "reset", reason, self.base.sha256, versions=()
             )
             return self._commit(state, None)
 
     def _recover(self, damage: list[str]) -> None:
         """Find the last good version and remove what does not belong to it."""
-        versions, self._current, problems = last_good(
-            self._bundles, self._state.versions
-        )
+        versions, self.current, problems = last_good(self._bundles, self.state.versions)
         if damage or problems:
             self._go_back(versions, damage + problems)
         clear(self._bundles, {version.folder for version in versions})
@@ -301,7 +267,7 @@ class Store:
 
     def _go_back(self, versions: tuple[Version, ...], reasons: list[str]) -> Entry:
         versions, bundle, problems = last_good(self._bundles, versions)
-        state = self._state.after(
+        state = self.state.after(
             "rolled_back",
             "; ".join(reasons + problems),
             bundle.sha256 if bundle else self.base.sha256,
@@ -310,15 +276,14 @@ class Store:
         return self._commit(state, bundle)
 
     def _commit(self, state: StoreState, current: Bundle | None) -> Entry:
-        """Write `state`: its step is done once this has returned."""
         self._write(state)
-        self._current = current
+        self.current = current
         clear(self._bundles, {version.folder for version in state.versions})
         return state.history[-1]
 
     def _write(self, state: StoreState) -> None:
         write_state(self.folder, state)
-        self._state = state
+        self.state = state
         sync_names(self.folder)
 
     def _staged(self) -> str | None:

@@ -19,7 +19,7 @@ from ser_stream.adaptation.child.evidence import (
     reservoir_evidence,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows
-from ser_stream.adaptation.entropy import entropy
+from ser_stream.adaptation.regression_watch import entropy
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.pipeline.values import FloatArray
 

@@ -20,9 +20,9 @@ from safetensors.numpy import save as save_numbers
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ser_stream.adaptation.child import mdd_round
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
 from ser_stream.adaptation.child.mdd_round import (
-    FrameDomains,
     RoundConfig,
     _loss,
     _source_view,
@@ -278,9 +278,9 @@ def test_the_whole_network_learns_the_same_from_parts_of_a_batch(
         least_columns=columns,
         most_columns=columns,
     )
-    monkeypatch.setattr(FrameDomains, "at_once", 4)
+    monkeypatch.setattr(mdd_round, "AT_ONCE", 4)
     parts = adapt(base, base, source, target, steps, 0)
-    monkeypatch.setattr(FrameDomains, "at_once", None)
+    monkeypatch.setattr(mdd_round, "AT_ONCE", 32)
     at_once = adapt(base, base, source, target, steps, 0)
     for name, tensor in parts.named_parameters():
         before = base.get_parameter(name)

@@ -30,13 +30,11 @@ from training.evaluation.adaptation.conversation import (
 from training.evaluation.adaptation.gains import all_gains, halves
 from training.evaluation.adaptation.music_attack import PIECE_S, minutes, music
 from training.evaluation.adaptation.page import BEGIN, END, write_page
-from training.evaluation.adaptation.result_file import result_store
-from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import NONE, balanced, compared, predictions
-from training.evaluation.adaptation.settings import PAIRS, AdaptEvalConfig
-from training.evaluation.adaptation.source_recipe import split_source
-from training.evaluation.adaptation.summary import summarise
+from training.evaluation.adaptation.settings import PAIRS, AdaptEvalConfig, result_store
+from training.evaluation.adaptation.source_bundle import split_source
+from training.evaluation.adaptation.summary import summarise, verdicts
 from training.protocols.names import PAPER_CLASSES
 
 RATE = 16_000

@@ -4,15 +4,14 @@ Gains: a network trained on one corpus adapts, in the daemon with `--adapt`, to 
 speakers of another, unlabelled; the other half is scored. Attacks: the packaged model
 gets an hour of what it should learn nothing from.
 
-run, settings                     all of it, resumable; what was asked for
-source_recipe, source_bundle      the network that adaptation begins from
+run, settings                     all of it, resumable; what was asked for, where it is
+source_bundle                     the network that adaptation begins from
 conversation                      clips -> one recording of people talking in turns
 run_daemon                        that recording through the real daemon
 gains, offline_baselines          gains, beside offline CAAM and AdaBN
 attacks                           music_attack, confident_errors: what is played
 collapse, collapsing_child        a collapse on purpose
 live                              latency and steps while rounds run
-score, round_counts               UAR of a version; what became of rounds
-result_file                       where the results lie
+score                             UAR of a version
 summary, page, plots              figures, `docs/adaptation.md`, pictures
 """

@@ -7,7 +7,7 @@ that it accepts is scored on speakers who are neither in training nor in the att
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain, islice
+from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,19 @@ import numpy as np
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
 from ser_stream.adaptation.pack import CANARY, Pack, find_pack, load_pack
 from ser_stream.pipeline.bundle import DEFAULT_MODEL, Bundle, load_bundle
-from ser_stream.pipeline.bundle_evidence import read_evidence
-from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
+from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result
 from training.evaluation.adaptation.confident_errors import confident_errors
-from training.evaluation.adaptation.conversation import looped, talk, write_recording
+from training.evaluation.adaptation.conversation import (
+    for_seconds,
+    looped,
+    talk,
+    with_pause,
+    write_recording,
+)
 from training.evaluation.adaptation.gains import halves
 from training.evaluation.adaptation.music_attack import (
     PIECE_S,
@@ -31,7 +36,6 @@ from training.evaluation.adaptation.music_attack import (
     music,
     stillness,
 )
-from training.evaluation.adaptation.round_counts import verdicts
 from training.evaluation.adaptation.run_daemon import hear
 from training.evaluation.adaptation.score import (
     DECISION,
@@ -42,7 +46,8 @@ from training.evaluation.adaptation.score import (
     window_predictions,
 )
 from training.evaluation.adaptation.settings import AdaptEvalConfig
-from training.evaluation.streaming.noises import load_noises
+from training.evaluation.adaptation.summary import verdicts
+from training.evaluation.streaming.noises import load_noises, training_of
 from training.evaluation.streaming.nonspeech import pieces, voices
 
 SEED = 98
@@ -59,8 +64,7 @@ Make = Callable[[AdaptEvalConfig, Bundle], Iterator[FloatArray]]
 
 def silence(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """An empty room."""
-    del bundle
-    return minutes(stillness, _seconds(settings), SEED)
+    return minutes(stillness, settings.attack_s, SEED)
 
 
 def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
@@ -68,11 +72,10 @@ def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 
     A sixth of it are recordings with a voice, such as a crying baby.
     """
-    training = read_evidence(bundle).get("training", {}).get("config", {})
-    found = load_noises(settings.corpora / "noise", training)
+    found = load_noises(settings.corpora / "noise", training_of(bundle))
     plain = [one for one in found if not one.has_voice]
     voiced = [one for one in found if one.has_voice]
-    n = int(np.ceil(_seconds(settings) / PIECE_S))
+    n = int(np.ceil(settings.attack_s / PIECE_S))
     with_voice = islice(voices(voiced, SEED), n // 6)
     every = chain(pieces(plain, n - n // 6, SEED), with_voice)
     return (piece.make() for piece in every)
@@ -80,28 +83,24 @@ def noise(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
 
 def one_emotion(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Speech that is angry throughout."""
-    del bundle
     clips = _attacking(settings, "casia") + _attacking(settings, "emodb")
     angry = [clip for clip in clips if clip.emotion == "angry"]
-    return looped(talk(angry, SEED), _seconds(settings))
+    return looped(talk(angry, SEED), settings.attack_s)
 
 
 def songs(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Music, half of it a lead that sings vowels without any words."""
-    del bundle
-    return minutes(music, _seconds(settings), SEED)
+    return minutes(music, settings.attack_s, SEED)
 
 
 def languages(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     """Mandarin and English, back and forth every five minutes."""
-    del bundle
     said = [
-        looped(talk(_attacking(settings, corpus), SEED), float("inf"))
+        map(with_pause, cycle(talk(_attacking(settings, corpus), SEED)))
         for corpus in TARGETS
     ]
-    seconds = _seconds(settings)
-    for i in range(int(np.ceil(seconds / LANGUAGE_TURN_S))):
-        yield from _for_seconds(said[i % 2], LANGUAGE_TURN_S)
+    for i in range(int(np.ceil(settings.attack_s / LANGUAGE_TURN_S))):
+        yield from for_seconds(said[i % 2], LANGUAGE_TURN_S)
 
 
 def hostile(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
@@ -110,7 +109,7 @@ def hostile(settings: AdaptEvalConfig, bundle: Bundle) -> Iterator[FloatArray]:
     The attacker knows the labels: this is the one place where target labels choose.
     """
     clips = _attacking(settings, "savee")
-    return looped(confident_errors(clips, bundle), _seconds(settings))
+    return looped(confident_errors(clips, bundle), settings.attack_s)
 
 
 ATTACKS: dict[str, Make] = {
@@ -131,11 +130,9 @@ class Attack(Experiment[AdaptEvalConfig]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return f"attacks/{self.kind}"
 
     def config(self, settings: AdaptEvalConfig) -> Result:
-        """See `Experiment`."""
         return {
             "attack": self.kind,
             "model": DEFAULT_MODEL,
@@ -147,7 +144,6 @@ class Attack(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """See `Experiment`."""
         bundle = load_bundle(DEFAULT_MODEL)
         pack = load_pack(find_pack(bundle), bundle)
         folder = settings.out / self.name
@@ -195,7 +191,6 @@ class ScoredSpeakers:
     clips: list[Utterance]
     sheet: dict[str, list[Any]]
     before: list[int]
-    """What the unadapted model says of the clips."""
     canary: LabelledWindows
     canary_sheet: dict[str, list[Any]]
     canary_before: list[int]
@@ -204,7 +199,6 @@ class ScoredSpeakers:
     def of(
         cls, settings: AdaptEvalConfig, bundle: Bundle, pack: Pack
     ) -> "ScoredSpeakers":
-        """Score by the unadapted model."""
         found: list[Utterance] = []
         for corpus, n in N_SCORED.items():
             clips_of: Sequence[Utterance] = _clips_of(settings.corpora, corpus)
@@ -228,7 +222,6 @@ class ScoredSpeakers:
         )
 
     def scored(self, version: Bundle) -> Result:
-        """What a version says, and the change by set."""
         said = predictions(version, self.clips)
         of_canary = window_predictions(version, self.canary)
         return {
@@ -278,16 +271,3 @@ def _clips_of(corpora: Path, corpus: str) -> tuple[Utterance, ...]:
 def _attacking(settings: AdaptEvalConfig, corpus: str) -> list[Utterance]:
     clips = _clips_of(settings.corpora, corpus)
     return limited(halves(clips, corpus, 1)[0], settings.limit)
-
-
-def _seconds(settings: AdaptEvalConfig) -> float:
-    return settings.hours * 3600
-
-
-def _for_seconds(sound: Iterator[FloatArray], seconds: float) -> Iterator[FloatArray]:
-    n = 0
-    for samples in sound:
-        yield samples
-        n += len(samples)
-        if n >= seconds * SAMPLE_RATE:
-            return

@@ -9,6 +9,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,12 +46,9 @@ class Collapse(Experiment[AdaptEvalConfig]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return "attacks/collapse"
 
     def config(self, settings: AdaptEvalConfig) -> Result:
-        """See `Experiment`."""
-        del settings
         return {
             "attack": "collapse",
             "model": DEFAULT_MODEL,
@@ -60,7 +58,6 @@ class Collapse(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """See `Experiment`."""
         clips = halves(load_corpora(settings.corpora, [CORPUS]), CORPUS, 1)[0]
         folder = settings.out / self.name
         bundle = load_bundle(DEFAULT_MODEL)
@@ -85,24 +82,16 @@ class Collapse(Experiment[AdaptEvalConfig]):
 def one_collapse(
     bundle: Bundle, which: int, word: str, clips: list[Utterance], folder: Path
 ) -> Result:
-    """What becomes of it, and after how much speech.
+    """What becomes of class `which` being given for any speech, by a worker's `word`.
 
-    Args:
-        bundle: the active version at first.
-        which: the class that is given for any speech.
-        word: of the worker, `honest` or `lying`.
-        clips: the speech.
-        folder: emptied; the adapter's state goes there.
+    The folder is emptied; the adapter's state goes there.
     """
     shutil.rmtree(folder, ignore_errors=True)
     child = "training.evaluation.adaptation.collapsing_child"
     command = [sys.executable, "-m", child, str(which), word]
     with Store.open(adaptation_folder(bundle, folder), bundle) as store:
-        room = _Room(store, RoundRunner(command))
-        try:
+        with closing(_Room(store, RoundRunner(command))) as room:
             room.hear(looped(talk(clips, SEED), LONGEST_S), until=VERDICTS[word])
-        finally:
-            room.close()
         history = [entry.to_dict() for entry in store.history]
         in_force = (store.current or store.base).sha256
     last = history[-1] if history else {"phase": "nothing", "reason": "no round"}
@@ -124,7 +113,6 @@ class _Room:
     def __init__(self, store: Store, runner: RoundRunner) -> None:
         self._asked: queue.Queue[tuple[Bundle, threading.Event]] = queue.Queue()
         self.phase = ""
-        """What was told last."""
         self.windows_since = 0
         """Windows since a round began, or its version became active."""
         self._adapter = Adapter(
@@ -136,6 +124,7 @@ class _Room:
             live=False,
             runner=runner,
         )
+        self.close = self._adapter.close
         self._pipeline = Model(store.base).pipeline(self._take)
         self._adapter.start()
 
@@ -149,9 +138,6 @@ class _Room:
                 self._swap()
             if self.phase == until:
                 return
-
-    def close(self) -> None:
-        self._adapter.close()
 
     def _take(self, window: SpeechWindow) -> None:
         self.windows_since += 1
@@ -173,7 +159,6 @@ class _Room:
         self._publish(phase, reason, bundle.sha256)
 
     def _publish(self, phase: str, reason: str, sha256: str) -> None:
-        del reason, sha256
         self.phase = phase
         if phase in ("started", "accepted"):
             self.windows_since = 0

@@ -13,14 +13,9 @@ N_CLIPS = 30
 
 
 def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utterance]:
-    """Those of the speaker who has most, the surest errors first.
+    """At most `N_CLIPS` of the speaker who has most, the surest errors first.
 
-    Args:
-        clips: of several speakers, all of the bundle's labels.
-        bundle: the model that errs.
-
-    Returns:
-        At most `N_CLIPS` clips of one speaker.
+    All clips must have one of the bundle's labels.
     """
     calibration = Calibration(bundle.temperatures, bundle.clip_temperature)
     wrong: dict[str, list[tuple[float, Utterance]]] = defaultdict(list)

@@ -39,16 +39,20 @@ def talk(clips: Sequence[Utterance], seed: int) -> list[Utterance]:
 
 def looped(clips: Sequence[Utterance], seconds: float) -> Iterator[FloatArray]:
     """The clips with their pauses, over and over, for at least so long."""
+    return for_seconds(map(with_pause, cycle(clips)), seconds)
+
+
+def for_seconds(sound: Iterable[FloatArray], seconds: float) -> Iterator[FloatArray]:
+    """Pieces of samples, until they are at least so long."""
     n = 0
-    for clip in cycle(clips):
-        yield (samples := with_pause(clip))
+    for samples in sound:
+        yield samples
         n += len(samples)
         if n >= seconds * SAMPLE_RATE:
             return
 
 
 def with_pause(clip: Utterance) -> FloatArray:
-    """The samples of a clip and the pause after it."""
     pause = np.zeros(round(PAUSE_S * SAMPLE_RATE), np.float32)
     return np.concatenate([read_samples(clip.path), pause])
 
@@ -56,11 +60,9 @@ def with_pause(clip: Utterance) -> FloatArray:
 class Room:
     """The faint noise of one room, under all that is said in it."""
 
-    def __init__(self, seed: int, dbfs: float = ROOM_DBFS) -> None:
-        rng = np.random.default_rng([seed, 7])
-        self._noise: FloatArray = np.float32(10 ** (dbfs / 20)) * coloured(1.0)(
-            30 * SAMPLE_RATE, rng
-        )
+    def __init__(self, seed: int) -> None:
+        noise = coloured(1.0)(30 * SAMPLE_RATE, np.random.default_rng([seed, 7]))
+        self._noise: FloatArray = np.float32(10 ** (ROOM_DBFS / 20)) * noise
 
     def heard(self, samples: FloatArray, start: int) -> FloatArray:
         """Samples that begin at sample `start` of a stream, with the noise."""
@@ -70,17 +72,14 @@ class Room:
         return result
 
 
-def write_recording(
-    path: Path, pieces: Iterable[FloatArray], seed: int, room_dbfs: float = ROOM_DBFS
-) -> float:
+def write_recording(path: Path, pieces: Iterable[FloatArray], seed: int) -> float:
     """Write pieces of samples one after the other as one FLAC file, with a room.
 
     Returns:
         Its length, seconds.
     """
-    room = Room(seed, room_dbfs)
+    room, n = Room(seed), 0
     path.parent.mkdir(parents=True, exist_ok=True)
-    n = 0
     with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
         for piece in pieces:
             file.write(room.heard(piece, n))

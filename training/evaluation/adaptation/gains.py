@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ser_stream.pipeline.bundle import Bundle
 from training.corpora import Utterance, load_corpora
 from training.corpora.limit import limited
 from training.engine.experiment import Experiment, Progress
@@ -33,8 +32,6 @@ from training.evaluation.adaptation.source_bundle import prepare
 from training.evaluation.crossval import speaker_folds
 from training.protocols.names import PAPER_CLASSES
 
-HALVES = (1, 2)
-
 
 @dataclass(frozen=True, slots=True)
 class Gain(Experiment[AdaptEvalConfig]):
@@ -48,11 +45,9 @@ class Gain(Experiment[AdaptEvalConfig]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return f"gains/{self.source}-{self.target}-seed-{self.seed}-half-{self.half}"
 
     def config(self, settings: AdaptEvalConfig) -> Result:
-        """See `Experiment`."""
         return {
             "source": self.source,
             "target": self.target,
@@ -67,7 +62,6 @@ class Gain(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """Adapt in all ways, and score each on the other speakers."""
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
         target = load_corpora(settings.corpora, [self.target])
         heard, scored = (
@@ -133,9 +127,9 @@ class Gain(Experiment[AdaptEvalConfig]):
         result["versions"] = [
             {
                 "sha256": version.sha256,
-                "predicted": _of_version(
-                    version, daemon.final, scored, said["target"]["adapt"]
-                ),
+                "predicted": said["target"]["adapt"]
+                if version.sha256 == daemon.final.sha256
+                else predictions(version, scored),
             }
             for version in daemon.versions
         ]
@@ -155,19 +149,10 @@ def halves(
     )
 
 
-def _of_version(
-    version: Bundle, final: Bundle, clips: Sequence[Utterance], of_final: list[int]
-) -> list[int]:
-    if version.sha256 == final.sha256:
-        return of_final
-    return predictions(version, clips)
-
-
 def all_gains(settings: AdaptEvalConfig) -> list[Gain]:
-    """The experiments of the pairs and seeds asked for."""
     return [
         Gain(source, target, seed, half)
         for seed in settings.seeds
         for source, target in (pair.split("-") for pair in settings.pairs)
-        for half in HALVES
+        for half in (1, 2)
     ]

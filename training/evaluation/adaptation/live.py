@@ -27,11 +27,9 @@ class Live(Experiment[AdaptEvalConfig]):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         return f"cost/live-{'with' if self.adapt else 'without'}-adapt"
 
     def config(self, settings: AdaptEvalConfig) -> Result:
-        """See `Experiment`."""
         return {
             "model": DEFAULT_MODEL,
             "corpus": CORPUS,
@@ -46,7 +44,6 @@ class Live(Experiment[AdaptEvalConfig]):
         }
 
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
-        """See `Experiment`."""
         clips = load_corpora(settings.corpora, [CORPUS])
         spoken = talk([u for u in clips if u.emotion in PAPER_CLASSES], SEED)
         folder = settings.out / self.name
@@ -71,11 +68,11 @@ class Live(Experiment[AdaptEvalConfig]):
         }
 
 
-def latency(heard: DaemonRun, seconds: float, step_s: float = 0.2) -> Result:
+def latency(heard: DaemonRun, seconds: float) -> Result:
     """Percentiles, milliseconds, and steps that never came."""
-    times = np.array([milliseconds for _, milliseconds in heard.latencies_ms])
-    # The first step falls due at sample 8200, the others each step after it.
-    due = 1 + int((seconds - 0.5125) / step_s)
+    times = np.array(heard.latencies_ms)
+    # The first step falls due at sample 8200, the others 0.2 s after each other.
+    due = 1 + int((seconds - 0.5125) / 0.2)
     return {
         "steps": len(times),
         "steps_skipped": due - len(times),

@@ -25,7 +25,6 @@ def minutes(
 
 def stillness(rng: np.random.Generator) -> FloatArray:
     """A minute of nothing; the room's noise is added to every recording anyway."""
-    del rng
     return np.zeros(PIECE_S * SAMPLE_RATE, np.float32)
 
 

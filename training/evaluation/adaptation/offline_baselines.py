@@ -54,7 +54,6 @@ def adabn(
 
     Nothing is trained; see `with_statistics_of`.
     """
-    del seed
     frames = [window.frames for window in windows]
     return with_statistics_of(begun.network(), frames, 1.0), {"windows": len(windows)}
 

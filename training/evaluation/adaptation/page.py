@@ -8,16 +8,14 @@ from ser_stream.errors import ConfigError
 from training.engine.result_store import Result
 from training.engine.templates import fill
 from training.evaluation.adaptation.plots import draw_gains, draw_rounds
-from training.evaluation.adaptation.result_file import read_all
-from training.evaluation.adaptation.round_counts import verdicts
-from training.evaluation.adaptation.summary import METHODS, summarise
+from training.evaluation.adaptation.settings import read_all
+from training.evaluation.adaptation.summary import METHODS, summarise, verdicts
 from training.evaluation.bootstrap import FEW_SPEAKERS
 from training.protocols.names import place_name
 
 BEGIN = "<!-- results: python -m training adapt-eval -->"
 END = "<!-- end of results -->"
 PICTURES = "adaptation"
-"""Folder beside the page."""
 
 
 def lines(summary: Result) -> Iterator[str]:
@@ -40,10 +38,6 @@ def lines(summary: Result) -> Iterator[str]:
 def write_page(folder: Path, page: Path) -> list[str]:
     """Put the results into the page, between its two marks, and draw its pictures.
 
-    Args:
-        folder: of the results.
-        page: that has the marks `BEGIN` and `END`, each on a line of its own.
-
     Returns:
         A line for each file that was written.
 
@@ -52,12 +46,11 @@ def write_page(folder: Path, page: Path) -> list[str]:
     """
     try:
         before, found, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-        old, end, after = rest.partition(END)
+        _, end, after = rest.partition(END)
     except OSError as error:
         raise ConfigError(f"cannot read {page}: {error.strerror}") from None
     if not found or not end:
         raise ConfigError(f"{page} needs the lines {BEGIN} and {END} for the results")
-    del old
     pictures = page.parent / PICTURES
     cells = read_all(folder / "gains")
     summary = summarise(folder)

@@ -19,7 +19,6 @@ STYLES = {
     "adabn": ("^", "#e07b00"),
 }
 STEP = 0.2
-"""Between the methods of a pair, of the distance between pairs."""
 
 
 def draw_gains(summary: Result, path: Path) -> Path:

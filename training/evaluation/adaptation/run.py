@@ -1,7 +1,10 @@
 """The whole evaluation: what is missing is computed, the rest is read."""
 
+from collections.abc import Sequence
+
 import torch
 
+from training.engine.experiment import Experiment
 from training.engine.result_store import Result, write_json
 from training.engine.run_experiments import Say, missing, run_experiments
 from training.evaluation.adaptation.attacks import all_attacks
@@ -26,6 +29,7 @@ def run(settings: AdaptEvalConfig, say: Say) -> tuple[Result, list[str]]:
         SourceError: if a corpus is not there.
     """
     failed: list[str] = []
+    todo: list[tuple[Sequence[Experiment[AdaptEvalConfig]], int]] = []
     torch.set_num_threads(1)
     if "gains" in settings.only:
         gains = all_gains(settings)
@@ -35,17 +39,16 @@ def run(settings: AdaptEvalConfig, say: Say) -> tuple[Result, list[str]]:
         ):
             found = prepare(corpus, seed, settings.corpora, settings.out)
             say(f"{found.bundle.name}: bundle {found.bundle.sha256[:12]}")
-        failed += run_experiments(
-            gains, settings, jobs=settings.jobs, progress=None, say=say
-        )
+        todo.append((gains, settings.jobs))
     if "attacks" in settings.only:
-        attacks = [Collapse(), *all_attacks()]
-        failed += run_experiments(
-            attacks, settings, jobs=settings.jobs, progress=None, say=say
-        )
+        todo.append(([Collapse(), *all_attacks()], settings.jobs))
     if "cost" in settings.only:
         # By themselves, or they would measure each other.
-        failed += run_experiments(all_live(), settings, progress=None, say=say)
+        todo.append((all_live(), 1))
+    for experiments, jobs in todo:
+        failed += run_experiments(
+            experiments, settings, jobs=jobs, progress=None, say=say
+        )
     result = summarise(settings.folder)
     write_json(settings.folder / SUMMARY, result)
     return result, failed

@@ -23,8 +23,6 @@ from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 
 Event = dict[str, Any]
 STATE = "state"
-"""Of the daemon, in the folder of a replay."""
-
 OURS = ("SER_STREAM_", "STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_", "XDG_")
 """Beginnings of variables that would tell the daemon something else than its file."""
 
@@ -44,18 +42,13 @@ class DaemonRun:
     history: list[Event]
     """Entries of the store, oldest first, with the evidence."""
     versions: list[Bundle]
-    """Whatever was accepted, in order."""
     final: Bundle
     """Active at the end; the base where nothing was accepted, or all rolled back."""
     speech_s: float
     """Of the steps with speech."""
     wall_s: float
-    latencies_ms: list[tuple[float, float]]
-    """Of each prediction: seconds of audio, and the time until its line was ready."""
-
-    def count(self, phase: str) -> int:
-        """Entries of this phase in the history."""
-        return sum(entry["phase"] == phase for entry in self.history)
+    latencies_ms: list[float]
+    """Of each prediction: the time until its line was ready."""
 
 
 def hear(
@@ -63,7 +56,6 @@ def hear(
     bundle: Bundle,
     folder: Path,
     *,
-    pack: Path | None = None,
     scope: str = AdaptConfig().scope,
     every_s: float = AdaptConfig().every_s,
     pace: str = "fast",
@@ -76,7 +68,6 @@ def hear(
         recording: an audio file.
         bundle: what it begins with, unadapted.
         folder: emptied first; the daemon's configuration, log and state go there.
-        pack: adaptation pack; None for the bundle's own.
         scope: what rounds adapt.
         every_s: new speech between rounds, seconds.
         pace: `fast` or `realtime`.
@@ -95,8 +86,7 @@ def hear(
         f"model = {json.dumps(str(bundle.folder.resolve()))}\n"
         f"[adapt]\nenabled = {str(adapt).lower()}\n"
         f'scope = "{scope}"\nevery_s = {every_s:g}\n'
-        f"state = {json.dumps(str(folder.resolve() / STATE))}\n"
-        + (f"pack = {json.dumps(str(pack.resolve()))}\n" if pack else ""),
+        f"state = {json.dumps(str(folder.resolve() / STATE))}\n",
         encoding="utf-8",
     )
     store = adaptation_folder(bundle, folder.resolve() / STATE)
@@ -155,13 +145,13 @@ class _Watch:
         self.events: list[Event] = []
         self.versions: list[Path] = []
         self.speech_s = 0.0
-        self.latencies: list[tuple[float, float]] = []
+        self.latencies: list[float] = []
 
     def take(self, message: Event) -> None:
         kind = message.get("type")
         if kind == "prediction":
             self._at_s = message["end_ms"] / 1000
-            self.latencies.append((self._at_s, message["latency_ms"]))
+            self.latencies.append(message["latency_ms"])
             if message["state"] == "speech":
                 self.speech_s += self._step_s
         elif kind in ("adaptation", "status"):
@@ -175,7 +165,6 @@ class _Watch:
                 self.versions.append(self.copied(sha256, found))
 
     def copied(self, sha256: str, found: Path) -> Path:
-        """The version's folder among those that are kept."""
         kept = self._folder / sha256[:12]
         if not kept.exists():
             shutil.copytree(found, kept)

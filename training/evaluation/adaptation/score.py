@@ -84,25 +84,18 @@ def change(before: Sequence[Counts], after: Sequence[Counts], seed: int) -> Draw
 
 
 def compared(
-    clips: dict[str, list[Any]],
-    before: Sequence[int],
-    after: Sequence[int],
-    seed: int = SEED,
+    clips: dict[str, list[Any]], before: Sequence[int], after: Sequence[int]
 ) -> dict[str, Any]:
     """UAR before and after, and the change with its paired 95 % interval, percent.
 
-    Args:
-        clips: as `sheet` gives them.
-        before: predicted classes.
-        after: of the same clips.
-        seed: of the draws of speakers.
+    `clips` are as `sheet` gives them; before and after are predicted classes of them.
     """
     n_classes = 1 + max(clips["truth"])
     was, now = (
         Counts.of(clips["truth"], predicted, clips["speaker"], n_classes)
         for predicted in (before, after)
     )
-    found = of_draws(change([was], [now], seed), len(was.speakers))
+    found = of_draws(change([was], [now], SEED), len(was.speakers))
     return {
         "n": len(before),
         "n_speakers": len(was.speakers),

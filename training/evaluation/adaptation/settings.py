@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.errors import ConfigError
-from training.engine.result_store import ResultStore
-from training.evaluation.adaptation.result_file import result_store
+from training.engine.result_store import Result, ResultStore
 
 CORPORA = ("casia", "emodb", "savee")
 PAIRS = tuple(f"{source}-{target}" for source, target in permutations(CORPORA, 2))
@@ -36,7 +35,6 @@ class AdaptEvalConfig:
     live_s: float = 240.0
     """Of each run at real-time pace."""
     scope: str = AdaptConfig().scope
-    """What the rounds adapt; see `ser_stream.adaptation.settings`."""
     every_s: float = AdaptConfig().every_s
     """New speech between two rounds, seconds."""
     limit: int | None = None
@@ -53,8 +51,6 @@ class AdaptEvalConfig:
                         f"there is no {kind} {name!r}; allowed: {', '.join(allowed)}"
                     )
         AdaptConfig(scope=self.scope, every_s=self.every_s)  # type: ignore[arg-type]
-        if self.jobs < 1:
-            raise ConfigError(f"jobs is {self.jobs}; allowed: 1 or more")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit is {self.limit}; allowed: 1 or more")
         for key in ("hours", "live_s"):
@@ -65,15 +61,27 @@ class AdaptEvalConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the results are."""
         return self.results / "adapt-eval"
 
     @property
     def store(self) -> ResultStore:
-        """The results of the experiments."""
         return result_store(self.folder, self.out / "locks")
+
+    @property
+    def attack_s(self) -> float:
+        return self.hours * 3600
 
     @property
     def protocol(self) -> dict[str, object]:
         """What every result names, so that no two kinds are mixed."""
         return {"scope": self.scope, "every_s": self.every_s, "limit": self.limit}
+
+
+def result_store(folder: Path, locks: Path) -> ResultStore:
+    """The results below a folder; `locks` is what processes hold meanwhile."""
+    return ResultStore(folder, locks, "adapt-eval", key="protocol")
+
+
+def read_all(folder: Path) -> list[Result]:
+    """All finished results of a folder, in the order of their names."""
+    return result_store(folder, folder).read_all(".")

@@ -1,6 +1,7 @@
-"""A source network, trained, calibrated, as a bundle with its adaptation pack."""
+"""A network of one corpus, calibrated, as a bundle with its adaptation pack."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,27 +11,18 @@ import torch
 from ser_stream.adaptation.pack import FOLDER, Pack, load_pack
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
-from ser_stream.pipeline.bundle import (
-    ENCODER,
-    HEAD,
-    Bundle,
-    load_bundle,
-    seal,
-)
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle, seal
 from ser_stream.pipeline.bundle_evidence import write_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from training.corpora import load_corpora
+from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
-from training.evaluation.adaptation.source_recipe import (
-    SourceSplit,
-    source_config,
-    split_source,
-)
 from training.evaluation.calibration import fit_calibration
 from training.evaluation.clip_steps import run_clips
+from training.evaluation.crossval import speaker_folds
+from training.protocols.names import PAPER_CLASSES
 from training.recipe.adaptation_pack import write_pack
-from training.recipe.config import TrainConfig
+from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import TrainingSet, load_noises
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -38,6 +30,44 @@ from training.recipe.train import TrainOptions, train
 CACHE = Path("runs/spectra")
 NOISE = "noise"
 """Folder of recordings beside the corpora, mixed under the clips in training."""
+
+
+EPOCHS = 36
+"""As of the bundle `open`, whose recipe this is."""
+N_FOLDS = {"emodb": 5}
+"""Of these groups of speakers one is held out; of corpora not named here, of four."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSplit:
+    """A source corpus, split by speaker; clips of the five classes alone."""
+
+    train: list[Utterance]
+    canary: list[Utterance]
+    """Every other clip of held-out speakers: for calibration and acceptance."""
+    score: list[Utterance]
+    """Their other clips: what adaptation costs on the source is measured on these."""
+    held_out: list[str]
+
+
+def split_source(
+    utterances: Sequence[Utterance], corpus: str, seed: int
+) -> SourceSplit:
+    """Hold out a group of speakers; another one for the next seed."""
+    groups = speaker_folds(utterances, corpus, N_FOLDS.get(corpus, 4))
+    held_out = groups[seed % len(groups)]
+    clips = [u for u in utterances if u.corpus == corpus and u.emotion in PAPER_CLASSES]
+    # In turn within each speaker and class, so that both halves have all of them.
+    others = sorted(
+        (u for u in clips if u.speaker in held_out),
+        key=lambda u: (u.speaker, u.emotion, u.name),
+    )
+    return SourceSplit(
+        [u for u in clips if u.speaker not in held_out],
+        others[::2],
+        others[1::2],
+        held_out,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,23 +84,20 @@ class Prepared:
         return build_model(load_checkpoint(self.checkpoint))[0]
 
 
-def prepare(
-    corpus: str, seed: int, corpora: Path, out: Path, cache: Path = CACHE
-) -> Prepared:
+def prepare(corpus: str, seed: int, corpora: Path, out: Path) -> Prepared:
     """Read the bundle and the pack of a source, or make them.
 
     Temperatures and the canary are of speakers who are not in the network's training;
-    what is scored of the source later are other clips of these.
-
-    Args:
-        corpus: that the network is trained on, alone.
-        seed: of the training and of who is held out.
-        corpora: folder of the corpora.
-        cache: folder in which the spectra of clips are kept.
-        out: of the evaluation; `source/CORPUS-seed-SEED` in it is used.
+    what is scored of the source later are other clips of these. The seed is that of the
+    training and of who is held out; `source/CORPUS-seed-SEED` in `out` is used.
     """
     split = split_source(load_corpora(corpora, [corpus]), corpus, seed)
-    config = source_config(corpus, seed)
+    config = TrainConfig(
+        name=f"{corpus}-seed-{seed}",
+        corpora=(CorpusConfig(corpus),),
+        epochs=EPOCHS,
+        seed=seed,
+    )
     folder = out / "source" / config.name
     checkpoint = folder / "checkpoint.pt"
     done = load_checkpoint(checkpoint)["epoch"] if checkpoint.exists() else 0
@@ -79,17 +106,12 @@ def prepare(
         train(split.train, config, folder, options)
     made = folder / "bundle"
     if not (made / FOLDER).is_dir():
-        make(checkpoint, split, made, cache)
+        make(checkpoint, split, made)
     bundle = load_bundle(str(made))
     return Prepared(bundle, load_pack(made / FOLDER, bundle), checkpoint, split)
 
 
-def make(
-    checkpoint: Path,
-    split: SourceSplit,
-    folder: Path,
-    cache: Path,
-) -> None:
+def make(checkpoint: Path, split: SourceSplit, folder: Path) -> None:
     """Write the bundle of a checkpoint, and its pack into the bundle's folder."""
     torch.set_num_threads(1)
     saved = load_checkpoint(checkpoint)
@@ -117,7 +139,7 @@ def make(
     write_pack(
         model,
         bundle,
-        TrainingSet(split.train, config, (), cache),
+        TrainingSet(split.train, config, (), CACHE),
         split.canary,
         part / FOLDER,
         seed=config.seed,

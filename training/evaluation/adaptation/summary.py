@@ -1,22 +1,23 @@
 """All finished cells -> the figures that are claimed: `summary.json`."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from training.engine.result_store import Result
-from training.evaluation.adaptation.result_file import read_all
 from training.evaluation.adaptation.score import change
-from training.evaluation.adaptation.settings import CORPORA, PAIRS
+from training.evaluation.adaptation.settings import CORPORA, PAIRS, read_all
 from training.evaluation.bootstrap import Counts, Draws, of_draws, rounded
 
 METHODS = {"adapt": "the daemon", "caam": "offline CAAM", "adabn": "AdaBN"}
-"""And what they are called."""
 MOST_CPU_S = 180.0
 MOST_RSS_MB = 700.0
 """What a round may cost."""
+PHASES = ("accepted", "rejected", "failed", "rolled_back")
 UNCERTAINTY = (
     "95 % bootstrap intervals over speakers as clusters, 2000 draws; UAR before and "
     "after on the same draws; seeds averaged; of a mean over pairs: target speakers "
@@ -148,8 +149,22 @@ def source_loss(cells: Sequence[Result]) -> Result:
     }
 
 
+def verdicts(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many rounds there were of each kind.
+
+    A round that led to nothing because its worker crashed, was killed or had too little
+    to learn from is stored as rejected, but was never measured: `failed`.
+    """
+    counts = Counter(
+        "failed"
+        if entry["phase"] == "rejected" and not entry.get("evidence")
+        else entry["phase"]
+        for entry in history
+    )
+    return {phase: counts[phase] for phase in PHASES}
+
+
 def cost(cells: Iterable[Result]) -> Result:
-    """What rounds cost, whatever became of them."""
     evidence = [entry["evidence"] for cell in cells for entry in cell.get("rounds", ())]
     keys = {"cpu_s": MOST_CPU_S, "peak_rss_mb": MOST_RSS_MB}
     result: Result = {"rounds": len(evidence)}

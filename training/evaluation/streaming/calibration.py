@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.evaluation.calibration import N_BINS, Scores, calibration_errors
+from training.evaluation.calibration import Scores, bins, calibration_errors
 from training.evaluation.streaming.clips import ClipResult
 
 
 def calibration(clips: Sequence[ClipResult]) -> dict[str, Any]:
     """Calibration of all steps, and of whole clips; clips without speech have none."""
-    wholes = [(clip.whole, clip) for clip in clips]
-    heard = [(whole, clip) for whole, clip in wholes if whole is not None]
+    heard = [(whole, clip) for clip in clips if (whole := clip.whole) is not None]
     if not heard:
         return {"steps": {"n": 0}, "clips": {"n": 0}}
     truth = np.array([clip.truth for _, clip in heard])
@@ -27,19 +26,14 @@ def calibration(clips: Sequence[ClipResult]) -> dict[str, Any]:
 
 def errors(scores: Scores, truth: NDArray[np.integer]) -> dict[str, Any]:
     """See `calibration_errors`; and the bins, for a picture."""
-    found = calibration_errors(scores, truth, 4)
-    return {"n": len(truth), **found, "bins": _bins(scores, truth)}
-
-
-def _bins(scores: Scores, truth: NDArray[np.integer]) -> list[dict[str, float]]:
-    order = np.argsort(scores.max(1), kind="stable")
-    confidence = scores.max(1)[order]
-    right = (scores.argmax(1) == truth)[order]
-    return [
-        {
-            "confidence": round(float(confidence[rows].mean()), 4),
-            "accuracy": round(float(right[rows].mean()), 4),
-        }
-        for rows in np.array_split(np.arange(len(order)), N_BINS)
-        if len(rows)
-    ]
+    return {
+        "n": len(truth),
+        **calibration_errors(scores, truth, 4),
+        "bins": [
+            {
+                "confidence": round(float(confidence.mean()), 4),
+                "accuracy": round(float(right.mean()), 4),
+            }
+            for confidence, right in bins(scores, truth)
+        ],
+    }

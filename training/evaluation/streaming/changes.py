@@ -5,7 +5,7 @@ The definitions are in docs/benchmark.md. Flips are counted as `ser-stream tune`
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,6 @@ class Delay:
     """One change of emotion."""
 
     label: str
-    """Of the new emotion."""
     seconds: float
     """From its first voiced sample to the event; infinite where none came in time."""
 
@@ -49,6 +48,9 @@ class Counted:
     flips_with_returns: int
     """Those, too, in which the emotion before a change begins again after a pause."""
     delays: list[Delay]
+
+
+Statistic = Callable[[Sequence[Counted]], float]
 
 
 def delays(told: Sequence[Told], segments: Sequence[Segment]) -> list[Delay]:
@@ -79,15 +81,7 @@ def count(
     labels: Sequence[str],
     speaker: str,
 ) -> Counted:
-    """Count one stream.
-
-    Args:
-        recording: of the stream.
-        segments: as `Joined` has them, end to end.
-        utterances: the voiced parts.
-        labels: of the model.
-        speaker: the one speaker of it.
-    """
+    """Count one stream; segments and utterances are as `Joined` has them."""
     stream = Stream(recording.predictions, segments, speaker)
     index = {label: i for i, label in enumerate(labels)}
     active = np.array(
@@ -159,9 +153,9 @@ def summarize(streams: Sequence[Counted]) -> dict[str, Any]:
     asked = Counter(delay.label for delay, _ in every)
     missed = Counter(d.label for d, _ in every if math.isinf(d.seconds))
 
-    def with_interval(name: str, statistic: Any, digits: int = 3) -> dict[str, Any]:
+    def with_interval(name: str, statistic: Statistic) -> dict[str, Any]:
         return {
-            name: finite(statistic(streams), digits),
+            name: finite(statistic(streams), 3),
             f"{name}_interval": over_speakers(streams, speakers, statistic),
         }
 
@@ -170,7 +164,7 @@ def summarize(streams: Sequence[Counted]) -> dict[str, Any]:
         "speakers": len(set(speakers)),
         "changes": len(seconds),
         "missed": len(seconds) - len(told),
-        "missed_share": _share(len(seconds) - len(told), len(seconds)),
+        "missed_share": finite(_share(len(seconds) - len(told), len(seconds)), 3),
         "median_delay_s": finite(quantile(seconds, 0.5), 3),
         "median_delay_s_interval": over_speakers(
             seconds, whose, lambda values: quantile(values, 0.5)
@@ -208,23 +202,18 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, math.floor(share * len(ordered)))]
 
 
-def _ratio(part: str, whole: str) -> Any:
-    def share(streams: Sequence[Counted]) -> float:
-        total = sum(getattr(s, whole) for s in streams)
-        return sum(getattr(s, part) for s in streams) / total if total else math.nan
-
-    return share
+def _ratio(part: str, whole: str) -> Statistic:
+    return lambda streams: _share(
+        sum(getattr(s, part) for s in streams), sum(getattr(s, whole) for s in streams)
+    )
 
 
-def _flips(steps: str, which: str = "flips") -> Any:
-    def rate(streams: Sequence[Counted]) -> float:
-        minutes = sum(getattr(s, steps) * s.step_s for s in streams) / 60
-        return (
-            sum(getattr(s, which) for s in streams) / minutes if minutes else math.nan
-        )
-
-    return rate
+def _flips(steps: str, which: str = "flips") -> Statistic:
+    return lambda streams: _share(
+        sum(getattr(s, which) for s in streams),
+        sum(getattr(s, steps) * s.step_s for s in streams) / 60,
+    )
 
 
-def _share(part: int, whole: int) -> float | None:
-    return round(part / whole, 3) if whole else None
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan

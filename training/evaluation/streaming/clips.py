@@ -8,7 +8,8 @@ import numpy as np
 
 from ser_stream.pipeline.recognizer import clip_scores
 from ser_stream.pipeline.recording import Recording
-from training.evaluation.bootstrap import Counts, Interval, of_draws
+from training.corpora import Utterance
+from training.evaluation.bootstrap import Counts, of_draws, rounded
 from training.evaluation.calibration import Scores
 
 NONE = -1
@@ -30,6 +31,33 @@ class ClipResult:
     """Of each step's window."""
     clip_temperature: float = 1.0
 
+    @classmethod
+    def of(
+        cls,
+        clip: Utterance,
+        recording: Recording,
+        labels: Sequence[str],
+        clip_temperature: float,
+    ) -> "ClipResult":
+        """What a recording of the clip alone has to say of it."""
+        kept = [
+            (prediction, seconds)
+            for prediction, seconds in zip(
+                recording.predictions, recording.heard_s, strict=True
+            )
+            if prediction.scores is not None
+        ]
+        scores = np.array([p.scores for p, _ in kept], np.float64)
+        return cls(
+            clip.name,
+            clip.speaker,
+            labels.index(clip.emotion),
+            scores.reshape(-1, len(labels)),
+            np.array([seconds for _, seconds in kept], np.float64),
+            [p.columns for p, _ in kept],
+            clip_temperature,
+        )
+
     @property
     def whole(self) -> Scores | None:
         """Scores of the clip, (n_classes,), as `recognize` gives them; or None."""
@@ -39,7 +67,6 @@ class ClipResult:
 
     @property
     def predicted(self) -> int:
-        """The clip's class, or NONE."""
         return NONE if self.whole is None else int(self.whole.argmax())
 
     def predicted_at(self, seconds: float) -> int:
@@ -49,22 +76,6 @@ class ClipResult:
         """
         n = int(np.searchsorted(self.heard_s, seconds + 1e-6, "right"))
         return int(self.steps[n - 1].argmax()) if n else NONE
-
-
-def speech_steps(
-    recording: Recording, n_classes: int
-) -> tuple[Scores, Scores, list[int]]:
-    """The steps with speech: scores, (n, n_classes), seconds of speech, columns."""
-    kept = [
-        (prediction.scores, seconds, prediction.columns)
-        for prediction, seconds in zip(
-            recording.predictions, recording.heard_s, strict=True
-        )
-        if prediction.scores is not None
-    ]
-    scores = np.array([s for s, _, _ in kept], np.float64).reshape(-1, n_classes)
-    seconds = np.array([s for _, s, _ in kept], np.float64)
-    return scores, seconds, [n for _, _, n in kept]
 
 
 def counts(
@@ -79,7 +90,7 @@ def uar(of: Counts) -> dict[str, Any]:
     """The UAR, percent, and its 95 % interval over speakers."""
     return {
         "UAR": round(of.value("UAR"), 2),
-        "UAR_interval": bounds(of.interval("UAR")),
+        "UAR_interval": rounded(of.interval("UAR")),
     }
 
 
@@ -90,12 +101,5 @@ def lost(clean: Counts, now: Counts) -> dict[str, Any]:
     return {
         **uar(now),
         "lost": round(clean.value("UAR") - now.value("UAR"), 2),
-        "lost_interval": bounds(of_draws(draws, len(now.speakers))),
+        "lost_interval": rounded(of_draws(draws, len(now.speakers))),
     }
-
-
-def bounds(interval: Interval | None, digits: int = 2) -> list[float] | None:
-    """For JSON; None where there is one speaker alone."""
-    if interval is None:
-        return None
-    return [round(interval.low, digits), round(interval.high, digits)]

@@ -1,6 +1,6 @@
 """M3: what level and noise cost, on whole clips."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zlib import crc32
@@ -86,9 +86,8 @@ def noisy(family: Family, seed: int) -> dict[str, Change]:
         def mix(samples: FloatArray, name: str) -> FloatArray:
             # By name, so that a clip has the same noise whatever else is measured, and
             # at each ratio.
-            rng = np.random.default_rng(
-                [seed, crc32(name.encode()), crc32(family.name.encode())]
-            )
+            hashes = [crc32(text.encode()) for text in (name, family.name)]
+            rng = np.random.default_rng([seed, *hashes])
             chosen = sorted(family.noises)[int(rng.integers(len(family.noises)))]
             return with_noise(samples, family.noises[chosen](len(samples), rng), snr_db)
 
@@ -98,7 +97,7 @@ def noisy(family: Family, seed: int) -> dict[str, Change]:
 
 
 def compare(
-    clean: Sequence[ClipResult], now: dict[str, Sequence[ClipResult]], n_classes: int
+    clean: Sequence[ClipResult], now: Mapping[str, Sequence[ClipResult]], n_classes: int
 ) -> dict[str, Any]:
     """What each condition costs against the clean clips, which come in one order."""
     before = counts(clean, [clip.predicted for clip in clean], n_classes)

@@ -8,14 +8,12 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.recording import record
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.evaluation.streaming.calibration import calibration
-from training.evaluation.streaming.changes import Counted, count, summarize
-from training.evaluation.streaming.clips import ClipResult, speech_steps
+from training.evaluation.streaming.changes import count, summarize
+from training.evaluation.streaming.clips import ClipResult
 from training.evaluation.streaming.conditions import (
     Change,
     compare,
@@ -25,7 +23,7 @@ from training.evaluation.streaming.conditions import (
 )
 from training.evaluation.streaming.noises import Noise
 from training.evaluation.streaming.stream_file import line, write_streams
-from training.evaluation.streaming.streams import join, plans
+from training.evaluation.streaming.streams import plans
 from training.evaluation.streaming.time_to_decision import early
 from training.evaluation.streaming.unseen_speakers import Group
 
@@ -46,9 +44,8 @@ class Benched:
     progress: bool
 
     def section(self, name: str) -> dict[str, Any]:
-        """Compute one section; `SECTIONS` of run.py has their names."""
         make: dict[str, Callable[[], dict[str, Any]]] = {
-            "levels": self._levels,
+            "levels": lambda: self._conditions(gains(), "level"),
             "noise": self._noise,
             "early": lambda: early(self.clean, self._n_classes),
             "changes": self._changes,
@@ -66,37 +63,19 @@ class Benched:
         return len(self.bundle.labels)
 
     def _hear(self, what: str, change: Change) -> list[ClipResult]:
-        config, result = runtime_config(self.bundle), []
+        result = []
         for clip in self._bar(self.utterances, what, "clip"):
-            network = self.group.network(clip)
             samples = change(read_samples(clip.path), clip.name)
-            recording = record(
-                samples, network.recognizer, self.bundle.front_end, config
-            )
-            steps, heard_s, columns = speech_steps(recording, self._n_classes)
-            truth = self.bundle.labels.index(clip.emotion)
+            recording = self.group.record(clip, samples, self.bundle)
+            temperature = self.group.network(clip).clip_temperature
             result.append(
-                ClipResult(
-                    clip.name,
-                    clip.speaker,
-                    truth,
-                    steps,
-                    heard_s,
-                    columns,
-                    network.clip_temperature,
-                )
+                ClipResult.of(clip, recording, self.bundle.labels, temperature)
             )
         return result
 
     def _conditions(self, changes: dict[str, Change], what: str) -> dict[str, Any]:
-        now: dict[str, Sequence[ClipResult]] = {
-            name: self._hear(f"{what} {name}", change)
-            for name, change in changes.items()
-        }
+        now = {name: self._hear(f"{what} {name}", c) for name, c in changes.items()}
         return compare(self.clean, now, self._n_classes)
-
-    def _levels(self) -> dict[str, Any]:
-        return self._conditions(gains(), "level")
 
     def _noise(self) -> dict[str, Any]:
         return {
@@ -109,24 +88,14 @@ class Benched:
         }
 
     def _changes(self) -> dict[str, Any]:
-        config, labels = runtime_config(self.bundle), self.bundle.labels
-        counted: list[Counted] = []
-        lines: list[str] = []
-        planned = plans(self.utterances, self.seed)
-        for plan in self._bar(planned, "streams", "stream"):
-            joined = join(plan)
-            network = self.group.network(plan.segments[0][0])
-            recording = record(
-                joined.samples, network.recognizer, self.bundle.front_end, config
-            )
+        labels, counted, lines = self.bundle.labels, [], []
+        planned = self._bar(plans(self.utterances, self.seed), "streams", "stream")
+        for plan, joined, recording in self.group.streams(planned, self.bundle):
+            segments, speaker = joined.segments, plan.speaker
             counted.append(
-                count(
-                    recording, joined.segments, joined.utterances, labels, plan.speaker
-                )
+                count(recording, segments, joined.utterances, labels, speaker)
             )
-            lines.append(
-                line(self.group.name, plan.speaker, joined.segments, recording)
-            )
+            lines.append(line(self.group.name, speaker, segments, recording))
         write_streams(self.out / "streams" / f"{slug(self.group.name)}.jsonl", lines)
         return summarize(counted) if counted else {"streams": 0, "changes": 0}
 
@@ -142,5 +111,4 @@ class Benched:
 
 
 def slug(name: str) -> str:
-    """A name as a file's."""
     return name.replace(" ", "-").replace("/", "-")

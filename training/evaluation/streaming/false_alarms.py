@@ -1,15 +1,14 @@
 """M7: emotions that begin without speech."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import chi2
 
-from ser_stream.model import Model
-from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.values import SAMPLE_RATE, Phase, SpeechState
 from training.evaluation.streaming.noises import Noise
@@ -41,15 +40,7 @@ def n_pieces(hours: float) -> int:
     return math.ceil(round(hours * 3600 / PIECE_S, 6))
 
 
-def hear(pieces: Iterable[Piece], bundle: Bundle) -> Iterator[tuple[Piece, Recording]]:
-    """Run each piece through a fresh pipeline; one is in memory at a time."""
-    model = Model(bundle)
-    for piece in pieces:
-        yield piece, model.record(piece.make())
-
-
 def alarms(piece: Piece, recording: Recording) -> Alarms:
-    """Count one piece."""
     scores = [p.scores for p in recording.predictions if p.scores is not None]
     steps = [p.end for p in recording.predictions[:2]]
     step_s = (steps[1] - steps[0]) / SAMPLE_RATE if len(steps) == 2 else 0.0
@@ -114,21 +105,18 @@ def rate(found: Sequence[Alarms]) -> dict[str, Any]:
 
 
 def _by_source(found: Sequence[Alarms]) -> dict[str, int]:
-    result: dict[str, int] = {}
+    starts = Counter[str]()
     for one in found:
-        if one.starts:
-            key = f"{one.name}, {one.gain_db:+d} dB"
-            result[key] = result.get(key, 0) + one.starts
-    return dict(sorted(result.items()))
+        starts[f"{one.name}, {one.gain_db:+d} dB"] += one.starts
+    return {source: n for source, n in sorted(starts.items()) if n}
 
 
-def poisson_interval(count: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact two-sided interval of a Poisson mean (Garwood, Biometrika 1936)."""
-    tail = (1.0 - level) / 2.0
-    low = float(chi2.ppf(tail, 2 * count)) / 2.0 if count else 0.0
-    return low, float(chi2.ppf(1.0 - tail, 2 * (count + 1))) / 2.0
+def poisson_interval(count: int) -> tuple[float, float]:
+    """Exact 95 % interval of a Poisson mean (Garwood, Biometrika 1936)."""
+    low = float(chi2.ppf(0.025, 2 * count)) / 2.0 if count else 0.0
+    return low, float(chi2.ppf(0.975, 2 * (count + 1))) / 2.0
 
 
-def poisson_upper(count: int, level: float = 0.95) -> float:
-    """Exact one-sided upper bound of a Poisson mean: 3.0 where nothing was counted."""
-    return float(chi2.ppf(level, 2 * (count + 1))) / 2.0
+def poisson_upper(count: int) -> float:
+    """Exact one-sided 95 % bound of a Poisson mean: 3.0 where nothing was counted."""
+    return float(chi2.ppf(0.95, 2 * (count + 1))) / 2.0

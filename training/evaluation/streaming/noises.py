@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ser_stream.errors import SourceError
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import FloatArray
 from training.corpora.utterance import read_samples
 
@@ -29,13 +31,19 @@ class Noise:
         return np.take(self.samples, np.arange(start, start + n), mode="wrap")
 
 
+def training_of(bundle: Bundle) -> dict[str, Any]:
+    """The configuration of the bundle's training, as its evidence holds it."""
+    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
+    return found
+
+
 def load_noises(folder: Path, training: dict[str, Any]) -> list[Noise]:
     """Read the recordings that `manifest.csv` in the folder names.
 
     Args:
         folder: has a manifest.csv with columns `file` and `contains_voice` (yes or no).
-        training: the configuration of the training, as the bundle's manifest holds it;
-            its `noise` names the folder whose voiceless recordings were mixed in.
+        training: see `training_of`; its `noise` names the folder whose voiceless
+            recordings were mixed in.
 
     Raises:
         SourceError: if the table is not there, or no recording is without voice.
@@ -54,12 +62,7 @@ def load_noises(folder: Path, training: dict[str, Any]) -> list[Noise]:
         raise SourceError(f"{table} needs columns file and contains_voice") from None
     used = training.get("noise") == folder.name
     noises = [
-        Noise(
-            Path(name).stem,
-            read_samples(folder / name),
-            voice,
-            seen=used and not voice,
-        )
+        Noise(Path(name).stem, read_samples(folder / name), voice, used and not voice)
         for name, voice in found
     ]
     if all(noise.has_voice for noise in noises):

@@ -1,6 +1,6 @@
 """Hours without a voice: which sounds fill each minute of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -32,16 +32,19 @@ class Piece:
     family: str
     name: str
     gain_db: int
-    make: Callable[[], FloatArray]
+    signal: Signal
+    seed: tuple[int, ...]
+
+    def make(self) -> FloatArray:
+        samples = self.signal(PIECE_S * SAMPLE_RATE, np.random.default_rng(self.seed))
+        return with_gain(samples, self.gain_db)
 
 
 def pieces(recordings: Sequence[Noise], n: int, seed: int) -> Iterator[Piece]:
     """`n` minutes: every source at every gain before one comes again.
 
-    Args:
-        recordings: none with a voice.
-        n: how many.
-        seed: of order, offsets, mixtures and synthetic signals.
+    No recording may have a voice. Order, offsets, mixtures and synthetic signals are
+    of the seed.
     """
     rng = np.random.default_rng(seed)
     pairs = list(combinations(recordings, 2)) or [(recordings[0], recordings[0])]
@@ -60,22 +63,13 @@ def pieces(recordings: Sequence[Noise], n: int, seed: int) -> Iterator[Piece]:
     for i in range(n):
         family = SHARES[i % len(SHARES)]
         (name, signal), gain_db = next(turns[family])
-        yield Piece(family, name, gain_db, _maker(signal, gain_db, [seed, i]))
+        yield Piece(family, name, gain_db, signal, (seed, i))
 
 
 def voices(recordings: Sequence[Noise], seed: int) -> Iterator[Piece]:
     """A minute at each gain of recordings with a voice, but no speech."""
     for i, (noise, gain_db) in enumerate(product(recordings, GAINS_DB)):
-        make = _maker(noise.excerpt, gain_db, [seed, 1, i])
-        yield Piece("with a voice", noise.name, gain_db, make)
-
-
-def _maker(signal: Signal, gain_db: int, seed: list[int]) -> Callable[[], FloatArray]:
-    def make() -> FloatArray:
-        rng = np.random.default_rng(seed)
-        return with_gain(signal(PIECE_S * SAMPLE_RATE, rng), gain_db)
-
-    return make
+        yield Piece("with a voice", noise.name, gain_db, noise.excerpt, (seed, 1, i))
 
 
 def _round_and_round(

@@ -9,22 +9,22 @@ import torch
 from tqdm import tqdm
 
 from ser_stream.errors import ConfigError
-from ser_stream.model import runtime_config
+from ser_stream.model import Model, runtime_config
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
-from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.limit import limited
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, ResultStore, locked, write_json
 from training.evaluation.streaming.evaluate_group import Benched
-from training.evaluation.streaming.false_alarms import alarms, hear, n_pieces, summarize
-from training.evaluation.streaming.noises import Noise, load_noises
+from training.evaluation.streaming.false_alarms import alarms, n_pieces, summarize
+from training.evaluation.streaming.noises import Noise, load_noises, training_of
 from training.evaluation.streaming.nonspeech import pieces, voices
 from training.evaluation.streaming.plots import draw
 from training.evaluation.streaming.stream_file import line, write_streams
 from training.evaluation.streaming.unseen_speakers import (
     Group,
     crossval_hashes,
+    trained_corpora,
     unseen_corpora,
     unseen_speakers,
 )
@@ -104,9 +104,10 @@ def _measure(
     """Add what is missing to the result; each section is written when it is there."""
     wanted = [name for name in SECTIONS if name in settings.only]
     torch.set_num_threads(1)
+    training = training_of(bundle)
     noises: list[Noise] = []
     if {"noise", ALARMS} & set(wanted):
-        noises = load_noises(settings.corpora / NOISE, _training(bundle))
+        noises = load_noises(settings.corpora / NOISE, training)
     about_people = [name for name in wanted if name != ALARMS]
     for group in _groups(settings, bundle) if about_people else ():
         clips = limited(group.utterances, settings.limit)
@@ -115,7 +116,9 @@ def _measure(
             bundle,
             clips,
             noises,
-            trained_with_noise=_trained_with_noise(bundle),
+            trained_with_noise=bool(
+                training.get("augment", {}).get("noise_probability", 0)
+            ),
             seed=settings.seed,
             out=store.folder,
             progress=progress,
@@ -143,7 +146,7 @@ def _groups(settings: StreamEvalConfig, bundle: Bundle) -> list[Group]:
         groups += unseen_speakers(settings.crossval, bundle, settings.corpora)
     names = settings.unseen
     if names is None:
-        trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+        trained = trained_corpora(bundle)
         names = tuple(
             name
             for name in UNSEEN
@@ -167,26 +170,18 @@ def _alarms(
 ) -> dict[str, Any]:
     plain = [noise for noise in noises if not noise.has_voice]
     voiced = [noise for noise in noises if noise.has_voice]
-    todo = [
-        *pieces(plain, n_pieces(settings.hours), settings.seed),
-        *voices(voiced, settings.seed),
-    ]
-    found, lines = [], []
-    bar = tqdm(
-        hear(todo, bundle),
-        desc="non-speech",
-        total=len(todo),
-        unit="min",
-        disable=not progress,
-        leave=False,
-    )
-    for piece, recording in bar:
+    n, found, lines = n_pieces(settings.hours), [], []
+    todo = [*pieces(plain, n, settings.seed), *voices(voiced, settings.seed)]
+    model = Model(bundle)
+    for piece in tqdm(
+        todo, "non-speech", unit="min", disable=not progress, leave=False
+    ):
+        recording = model.record(piece.make())
         found.append(alarms(piece, recording))
         if found[-1].speech_s:
             # Only where the VAD opened could other thresholds make another alarm.
             lines.append(line(piece.family, piece.name, [], recording))
     write_streams(out / "streams" / "non-speech.jsonl", lines)
-    n = len(todo) - len(list(voices(voiced, settings.seed)))
     return summarize(found[:n], found[n:], plain)
 
 
@@ -225,13 +220,3 @@ def _begun(store: ResultStore, protocol: Result) -> Result:
 def _keep(store: ResultStore, result: Result) -> None:
     result["revisions"] = sorted({*result["revisions"], git_revision()})
     write_json(store.path(RESULT), result)
-
-
-def _training(bundle: Bundle) -> dict[str, Any]:
-    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
-    return found
-
-
-def _trained_with_noise(bundle: Bundle) -> bool:
-    augment = _training(bundle).get("augment", {})
-    return bool(augment.get("noise_probability", 0))

@@ -21,7 +21,6 @@ from ser_stream.tuning.streams import Segment, Stream
 def line(
     group: str, speaker: str, segments: Sequence[Segment], recording: Recording
 ) -> str:
-    """One stream."""
     return json.dumps(
         {
             "group": group,
@@ -50,25 +49,20 @@ def write_streams(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_streams(path: Path, labels: Sequence[str], uncertain: float) -> list[Stream]:
-    """The streams of a file, as `ser_stream.tuning` takes them.
+    """The streams of a file of `stream-eval`, as `ser_stream.tuning` takes them.
 
-    Args:
-        path: written by `stream-eval`.
-        labels: of the model that was run.
-        uncertain: threshold under which a step is labelled so.
+    The labels are those of the model; `uncertain` is the threshold under which a step
+    is labelled so.
     """
-    streams = []
     with path.open(encoding="utf-8") as file:
-        for text in file:
-            row = json.loads(text)
-            streams.append(
-                Stream(
-                    [_prediction(p, labels, uncertain) for p in row["predictions"]],
-                    [Segment(*segment) for segment in row["segments"]],
-                    f"{row['group']}/{row['speaker']}",
-                )
+        return [
+            Stream(
+                [_prediction(p, labels, uncertain) for p in row["predictions"]],
+                [Segment(*segment) for segment in row["segments"]],
+                f"{row['group']}/{row['speaker']}",
             )
-    return streams
+            for row in map(json.loads, file)
+        ]
 
 
 def _prediction(row: list[Any], labels: Sequence[str], uncertain: float) -> Prediction:

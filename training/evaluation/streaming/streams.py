@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -99,9 +100,8 @@ def join(plan: Plan) -> Joined:
     def pause() -> FloatArray:
         return np.zeros(round(rng.uniform(*PAUSE_S) * SAMPLE_RATE), np.float32)
 
-    parts, position, levels = [pause()], 0, []
+    parts, levels, utterances, starts = [pause()], [], [], []
     position = len(parts[0])
-    utterances, starts = [], []
     for segment in plan.segments:
         starts.append(position)
         for utterance in segment:
@@ -121,11 +121,6 @@ def join(plan: Plan) -> Joined:
     room = coloured(rng.uniform(1.0, 2.0))(position, rng)
     level = float(np.median(levels)) * 10 ** (-rng.uniform(*ROOM_DB) / 20)
     samples = np.concatenate(parts) + np.float32(level) * room
-    labels = [segment[0].emotion for segment in plan.segments]
-    segments = [
-        Segment(start, end, label)
-        for start, end, label in zip(
-            starts, [*starts[1:], position], labels, strict=True
-        )
-    ]
+    extents = zip(pairwise([*starts, position]), plan.segments, strict=True)
+    segments = [Segment(*extent, said[0].emotion) for extent, said in extents]
     return Joined(np.clip(samples, -1.0, 1.0), segments, utterances)

@@ -71,7 +71,6 @@ def square(n: int, rng: np.random.Generator) -> FloatArray:
 
 
 def silence(n: int, rng: np.random.Generator) -> FloatArray:
-    """Digital silence."""
     return np.zeros(n, np.float32)
 
 

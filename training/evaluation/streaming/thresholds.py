@@ -8,12 +8,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ser_stream.model import runtime_config
-from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.recording import record
+from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.tuning.search import Found, Grid, Rule, search
 from ser_stream.tuning.streams import Stream
-from training.evaluation.streaming.streams import join, plans
+from training.evaluation.streaming.streams import plans
 from training.evaluation.streaming.unseen_speakers import unseen_speakers
 
 SEED = 7
@@ -44,7 +42,7 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
     bundle = load_bundle(question.model)
     torch.set_num_threads(1)
     streams = list(
-        tqdm(_streams(question), "streams", unit="stream", disable=not progress)
+        tqdm(_streams(question, bundle), "streams", unit="stream", disable=not progress)
     )
     # `uncertain` is the risk-coverage curve's business.
     grid = Grid(uncertain=(bundle.thresholds.uncertain,))
@@ -60,14 +58,10 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
     }
 
 
-def _streams(question: Question) -> Iterator[Stream]:
-    bundle = load_bundle(question.model)
-    config = runtime_config(bundle)
+def _streams(question: Question, bundle: Bundle) -> Iterator[Stream]:
     for group in unseen_speakers(question.crossval, bundle, question.corpora):
-        for plan in plans(group.utterances, question.seed):
-            joined = join(plan)
-            network = group.network(plan.segments[0][0])
-            heard = record(joined.samples, network.recognizer, bundle.front_end, config)
+        planned = plans(group.utterances, question.seed)
+        for plan, joined, heard in group.streams(planned, bundle):
             yield Stream(
                 heard.predictions, joined.segments, f"{group.name}/{plan.speaker}"
             )

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from training.evaluation.bootstrap import of_draws
-from training.evaluation.streaming.clips import NONE, ClipResult, bounds, counts, uar
+from training.evaluation.bootstrap import of_draws, rounded
+from training.evaluation.streaming.clips import NONE, ClipResult, counts, uar
 
 EARLY_S, LATE_S = 1.0, 3.0
 CURVE_S = tuple(round(0.2 * i, 1) for i in range(1, 21))
@@ -44,7 +44,7 @@ def _ratio(clips: Sequence[ClipResult], n_classes: int) -> dict[str, Any]:
         "at_1s": uar(at[EARLY_S]),
         "at_3s": uar(at[LATE_S]),
         "ratio": round(soon / late, 3) if late > 0 else None,
-        "ratio_interval": bounds(interval, 3),
+        "ratio_interval": rounded(interval, 3),
     }
 
 

@@ -1,18 +1,22 @@
 """Which network scores which speakers: none scores those in its training."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.model import runtime_config
 from ser_stream.pipeline.bundle import Bundle, file_hash
 from ser_stream.pipeline.recognizer import OnnxRecognizer, Recognizer
+from ser_stream.pipeline.recording import Recording, record
+from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
 from training.evaluation.calibration import fit_calibration
-from training.evaluation.clip_steps import ClipSteps, TorchRecognizer
+from training.evaluation.clip_steps import ClipSteps, TorchRecognizer, of_labels
 from training.evaluation.crossval import scored_corpora
+from training.evaluation.streaming.streams import Joined, Plan, join
 from training.recipe.model import build_model
 
 
@@ -35,6 +39,25 @@ class Group:
     network: Callable[[Utterance], CalibratedNetwork]
     """Whose scores count for this clip; the same for all clips of a speaker."""
 
+    def record(self, clip: Utterance, samples: FloatArray, bundle: Bundle) -> Recording:
+        """Run samples of the clip's speaker through the network of that speaker."""
+        recognizer = self.network(clip).recognizer
+        return record(samples, recognizer, bundle.front_end, runtime_config(bundle))
+
+    def streams(
+        self, plans: Iterable[Plan], bundle: Bundle
+    ) -> Iterator[tuple[Plan, Joined, Recording]]:
+        """Make each stream that is planned, and run it."""
+        for plan in plans:
+            joined = join(plan)
+            clip = plan.segments[0][0]
+            yield plan, joined, self.record(clip, joined.samples, bundle)
+
+
+def trained_corpora(bundle: Bundle) -> set[str]:
+    """The folders of the corpora that a bundle says it was trained on."""
+    return {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+
 
 def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[Group]:
     """Whole corpora, scored by the bundle's own graphs.
@@ -43,7 +66,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
         ConfigError: if the bundle was trained on one of them.
         SourceError: if one is not there.
     """
-    trained = {str(c.get("folder")) for c in bundle.manifest.get("corpora", ())}
+    trained = trained_corpora(bundle)
     network = CalibratedNetwork(OnnxRecognizer(bundle), bundle.clip_temperature)
     groups = []
     for name in names:
@@ -52,11 +75,7 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
                 f"{name} is no unseen corpus: model {bundle.name} was trained on it; "
                 "its speakers can be scored by --crossval"
             )
-        clips = _with_labels(load_corpora(folder, [name]), bundle.labels)
-        if not clips:
-            raise ConfigError(
-                f"no clip of {name} has one of the labels {', '.join(bundle.labels)}"
-            )
+        clips = of_labels(load_corpora(folder, [name]), name, bundle.labels)
         groups.append(Group(name, "the bundle", clips, lambda _: network))
     return groups
 
@@ -65,7 +84,6 @@ def unseen_corpora(bundle: Bundle, folder: Path, names: Sequence[str]) -> list[G
 class Fold:
     """One network of a cross-validation, and its training speakers."""
 
-    checkpoint: Path
     speakers: frozenset[str]
     """Of its training, as `corpus/speaker`."""
     corpora: tuple[str, ...]
@@ -87,15 +105,19 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     folds = _folds(run, bundle)
     groups = []
     for corpus in folds[0].corpora:
-        networks: dict[str, CalibratedNetwork] = {}
-        clips = _with_labels(load_corpora(folder, [corpus]), bundle.labels)
-        for speaker in {clip.speaker for clip in clips}:
-            for fold in folds:
-                if f"{corpus}/{speaker}" not in fold.speakers:
-                    networks[speaker] = fold.network
-                    break
+        clips = load_corpora(folder, [corpus])
+        networks = {
+            speaker: fold.network
+            for speaker in {clip.speaker for clip in clips}
+            for fold in reversed(folds)
+            if f"{corpus}/{speaker}" not in fold.speakers
+        }
         # A corpus that only helps in training is held out by no fold.
-        clips = [clip for clip in clips if clip.speaker in networks]
+        clips = [
+            clip
+            for clip in clips
+            if clip.speaker in networks and clip.emotion in bundle.labels
+        ]
         if clips:
             groups.append(
                 Group(
@@ -158,7 +180,7 @@ def _folds(run: Path, bundle: Bundle) -> list[Fold]:
         )
         # A corpus that knows some classes only is in training in every fold.
         corpora = tuple(scored_corpora(config))
-        folds.append(Fold(path, speakers, corpora, network))
+        folds.append(Fold(speakers, corpora, network))
     return folds
 
 
@@ -172,9 +194,3 @@ def _steps(path: Path) -> list[ClipSteps]:
         ) from None
     except (ValueError, KeyError, TypeError):
         raise ModelError(f"{path} was not written by `training crossval`") from None
-
-
-def _with_labels(
-    utterances: Sequence[Utterance], labels: Sequence[str]
-) -> list[Utterance]:
-    return [u for u in utterances if u.emotion in labels]

@@ -47,14 +47,8 @@ def opensmile_svm(
 ) -> dict[str, Any]:
     """The same corpus scored by the SVM, in both scalings.
 
-    C is chosen by training speakers held out; nothing by the scored corpus.
-
-    Args:
-        train: clips with one of the labels.
-        test: clips of one corpus with one of the labels.
-        ours: the model's prediction for each, to be compared with.
-        labels: class names.
-        cache: folder of the functionals.
+    C is chosen by training speakers held out; nothing by the scored corpus. All clips
+    must have one of the labels; `ours` is the model's prediction for each of `test`.
 
     Returns:
         By name of the scaling: `UAR`, `WAR` and their intervals, `recall`,

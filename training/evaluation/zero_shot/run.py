@@ -1,14 +1,14 @@
 """Zero-shot metrics of a model: on corpora that are not in its training."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ser_stream.errors import ConfigError
 from training.corpora import Utterance, load_corpora
 from training.engine.git_revision import git_revision
-from training.evaluation.clip_steps import run_clips
+from training.evaluation.clip_steps import of_labels, run_clips
 from training.evaluation.metrics import ScoredClip, by, outcomes, report
 from training.evaluation.risk_coverage import Curve, curve
 from training.evaluation.zero_shot.opensmile_baseline import (
@@ -31,13 +31,8 @@ def run(
 ) -> tuple[dict[str, Any], dict[str, Curve]]:
     """Score a model on whole corpora, clip by clip, through the streaming pipeline.
 
-    Args:
-        model: the model.
-        folder: where the corpora are.
-        names: corpora that it was not trained on.
-        svm_cache: folder of functionals, to train openSMILE and an SVM beside it;
-            None leaves that out.
-        say: told a line for each corpus.
+    With `svm_cache`, a folder of functionals, openSMILE and an SVM are trained beside
+    it.
 
     Returns:
         What is written as JSON, and the risk-coverage curve of each corpus.
@@ -48,8 +43,7 @@ def run(
         SourceError: if a corpus is not there, or a recording cannot be read.
         MissingLibraryError: with `svm_cache`, if the extra `baselines` is missing.
     """
-    heard = sorted(set(names) & set(model.corpora))
-    if heard:
+    if heard := sorted(set(names) & set(model.corpora)):
         raise ConfigError(
             f"{', '.join(heard)}: the model was trained on it; unseen corpora are "
             "others; `python -m training crossval` scores its own"
@@ -58,11 +52,7 @@ def run(
     for name in names:
         say(f"{name}: listening")
         utterances = load_corpora(folder, [name])
-        kept = [u for u in utterances if u.emotion in model.labels]
-        if not kept:
-            raise ConfigError(
-                f"no clip of {name} has one of the labels {', '.join(model.labels)}"
-            )
+        kept = of_labels(utterances, name, model.labels)
         scored = [
             ScoredClip.of(clip, model.calibration, model.uncertain)
             for clip in run_clips(model.recognizer, model.front_end, kept)
@@ -108,12 +98,9 @@ def _of_corpus(
 ) -> dict[str, Any]:
     metrics = report(scored, model.labels, model.uncertain)
     del metrics["corpora"]
-    speakers: Mapping[str, dict[str, Any]] = by(
-        scored, model.labels, lambda clip: clip.speaker
-    )
     metrics["speakers"] = {
         name: {key: of_one[key] for key in PER_SPEAKER}
-        for name, of_one in speakers.items()
+        for name, of_one in by(scored, model.labels, "speaker").items()
     }
     others = Counter(u.emotion for u in utterances if u.emotion not in model.labels)
     metrics["dropped"] = dict(sorted(others.items()))

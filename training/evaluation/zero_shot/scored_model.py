@@ -22,8 +22,6 @@ from training.recipe.model import build_model
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredModel:
-    """What is measured."""
-
     recognizer: LogitRecognizer
     front_end: FrontEndConfig
     calibration: Calibration
@@ -38,7 +36,6 @@ class ScoredModel:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The classes."""
         return self.recognizer.labels
 
 

@@ -153,7 +153,7 @@ def test_what_is_there_is_not_measured_again(
     def never(*_: object) -> None:
         raise AssertionError("heard again")
 
-    monkeypatch.setattr("training.evaluation.streaming.evaluate_group.record", never)
+    monkeypatch.setattr("training.evaluation.streaming.unseen_speakers.record", never)
     monkeypatch.setattr("ser_stream.model.Model.record", never)
     assert run(settings, progress=False)[0] == result
 
