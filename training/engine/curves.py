@@ -6,7 +6,6 @@ from typing import Any
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Append one row, writing the header first where the file is new."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))

@@ -49,7 +49,6 @@ class NetworkConfig:
         return max(MIN_FRAMES, 1 + int((self.seconds - 0.05) / 0.0125 + 1e-9))
 
     def scores_after(self, epoch: int, epochs: int) -> bool:
-        """Whether the network is scored after this epoch of so many."""
         due = bool(self.score_every) and epoch % self.score_every == 0
         return due or epoch == epochs
 

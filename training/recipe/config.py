@@ -108,13 +108,11 @@ class TrainConfig:
 
     @property
     def front_end(self) -> FrontEndConfig:
-        """The front end the network is trained on."""
         return FrontEndConfig(
             normalise=self.normalise, pitch=PitchConfig() if self.pitch else None
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint holds them."""
         values = asdict(self)
         if self.network == CPAC:  # As it was said when there was no other.
             del values["network"]

@@ -28,7 +28,6 @@ class TrainOptions:
     """What a training needs beside clips and configuration."""
 
     noises: Sequence[FloatArray] = ()
-    """Noise recordings mixed under the clips."""
     device: str = "auto"
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""

@@ -44,7 +44,6 @@ class JointRun:
         return paper_store(self.results, self.out, "emobox-joint")
 
     def experiments(self, fold: JointFold) -> "list[JointExperiment]":
-        """A result for each corpus that the fold's network is scored on."""
         system = JOINT_OWN if self.own_epochs else JOINT
         seed = self.config.seed
         return [
