@@ -298,12 +298,25 @@ def test_a_signal_ends_it_without_a_reader_and_without_input(
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
     ) as process:
-        time.sleep(2)
-        assert process.poll() is None
+        wait_until_asleep(process)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=120) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def wait_until_asleep(process: "subprocess.Popen[bytes]") -> None:
+    """Until it catches SIGTERM and has waited for something half a second long."""
+    looks = 0
+    while looks < 20:
+        time.sleep(0.025)
+        assert process.poll() is None
+        status = dict(
+            line.split(":\t", 1)
+            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        )
+        caught = int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1
+        looks = looks + 1 if caught and status["State"].startswith("S") else 0
 
 
 def test_text_on_a_terminal_is_rewritten_and_ends_on_a_clean_line() -> None:

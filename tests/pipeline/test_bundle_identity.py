@@ -118,7 +118,7 @@ def test_format_1_is_the_same_model_with_the_same_evidence(bundle: Bundle) -> No
     old = again(bundle)
     assert (old.sha256, old.geometry) == (bundle.sha256, bundle.geometry)
     assert read_evidence(old) == evidence
-    assert load_pack(find_pack(old), old).name == "open"
+    assert load_pack(find_pack(old), old).manifest["name"] == "open"
     (bundle.folder / CARD).write_text("another")
     assert again(bundle).sha256 == bundle.sha256
     shown = json.loads(run("model", "show", bundle.folder, "--json").stdout)

@@ -34,6 +34,7 @@ from training.paper.reproduce.workspace import Workspace
 from training.paper.transfer_task import TransferConfig
 
 EPOCHS = 2
+SYSTEMS = "training.paper.reproduce.systems.TransferConfig"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def result_of(one: PaperExperiment, space: Workspace) -> Result:
     return space.store.read(space.store.path(one.name))
 
 
-COMMAND = [sys.executable, "-m", "training", "reproduce"]
+COMMAND = [sys.executable, "-m", "tests.helpers.reproduce_in_few_steps", "reproduce"]
 
 
 def command(table: str, corpora: Path, out: Path, *options: str) -> list[str]:
@@ -109,11 +110,13 @@ WANTED = {
 
 
 def test_a_run_killed_at_a_random_moment_ends_as_an_undisturbed_one(
-    corpora: Path, tmp_path: Path
+    corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kill -9 of the command and its workers; the test below kills the other kind."""
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     space = Workspace(corpora, calm / "results", calm / "runs", "cpu", EPOCHS)
+    few = partial(TransferConfig, steps=8, batch_size=8)  # as the command has
+    monkeypatch.setattr(SYSTEMS, few)
     with computing_as_one_of_two():
         # CAAM and Algorithm 4.
         for one in choose(
@@ -133,8 +136,8 @@ def test_a_run_killed_at_a_random_moment_ends_as_an_undisturbed_one(
         stderr=subprocess.DEVNULL,
     ) as process:
         wait_for_a_checkpoint(killed, process)
-        # At most an epoch or two later, in the middle of whatever is done then.
-        time.sleep(random.Random(98).uniform(0.0, 1.0))
+        # Soon after, in the middle of whatever is done then.
+        time.sleep(random.Random(98).uniform(0.0, 0.4))
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
     assert results_in(killed) != expected
@@ -205,7 +208,7 @@ def test_all_methods_begin_from_one_source_checkpoint(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     few = partial(TransferConfig, steps=2, batch_size=8)
-    monkeypatch.setattr("training.paper.reproduce.systems.TransferConfig", few)
+    monkeypatch.setattr(SYSTEMS, few)
     runs = tmp_path_factory.getbasetemp() / "shared-runs"
     space = Workspace(corpora, tmp_path / "results", runs, "cpu", 1)
     one = PaperExperiment("cross", system, "casia-emodb", "inductive-1", 7)
