@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 from ser_stream.errors import ConfigError
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance
+from training.corpora.counts import EMOBOX_FOLDS
 from training.engine.run_experiments import missing
 from training.evaluation.adaptation.attacks import ATTACKS, Attack
 from training.evaluation.adaptation.collapse import Collapse
@@ -22,7 +23,6 @@ from training.paper.emobox_joint.run import JointRun
 from training.paper.reproduce.constants import JOINT, JOINT_OWN, PROTOCOLS
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.workspace import Workspace
-from training.protocols.single import EMOBOX_FOLDS
 from training.recipe.config import TrainConfig
 from training.recipe.train import TrainOptions
 

@@ -1,8 +1,7 @@
 """Classical systems that the network is measured against.
 
 functionals   openSMILE's, cached on disk
-svm           a linear SVM on them
-supervised    the same with labels of the target (Table S5)
+svm           a linear SVM on them; also with labels of the target (Table S5)
 nmftsl        transfer by nonnegative matrix factorisation
 folds         one fold of a protocol with one of these
 libraries     imports of the extra `baselines`

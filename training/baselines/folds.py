@@ -1,6 +1,6 @@
 """One fold of a protocol with a classical system: utterances -> predicted classes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import product
 from pathlib import Path
@@ -147,19 +147,19 @@ def _chosen(
 ) -> tuple[NmftslConfig, Codes, Ints, float]:
     """The best on the held-out clips; of equal ones the first."""
     y = np.where(held_out, UNLABELLED, truth)
-    best: tuple[NmftslConfig, Codes, Ints, float] | None = None
-    for transfer, discrimination in product(TRANSFER, DISCRIMINATION):
-        config = NmftslConfig(
-            transfer=transfer, discrimination=discrimination, seed=seed
-        )
-        codes = nmftsl(source_x, y, target_x, config)
-        for c in COSTS:
-            guess = classify(codes, y, c, codes.source[held_out])
-            score = uar(truth[held_out], guess)
-            if best is None or score > best[3]:
-                best = replace(config, c=c), codes, y, score
-    assert best is not None
-    return best
+
+    def tried() -> Iterator[tuple[NmftslConfig, Codes, Ints, float]]:
+        for transfer, discrimination in product(TRANSFER, DISCRIMINATION):
+            config = NmftslConfig(
+                transfer=transfer, discrimination=discrimination, seed=seed
+            )
+            codes = nmftsl(source_x, y, target_x, config)
+            for c in COSTS:
+                guess = classify(codes, y, c, codes.source[held_out])
+                score = uar(truth[held_out], guess)
+                yield replace(config, c=c), codes, y, score
+
+    return max(tried(), key=lambda found: found[3])
 
 
 def _classes(

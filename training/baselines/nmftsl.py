@@ -75,7 +75,6 @@ class NmftslConfig:
     updates: int = 40
     """Updates of all factors in a round."""
     c: float = 0.01
-    """Of the linear SVM on the codes."""
     seed: int = 98
 
     def __post_init__(self) -> None:
@@ -220,7 +219,7 @@ class Factorisation:
         self.shared = positive(k, m) / np.sqrt(m, dtype=kind)
         self.individual = [positive(p, m) / np.sqrt(m, dtype=kind) for _ in self.x]
         self.regression = positive(k, n_classes)
-        self._set_distances(None)
+        self.target_classes(None)
 
     def codes(self) -> Codes:
         """All clips coded on the bases as these are now."""
@@ -234,15 +233,10 @@ class Factorisation:
     def _basis(self, corpus: int) -> Features:
         return np.concatenate([self.shared, self.individual[corpus]])
 
-    def target_classes(self, classes: Ints) -> None:
+    def target_classes(self, classes: Ints | None) -> None:
         """Take these classes of the target clips, (n_target,), for the true ones."""
-        self._set_distances(classes)
-
-    def _set_distances(self, classes: Ints | None) -> None:
-        """Rows of mean weights: `_p` over the source, `_q` over the target.
-
-        The first is of all clips, the others of a class each; shapes (1 + C, n_d).
-        """
+        # Rows of mean weights: `_p` over the source, `_q` over the target. The first is
+        # of all clips, the others of a class each; shapes (1 + C, n_d).
         members: list[list[NDArray[np.bool_]]] = [
             [np.ones(len(x), bool)] for x in self.x
         ]
@@ -258,7 +252,6 @@ class Factorisation:
         )
 
     def update(self) -> None:
-        """One update of every factor."""
         self._update_codes()
         self._update_bases()
         self._update_regression()

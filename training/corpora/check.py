@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpora.counts import PUBLISHED, Published, published_clips
+from training.corpora.counts import PUBLISHED, Published, emobox_fold_of
 from training.corpora.utterance import Utterance, decode
 
 
@@ -51,8 +51,11 @@ def check(
         utterances: all of it, also those whose files are absent.
         progress: show a bar on standard error, if that is a terminal.
     """
+    from tqdm import tqdm
+
     here = [u for u in utterances if u.path.is_file()]
-    groups, unreadable = _listen(_bar(here, corpus) if progress else here)
+    hidden = None if progress else True
+    groups, unreadable = _listen(tqdm(here, corpus, unit="clip", disable=hidden))
     published = PUBLISHED.get(corpus)
     known = published.doubled if published else frozenset()
     emotions = dict(sorted(Counter(u.emotion for u in here).items()))
@@ -73,13 +76,6 @@ def check(
         tuple(g for g in groups if g not in doubled),
         unreadable,
     )
-
-
-def _bar(utterances: Sequence[Utterance], corpus: str) -> Iterable[Utterance]:
-    from tqdm import tqdm
-
-    bar: Iterable[Utterance] = tqdm(utterances, corpus, unit="clip", disable=None)
-    return bar
 
 
 def _listen(
@@ -137,7 +133,7 @@ def _missing(
     absent = {u.clip for u in utterances} - {u.clip for u in here}
     if corpus not in PUBLISHED:
         return absent
-    released = published_clips(corpus)
+    released = set(emobox_fold_of(corpus))
     # A distribution with names of its own can be counted, but not compared by name.
     known = any(u.clip in released for u in here)
     return absent | (released - {u.clip for u in here} if known else set())

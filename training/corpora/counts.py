@@ -9,7 +9,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDS = Path(__file__).parents[1] / "protocols" / "emobox_folds.csv"
+EMOBOX_FOLDS = Path(__file__).parents[1] / "protocols" / "emobox_folds.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,11 @@ PUBLISHED = {
 }
 
 
-def published_clips(corpus: str) -> set[str]:
-    """The names of all clips of a published corpus, as `Utterance.clip`."""
-    with FOLDS.open(newline="", encoding="utf-8") as file:
+def emobox_fold_of(corpus: str, table: Path = EMOBOX_FOLDS) -> dict[str, int]:
+    """The test fold of every clip of a published corpus, by `Utterance.clip`."""
+    with table.open(newline="", encoding="utf-8") as file:
         return {
-            Path(row["file"]).stem
+            Path(row["file"]).stem: int(row["test_fold"])
             for row in csv.DictReader(file)
             if row["corpus"] == corpus
         }

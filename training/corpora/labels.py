@@ -11,7 +11,6 @@ LABELS = (
     "sad",
     "surprise",
 )
-"""The common names of all corpora's emotions."""
 
 SYNONYMS = {
     "anger": "angry",

@@ -72,12 +72,11 @@ def content(found: Check) -> dict[str, Any]:
     return {
         **{k: v for k, v in asdict(found).items() if k not in ("corpus", "published")},
         "clips": found.clips,
-        "published": {
+        "published": published
+        and {
             "clips": published.clips,
             "emotions": published.emotions,
             "speakers": published.speakers,
-        }
-        if published
-        else None,
+        },
         "agrees": found.agrees,
     }

@@ -13,7 +13,6 @@ Arrays = dict[str, np.ndarray]
 
 
 def write_arrays(path: Path, arrays: Arrays, *, compress: bool = True) -> None:
-    """Write the arrays as .npz, atomically."""
     save = np.savez_compressed if compress else np.savez
     # Whole in memory first: a full disk in the middle of an archive is untidy.
     archive = io.BytesIO()

@@ -32,7 +32,6 @@ ModelName = Annotated[
 
 
 def say(text: str) -> None:
-    """A line for the user, at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

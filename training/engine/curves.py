@@ -6,7 +6,6 @@ from typing import Any
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Append one row, writing the header first where the file is new."""
     new = not path.exists()
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(row))
@@ -27,7 +26,6 @@ def keep_rows(path: Path, n_epochs: int) -> None:
 
 
 def plot_curves(path: Path, image: Path) -> None:
-    """Loss and recall over the epochs."""
     import matplotlib
 
     matplotlib.use("Agg")

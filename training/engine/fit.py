@@ -1,6 +1,7 @@
 """The one training loop: any task, epoch by epoch, safe to kill and to go on."""
 
 import copy
+import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -44,7 +45,6 @@ class Loss:
     right: int | Tensor
     """Clips classified rightly."""
     seen: int
-    """Clips in the batch."""
 
 
 class Task(Protocol[B]):
@@ -80,7 +80,6 @@ class Fit(Generic[B]):
     schedule: Schedule
     seed: int
     path: Path
-    """The checkpoint."""
     identity: dict[str, Any]
     """Written into the checkpoint; one of another `config`, or `clips`, is refused."""
     device: torch.device
@@ -221,11 +220,7 @@ def check_identity(path: Path, saved: dict[str, Any], identity: dict[str, Any]) 
 
 def _plain(value: Any) -> Any:
     # A tuple and the list that a file gives back are the same setting.
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
+    return json.loads(json.dumps(value))
 
 
 @torch.no_grad()

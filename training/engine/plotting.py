@@ -23,13 +23,11 @@ _COLOURS = {
 SELECTION_COLOURS = {"oracle": "#e07b00", "last": "#1f77b4", "validated": "#2a8f4f"}
 _DPI = 100
 _SOURCE = "Source"
-"""Keyword of a PNG's text."""
 _N_COLOURS = 64
 """Of a palette: a third of the bytes, and no difference to be seen in line art."""
 
 
 def colour(emotion: str) -> str:
-    """The same of an emotion in every figure."""
     return _COLOURS.get(emotion, "#000000")
 
 

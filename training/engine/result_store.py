@@ -33,7 +33,6 @@ class ResultStore:
     """What every result has under `schema`; None: nothing."""
 
     def path(self, name: str) -> Path:
-        """The file of a result."""
         return self.folder / f"{name}.json"
 
     def lock_folder(self, name: str) -> Path:

@@ -1,7 +1,7 @@
 """One network on one fold of one corpus."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -49,13 +49,8 @@ class NetworkConfig:
         return max(MIN_FRAMES, 1 + int((self.seconds - 0.05) / 0.0125 + 1e-9))
 
     def scores_after(self, epoch: int, epochs: int) -> bool:
-        """Whether the network is scored after this epoch of so many."""
         due = bool(self.score_every) and epoch % self.score_every == 0
         return due or epoch == epochs
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a result holds them."""
-        return asdict(self)
 
 
 class ClassifyTask:
@@ -76,7 +71,7 @@ class ClassifyTask:
         self._device = device
         # The same beginning for a fresh and a resumed run.
         torch.manual_seed(seed)
-        self.network = network or new_network(config, clips, n_classes)
+        self.module = network or new_network(config, clips, n_classes)
         mean = np.concatenate(list(clips)).mean(0)
         self._batches = ClipBatches(
             clips,
@@ -87,36 +82,24 @@ class ClassifyTask:
             mask=config.mask,
             mean=mean,
         )
-
-    @property
-    def module(self) -> nn.Module:
-        """See `Task.module`."""
-        return self.network
+        self.n_batches = len(self._batches)
 
     def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
-        """See `Task.rates`."""
         return [(self.module.parameters(), 1.0)]
 
-    @property
-    def n_batches(self) -> int:
-        """See `Task.n_batches`."""
-        return len(self._batches)
-
     def batches(self, rng: np.random.Generator) -> Iterator[FrameBatch]:
-        """See `Task.batches`."""
         return self._batches.epoch(rng)
 
     def loss(
         self, batch: FrameBatch, rng: np.random.Generator, progress: float
     ) -> Loss:
-        """See `Task.loss`."""
         config = self._config
         frames, targets = batch.frames.to(self._device), batch.targets.to(self._device)
         loss = classification_loss(config.loss, config.label_smoothing)
         share, order = _mixing(config.mask.mixup, len(targets), rng)
         if share < 1.0:
             frames = share * frames + (1.0 - share) * frames[order]
-        logits: Tensor = self.network(frames).float()
+        logits: Tensor = self.module(frames).float()
         value = loss(logits, targets)
         if share < 1.0:
             value = share * value + (1.0 - share) * loss(logits, targets[order])

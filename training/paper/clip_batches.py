@@ -90,7 +90,6 @@ class ClipBatches:
             yield self.batch(rows, rng)
 
     def batch(self, rows: np.ndarray, rng: np.random.Generator) -> FrameBatch:
-        """The clips `rows` as one batch."""
         if self._fixed is not None:
             frames = self._fixed[rows]
         else:

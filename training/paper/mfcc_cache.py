@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ser_stream.pipeline.mfcc import MfccConfig, mfcc_of_frames
 from ser_stream.pipeline.values import FloatArray
@@ -18,9 +17,7 @@ MIN_FRAMES = 38
 """What one column of CPAC sees."""
 
 
-def clip_frames(
-    utterances: Sequence[Utterance], cache: Path, *, progress: bool = True
-) -> list[FloatArray]:
+def clip_frames(utterances: Sequence[Utterance], cache: Path) -> list[FloatArray]:
     """Raw MFCCs of every clip, each (T, 39), T at least 38.
 
     The frames are those of `ser_stream.pipeline.mfcc`: no normalisation, no floor but
@@ -32,20 +29,19 @@ def clip_frames(
         groups[utterance.corpus].append(i)
     result: list[FloatArray | None] = [None] * len(utterances)
     for corpus, rows in groups.items():
-        clips = _of_corpus([utterances[i] for i in rows], corpus, cache, progress)
+        clips = _of_corpus([utterances[i] for i in rows], corpus, cache)
         for i, frames in zip(rows, clips, strict=True):
             result[i] = frames
     return [frames for frames in result if frames is not None]
 
 
 def _of_corpus(
-    utterances: Sequence[Utterance], corpus: str, cache: Path, progress: bool
+    utterances: Sequence[Utterance], corpus: str, cache: Path
 ) -> list[FloatArray]:
     path = cache / f"{corpus}-{_key(utterances)}.npz"
 
     def compute() -> Arrays:
-        bar = tqdm(utterances, f"MFCCs of {corpus}", unit="clip", disable=not progress)
-        clips = [frames_of_clip(read_samples(utterance.path)) for utterance in bar]
+        clips = [frames_of_clip(read_samples(u.path)) for u in utterances]
         ends = np.cumsum([len(clip) for clip in clips])
         return {"frames": np.concatenate(clips), "ends": ends}
 

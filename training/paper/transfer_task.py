@@ -1,7 +1,7 @@
 """From a source corpus with labels to a target corpus without: one run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -30,7 +30,6 @@ class TransferConfig:
     method: str = "none"
     """A key of `training.paper.losses.ADAPTATIONS`."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Of the method."""
     levels: Literal["as-recorded", "by-corpus"] = "as-recorded"
     """`by-corpus`: the MFCCs of each corpus are shifted and scaled to the mean and
     deviation of its own frames, over all its clips that are seen unlabelled or
@@ -39,14 +38,9 @@ class TransferConfig:
     """Factor on the learning rate of what the method brings with it: heads that begin
     from nothing beside a network that is trained already."""
     steps: int = 20
-    """Steps in an epoch."""
     batch_size: int = 32
     """Clips of either corpus in a step."""
     schedule: Schedule = field(default_factory=Schedule)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a result holds them."""
-        return asdict(self)
 
 
 class TransferNetwork(nn.Module):
@@ -59,7 +53,6 @@ class TransferNetwork(nn.Module):
         network.classifier = ReluClassifier(network.config.n_classes)
 
     def features(self, frames: torch.Tensor) -> torch.Tensor:
-        """Psi, (B, 64)."""
         return self.network.features(frames)
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
@@ -111,9 +104,10 @@ class TransferTask:
         torch.manual_seed(seed)
         self._network = network
         self._adaptation = ADAPTATIONS[config.method](n_classes, **config.options)
-        self._module = nn.ModuleDict(
+        self.module = nn.ModuleDict(
             {"network": network, "adaptation": self._adaptation}
         )
+        self.n_batches = config.steps
 
         def batches(clips: Sequence[FloatArray], classes: Sequence[int]) -> ClipBatches:
             return ClipBatches(
@@ -128,27 +122,16 @@ class TransferTask:
         self._source = batches(source, targets)
         self._target = batches(target, [0] * len(target))
 
-    @property
-    def module(self) -> nn.Module:
-        """See `Task.module`."""
-        return self._module
-
     def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
-        """See `Task.rates`."""
         return [
             (self._network.parameters(), 1.0),
             (self._adaptation.parameters(), self._config.new_rate),
         ]
 
-    @property
-    def n_batches(self) -> int:
-        """See `Task.n_batches`."""
-        return self._config.steps
-
     def batches(self, rng: np.random.Generator) -> Iterator[PairBatch]:
         """See `Task.batches`; a corpus that ends begins again, shuffled anew."""
         source, target = _endless(self._source, rng), _endless(self._target, rng)
-        for _ in range(self._config.steps):
+        for _ in range(self.n_batches):
             yield PairBatch(next(source), next(target))
 
     def loss(self, batch: PairBatch, rng: np.random.Generator, progress: float) -> Loss:

@@ -8,15 +8,13 @@ import numpy as np
 from ser_stream.errors import SourceError
 from training.corpora import Utterance
 from training.protocols.fold import Fold
-from training.protocols.names import PAPER_CLASSES
+from training.protocols.names import CORPORA, PAPER_CLASSES
 
-CORPORA = ("casia", "emodb", "savee", "ravdess")
 PAIRS = tuple(f"{source}-{target}" for source, target in permutations(CORPORA, 2))
 """The twelve ordered pairs, `source-target`."""
 
 
 def five_classes(utterances: Sequence[Utterance]) -> list[Utterance]:
-    """The clips of the paper's five cross-corpus emotions."""
     return [u for u in utterances if u.emotion in PAPER_CLASSES]
 
 

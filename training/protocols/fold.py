@@ -16,3 +16,8 @@ class Fold:
     """Labelled clips that choose an epoch; of the training's corpus, never tested."""
     adapt: tuple[int, ...] = ()
     """Clips of the target corpus whose audio is used, but not their labels."""
+
+    @property
+    def parts(self) -> dict[str, tuple[int, ...]]:
+        names = ("train", "validation", "adapt", "test")
+        return {name: getattr(self, name) for name in names}

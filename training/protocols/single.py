@@ -1,23 +1,20 @@
 """Protocols within one corpus: `paper-10fold`, `emobox`, `loso`."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from ser_stream.errors import SourceError
 from training.corpora import Utterance
+from training.corpora.counts import EMOBOX_FOLDS, emobox_fold_of
 from training.protocols.fold import Fold
 
 PAPER_SEED = 98
 N_PAPER_FOLDS = 10
 INNER_SHARE = 10
 """One in so many training clips of a fold chooses the epoch, where one is chosen."""
-EMOBOX_FOLDS = Path(__file__).with_name("emobox_folds.csv")
 
 
-def paper_folds(
-    utterances: Sequence[Utterance], *, inner: bool, seed: int = PAPER_SEED
-) -> list[Fold]:
+def paper_folds(utterances: Sequence[Utterance], *, inner: bool) -> list[Fold]:
     """The paper's protocol: random tenths of all clips, shuffled with seed 98.
 
     Speakers and sentences are shared between training and test. The order of the clips
@@ -27,7 +24,6 @@ def paper_folds(
         utterances: of one corpus.
         inner: hold a tenth of the training clips out, stratified over the emotions, to
             choose the epoch.
-        seed: of the shuffle.
     """
     from sklearn.model_selection import KFold, StratifiedShuffleSplit
 
@@ -37,7 +33,7 @@ def paper_folds(
             f"{len(order)} clips cannot be split into {N_PAPER_FOLDS} folds"
         )
     result = []
-    split = KFold(N_PAPER_FOLDS, shuffle=True, random_state=seed).split(order)
+    split = KFold(N_PAPER_FOLDS, shuffle=True, random_state=PAPER_SEED).split(order)
     for k, (train, test) in enumerate(split, start=1):
         kept = [order[i] for i in train]
         held: list[int] = []
@@ -50,7 +46,7 @@ def paper_folds(
                     f"{rare}; an inner split needs two or more of each emotion"
                 )
             size = max(len(kept) // INNER_SHARE, len(set(emotions)))
-            chooser = StratifiedShuffleSplit(1, test_size=size, random_state=seed)
+            chooser = StratifiedShuffleSplit(1, test_size=size, random_state=PAPER_SEED)
             a, b = next(chooser.split(kept, emotions))
             kept, held = [kept[i] for i in a], [kept[i] for i in b]
         result.append(
@@ -70,12 +66,7 @@ def emobox_folds(
         SourceError: if a clip of the corpus has no fold, or a fold lacks a clip.
     """
     corpus = utterances[0].corpus
-    with table.open(newline="", encoding="utf-8") as file:
-        fold_of = {
-            Path(row["file"]).stem: int(row["test_fold"])
-            for row in csv.DictReader(file)
-            if row["corpus"] == corpus
-        }
+    fold_of = emobox_fold_of(corpus, table)
     stems = [utterance.clip for utterance in utterances]
     unknown = [stem for stem in stems if stem not in fold_of]
     absent = sorted(set(fold_of) - set(stems))

@@ -108,13 +108,11 @@ class TrainConfig:
 
     @property
     def front_end(self) -> FrontEndConfig:
-        """The front end the network is trained on."""
         return FrontEndConfig(
             normalise=self.normalise, pitch=PitchConfig() if self.pitch else None
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as a checkpoint holds them."""
         values = asdict(self)
         if self.network == CPAC:  # As it was said when there was no other.
             del values["network"]
@@ -215,25 +213,18 @@ def _build(kind: Any, values: Any, where: str, default: Any = None) -> Any:
 
 def _check_type(key: str, value: object, default: object) -> None:
     # The defaults say what each setting is; whole numbers are numbers too.
-    if isinstance(default, bool):
-        right = isinstance(value, bool)
-    elif isinstance(default, float):
-        right = isinstance(value, (int, float)) and not isinstance(value, bool)
-    elif isinstance(default, int):
-        right = isinstance(value, int) and not isinstance(value, bool)
-    elif isinstance(default, str):
-        right = isinstance(value, str)
-    elif isinstance(default, tuple):
-        right = isinstance(value, (list, tuple))
-    else:
-        right = True
-    if not right:
-        kinds = {
-            bool: "true or false",
-            float: "a number",
-            int: "a whole number",
-            str: "a string",
-        }
-        raise ConfigError(
-            f"{key} is {value!r}; it must be {kinds.get(type(default), 'a list')}"
-        )
+    kind = type(default)
+    allowed, name = _TYPES.get(kind, (object, ""))
+    if not isinstance(value, allowed) or (
+        isinstance(value, bool) and kind in (int, float)
+    ):
+        raise ConfigError(f"{key} is {value!r}; it must be {name}")
+
+
+_TYPES: dict[type, tuple[Any, str]] = {
+    bool: (bool, "true or false"),
+    float: ((int, float), "a number"),
+    int: (int, "a whole number"),
+    str: (str, "a string"),
+    tuple: ((list, tuple), "a list"),
+}

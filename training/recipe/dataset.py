@@ -94,15 +94,12 @@ class TrainingSet:
         self.weights = self._balanced()
 
     def spectra(self, i: int) -> list[Spectra]:
-        """See `Clips.spectra`."""
         return self._spectra[i]
 
     def alike(self, i: int) -> Sequence[int]:
-        """See `Clips.alike`."""
         return self._alike[i]
 
     def same_speaker(self, i: int) -> Sequence[int]:
-        """See `Clips.same_speaker`."""
         return self._same_speaker[i]
 
     def maker(self, rng: np.random.Generator) -> WindowMaker:
@@ -133,9 +130,9 @@ class TrainingSet:
         weights /= weights.sum()
         return weights
 
-    def statistics(self, maker: WindowMaker, n: int = 400) -> tuple[FloatArray, ...]:
-        """Mean and deviation over frames of `n` augmented windows: (n_features,)."""
-        rows = maker.rng.choice(len(self), size=n, p=self.weights)
+    def statistics(self, maker: WindowMaker) -> tuple[FloatArray, ...]:
+        """Mean and deviation over frames of 400 augmented windows: (n_features,)."""
+        rows = maker.rng.choice(len(self), size=400, p=self.weights)
         frames = maker.windows(rows, 15).flatten(0, 1).numpy()
         return frames.mean(0), frames.std(0) + np.float32(1e-3)
 
@@ -144,7 +141,6 @@ class TrainingSet:
 
     @property
     def n_batches(self) -> int:
-        """Batches in an epoch."""
         return max(1, round(len(self) / self.config.batch_size))
 
     def batches(self, maker: WindowMaker, mean: FloatArray) -> Iterator[Batch]:

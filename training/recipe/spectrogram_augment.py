@@ -66,8 +66,7 @@ def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
     spectrum = np.fft.rfft(rng.standard_normal(size))
     f = np.arange(1, len(spectrum) + 1, dtype=float)
     noise = np.fft.irfft(spectrum / f ** (rng.uniform(0.0, 2.0) / 2))[:n]
-    result: FloatArray = (noise / (np.std(noise) + 1e-12)).astype(np.float32)
-    return result
+    return (noise / (np.std(noise) + 1e-12)).astype(np.float32)
 
 
 class NoiseSpectra:
@@ -86,8 +85,7 @@ class NoiseSpectra:
     @staticmethod
     def _at_zero(samples: FloatArray) -> FloatArray:
         mel = mel_and_pitch(samples)[0].astype(np.float32)
-        result: FloatArray = mel - np.float32(level_of(mel))
-        return result
+        return mel - np.float32(level_of(mel))
 
     def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         """A stretch of n frames, (n, 128), repeated where it is too short."""
@@ -96,8 +94,7 @@ class NoiseSpectra:
             kind = self._recorded
         mel = kind[rng.integers(len(kind))]
         start = int(rng.integers(len(mel)))
-        result: FloatArray = mel[(start + np.arange(n)) % len(mel)]
-        return result
+        return mel[(start + np.arange(n)) % len(mel)]
 
 
 class WindowMaker:

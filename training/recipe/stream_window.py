@@ -38,7 +38,6 @@ class _FrameKeeper:
         return np.zeros((n, 1, 1), np.float32), ()
 
     def scores(self, columns: FloatArray, /) -> FloatArray:
-        """See `Recognizer.scores`."""
         return np.ones(1, np.float32)
 
 
@@ -79,5 +78,4 @@ def speech_window(
 
 def _room() -> FloatArray:
     noise = np.random.default_rng(0).standard_normal(round(PAUSE_S * SAMPLE_RATE))
-    room: FloatArray = (noise * 10 ** (ROOM_DBFS / 20)).astype(np.float32)
-    return room
+    return (noise * 10 ** (ROOM_DBFS / 20)).astype(np.float32)

@@ -28,13 +28,10 @@ class TrainOptions:
     """What a training needs beside clips and configuration."""
 
     noises: Sequence[FloatArray] = ()
-    """Noise recordings mixed under the clips."""
     device: str = "auto"
-    """`auto`, `cpu` or `cuda`."""
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
     progress: bool = True
-    """Show a progress bar with the time left."""
     cache: Path = Path("runs/spectra")
     """Folder in which the clips' spectra are kept."""
 
@@ -129,6 +126,7 @@ class WindowTask:
         self, data: TrainingSet, config: TrainConfig, device: torch.device
     ) -> None:
         self._data = data
+        self.n_batches = data.n_batches
         self._config = config
         self._device = device
         # The same beginning for a fresh and a resumed run.
@@ -141,20 +139,12 @@ class WindowTask:
         self.module.encoder.deviation.copy_(torch.from_numpy(deviation))
 
     def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
-        """See `Task.rates`."""
         return [(self.module.parameters(), 1.0)]
 
-    @property
-    def n_batches(self) -> int:
-        """See `Task.n_batches`."""
-        return self._data.n_batches
-
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """See `Task.batches`."""
         return self._data.batches(self._data.maker(rng), self._mean)
 
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
-        """See `Task.loss`."""
         batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
         value, right = mixed_loss(self.module, batch, rng, self._config)
         return Loss(value, right, len(batch.targets))

@@ -50,8 +50,7 @@ def coded(x: FloatArray, rng: np.random.Generator) -> FloatArray:
     peak = float(np.abs(x).max()) + 1e-9
     way = (_telephone, _opus, _clipped)[rng.integers(3)]
     # Codecs expect speech at a usual level; it gets its own back.
-    result: FloatArray = (way(x / peak * 0.7, rng) * (peak / 0.7)).astype(np.float32)
-    return result
+    return (way(x / peak * 0.7, rng) * (peak / 0.7)).astype(np.float32)
 
 
 def _telephone(x: FloatArray, rng: np.random.Generator) -> FloatArray:

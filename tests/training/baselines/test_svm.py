@@ -5,8 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ser_stream.errors import ConfigError
-from training.baselines.supervised import supervised_svm
-from training.baselines.svm import choose_c, fit_predict, uar
+from training.baselines.svm import choose_c, fit_predict, supervised_svm, uar
 
 pytest.importorskip("sklearn")
 

@@ -25,7 +25,7 @@ from ser_stream.pipeline.values import FloatArray
 from tests.helpers.paths import ROOT
 from training.__main__ import app
 from training.corpora import Utterance, load_corpora
-from training.corpora.counts import PUBLISHED
+from training.corpora.counts import EMOBOX_FOLDS, PUBLISHED
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.engine.result_store import locked
@@ -34,7 +34,7 @@ from training.paper.emobox_joint import run
 from training.paper.emobox_joint.clip_decision import clip_logits, decide, ungated
 from training.paper.emobox_joint.folds import JointFold, classes, joint_folds
 from training.protocols import PAPER_TABLES
-from training.protocols.single import EMOBOX_FOLDS, emobox_folds
+from training.protocols.single import emobox_folds
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.train import TrainOptions
 from training.report.load import load_runs

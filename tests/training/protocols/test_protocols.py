@@ -10,6 +10,7 @@ pytest.importorskip("sklearn")
 
 from ser_stream.errors import SourceError
 from training.corpora import Utterance
+from training.corpora.counts import EMOBOX_FOLDS
 from training.protocols.cross import (
     PAIRS,
     cross_folds,
@@ -18,7 +19,6 @@ from training.protocols.cross import (
     supervised_split,
 )
 from training.protocols.single import (
-    EMOBOX_FOLDS,
     emobox_folds,
     paper_folds,
     speaker_folds,

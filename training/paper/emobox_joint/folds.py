@@ -7,7 +7,7 @@ from ser_stream.errors import ConfigError
 from training.corpora import Utterance
 from training.paper.reproduce.constants import N_EMOBOX_FOLDS
 from training.protocols.single import emobox_folds
-from training.recipe.config import CorpusConfig, TrainConfig
+from training.recipe.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,6 @@ class JointFold:
     """One network: what it is trained on, and what it is scored on."""
 
     number: int
-    """From 1, as in EmoBox."""
     train: tuple[Utterance, ...]
     """Clips of all corpora but the test clips below."""
     test: dict[str, tuple[Utterance, ...]]
@@ -24,7 +23,6 @@ class JointFold:
 
     @property
     def name(self) -> str:
-        """As files of results have it."""
         return f"fold-{self.number}"
 
 
@@ -80,15 +78,10 @@ def classes(
         if corpus.name in N_EMOBOX_FOLDS:
             of_corpus = {u.emotion for u in utterances if u.corpus == corpus.name}
             result[corpus.name] = tuple(sorted(of_corpus))
-            _all_taught(corpus, of_corpus, config)
+            taught = set(config.labels) & set(corpus.only or config.labels)
+            if missing := sorted(of_corpus - taught):
+                raise ConfigError(
+                    f"EmoBox scores {', '.join(missing)} of {corpus.name}, too; add it "
+                    f"to `labels` and to `only` of {corpus.name}"
+                )
     return result
-
-
-def _all_taught(corpus: CorpusConfig, emotions: set[str], config: TrainConfig) -> None:
-    taught = set(config.labels) & set(corpus.only or config.labels)
-    missing = sorted(emotions - taught)
-    if missing:
-        raise ConfigError(
-            f"EmoBox scores {', '.join(missing)} of {corpus.name}, too; add it to "
-            f"`labels` and to `only` of {corpus.name}"
-        )

@@ -32,7 +32,6 @@ class JointRun:
 
     config: TrainConfig
     folds: Mapping[str, JointFold]
-    """By their names."""
     classes: Mapping[str, tuple[str, ...]]
     """Emotions of each scored corpus."""
     out: Path
@@ -42,11 +41,9 @@ class JointRun:
 
     @property
     def store(self) -> ResultStore:
-        """Where results go: beside those of `reproduce`."""
         return paper_store(self.results, self.out, "emobox-joint")
 
     def experiments(self, fold: JointFold) -> "list[JointExperiment]":
-        """A result for each corpus that the fold's network is scored on."""
         system = JOINT_OWN if self.own_epochs else JOINT
         seed = self.config.seed
         return [
@@ -64,7 +61,6 @@ class JointExperiment(FoldExperiment[JointRun]):
         return space.out / self.fold
 
     def config(self, space: JointRun) -> Result:
-        """See `Experiment`."""
         fold = space.folds[self.fold]
         whole = sorted({u.corpus for u in fold.train} - set(fold.test))
         also = f"; wholly in training: {', '.join(whole)}" if whole else ""

@@ -20,7 +20,6 @@ class Caam(Adaptation):
         self,
         n_classes: int,
         *,
-        n_features: int = 64,
         gamma: float = 1.5,
         eta: float = 1.0,
         reversal: float = 1.0,
@@ -29,13 +28,12 @@ class Caam(Adaptation):
 
         Args:
             n_classes: classes of the main head.
-            n_features: dimensions of psi.
             gamma: weight of the source domain in M.
             eta: weight of M in the loss.
             reversal: lambda of the gradient reversal layer.
         """
         super().__init__()
-        self.head = ReluClassifier(n_classes, n_features)
+        self.head = ReluClassifier(n_classes)
         self.gamma = gamma
         self.eta = eta
         self.reversal = reversal

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from ser_stream.nn.mdd import reverse_gradient
 from training.paper.losses.adaptation import Adaptation, AdaptationBatch
 from training.paper.losses.domain import (
+    N_FEATURES,
     DomainClassifier,
     domain_losses,
     reversal_weight,
@@ -22,18 +23,12 @@ class Cdan(Adaptation):
     """
 
     def __init__(
-        self,
-        n_classes: int,
-        *,
-        n_features: int = 64,
-        eta: float = 1.0,
-        entropy: bool = False,
+        self, n_classes: int, *, eta: float = 1.0, entropy: bool = False
     ) -> None:
         """Beside the counts, the weight and the variant.
 
         Args:
             n_classes: classes of the main head.
-            n_features: dimensions of psi.
             eta: weight of the term in the loss.
             entropy: CDAN+E: clips that the main head is sure of weigh more, by
                 1 + exp(-entropy). As in the authors' code, each domain's weights are
@@ -41,7 +36,7 @@ class Cdan(Adaptation):
                 main head.
         """
         super().__init__()
-        self.classifier = DomainClassifier(n_features * n_classes)
+        self.classifier = DomainClassifier(N_FEATURES * n_classes)
         self.eta = eta
         self.entropy = entropy
 

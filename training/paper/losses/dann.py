@@ -5,6 +5,7 @@ from torch import Tensor
 from ser_stream.nn.mdd import reverse_gradient
 from training.paper.losses.adaptation import Adaptation, AdaptationBatch
 from training.paper.losses.domain import (
+    N_FEATURES,
     DomainClassifier,
     domain_losses,
     reversal_weight,
@@ -17,13 +18,10 @@ class Dann(Adaptation):
     Many codes take one mean over both, half of this.
     """
 
-    def __init__(
-        self, n_classes: int, *, n_features: int = 64, eta: float = 1.0
-    ) -> None:
-        """Beside the counts, eta: weight of the term in the loss."""
+    def __init__(self, n_classes: int, *, eta: float = 1.0) -> None:
         super().__init__()
         del n_classes  # Domains are told apart whatever the classes.
-        self.classifier = DomainClassifier(n_features)
+        self.classifier = DomainClassifier(N_FEATURES)
         self.eta = eta
 
     def term(self, batch: AdaptationBatch) -> Tensor:

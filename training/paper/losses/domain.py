@@ -5,6 +5,9 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+N_FEATURES = 64
+"""Dimensions of psi."""
+
 
 class DomainClassifier(nn.Sequential):
     """(B, n_features) -> logit (B, 1) of "this clip is of the target domain".
@@ -14,8 +17,8 @@ class DomainClassifier(nn.Sequential):
     alone.
     """
 
-    def __init__(self, n_features: int, hidden: int = 100) -> None:
-        super().__init__(nn.Linear(n_features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+    def __init__(self, n_features: int) -> None:
+        super().__init__(nn.Linear(n_features, 100), nn.ReLU(), nn.Linear(100, 1))
 
 
 def reversal_weight(progress: float) -> float:

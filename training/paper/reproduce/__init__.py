@@ -7,6 +7,7 @@ systems      network, loss and schedule of each system
 constants    names and counts that the report uses too
 run          many experiments, on all cores, resumable after a kill
 workspace    what experiments share: clips, features, source checkpoints
+scored_fit   a network trained, and scored after every epoch
 selection    which epoch is reported: `oracle`, `validated`, `last`
 scores       figures of a fold
 """

@@ -1,4 +1,6 @@
-"""Names and counts that the runner and the page of results share; imports nothing."""
+"""Names and counts that the runner and the page of results share."""
+
+from training.corpora.counts import PUBLISHED
 
 SCHEMA = 1
 """Of the files of results."""
@@ -15,9 +17,4 @@ SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
 """Of Table S5: an SVM, with labels of the target, on a method's features."""
 N_PAPER_FOLDS = 10
 N_EMOBOX_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}
-SPEAKERS = {
-    "casia": ("ZhaoZuoxiang", "liuchanhg", "wangzhe", "zhaoquanyin"),
-    "emodb": ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16"),
-    "savee": ("DC", "JE", "JK", "KL"),
-    "ravdess": tuple(f"Actor_{n:02d}" for n in range(1, 25)),
-}
+SPEAKERS = {corpus: tuple(of.speakers) for corpus, of in PUBLISHED.items()}

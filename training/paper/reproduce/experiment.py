@@ -31,7 +31,6 @@ class FoldExperiment(Experiment[S], ABC):
 
     @property
     def name(self) -> str:
-        """See `Experiment`."""
         end = "-validated" if self.inner else ""
         return (
             f"{self.protocol}/{self.system}/{self.place}/"
@@ -98,7 +97,6 @@ class PaperExperiment(FoldExperiment[Workspace]):
         return (".npz",) if network and not self.inner and drawn else ()
 
     def config(self, space: Workspace) -> Result:
-        """See `Experiment`."""
         from training.paper.reproduce.systems import experiment_config
 
         return experiment_config(self, space.epochs)
@@ -132,5 +130,4 @@ class PaperExperiment(FoldExperiment[Workspace]):
         return result
 
     def clean(self, space: Workspace) -> None:
-        """See `Experiment`."""
         shutil.rmtree(space.run_folder(self), ignore_errors=True)

@@ -69,9 +69,7 @@ def run_classical(
     truth = [data.truth[i] for i in fold.test]
     return {
         "chosen": chosen,
-        "n": {
-            k: len(getattr(fold, k)) for k in ("train", "validation", "adapt", "test")
-        },
+        "n": {part: len(rows) for part, rows in fold.parts.items()},
         # There are no epochs to choose among.
         "selections": {"last": scores(truth, made["predicted"], data.labels)},
     }, {}

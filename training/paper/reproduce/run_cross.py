@@ -1,23 +1,22 @@
 """A cross-corpus experiment of a network -> its result."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from ser_stream.errors import ModelError
 from ser_stream.pipeline.values import FloatArray
 from training.engine.checkpoint import load_checkpoint
 from training.engine.fit import Fit, pick_device
 from training.engine.git_revision import git_revision
 from training.engine.result_store import locked
-from training.paper.classify_task import ClassifyTask, outputs
+from training.paper.classify_task import ClassifyTask
 from training.paper.mfcc_cache import fixed_length
 from training.paper.reproduce.experiment import PaperExperiment
-from training.paper.reproduce.selection import Scored, Selection
+from training.paper.reproduce.scored_fit import fit_scored
+from training.paper.reproduce.selection import Selection
 from training.paper.reproduce.systems import transfer_config
 from training.paper.reproduce.workspace import CorpusData, Workspace
 from training.paper.transfer_task import (
@@ -37,55 +36,27 @@ COMPARED_FRAMES = 237
 """3 s: raw MFCCs of two corpora are compared as matrices of this length."""
 
 
-@dataclass(frozen=True, slots=True)
-class Domains:
-    """A fold's clips, at the level the network gets them."""
+def fold_clips(
+    data: CorpusData, fold: Fold, config: TransferConfig
+) -> tuple[dict[str, list[FloatArray]], dict[str, list[int]]]:
+    """Frames and classes of a fold, by its parts.
 
-    source: list[FloatArray]
-    source_truth: list[int]
-    validation: list[FloatArray]
-    validation_truth: list[int]
-    adapt: list[FloatArray]
-    test: list[FloatArray]
-    test_truth: list[int]
-
-
-def domains(data: CorpusData, fold: Fold, config: TransferConfig) -> Domains:
-    """The clips of a fold; levelled corpus by corpus where the configuration says so.
-
-    The target's level is that of the clips it is adapted to, so that inductive scoring
-    knows nothing of the clips it scores.
+    They are levelled corpus by corpus where the configuration says so. The target's
+    level is that of the clips it is adapted to, so that inductive scoring knows nothing
+    of the clips it scores.
     """
-    raw = {
-        name: [data.frames[i] for i in getattr(fold, name)]
-        for name in ("train", "validation", "adapt", "test")
-    }
-    if config.levels == "by-corpus":
-        source, target = raw["train"], raw["adapt"]
-        raw = {
-            "train": levelled(raw["train"], source),
-            "validation": levelled(raw["validation"], source),
-            "adapt": levelled(raw["adapt"], target),
-            "test": levelled(raw["test"], target),
-        }
-
-    def truth(indices: Sequence[int]) -> list[int]:
-        return [data.truth[i] for i in indices]
-
-    return Domains(
-        raw["train"],
-        truth(fold.train),
-        raw["validation"],
-        truth(fold.validation),
-        raw["adapt"],
-        raw["test"],
-        truth(fold.test),
-    )
+    raw, truth = data.parts(fold)
+    if config.levels == "as-recorded":
+        return raw, truth
+    of_corpus = {"validation": "train", "test": "adapt"}
+    clips = {k: levelled(raw[k], raw[of_corpus.get(k, k)]) for k in raw}
+    return clips, truth
 
 
 def source_network(
     config: TransferConfig,
-    clips: Domains,
+    clips: Sequence[FloatArray],
+    truth: Sequence[int],
     labels: Sequence[str],
     experiment: PaperExperiment,
     space: Workspace,
@@ -94,21 +65,21 @@ def source_network(
     """The network trained on the source alone; the same file for all methods."""
     device = pick_device(space.device)
     identity: dict[str, Any] = {
-        "config": config.source.to_dict(),
+        "config": asdict(config.source),
         "levels": config.levels,
         "corpus": experiment.corpora[0],
         "labels": list(labels),
-        "n": len(clips.source),
+        "n": len(clips),
         "seed": experiment.seed,
     }
     folder = space.shared_folder("source", identity)
     with locked(folder, wait=True):
         torch.manual_seed(experiment.seed)
-        network = new_transfer_network(config.source, clips.source, len(labels))
+        network = new_transfer_network(config.source, clips, len(labels))
         task = ClassifyTask(
             config.source,
-            clips.source,
-            clips.source_truth,
+            clips,
+            truth,
             len(labels),
             experiment.seed,
             device,
@@ -133,12 +104,11 @@ def run_cross(
     """
     config = transfer_config(experiment, space.epochs)
     data, fold = space.data(experiment), space.fold(experiment)
-    device = pick_device(space.device)
-    clips = domains(data, fold, config)
-    n_frames = config.source.n_frames
+    clips, truth = fold_clips(data, fold, config)
     network = source_network(
         config,
-        clips,
+        clips["train"],
+        truth["train"],
         data.labels,
         experiment,
         space,
@@ -147,68 +117,48 @@ def run_cross(
     task = TransferTask(
         config,
         network,
-        clips.source,
-        clips.source_truth,
-        clips.adapt,
+        clips["train"],
+        truth["train"],
+        clips["adapt"],
         len(data.labels),
         experiment.seed,
-        device,
+        pick_device(space.device),
     )
-    selection = Selection(
-        Scored(clips.test_truth, data.labels, "UAR"),
-        Scored(clips.validation_truth, data.labels, "UAR"),
+    selection = Selection(truth, data.labels, "UAR")
+    everything = ("train", "validation", "test")
+    clips["psi"] = [clip for part in everything for clip in clips[part]]
+    kept = fit_scored(
+        experiment,
+        space,
+        task,
+        config,
+        clips,
+        selection,
+        lambda share: tell(SOURCE_SHARE + (1.0 - SOURCE_SHARE) * share),
     )
-    everything = [*clips.source, *clips.validation, *clips.test]
-
-    def after(epoch: int, module: nn.Module, kept: dict[str, Any]) -> None:
-        if not config.source.scores_after(epoch, config.schedule.epochs):
-            return
-        averaged = module["network"]  # type: ignore[index]
-        said = outputs(averaged, clips.test, n_frames, device)
-        chosen = outputs(averaged, clips.validation, n_frames, device)
-        if not np.isfinite(said).all():
-            raise ModelError(
-                f"{experiment}: the outputs of epoch {epoch} are not finite"
-            )
-        selection.note(kept, epoch, list(said.argmax(1)), list(chosen.argmax(1)))
-        if epoch == config.schedule.epochs:
-            psi = outputs(averaged.features, everything, n_frames, device)
-            kept["psi"] = torch.from_numpy(psi)
-
-    path = space.run_folder(experiment) / "checkpoint.pt"
-    identity = space.identity(experiment, config.to_dict())
-    fit = Fit(task, config.schedule, experiment.seed, path, identity, device, after)
-    rest = 1.0 - SOURCE_SHARE
-    fit.run(
-        lambda row: tell(SOURCE_SHARE + rest * row["epoch"] / config.schedule.epochs)
-    )
-    psi = fit.kept["psi"].numpy()
-    n_source = len(clips.source) + len(clips.validation)
-    domain = [0] * n_source + [1] * len(clips.test)
-    truth = clips.source_truth + clips.validation_truth + clips.test_truth
-    indices = [*fold.train, *fold.validation, *fold.test]
-    raw = [data.frames[i] for i in indices]
+    psi = kept["psi"].numpy()
+    classes = [c for part in everything for c in truth[part]]
+    domain = [int(part == "test") for part in everything for _ in truth[part]]
+    raw = [data.frames[i] for part in everything for i in fold.parts[part]]
     result = {
         "epochs": config.schedule.epochs,
-        "n": {
-            k: len(getattr(fold, k)) for k in ("train", "validation", "adapt", "test")
-        },
-        "selections": selection.results(fit.kept),
-        "curve": fit.kept["curve"],
+        "n": {part: len(rows) for part, rows in fold.parts.items()},
+        "selections": selection.results(kept),
+        "curve": kept["curve"],
         "distances": {
             "before": _named(
                 fixed_length(raw, COMPARED_FRAMES).reshape(len(raw), -1),
-                truth,
+                classes,
                 domain,
                 data.labels,
             ),
-            "after": _named(psi, truth, domain, data.labels),
+            "after": _named(psi, classes, domain, data.labels),
         },
     }
     arrays = {
         "psi": psi.astype(np.float16),
         "mfcc": np.array([clip.mean(0) for clip in raw], np.float16),
-        "truth": np.array(truth, np.int8),
+        "truth": np.array(classes, np.int8),
         "domain": np.array(domain, np.int8),
     }
     return result, arrays

@@ -12,7 +12,7 @@ import numpy as np
 
 from ser_stream.pipeline.values import FloatArray
 from training.baselines.folds import run_nmftsl
-from training.baselines.supervised import supervised_svm
+from training.baselines.svm import supervised_svm
 from training.engine.experiment import Progress
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.run_classical import NMFTSL_FEATURES

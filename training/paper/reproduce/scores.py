@@ -42,7 +42,6 @@ def _percent(share: float) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that make numbers."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

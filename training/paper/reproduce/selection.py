@@ -1,22 +1,11 @@
 """Which epoch is reported: `oracle`, `validated`, `last`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from training.paper.reproduce.scores import scores
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Clips whose labels decide between epochs."""
-
-    truth: Sequence[int]
-    labels: Sequence[str]
-    criterion: str
-    """`WAR` or `UAR`: by which an epoch is chosen."""
 
 
 class Selection:
@@ -28,67 +17,62 @@ class Selection:
     - `last`: no choice.
     """
 
-    def __init__(self, test: Scored, validation: Scored | None) -> None:
-        self._test = test
-        self._validation = validation
+    def __init__(
+        self,
+        truth: Mapping[str, Sequence[int]],
+        labels: Sequence[str],
+        criterion: str,
+    ) -> None:
+        """Choose between epochs by a criterion.
+
+        Args:
+            truth: classes of the clips of `test`, and of `validation` unless that is
+                empty.
+            labels: class names.
+            criterion: `WAR` or `UAR`.
+        """
+        self._truth = truth
+        self._labels = labels
+        self._criterion = criterion
 
     def note(
-        self,
-        kept: dict[str, Any],
-        epoch: int,
-        test: Sequence[int],
-        validation: Sequence[int] | None,
+        self, kept: dict[str, Any], epoch: int, predicted: Mapping[str, np.ndarray]
     ) -> None:
         """Take the predictions of an epoch into `kept`, which holds plain values.
 
         Args:
             kept: what the checkpoint keeps.
             epoch: from 1.
-            test: predictions for the test clips.
-            validation: predictions for the clips held out of training, if any.
+            predicted: classes of the clips of `test` and `validation`, as `truth`.
         """
-        result = self._figures(self._test, test)
-        row = {"epoch": epoch, "test_WAR": result["WAR"], "test_UAR": result["UAR"]}
-        criterion = self._test.criterion
+        test = predicted["test"].tolist()
         best = kept.setdefault("best", {})
-        self._offer(best, "oracle", result[criterion], epoch, test)
-        if self._validation is not None and validation is not None:
-            held = self._figures(self._validation, validation)
-            row["validation_WAR"], row["validation_UAR"] = held["WAR"], held["UAR"]
-            value = held[self._validation.criterion]
-            self._offer(best, "validated", value, epoch, test)
-        best["last"] = _entry(0.0, epoch, test)
+        row: dict[str, Any] = {"epoch": epoch}
+        for part, name in (("test", "oracle"), ("validation", "validated")):
+            if part in predicted:
+                found = _figures(self._truth[part], predicted[part])
+                row |= {f"{part}_{figure}": value for figure, value in found.items()}
+                value = found[self._criterion]
+                if name not in best or value >= best[name]["value"]:
+                    best[name] = {"value": value, "epoch": epoch, "predicted": test}
+        best["last"] = {"value": 0.0, "epoch": epoch, "predicted": test}
         kept.setdefault("curve", []).append(row)
-
-    def _offer(
-        self,
-        best: dict[str, Any],
-        name: str,
-        value: float,
-        epoch: int,
-        test: Sequence[int],
-    ) -> None:
-        if name not in best or value >= best[name]["value"]:
-            best[name] = _entry(value, epoch, test)
-
-    def _figures(self, scored: Scored, predicted: Sequence[int]) -> dict[str, Any]:
-        truth, said = np.asarray(scored.truth), np.asarray(predicted)
-        recalls = [float(np.mean(said[truth == c] == c)) for c in np.unique(truth)]
-        return {
-            "WAR": round(100 * float(np.mean(said == truth)), 2),
-            "UAR": round(100 * float(np.mean(recalls)), 2),
-        }
 
     def results(self, kept: dict[str, Any]) -> dict[str, Any]:
         """For each selection made: its epoch and all figures on the test clips."""
         return {
             name: {
                 "epoch": entry["epoch"],
-                **scores(self._test.truth, entry["predicted"], self._test.labels),
+                **scores(self._truth["test"], entry["predicted"], self._labels),
             }
             for name, entry in kept["best"].items()
         }
 
 
-def _entry(value: float, epoch: int, test: Sequence[int]) -> dict[str, Any]:
-    return {"value": value, "epoch": epoch, "predicted": [int(p) for p in test]}
+def _figures(truth: Sequence[int], predicted: np.ndarray) -> dict[str, float]:
+    right = predicted == np.asarray(truth)
+    recalls = [float(np.mean(right[np.equal(truth, c)])) for c in np.unique(truth)]
+    return {
+        "WAR": round(100 * float(np.mean(right)), 2),
+        "UAR": round(100 * float(np.mean(recalls)), 2),
+    }

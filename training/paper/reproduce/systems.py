@@ -1,7 +1,7 @@
 """Which network, loss and schedule each system is trained with, at each place."""
 
-from dataclasses import replace
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 
 from training.engine.fit import Schedule
 from training.paper.classify_task import NetworkConfig
@@ -19,6 +19,7 @@ STREAMING_WINDOW = 15
 
 GAMMA = {"emodb-casia": 1.6, "emodb-savee": 1.3, "savee-emodb": 1.3}
 """In comments of the published code; 1.5 elsewhere."""
+C = TypeVar("C", NetworkConfig, TransferConfig)
 
 
 def network_config(
@@ -92,12 +93,10 @@ def transfer_config(
             average=0.98,
         ),
     )
-    if epochs is None:
-        return config
-    return replace(config, schedule=replace(config.schedule, epochs=epochs))
+    return _with_epochs(config, epochs)
 
 
-def _with_epochs(config: NetworkConfig, epochs: int | None) -> NetworkConfig:
+def _with_epochs(config: C, epochs: int | None) -> C:
     if epochs is None:
         return config
     return replace(config, schedule=replace(config.schedule, epochs=epochs))
@@ -112,5 +111,5 @@ def experiment_config(
 
         return classical_config(experiment)
     if experiment.protocol == "cross":
-        return transfer_config(experiment, epochs).to_dict()
-    return network_config(experiment, epochs).to_dict()
+        return asdict(transfer_config(experiment, epochs))
+    return asdict(network_config(experiment, epochs))

@@ -14,7 +14,8 @@ from training.paper.reproduce.constants import (
     SUPERVISED,
 )
 from training.paper.reproduce.experiment import PaperExperiment
-from training.protocols.cross import CORPORA, PAIRS
+from training.protocols.cross import PAIRS
+from training.protocols.names import CORPORA
 
 ABLATIONS = ("algorithm-1", "algorithm-2", "algorithm-3")
 SIX_PAIRS = tuple(pair for pair in PAIRS if "ravdess" not in pair)

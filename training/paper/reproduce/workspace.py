@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,13 @@ class CorpusData:
     truth: list[int]
     """Index into `labels` of each clip."""
 
+    def parts(self, fold: Fold) -> tuple[dict[str, list[FloatArray]], dict[str, Any]]:
+        """Frames and classes of the clips of a fold, by its parts."""
+        return (
+            {k: [self.frames[i] for i in rows] for k, rows in fold.parts.items()},
+            {k: [self.truth[i] for i in rows] for k, rows in fold.parts.items()},
+        )
+
 
 @cache
 def corpus_data(corpora: Path, mfccs: Path, place: str, *, cross: bool) -> CorpusData:
@@ -55,7 +62,7 @@ def corpus_data(corpora: Path, mfccs: Path, place: str, *, cross: bool) -> Corpu
     labels = sorted({utterance.emotion for utterance in utterances})
     return CorpusData(
         utterances,
-        clip_frames(utterances, mfccs, progress=False),
+        clip_frames(utterances, mfccs),
         labels,
         [labels.index(utterance.emotion) for utterance in utterances],
     )
@@ -75,7 +82,6 @@ class Workspace:
 
     @property
     def store(self) -> ResultStore:
-        """Where results go."""
         return paper_store(self.results, self.runs / "locks", "reproduce")
 
     def data(self, of: "PaperExperiment") -> CorpusData:
@@ -85,17 +91,14 @@ class Workspace:
         )
 
     def folds(self, of: "PaperExperiment") -> list[Fold]:
-        """All folds of the experiment's protocol at its place."""
         utterances = self.data(of).utterances
         if of.protocol == "cross":
-            folds = cross_folds(utterances, of.corpora[0])
-        elif of.protocol == "paper-10fold":
-            folds = paper_folds(utterances, inner=of.inner)
-        elif of.protocol == "emobox":
-            folds = emobox_folds(utterances)
-        else:
-            folds = speaker_folds(utterances)
-        return folds
+            return cross_folds(utterances, of.corpora[0])
+        if of.protocol == "paper-10fold":
+            return paper_folds(utterances, inner=of.inner)
+        if of.protocol == "emobox":
+            return emobox_folds(utterances)
+        return speaker_folds(utterances)
 
     def fold(self, of: "PaperExperiment") -> Fold:
         """The experiment's own fold.
@@ -125,13 +128,12 @@ class Workspace:
         return fold
 
     def run_folder(self, of: "PaperExperiment") -> Path:
-        """Where an unfinished experiment keeps its checkpoint."""
         return self.runs / "cells" / of.name
 
-    def identity(self, of: "PaperExperiment", config: dict[str, Any]) -> dict[str, Any]:
+    def identity(self, of: "PaperExperiment", config: Any) -> dict[str, Any]:
         """What a checkpoint says of itself: settings, clips, revision."""
         return {
-            "config": config,
+            "config": asdict(config),
             "clips": self._clips_hash(of),
             "revision": git_revision(),
         }
@@ -139,8 +141,8 @@ class Workspace:
     def _clips_hash(self, of: "PaperExperiment") -> str:
         data, fold = self.data(of), self.fold(of)
         parts = {
-            part: [data.utterances[i].name for i in getattr(fold, part)]
-            for part in ("train", "validation", "adapt", "test")
+            part: [data.utterances[i].name for i in rows]
+            for part, rows in fold.parts.items()
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
