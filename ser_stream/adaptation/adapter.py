@@ -17,9 +17,9 @@ from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import AdaptConfig
-from ser_stream.adaptation.versions.active import Install, Publish, VersionInForce
+from ser_stream.adaptation.versions.active import ActiveVersion, Install, Publish
 from ser_stream.adaptation.versions.store import Store
-from ser_stream.adaptation.window_queue import Inbox
+from ser_stream.adaptation.window_queue import WindowQueue
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.pipeline import HEARD_EVERY_S
 from ser_stream.pipeline.values import SpeechWindow
@@ -57,11 +57,11 @@ class Adapter:
         self._store = store
         self._live = live
         self._failed = ""
-        self._inbox = Inbox(live)
+        self._inbox = WindowQueue(live)
         self._keeping = threading.Lock()
         self._oldest = 0
         self._reservoir = self._remembered()
-        self._in_force = VersionInForce(store, install, publish)
+        self._in_force = ActiveVersion(store, install, publish)
         self._rounds = Rounds(
             self._in_force,
             pack,

@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from ser_stream.adaptation.stored_windows import KeptWindow, pack, unpack
+from ser_stream.adaptation.stored_windows import StoredWindow, pack, unpack
 from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.geometry import CPAC, Geometry
@@ -43,7 +43,7 @@ class Reservoir:
 
     def clear(self) -> None:
         with self._lock:
-            self._kept: list[KeptWindow] = []
+            self._kept: list[StoredWindow] = []
             self._n_heard = 0
             self._since_mark = 0
             self._turn_and_end: tuple[int, int] | None = None
@@ -71,7 +71,7 @@ class Reservoir:
         with self._lock:
             self._follow_turns(window)
             self._kept.append(
-                KeptWindow(
+                StoredWindow(
                     frames,
                     scores,
                     end=window.end,
@@ -191,7 +191,7 @@ class Reservoir:
         while len(self._kept) > self.capacity:
             self._leave_one_out(self._kept)
 
-    def _leave_one_out(self, among: Sequence[KeptWindow]) -> None:
+    def _leave_one_out(self, among: Sequence[StoredWindow]) -> None:
         label, _ = Counter(kept.label for kept in among).most_common(1)[0]
         alike = [kept for kept in among if kept.label == label]
         of_turn = Counter(kept.stretch for kept in alike)
@@ -201,7 +201,7 @@ class Reservoir:
         gaps[[of_turn[kept.stretch] < most for kept in alike]] = np.inf
         self._kept.remove(alike[int(gaps.argmin())])
 
-    def _snapshot(self) -> tuple[list[KeptWindow], int]:
+    def _snapshot(self) -> tuple[list[StoredWindow], int]:
         # Stored windows never change, so a snapshot needs the lock only for the list.
         with self._lock:
             return list(self._kept), self._n_heard

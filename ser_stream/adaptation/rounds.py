@@ -12,7 +12,7 @@ from ser_stream.adaptation.acceptance import verdict
 from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
-from ser_stream.adaptation.versions.active import VersionInForce
+from ser_stream.adaptation.versions.active import ActiveVersion
 from ser_stream.adaptation.versions.state_file import need_room
 from ser_stream.errors import SerStreamError
 
@@ -46,7 +46,7 @@ class Round:
 class Rounds:
     def __init__(
         self,
-        in_force: VersionInForce,
+        in_force: ActiveVersion,
         pack: Pack,
         reservoir: Reservoir,
         *,

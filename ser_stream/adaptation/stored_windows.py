@@ -20,7 +20,7 @@ _NUMBERS = ("end", "turn", "stretch", "arrival")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KeptWindow:
+class StoredWindow:
     """A window of speech, its frames in half precision; see `SpeechWindow`."""
 
     frames: NDArray[np.float16]
@@ -35,7 +35,7 @@ class KeptWindow:
     """The class with the highest score."""
 
 
-def pack(windows: Sequence[KeptWindow], n_classes: int, heard: int) -> bytes:
+def pack(windows: Sequence[StoredWindow], n_classes: int, heard: int) -> bytes:
     """Windows, oldest first, as bytes."""
     frames = [window.frames for window in windows] or [np.zeros((0, 0), np.float16)]
     scores = [window.scores for window in windows]
@@ -54,7 +54,7 @@ def pack(windows: Sequence[KeptWindow], n_classes: int, heard: int) -> bytes:
 
 def unpack(
     data: bytes, n_classes: int, geometry: Geometry = CPAC
-) -> tuple[list[KeptWindow], int]:
+) -> tuple[list[StoredWindow], int]:
     """The windows, and the number ever added.
 
     Raises:
@@ -74,7 +74,7 @@ def unpack(
         )
     stops = np.cumsum(arrays["lengths"])
     return [
-        KeptWindow(
+        StoredWindow(
             # Copies: a part of the whole would keep all of it in memory.
             arrays["frames"][stop - length : stop].copy(),
             arrays["scores"][i].copy(),

@@ -11,7 +11,7 @@ MOST_WAITING = 32
 """Windows, half a minute of speech; live, what comes on top is left out."""
 
 
-class Inbox:
+class WindowQueue:
     """A queue that never makes live audio wait, and lets a recording wait for all."""
 
     def __init__(self, live: bool) -> None:

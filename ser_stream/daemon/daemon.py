@@ -21,7 +21,7 @@ from ser_stream.config.for_model import (
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.pause_state import PausedState
-from ser_stream.daemon.watchdog import Supervision
+from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
 from ser_stream.metrics import Metrics
@@ -225,7 +225,7 @@ class Daemon:
             signal.signal(signal.SIGHUP, self._reload)
         if self._adapter is not None:
             self._adapter.start()
-        with Supervision(self._systemd.notifier, self.health):
+        with Watchdog(self._systemd.notifier, self.health):
             try:
                 self._worker.run()
             finally:

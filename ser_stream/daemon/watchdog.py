@@ -11,7 +11,7 @@ LOOK_S = 0.5
 """Seconds between two looks; less where the watchdog wants it."""
 
 
-class Supervision:
+class Watchdog:
     """A small thread beside the worker; only under systemd.
 
     READY is said once sockets listen and audio flows, or the device is known to be

@@ -136,10 +136,10 @@ def open_source(config: InputConfig) -> Source:
         )
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
-        from ser_stream.sources.reconnecting_microphone import RecoveringMicrophone
+        from ser_stream.sources.reconnecting_microphone import ReconnectingMicrophone
 
         name = config.input.removeprefix("mic").removeprefix(":")
-        return RecoveringMicrophone(name, wait=config.wait, paused=config.paused)
+        return ReconnectingMicrophone(name, wait=config.wait, paused=config.paused)
     if config.input == "-":
         from ser_stream.sources.stdin import open_stdin
 

@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 from ser_stream.errors import DeviceError, SerStreamError
 from ser_stream.sources import portaudio
-from ser_stream.sources.device_identity import RememberedDevice
+from ser_stream.sources.device_identity import DeviceIdentity
 from ser_stream.sources.microphone import Microphone
 
 HANGS_S = 5.0
 """Opening takes a fraction of a second; after so long PortAudio hangs."""
 
 
-class Opener:
+class BackgroundOpener:
     """One microphone at a time: each attempt first closes what the last one opened."""
 
     def __init__(self, wanted: str) -> None:
-        self._device = RememberedDevice(wanted)
+        self._device = DeviceIdentity(wanted)
         self._attempt: _Attempt | None = None
         self._stopped = False
 

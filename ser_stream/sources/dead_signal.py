@@ -8,7 +8,7 @@ _LONGEST = 20
 """Times as long as that, at most, between two attempts to wake it."""
 
 
-class ZeroWatch:
+class DeadSignal:
     """Measures how long a device has delivered zeros, and says when to act."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ class _Look(NamedTuple):
     """What the kernel says: the cards, and which of their inputs are in use."""
 
 
-class DeviceSigns:
+class DeviceChanges:
     """Compares what is seen now with what was seen when it last told of a change."""
 
     def __init__(self, asound: Path = ASOUND) -> None:

@@ -8,7 +8,7 @@ from ser_stream.errors import DeviceError
 from ser_stream.sources.devices import InputDevice, choose, list_devices, there_are
 
 
-class RememberedDevice:
+class DeviceIdentity:
     """Looks for the same device by name; numbers change as others come and go.
 
     A part of a name, which meant one device while it was there, may fit another one

@@ -35,7 +35,7 @@ _OTHER_RATES = (16_000, 48_000, 44_100, 32_000)
 class Microphone:
     """A live source; it records from the moment it is made until its `with` ends.
 
-    When the device goes, so does this; `recovery.RecoveringMicrophone` begins anew.
+    When the device goes, so does this; `recovery.ReconnectingMicrophone` begins anew.
     """
 
     def __init__(self, wanted: str | InputDevice, *, ring_s: float = RING_S) -> None:

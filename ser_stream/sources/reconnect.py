@@ -4,9 +4,9 @@ import time
 
 from ser_stream.errors import DeviceError
 from ser_stream.sources import portaudio
-from ser_stream.sources.background_open import Opener
+from ser_stream.sources.background_open import BackgroundOpener
 from ser_stream.sources.backoff import Backoff
-from ser_stream.sources.device_changes import DeviceSigns
+from ser_stream.sources.device_changes import DeviceChanges
 from ser_stream.sources.microphone import Microphone
 
 CLOSE_S = 2.0
@@ -16,7 +16,7 @@ _LONGEST_PAUSE_S = 30.0
 _LONGEST_SCAN_PAUSE_S = 3600.0
 
 
-class Search:
+class Reconnector:
     """Tries to open it: at once, at every sign of a change, and now and then.
 
     Now and then, because it may have been in use by another program. A scan for new
@@ -24,9 +24,9 @@ class Search:
     """
 
     def __init__(self, wanted: str) -> None:
-        self._opener = Opener(wanted)
+        self._opener = BackgroundOpener(wanted)
         self._opening = False
-        self._signs = DeviceSigns()
+        self._signs = DeviceChanges()
         self._tries = Backoff(_PAUSE_S, _LONGEST_PAUSE_S)
         signs = self._signs.possible
         self._scans = Backoff(

@@ -8,9 +8,9 @@ from typing import Self
 from ser_stream.errors import DeviceError
 from ser_stream.pipeline.values import AudioInfo, AudioState, Chunk, Condition
 from ser_stream.sources.audio_clock import AudioClock
-from ser_stream.sources.dead_signal import ZeroWatch
+from ser_stream.sources.dead_signal import DeadSignal
 from ser_stream.sources.microphone import Microphone
-from ser_stream.sources.reconnect import Search
+from ser_stream.sources.reconnect import Reconnector
 
 _LOGGER = logging.getLogger(__name__)
 FAILED_S = 60.0
@@ -22,7 +22,7 @@ START_S = 10.0
 _POLL_S = 0.1
 
 
-class RecoveringMicrophone:
+class ReconnectingMicrophone:
     """A live source that outlasts its device.
 
     `read` tells what becomes of the device in between the chunks: lost, recovering
@@ -47,10 +47,10 @@ class RecoveringMicrophone:
         self.live = True
         self.ended = False
         self.info = AudioInfo("mic", name or "default", 0)
-        self._search = Search(name)
+        self._search = Reconnector(name)
         self._microphone: Microphone | None = None
         self._clock = AudioClock()
-        self._zeros = ZeroWatch()
+        self._zeros = DeadSignal()
         self._dead = False
         self._state = AudioState.HEALTHY
         self._since = self._healthy_since = time.monotonic()
@@ -178,7 +178,7 @@ class RecoveringMicrophone:
 
     def _lose(self, reason: str) -> None:
         self._dead = False
-        self._zeros = ZeroWatch()
+        self._zeros = DeadSignal()
         self._say(AudioState.LOST, reason)
         self._since = time.monotonic()
         steady = self._since - self._healthy_since >= STEADY_S

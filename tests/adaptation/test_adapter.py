@@ -18,7 +18,7 @@ from ser_stream.adaptation.pack import load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.adaptation.versions.store import Store
-from ser_stream.adaptation.window_queue import MOST_WAITING, Inbox
+from ser_stream.adaptation.window_queue import MOST_WAITING, WindowQueue
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.values import SpeechWindow
@@ -431,7 +431,7 @@ def test_speech_outlasts_a_restart_only_if_asked_for(
 
 
 def test_live_audio_never_waits_and_what_is_too_much_is_counted() -> None:
-    inbox, (window, *_) = Inbox(live=True), heard_minutes(1)
+    inbox, (window, *_) = WindowQueue(live=True), heard_minutes(1)
     for _ in range(MOST_WAITING + 5):
         inbox.put(0, window)
     assert inbox.dropped == 5

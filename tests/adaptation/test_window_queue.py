@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ser_stream.adaptation.window_queue import Inbox
+from ser_stream.adaptation.window_queue import WindowQueue
 from ser_stream.pipeline.values import SpeechWindow
 
 SECOND = 16_000
@@ -14,7 +14,7 @@ def window(end_s: float, columns: int = 25) -> SpeechWindow:
     return SpeechWindow(frames, np.ones(5, np.float32), round(end_s * SECOND), 1)
 
 
-def taken(inbox: Inbox) -> list[float]:
+def taken(inbox: WindowQueue) -> list[float]:
     """Seconds at which those end that wait, which are taken out."""
     found = []
     inbox.put(-1, window(1e6))  # what ends the queue
@@ -24,7 +24,7 @@ def taken(inbox: Inbox) -> list[float]:
 
 
 def test_nothing_of_what_was_said_before_comes_after() -> None:
-    inbox = Inbox(live=True)
+    inbox = WindowQueue(live=True)
     inbox.put(0, window(9.0))
     inbox.forget()
     # The stream is at 10.0 s at the earliest; all up to 12.9 s hold some of before.
@@ -34,7 +34,7 @@ def test_nothing_of_what_was_said_before_comes_after() -> None:
 
 
 def test_a_short_window_is_taken_as_soon_as_it_lies_behind() -> None:
-    inbox = Inbox(live=True)
+    inbox = WindowQueue(live=True)
     inbox.forget()
     for end in (10.0, 10.5, 10.7, 11.0):
         inbox.put(0, window(end, columns=1))
@@ -42,7 +42,7 @@ def test_a_short_window_is_taken_as_soon_as_it_lies_behind() -> None:
 
 
 def test_a_new_stream_is_not_taken_for_an_old_one() -> None:
-    inbox = Inbox(live=True)
+    inbox = WindowQueue(live=True)
     inbox.forget()
     inbox.put(0, window(5000.0))
     for end in (3.0, 4.0, 5000.5):

@@ -3,13 +3,13 @@
 import numpy as np
 
 from ser_stream.pipeline.values import SAMPLE_RATE
-from ser_stream.sources.dead_signal import ZeroWatch
+from ser_stream.sources.dead_signal import DeadSignal
 
 SECOND = np.zeros(SAMPLE_RATE, np.float32)
 
 
 def test_a_dead_device_is_woken_after_30_s_and_then_less_and_less_often() -> None:
-    watch = ZeroWatch()
+    watch = DeadSignal()
     woken = [second for second in range(1, 3000) if watch.hear(SECOND)]
     assert woken[:5] == [30, 60, 120, 240, 480]
     assert woken[-1] - woken[-2] == 600
@@ -17,7 +17,7 @@ def test_a_dead_device_is_woken_after_30_s_and_then_less_and_less_often() -> Non
 
 
 def test_one_sample_that_is_not_zero_is_a_sign_of_life() -> None:
-    watch = ZeroWatch()
+    watch = DeadSignal()
     alive = SECOND.copy()
     alive[77] = 1e-7
     for _ in range(29):

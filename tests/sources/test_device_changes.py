@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ser_stream.sources import device_changes as signs
-from ser_stream.sources.device_changes import DeviceSigns
+from ser_stream.sources.device_changes import DeviceChanges
 
 ONE = " 0 [PCH            ]: Intel - Intel PCH\n"
 TWO = ONE + " 1 [Device         ]: USB-Audio - USB PnP\n"
@@ -25,7 +25,7 @@ def asound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_first_look_and_each_change_are_told_once(asound: Path) -> None:
-    look = DeviceSigns(asound)
+    look = DeviceChanges(asound)
     assert look.possible
     assert [look.changed() for _ in range(3)] == [True, False, False]
     (asound / "cards").write_text(TWO)
@@ -45,7 +45,7 @@ def test_a_sound_server_gets_a_moment_to_take_a_new_card(asound: Path) -> None:
     pactl = asound / "pactl"
     pactl.write_text(f"#!/bin/sh\necho >> {asked}\necho '0\troom.monitor\tIDLE'\n")
     pactl.chmod(0o755)
-    look = DeviceSigns(asound)
+    look = DeviceChanges(asound)
 
     def looks() -> int:
         """How many looks it took until it told of a change."""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ser_stream.errors import DeviceError
-from ser_stream.sources.device_identity import RememberedDevice
+from ser_stream.sources.device_identity import DeviceIdentity
 from ser_stream.sources.devices import InputDevice
 
 
@@ -26,8 +26,8 @@ RAW = device("USB PnP: Audio (hw:1,0)", 0, card=1)
 
 def remembered(
     wanted: str, opened: InputDevice, *others: InputDevice
-) -> RememberedDevice:
-    memory = RememberedDevice(wanted)
+) -> DeviceIdentity:
+    memory = DeviceIdentity(wanted)
     there = [opened, *others]
     assert memory.choose(there) == opened
     memory.opened(opened, there)

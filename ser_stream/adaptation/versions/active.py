@@ -26,7 +26,7 @@ Publish = Callable[[str, str, str], None]
 worker comes to it; waits for nothing."""
 
 
-class VersionInForce:
+class ActiveVersion:
     """The active version. One thread at a time may change it."""
 
     def __init__(self, store: Store, install: Install, publish: Publish) -> None:
