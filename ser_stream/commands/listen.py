@@ -1,7 +1,7 @@
 """`ser-stream listen`: put the parts together, and end in order."""
 
 from ser_stream.config import Settings
-from ser_stream.daemon.daemon import Daemon
+from ser_stream.daemon import Daemon
 from ser_stream.service.systemd import Systemd
 
 

@@ -8,3 +8,18 @@ control       status, pause, resume, reload
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ser_stream.daemon.daemon import Daemon
+
+__all__ = ["Daemon"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ser_stream.daemon import daemon
+
+    return getattr(daemon, name)
