@@ -15,6 +15,7 @@ pytest.importorskip("torch")
 from export.bundle import export_bundle
 from export.parity import TOLERANCE, Parity, prove_parity
 from tests.helpers.adaptation_packs import small_pack
+from tests.helpers.packaged_graphs import use_packaged_graphs
 from tests.helpers.paths import CHECKPOINT, DATA
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
@@ -69,7 +70,9 @@ def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
     pack = small_pack(made.bundle, tmp_path / "new" / "adaptation")
     again = export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None, "again")
     assert again.bundle.name == "again"
-    # The graphs are the same, so their adaptation pack goes on.
+    # The same graphs to the last bit: that is what lets figures be claimed for them.
+    assert again.bundle.manifest["files"] == made.bundle.manifest["files"]
+    # So their adaptation pack goes on.
     assert load_pack(find_pack(again.bundle), again.bundle).sha256 == pack.sha256
     full = tmp_path / "full"
     full.mkdir()
@@ -84,6 +87,7 @@ def test_what_fails_the_proof_is_not_written(
 ) -> None:
     import export.parity
 
+    use_packaged_graphs(monkeypatch)
     whole = export.parity.whole_logits
     monkeypatch.setattr(
         export.parity, "whole_logits", lambda *a, **k: whole(*a, **k) + np.float32(1)

@@ -207,7 +207,7 @@ def _in_processes(
     workers = [
         context.Process(
             target=_worker,
-            args=(experiments, space, threads, messages, n_taken, os.getpid()),
+            args=(experiments, space, messages, n_taken, os.getpid()),
         )
         for _ in range(jobs)
     ]
@@ -245,13 +245,11 @@ def _end_with(parent: int) -> None:
 def _worker(
     experiments: Sequence[Experiment[S]],
     space: S,
-    threads: int,
     messages: "multiprocessing.Queue[Message]",
     n_taken: "Synchronized[int]",
     parent: int,
 ) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    _set_threads(threads)
 
     def take() -> Iterator[Experiment[S]]:
         while True:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
-
 from ser_stream.errors import ConfigError, SourceError
 from tests.helpers.paths import ROOT
 from training.engine.experiment import Experiment, Progress
