@@ -14,6 +14,7 @@ from ser_stream.errors import SerStreamError
 app = typer.Typer(
     help="A trained checkpoint as a bundle, and the pack that adapts it.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -22,7 +23,7 @@ COMMANDS = ("bundle", "card", "adaptation-pack")
 Checkpoint = Annotated[Path, typer.Argument(help="Of `python -m training train`.")]
 Unseen = Annotated[
     Path | None,
-    typer.Option(help="JSON of `python -m training unseen` on the bundle."),
+    typer.Option(help="JSON of `python -m training zero-shot` on the bundle."),
 ]
 StreamEval = Annotated[
     Path | None,

@@ -64,7 +64,7 @@ def export_bundle(
             card says so.
         name: of the bundle; the configuration's by default.
         thresholds: JSON with fields of `SmoothingConfig` that a search has found.
-        unseen: result of `python -m training unseen` on these graphs.
+        unseen: result of `python -m training zero-shot` on these graphs.
         stream_eval: result of `python -m training stream-eval` on them.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Undefined
 
 from export.evidence import options, read_measured
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import CARD, Bundle, load_bundle
 from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
@@ -49,7 +50,7 @@ def renew_card(folder: Path, given: Mapping[str, Path | None]) -> Bundle:
 def write_card(bundle: Bundle, evidence: Mapping[str, Any]) -> None:
     """Write the card of a bundle with what was measured of it."""
     text = render_card(bundle.manifest, evidence)
-    (bundle.folder / CARD).write_text(text, encoding="utf-8")
+    replace_file(bundle.folder / CARD, text)
 
 
 def render_card(manifest: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:

@@ -135,12 +135,12 @@ def choose_thresholds(
 
 
 def read_unseen(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of `python -m training unseen`, less what no card needs.
+    """The result of `python -m training zero-shot`, less what no card needs.
 
     Raises:
         ModelError: if it is none, or of other graphs or another calibration.
     """
-    found = _read(path, "result on unseen corpora", "python -m training unseen")
+    found = _read(path, "result on unseen corpora", "python -m training zero-shot")
     try:
         model, corpora = found["model"], found["corpora"]
         same = {
@@ -159,7 +159,7 @@ def read_unseen(path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(
-            f"{path} is no result of `python -m training unseen`: {error}"
+            f"{path} is no result of `python -m training zero-shot`: {error}"
         ) from None
 
 

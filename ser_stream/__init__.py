@@ -7,6 +7,7 @@
 `ser_stream.client` subscribes to a running daemon.
 """
 
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load"]
 
 
-def load(model: str = "open") -> "Model":
+def load(model: str | PathLike[str] = "open") -> "Model":
     """Load a model.
 
     Args:
@@ -29,4 +30,4 @@ def load(model: str = "open") -> "Model":
     from ser_stream.model import Model
     from ser_stream.pipeline.bundle import load_bundle
 
-    return Model(load_bundle(model))
+    return Model(load_bundle(fspath(model)))

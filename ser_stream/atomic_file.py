@@ -12,7 +12,7 @@ PART = ".part-"  # begins the name of a file that has not taken its place yet
 
 @contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
-    """A file beside `path` to write to, which then takes its place, whole and durable.
+    """A file beside `path` to write to, which then takes its place, whole.
 
     Several processes may write the same file: each has a part of its own. An error or a
     kill leaves the old file; an error leaves no part either.

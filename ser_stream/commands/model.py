@@ -13,7 +13,13 @@ from ser_stream.config import KEYS, build_config, default_path
 from ser_stream.config.edit import set_values
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import ConfigError, ModelError
-from ser_stream.pipeline.bundle import Bundle, find_bundle, load_bundle, named_bundles
+from ser_stream.pipeline.bundle import (
+    CARD,
+    Bundle,
+    find_bundle,
+    load_bundle,
+    named_bundles,
+)
 from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 
@@ -220,5 +226,6 @@ def _describe(bundle: Bundle) -> str:
         for name in ("UAR", "WAR", "ECE"):
             if name in metrics:
                 rows.append((name, f"{metrics[name]}"))
-    rows.append(("card", bundle.folder / "card.md"))
+    card = bundle.folder / CARD
+    rows.append(("card", card if card.is_file() else "none"))
     return "\n".join(f"{key:<10}  {value}" for key, value in rows)

@@ -65,14 +65,19 @@ class Daemon:
         bundle = configured_bundle(settings)
         pipeline = settings.located(lambda config: pipeline_config(config, bundle))
         with ExitStack() as stack:
+            # Not before it can be obeyed: until then it would end a service.
+            before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            restored = stack.enter_context(ExitStack())
+            restored.callback(signal.signal, signal.SIGHUP, before)
             self._sinks = self._open_sinks(config)
             for sink in self._sinks:
                 stack.callback(sink.close)
             self._servers = [sink for sink in self._sinks if isinstance(sink, Server)]
             self._is_service = bool(self._servers) or self._systemd.notifier.enabled
             if self._is_service:
-                # Not before it can be obeyed: until then it would end the program.
-                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+                restored.pop_all()
+            else:
+                restored.close()
             self._command = settings.located(
                 lambda config: CommandSink(config.command, config.on_emotion_every_s)
             )
@@ -232,10 +237,12 @@ class Daemon:
                 if self._adapter is not None:
                     # At once: standard output may take long to be written out.
                     self._adapter.close()
+        # Before all else what has no subscribers to wait for: it may have failed.
         for sink in self._sinks:
-            sink.close()
-            if sink.error is not None:
-                raise sink.error
+            if sink is not self._command and sink not in self._servers:
+                sink.close()
+                if sink.error is not None:
+                    raise sink.error
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
         assert self._control is not None

@@ -9,7 +9,7 @@ from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
-from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     AudioState,
@@ -60,7 +60,7 @@ class Worker:
         self._source = source
         self._listener = listener
         self._stop = threading.Event()
-        self._use(model)
+        self._use(model, self._pipeline_of(model))
 
     def stop(self) -> None:
         """Ask for an orderly end; safe from a signal handler."""
@@ -169,14 +169,17 @@ class Worker:
 
     def install(self, model: Model) -> None:
         """Go on with another model or configuration."""
-        before = self._pipeline
-        self._use(model)
-        events = self._pipeline.take_over_from(before)
+        pipeline = self._pipeline_of(model)
+        # What can fail comes first: then nothing has changed.
+        events = pipeline.take_over_from(self._pipeline)
         self.announcer.events(events, time.monotonic())
+        self._use(model, pipeline)
 
-    def _use(self, model: Model) -> None:
-        hear = None if self._listener is None else self._listener.hear
-        self._model, self._pipeline = model, model.pipeline(hear)
+    def _pipeline_of(self, model: Model) -> Pipeline:
+        return model.pipeline(None if self._listener is None else self._listener.hear)
+
+    def _use(self, model: Model, pipeline: Pipeline) -> None:
+        self._model, self._pipeline = model, pipeline
         self.announcer.use(model.bundle, model.config)
 
     def reconfigure(self, config: PipelineConfig) -> None:

@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ser_stream.atomic_file import replace_file
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import is_file, is_folder, user_path
 from ser_stream.pipeline.front_end import FrontEndConfig
@@ -109,9 +110,8 @@ def sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write a file of a bundle or pack, readable for all users."""
-    text = json.dumps(content, indent=1, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    """Write a file of a bundle or pack whole, readable for all users."""
+    replace_file(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def file_hash(path: Path) -> str:

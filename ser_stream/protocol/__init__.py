@@ -1,7 +1,7 @@
 """Protocol 1: what the daemon and its subscribers both speak.
 
 messages                what the daemon says; protocol.schema.json has their shapes
-requests, commands      what subscribers ask; what `control` may ask for
+requests                what subscribers ask
 commands                what an operator may ask of the daemon
 address, access_token   where to connect, and what to show there
 wall_clock              sample index -> UTC

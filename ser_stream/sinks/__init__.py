@@ -72,7 +72,7 @@ class SinkOptions(NamedTuple):
     control: "Control | None" = None
     """Carries out what is asked on a Unix socket."""
     token: Callable[[], str | None] = lambda: None
-    """What subscribers over a network must know; asked for where there are some."""
+    """What subscribers over a network must know; asked for by what serves sockets."""
     origins: Sequence[str] = ()
     """Pages besides our own that may open a WebSocket."""
     max_subscribers: int = 2000
