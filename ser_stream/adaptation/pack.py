@@ -9,7 +9,6 @@ Loaded whole, or refused whole with the reason. The arrays are read by the child
 alone.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from ser_stream.pipeline.bundle import (
     file_hash,
     manifest_hash,
     named_bundles,
+    read_json,
     write_json,
 )
 
@@ -219,14 +219,7 @@ def _graphs(bundle: Bundle) -> dict[str, str]:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ModelError(
-            f"{path.parent} is no adaptation pack: {path.name}: {error.strerror}"
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from None
+    manifest = read_json(path, "is no adaptation pack")
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if isinstance(found, int) and found > FORMAT:
         raise ModelError(

@@ -264,15 +264,28 @@ def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
     return {**now, "sha256": identity(now)}
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def read_json(path: Path, otherwise: str) -> Any:
+    """The content of a manifest, whatever it is.
+
+    Args:
+        path: of the manifest.
+        otherwise: what its folder is if it cannot be read, such as `is not a bundle`.
+
+    Raises:
+        ModelError: if it cannot be read, or is no JSON.
+    """
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(
-            f"{path.parent} is not a bundle: {path.name}: {error.strerror}"
+            f"{path.parent} {otherwise}: {path.name}: {error.strerror}"
         ) from None
     except ValueError as error:
         raise ModelError(f"{path} is not valid JSON: {error}") from None
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    manifest = read_json(path, "is not a bundle")
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found not in (1, FORMAT):
         raise ModelError(
