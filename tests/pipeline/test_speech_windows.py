@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.normalise import NormaliseConfig
@@ -30,16 +30,6 @@ SECONDS = 24
 
 def columns_in(frames: FloatArray) -> int:
     return CPAC.columns_in(len(frames))
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return load_bundle("open")
-
-
-@pytest.fixture(scope="module")
-def recognizer(bundle: Bundle) -> OnnxRecognizer:
-    return OnnxRecognizer(bundle)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.normalise import NormaliseConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
@@ -22,16 +22,6 @@ from ser_stream.pipeline.values import (
 from tests.helpers.paths import MINUTE
 
 SECONDS = 14
-
-
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return load_bundle("open")
-
-
-@pytest.fixture(scope="module")
-def recognizer(bundle: Bundle) -> OnnxRecognizer:
-    return OnnxRecognizer(bundle)
 
 
 @pytest.fixture(scope="module")
