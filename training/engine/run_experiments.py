@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
@@ -11,8 +10,8 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import Synchronized
-from typing import Any, TypeVar
+from multiprocessing.connection import Connection, wait
+from typing import Any, TypeAlias, TypeVar
 
 from tqdm import tqdm
 
@@ -22,6 +21,7 @@ from training.engine.result_store import Result
 
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Say = Callable[[str], None]
+Pipe: TypeAlias = "Connection[Any, Any]"
 E = TypeVar("E", bound=Experiment[Any])
 T = TypeVar("T")
 
@@ -199,32 +199,27 @@ def _in_processes(
     threads: int,
     take: Send,
 ) -> None:
+    # A pipe for each worker, no lock among them: one that is killed holds up no other.
     context = multiprocessing.get_context("spawn")
-    messages: multiprocessing.Queue[Message] = context.Queue()
-    n_taken = context.Value("i", 0)
     before = dict(os.environ)
     os.environ.update(dict.fromkeys(LIBRARY_THREADS, str(threads)))
-    workers = [
-        context.Process(
-            target=_worker,
-            args=(experiments, space, messages, n_taken, os.getpid()),
-        )
-        for _ in range(jobs)
-    ]
+    workers, pipes = [], []
     try:
-        for worker in workers:
+        for _ in range(jobs):
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=_worker, args=(space, theirs, os.getpid()))
             worker.start()
-        while any(worker.is_alive() for worker in workers) or not messages.empty():
-            try:
-                take(messages.get(timeout=0.5))
-            except queue.Empty:
-                continue
+            theirs.close()
+            workers.append(worker)
+            pipes.append(ours)
+        _serve(pipes, iter(experiments), take)
+        for worker in workers:
+            worker.join()
         crashed = [w.exitcode for w in workers if w.exitcode]
     finally:
         for worker in workers:
-            if worker.pid is not None:
-                worker.terminate()
-                worker.join()
+            worker.terminate()
+            worker.join()
         os.environ.clear()
         os.environ.update(before)
     if crashed:
@@ -235,6 +230,25 @@ def _in_processes(
         )
 
 
+def _serve(
+    pipes: Sequence[Pipe], experiments: Iterator[Experiment[S]], take: Send
+) -> None:
+    """Give each worker that asks the next experiment, until all have ended."""
+    open_pipes = list(pipes)
+    while open_pipes:
+        for pipe in wait(open_pipes):
+            assert isinstance(pipe, Connection)
+            try:
+                message = pipe.recv()
+                if message is None:
+                    pipe.send(next(experiments, None))
+            except (EOFError, OSError):
+                open_pipes.remove(pipe)
+                continue
+            if message is not None:
+                take(message)
+
+
 def _end_with(parent: int) -> None:
     # A command that was killed takes its workers along, and so frees their locks.
     while os.getppid() == parent:
@@ -242,25 +256,20 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _worker(
-    experiments: Sequence[Experiment[S]],
-    space: S,
-    messages: "multiprocessing.Queue[Message]",
-    n_taken: "Synchronized[int]",
-    parent: int,
-) -> None:
+def _worker(space: S, pipe: Pipe, parent: int) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
     def take() -> Iterator[Experiment[S]]:
         while True:
-            with n_taken:
-                i, n_taken.value = n_taken.value, n_taken.value + 1
-            if i >= len(experiments):
+            pipe.send(None)
+            one = pipe.recv()
+            if one is None:
                 return
-            yield experiments[i]
+            yield one
 
-    with suppress(KeyboardInterrupt):
-        _work(take(), space, messages.put, lambda text: None)
+    # The end of the pipe: the command was killed.
+    with suppress(KeyboardInterrupt, EOFError, OSError):
+        _work(take(), space, pipe.send, lambda text: None)
 
 
 def _set_threads(n: int) -> None:

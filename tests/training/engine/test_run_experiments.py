@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,6 +70,10 @@ class Toy(Experiment[Room]):
             raise ZeroDivisionError
         if self.kind == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.kind == "killed while it tells":
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            while True:
+                progress.share(0.5)
         for suffix in self.beside:
             path = space.store.path(self.name).with_suffix(suffix)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,11 +160,14 @@ def test_what_another_process_is_at_comes_last_or_is_passed_over(
     assert [(n, result and result["square"]) for n, result in later] == [(1, 1), (2, 4)]
 
 
-def test_a_process_that_is_killed_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["killed", "killed while it tells"])
+def test_a_process_that_is_killed_is_told_and_the_rest_goes_on(
+    tmp_path: Path, kind: str
+) -> None:
     room = Room(tmp_path)
     toys = [Toy(n) for n in range(6)]
     with pytest.raises(WorkerError, match="status -9, perhaps for lack of memory"):
-        compute([Toy(9, "killed"), *toys], room, jobs=2)
+        compute([Toy(9, kind), *toys], room, jobs=2)
     # The other process did the rest.
     assert not missing(toys, room)
 
