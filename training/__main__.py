@@ -20,6 +20,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "crossval": evaluation.crossval,
     "emobox-joint": paper.emobox_joint,
     "zero-shot": evaluation.zero_shot,
+    "loco": evaluation.loco,
     "reproduce": paper.reproduce,
     "report": report,
     "thresholds": evaluation.thresholds,

@@ -59,6 +59,9 @@ class CpacConfig:
     """Features made of the mean and the deviation of the primary capsules over time,
     which the classifier gets beside the digit capsules; 0: none, as in the paper."""
     statistics_dropout: float = 0.4
+    speaker_mean: bool = False
+    """Whether the classifier is told how the features differ from their mean over the
+    speech of the speaker; see `Head.classify`."""
 
     @property
     def geometry(self) -> Geometry:
@@ -99,7 +102,10 @@ class CpacConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as a checkpoint holds them."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.speaker_mean:  # Checkpoints from before there was one.
+            del values["speaker_mean"]
+        return values
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "CpacConfig":
@@ -297,6 +303,8 @@ class CapsuleStatistics(nn.Module):
 class Head(nn.Module):
     """Encoder frames of a window, (B, n, 6, 64) -> logits (B, n_classes)."""
 
+    mean: Tensor
+
     def __init__(self, config: CpacConfig) -> None:
         super().__init__()
         self.config = config
@@ -307,6 +315,9 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(config.head_dropout)
         self.statistics = CapsuleStatistics(config) if config.n_statistics else None
         self.classifier = nn.Linear(config.n_features, config.n_classes)
+        if config.speaker_mean:
+            # Of the training speech: the mean of a speaker who was not heard yet.
+            self.register_buffer("mean", torch.zeros(config.n_features))
 
     def features(self, columns: Tensor) -> Tensor:
         """What the classifier sees, (B, n_features).
@@ -322,9 +333,21 @@ class Head(nn.Module):
             return psi
         return torch.cat([psi, self.statistics(columns)], dim=-1)
 
-    def forward(self, columns: Tensor) -> Tensor:
-        logits: Tensor = self.classifier(self.dropout(self.features(columns)))
+    def classify(self, features: Tensor, mean: Tensor | None = None) -> Tensor:
+        """Features, (B, n_features) -> logits, (B, n_classes).
+
+        Args:
+            features: of windows.
+            mean: of the features over the speaker's speech, (B, n_features); None for
+                a speaker who was not heard yet. Without `speaker_mean` not looked at.
+        """
+        if self.config.speaker_mean:
+            features = features - (self.mean if mean is None else mean)
+        logits: Tensor = self.classifier(self.dropout(features))
         return logits
+
+    def forward(self, columns: Tensor) -> Tensor:
+        return self.classify(self.features(columns))
 
 
 class Cpac(nn.Module):

@@ -5,7 +5,8 @@
 
 values           what travels: read it first
 blocks           chunks of any length -> blocks of 0.1 s on an absolute grid
-mfcc, pitch      a block -> frames; normalise: against the level; front_end: all three
+mfcc, pitch      a block -> frames; floor: under quiet bands; normalise: against the
+                 level; front_end: all four
 vad              speech or not
 window           frames and encoder frames since speech began
 recognizer       frames -> encoder frames (CPAC: capsule columns) -> calibrated scores

@@ -8,14 +8,20 @@ the same stages.
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
-from ser_stream.pipeline.mfcc import Mfcc, MfccConfig, mfcc_of_power, power_spectrum
+from ser_stream.pipeline.floor import FloorConfig, NoiseFloor
+from ser_stream.pipeline.mfcc import (
+    Mfcc,
+    MfccConfig,
+    mel_power,
+    mfcc_of_mel,
+    power_spectrum,
+)
 from ser_stream.pipeline.normalise import NormaliseConfig, Normaliser
 from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
@@ -26,18 +32,21 @@ FRONT_END_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class FrontEndConfig:
-    """The parameters of MFCC, normalisation and pitchogram."""
+    """The parameters of MFCC, noise floor, normalisation and pitchogram."""
 
     mfcc: MfccConfig = field(default_factory=MfccConfig)
     normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
     pitch: PitchConfig | None = None
     """None: MFCCs alone."""
+    floor: FloorConfig | None = None
+    """None: no power is added to the mel bands."""
 
     def to_dict(self) -> dict[str, Any]:
         """All parameters, as the manifest of a bundle holds them."""
         values = {"version": FRONT_END_VERSION, "block": BLOCK_LENGTH, **asdict(self)}
-        if self.pitch is None:  # Bundles from before there were pitchograms.
-            del values["pitch"]
+        for part in ("pitch", "floor"):  # Bundles from before there were such.
+            if values[part] is None:
+                del values[part]
         return values
 
     @property
@@ -63,13 +72,16 @@ class FrontEndConfig:
                 MfccConfig(**values["mfcc"]),
                 NormaliseConfig(**values["normalise"]),
                 PitchConfig(**values["pitch"]) if "pitch" in values else None,
+                FloorConfig(**values["floor"]) if "floor" in values else None,
             )
         except (KeyError, TypeError) as error:
             raise ModelError(
                 f"front end of the bundle is incomplete: {error}"
             ) from None
         fixed = FrontEndConfig(
-            normalise=config.normalise, pitch=config.pitch and PitchConfig()
+            normalise=config.normalise,
+            pitch=config.pitch and PitchConfig(),
+            floor=config.floor,
         ).to_dict()
         for key, value in fixed.items():
             if values.get(key) != value:
@@ -80,25 +92,19 @@ class FrontEndConfig:
         return config
 
 
-def features_of_frames(frames: FloatArray, config: FrontEndConfig) -> FloatArray:
-    """Frames of samples, (n, 800) -> features before normalisation, (n, n_features)."""
-    power = power_spectrum(frames, config.mfcc)
-    mfcc = mfcc_of_power(power, config.mfcc)
-    if config.pitch is None:
-        return mfcc
-    return np.concatenate([mfcc, pitchogram(power, config.pitch, config.mfcc)], axis=1)
-
-
 class FrontEnd:
     """Blocks -> normalised frames."""
 
     def __init__(self, config: FrontEndConfig) -> None:
         self.config = config
-        self.mfcc = Mfcc(config.mfcc, partial(features_of_frames, config=config))
+        self.mfcc = Mfcc(config.mfcc, self._features)
+        self.floor = NoiseFloor(config.floor, config.mfcc) if config.floor else None
         self.normaliser = Normaliser(config.normalise)
 
     def reset(self) -> None:
         self.mfcc.reset()
+        if self.floor is not None:
+            self.floor.reset()
         self.normaliser.reset()
 
     def prime(self, block: Block) -> None:
@@ -111,6 +117,19 @@ class FrontEnd:
             self.reset()
         first, frames = self.mfcc.feed(block)
         return first, self.normaliser.feed(frames)
+
+    def _features(self, frames: FloatArray) -> FloatArray:
+        """Frames of samples, (m, 800) -> features before normalisation, (m, n)."""
+        config = self.config
+        power = power_spectrum(frames, config.mfcc)
+        mel = mel_power(power, config.mfcc)
+        if self.floor is not None:
+            mel = self.floor.feed(mel)
+        mfcc = mfcc_of_mel(mel, config.mfcc)
+        if config.pitch is None:
+            return mfcc
+        pitch = pitchogram(power, config.pitch, config.mfcc)
+        return np.concatenate([mfcc, pitch], axis=1)
 
 
 def frames_of(samples: FloatArray, config: FrontEndConfig) -> FloatArray:

@@ -1,7 +1,8 @@
 """Blocks of samples -> MFCC frames; the one implementation, used by training too.
 
-Equals ``librosa.feature.mfcc(S=librosa.power_to_db(melspectrogram(..., center=False),
-amin=1e-14, top_db=None), n_mfcc=39)`` within 1e-3. No ``top_db``, which looks at the
+Equals ``librosa.feature.mfcc(S=librosa.power_to_db(melspectrogram(..., center=False) +
+floor, amin=1e-14, top_db=None), n_mfcc=39)`` within 1e-3, with the floor that
+`ser_stream.pipeline.floor` adds, if any. No ``top_db``, which looks at the
 whole array's maximum and so cannot stream; a periodic Hann taper; no centring.
 """
 
@@ -123,9 +124,19 @@ def power_spectrum(
 
 def mfcc_of_power(power: NDArray[np.float64], config: MfccConfig) -> FloatArray:
     """Power spectra, shape (n, 401) -> MFCCs, shape (n, 39)."""
-    _, mel, dct = _tables(config)
-    decibels = 10.0 * np.log10(np.maximum(power @ mel, config.amin))
-    result: FloatArray = (decibels @ dct).astype(np.float32)
+    return mfcc_of_mel(mel_power(power, config), config)
+
+
+def mel_power(power: NDArray[np.float64], config: MfccConfig) -> NDArray[np.float64]:
+    """Power spectra, shape (n, 401) -> power of the mel bands, shape (n, 128)."""
+    result: NDArray[np.float64] = power @ _tables(config)[1]
+    return result
+
+
+def mfcc_of_mel(mel: NDArray[np.float64], config: MfccConfig) -> FloatArray:
+    """Power of the mel bands, shape (n, 128) -> MFCCs, shape (n, 39)."""
+    decibels = 10.0 * np.log10(np.maximum(mel, config.amin))
+    result: FloatArray = (decibels @ _tables(config)[2]).astype(np.float32)
     return result
 
 
@@ -137,7 +148,10 @@ class Mfcc:
         config: MfccConfig | None = None,
         features: Callable[[FloatArray], FloatArray] | None = None,
     ) -> None:
-        """`features`: frames of samples, (8, 800), -> (8, n); None for MFCCs alone."""
+        """`features`: frames of samples, (m, 800), -> (m, n); None for MFCCs alone.
+
+        It is called once a block, m at most 8.
+        """
         self.config = config or MfccConfig()
         self._features = features or partial(mfcc_of_frames, config=self.config)
         self._carry = self.config.frame_length - self.config.hop_length
@@ -165,7 +179,6 @@ class Mfcc:
             self.reset()
         self._buffer[: self._carry] = self._buffer[BLOCK_LENGTH:]
         self._buffer[self._carry :] = block.samples
-        frames = self._features(self._frames)
         first = FRAMES_PER_BLOCK * block.index - 10
         skip = max(0, -(-block.valid_from // self.config.hop_length) - first)
-        return first + skip, frames[skip:]
+        return first + skip, self._features(self._frames[skip:])

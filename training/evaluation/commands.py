@@ -39,6 +39,39 @@ def crossval(run: TrainingRun, only: Only = None) -> None:
     )
 
 
+@training_command
+def loco(
+    run: TrainingRun,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(help="Leave out this one; may be repeated. [default: see below]"),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the trainings.")] = Path(
+        "runs/loco"
+    ),
+) -> None:
+    """Leave one corpus out: UAR on what the recipe never heard; resumable.
+
+    Left out in turn are those of emodb, ravdess, savee, casia and emotale that the
+    configuration names. Results go to --out, or to results/loco/NAME/seed-SEED.
+    """
+    from training.evaluation.loco import SCORED, LocoRun, loco, mean_line
+
+    settings = run.settings()
+    part = Path(settings.name) / f"seed-{settings.seed}"
+    _, options = run.recordings(settings)
+    space = LocoRun(
+        settings,
+        run.corpora,
+        run.out or Path("results/loco") / part,
+        runs / part,
+        options,
+    )
+    mine = [c.name for c in settings.corpora]
+    found = loco(space, corpus or [c for c in SCORED if c in mine], say=say)
+    say(mean_line(found))
+
+
 def zero_shot(
     model: Annotated[
         str, typer.Argument(help="A bundle, by name or folder, or a checkpoint.pt.")

@@ -8,10 +8,12 @@ from typing import Any
 from ser_stream.errors import ConfigError
 from ser_stream.nn.build import CPAC, NETWORKS
 from ser_stream.nn.cpac import CpacConfig
+from ser_stream.pipeline.floor import FloorConfig
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.normalise import NormaliseConfig
 from ser_stream.pipeline.pitch import PitchConfig
 from training.protocols.names import PAPER_CLASSES
+from training.recipe.teacher.config import TeacherConfig
 from training.recipe.waveform_augment import VARIANTS
 
 
@@ -39,6 +41,8 @@ class AugmentConfig:
     """The frequency axis is stretched by at most so much, either way; 0: not."""
     colour_db: float = 2.0
     """Size of a random smooth curve that is added to the spectrum."""
+    band_limit: float = 0.0
+    """How often bands above 3 to 7.6 kHz, and sometimes low ones, are cut off."""
     pitch_octaves: float = 0.28
     """The pitch is moved by at most so much, either way."""
     noise_probability: float = 0.35
@@ -88,9 +92,13 @@ class TrainConfig:
         default_factory=lambda: CpacConfig.listening(len(PAPER_CLASSES))
     )
     normalise: NormaliseConfig = field(default_factory=NormaliseConfig)
+    floor: FloorConfig | None = None
+    """The noise floor of the front end; None: none."""
     pitch: bool = True
     """Whether frames carry the pitchogram; `model.n_channels` is then 2."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    teacher: TeacherConfig | None = None
+    """What is learned from frozen encoders beside the labels; None: nothing."""
     seed: int = 98
     epochs: int = 60
     batch_size: int = 16
@@ -109,13 +117,21 @@ class TrainConfig:
     @property
     def front_end(self) -> FrontEndConfig:
         return FrontEndConfig(
-            normalise=self.normalise, pitch=PitchConfig() if self.pitch else None
+            normalise=self.normalise,
+            pitch=PitchConfig() if self.pitch else None,
+            floor=self.floor,
         )
 
     def to_dict(self) -> dict[str, Any]:
         values = asdict(self)
         if self.network == CPAC:  # As it was said when there was no other.
             del values["network"]
+        for part in ("floor", "teacher"):
+            if values[part] is None:
+                del values[part]
+        values["model"] = self.model.to_dict()
+        if not self.augment.band_limit:
+            del values["augment"]["band_limit"]
         return values
 
     @staticmethod
@@ -139,6 +155,8 @@ class TrainConfig:
             "normalise": NormaliseConfig(),
             "augment": AugmentConfig(),
         }
+        optional = {"floor": FloorConfig, "teacher": TeacherConfig}
+        sections.update({k: kind() for k, kind in optional.items() if k in values})
         for key, default in sections.items():
             values[key] = _build(type(default), values.get(key, {}), key, default)
         if not values.get("corpora"):

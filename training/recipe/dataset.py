@@ -28,6 +28,8 @@ class Batch:
     """(B,), class indices."""
     allowed: Tensor
     """(B, n_classes), False where the corpus has no say about the class."""
+    rows: Tensor
+    """(B,), the clips' numbers in the training set."""
 
 
 def load_noises(folder: Path) -> list[FloatArray]:
@@ -155,6 +157,7 @@ class TrainingSet:
                 maker.masked(frames, torch.from_numpy(mean)),
                 torch.from_numpy(self.targets[rows]),
                 torch.from_numpy(self.allowed[rows]),
+                torch.from_numpy(rows),
             )
 
 

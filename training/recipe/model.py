@@ -11,5 +11,8 @@ def build_model(checkpoint: dict[str, Any]) -> tuple[Cpac, TrainConfig]:
     """The network in evaluation mode, and its configuration."""
     config = TrainConfig.from_dict(checkpoint["config"])
     model = build(config.network, config.model)
-    model.load_state_dict(checkpoint["weights"])
+    # Beside the network, a checkpoint may hold what only training needs.
+    own = model.state_dict().keys()
+    weights = {k: v for k, v in checkpoint["weights"].items() if k in own}
+    model.load_state_dict(weights)
     return model.eval(), config

@@ -16,22 +16,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ser_stream.pipeline.floor import FloorConfig, band_shares
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, dct_matrix
+from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, dct_matrix, hz_to_mel
 from ser_stream.pipeline.normalise import C0_PER_DB, NormaliseConfig, Normaliser
 from ser_stream.pipeline.pipeline import PRE_ROLL
-from ser_stream.pipeline.values import FloatArray
+from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.recipe.config import AugmentConfig
 from training.recipe.spectrogram_cache import (
+    MFCC,
     Spectra,
-    band_shares,
     level_of,
     mel_and_pitch,
 )
 from training.recipe.waveform_augment import VARIANTS
 
 LN_PER_DB = float(np.log(10.0) / 10.0)
+MEL_WIDTH = float(hz_to_mel(np.array([SAMPLE_RATE / 2]))[0]) / (MFCC.n_mels + 1)
+"""Mels between the centres of two bands."""
 WHITE_NOISE_DB = 12.0
 """What white noise of 0 dBFS reads on every mel band; see `pipeline.normalise`."""
 
@@ -58,6 +61,8 @@ class _Cut:
     """(T, 128), dB on the same scale."""
     peak: float
     """Of c0, at speech of 0 dB, in the audio before; -inf if there was none."""
+    loudest: float
+    """Frame in the audio before, likewise."""
 
 
 def coloured_noise(n: int, rng: np.random.Generator) -> FloatArray:
@@ -120,7 +125,7 @@ class WindowMaker:
             .T.astype(np.float32)
             .copy()
         )
-        self._shares = torch.from_numpy(band_shares())
+        self._shares = torch.from_numpy(band_shares(MFCC).astype(np.float32))
 
     def windows(self, rows: NDArray[np.integer], n: int) -> Tensor:
         """Normalised frames of windows of n columns, (B, n_frames, n_features).
@@ -137,7 +142,10 @@ class WindowMaker:
         share = self._share_of_voice(mel, noise)
         # Powers of sounds that know nothing of each other add.
         mel = torch.logaddexp(mel * LN_PER_DB, noise * LN_PER_DB) / LN_PER_DB
-        mel = self._coloured(self._stretched(mel))
+        mel = self._band_limited(self._coloured(self._stretched(mel)))
+        if self._front_end.floor is not None:
+            loudest = torch.tensor([c.loudest for c in cuts], dtype=torch.float32)
+            mel = floored(mel, loudest, self._shares, self._front_end.floor)
         level = self._drawn(*self._augment.level_dbfs, len(cuts)) + WHITE_NOISE_DB
         frames = (mel + level[:, None, None]) @ self._dct
         frames[:, :, 0] = normalised(
@@ -160,17 +168,19 @@ class WindowMaker:
         snr = rng.uniform(40.0, 65.0)
         if rng.random() < augment.noise_probability:
             snr = rng.uniform(*augment.snr_db)
-        peak = -np.inf
+        peak = loudest = -np.inf
         # A running daemon knows this microphone already, most of the time.
         if rng.random() < 0.7:
             others = self._clips.same_speaker(i)
             heard = self._clips.spectra(others[int(rng.integers(len(others)))])[0]
             peak = heard.peak - C0_PER_DB * spectra.level
+            loudest = heard.loudest - spectra.level
         return _Cut(
             mel - np.float32(spectra.level),
             pitch,
             self._noises.draw(n_frames, rng) - np.float32(snr),
             peak,
+            loudest,
         )
 
     def _joined(self, i: int, variant: int, n_frames: int) -> tuple[FloatArray, ...]:
@@ -222,6 +232,24 @@ class WindowMaker:
         curve = weights @ np.cos(np.pi * k[:, None] * bands)
         return mel + torch.from_numpy(curve.astype(np.float32))[:, None]
 
+    def _band_limited(self, mel: Tensor) -> Tensor:
+        # Telephones, codecs and cheap microphones: above a cut-off, and for a telephone
+        # below another, nothing is left. Slopes of 1 to 6 dB a mel band.
+        rng, most = self.rng, mel.shape[2]
+        if not self._augment.band_limit:
+            return mel
+        bands, curves = np.arange(most), np.zeros((len(mel), most), np.float32)
+        for curve in curves:
+            if rng.random() >= self._augment.band_limit:
+                continue
+            top = hz_to_mel(np.array([rng.uniform(3000.0, 7600.0)]))[0] / MEL_WIDTH
+            over = np.maximum(0.0, bands - top)
+            if rng.random() < 0.5:
+                low = hz_to_mel(np.array([rng.uniform(50.0, 350.0)]))[0] / MEL_WIDTH
+                over += np.maximum(0.0, low - bands)
+            curve -= np.minimum(90.0, rng.uniform(2.0, 12.0) * over)
+        return mel + torch.from_numpy(curves)[:, None]
+
     def _other_pitch(self, pitch: Tensor) -> Tensor:
         lags = self._front_end.pitch
         assert lags is not None
@@ -252,6 +280,30 @@ def resampled(x: Tensor, place: Tensor) -> Tensor:
     share = (place - below)[:, None]
     index = below[:, None].expand(-1, x.shape[1], -1)
     return x.gather(2, index) * (1 - share) + x.gather(2, index + 1) * share
+
+
+def floored(
+    mel: Tensor, loudest: Tensor, shares: Tensor, config: FloorConfig
+) -> Tensor:
+    """`NoiseFloor` on the mel spectra of many windows at once, (B, T, 128), dB.
+
+    Args:
+        mel: of each window.
+        loudest: the running maximum that each begins with, dB, (B,); -inf for a cold
+            one.
+        shares: of the bands in a frame's power, (128,).
+        config: how far under it.
+    """
+    power = torch.exp(mel * LN_PER_DB) @ shares
+    peak = torch.exp(loudest * LN_PER_DB)
+    kept = 10.0 ** (-0.1 * config.leak_db_per_s / 10.0)
+    peaks = torch.empty_like(power)
+    for i in range(0, power.shape[1], FRAMES_PER_BLOCK):
+        block = power[:, i : i + FRAMES_PER_BLOCK]
+        peak = torch.maximum(kept * peak, block.amax(1))
+        peaks[:, i : i + FRAMES_PER_BLOCK] = peak[:, None]
+    floor = torch.log(peaks) - config.below_peak_db * LN_PER_DB
+    return torch.logaddexp(mel * LN_PER_DB, floor[:, :, None]) / LN_PER_DB
 
 
 def normalised(c0: Tensor, peak: Tensor, config: NormaliseConfig) -> Tensor:

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.floor import band_shares
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
     MfccConfig,
-    hz_to_mel,
-    mel_filter_bank,
-    mel_to_hz,
+    mel_power,
     power_spectrum,
 )
 from ser_stream.pipeline.normalise import C0_PER_DB
@@ -33,7 +32,7 @@ from training.corpora.utterance import read_samples
 from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.waveform_augment import VARIANTS
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is computed changes."""
 MFCC, PITCH = MfccConfig(), PitchConfig()
 
@@ -54,18 +53,8 @@ class Spectra:
     """Mean power of the speech, dB as mel bands read it."""
     peak: float
     """Largest c0."""
-
-
-def band_shares() -> FloatArray:
-    """Share of each mel band in the power of a spectrum, (128,), sum 1.
-
-    Slaney's filters have unit area, so a band's reading counts by its width.
-    """
-    top = hz_to_mel(np.array([SAMPLE_RATE / 2]))[0]
-    edges = mel_to_hz(np.linspace(0.0, top, MFCC.n_mels + 2))
-    widths = edges[2:] - edges[:-2]
-    shares: FloatArray = (widths / widths.sum()).astype(np.float32)
-    return shares
+    loudest: float
+    """Power of the loudest frame, dB as mel bands read it."""
 
 
 def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
@@ -73,14 +62,18 @@ def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
     samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
     frames = np.lib.stride_tricks.sliding_window_view(samples, MFCC.frame_length)
     power = power_spectrum(frames[:: MFCC.hop_length], MFCC)
-    mel = 10.0 * np.log10(np.maximum(power @ mel_filter_bank(MFCC).T, MFCC.amin))
+    mel = 10.0 * np.log10(np.maximum(mel_power(power, MFCC), MFCC.amin))
     return mel.astype(np.float16), pitchogram(power, PITCH, MFCC).astype(np.float16)
 
 
 def level_of(mel: NDArray[np.floating]) -> float:
     """Mean power of mel spectra in dB, (T, 128), as white noise of the same reads."""
-    power = (10.0 ** (mel.astype(np.float32) / 10.0)) @ band_shares()
-    return float(10.0 * np.log10(power.mean() + 1e-14))
+    return float(10.0 * np.log10(frame_power(mel).mean() + 1e-14))
+
+
+def frame_power(mel: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Power of each frame of mel spectra in dB, (T, 128) -> (T,)."""
+    return (10.0 ** (mel.astype(np.float32) / 10.0)) @ band_shares(MFCC)
 
 
 def speech_span(samples: FloatArray) -> tuple[int, int]:
@@ -125,7 +118,7 @@ def _packed(variants: Sequence[Spectra]) -> Arrays:
         "mel": np.concatenate([v.mel for v in variants]),
         "pitch": np.concatenate([v.pitch for v in variants]),
         "numbers": np.array(
-            [(len(v.mel), v.begin, v.end, v.level, v.peak) for v in variants]
+            [(len(v.mel), v.begin, v.end, v.level, v.peak, v.loudest) for v in variants]
         ),
     }
 
@@ -138,8 +131,8 @@ def _unpacked(
         np.split(mel, ends[:-1]), np.split(pitch, ends[:-1]), numbers, strict=True
     )
     return [
-        Spectra(m, p, int(begin), int(end), float(level), float(peak))
-        for m, p, (_, begin, end, level, peak) in parts
+        Spectra(m, p, int(begin), int(end), *map(float, levels))
+        for m, p, (_, begin, end, *levels) in parts
     ]
 
 
@@ -155,7 +148,9 @@ def _computed(utterance: Utterance) -> Iterator[Spectra]:
         first = min(int(begin * scale), len(mel) - 8)
         last = min(max(int(end * scale), first + 8), len(mel))
         peak = float(mel.astype(np.float32).sum(1).max()) / C0_PER_DB
-        yield Spectra(mel, pitch, first, last, level_of(mel[first:last]), peak)
+        loudest = 10.0 * float(np.log10(frame_power(mel).max() + 1e-14))
+        level = level_of(mel[first:last])
+        yield Spectra(mel, pitch, first, last, level, peak, loudest)
 
 
 def _key(utterance: Utterance) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from tqdm import tqdm
 
 from ser_stream.nn.build import build
@@ -21,6 +22,18 @@ from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
 from training.engine.git_revision import git_revision
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import Batch, TrainingSet
+from training.recipe.model import build_model
+from training.recipe.speaker_memory import SpeakerMemory
+
+if TYPE_CHECKING:
+    from training.recipe.teacher.targets import Targets
+
+CENTRE_RATE = 0.01
+"""How fast the mean of the features follows, each step."""
+MEMORY_COLUMNS = 10
+"""Features of shorter windows say little of a voice, and are not kept."""
+FULL_WEIGHT_COLUMNS = 8
+"""The components of windows of 1.2 s and more count in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class TrainOptions:
     progress: bool = True
     cache: Path = Path("runs/spectra")
     """Folder in which the clips' spectra are kept."""
+    teacher: Path = Path("runs/teacher")
+    """Folder of the teacher's wheels, and of the clips' features."""
 
 
 def train(
@@ -80,9 +95,10 @@ def train(
     data = TrainingSet(
         utterances, config, options.noises, options.cache, progress=options.progress
     )
-    task = WindowTask(data, config, where)
+    task = WindowTask(data, config, where, teacher_targets(data, options))
     if begin is not None:
-        task.module.load_state_dict(load_checkpoint(begin)["weights"])
+        own = build_model(load_checkpoint(begin))[0].state_dict()
+        task.module.load_state_dict(own, strict=False)
     fit: Fit[Batch] = Fit(
         task,
         Schedule(
@@ -119,11 +135,32 @@ def train(
     return path
 
 
+def teacher_targets(data: TrainingSet, options: TrainOptions) -> "Targets | None":
+    """What the teacher says of the training clips; None without one."""
+    if data.config.teacher is None:
+        return None
+    # scikit-learn takes a second, and most trainings have no teacher.
+    from training.recipe.teacher.clip_features import clip_features
+    from training.recipe.teacher.targets import make_targets
+
+    folder = options.teacher
+    features = clip_features(
+        data.utterances, folder, folder / "features", progress=options.progress
+    )
+    return make_targets(
+        features, data.utterances, data.targets, data.allowed, data.config.teacher
+    )
+
+
 class WindowTask:
     """CPAC on augmented windows of 1 to 25 columns, made anew in every epoch."""
 
     def __init__(
-        self, data: TrainingSet, config: TrainConfig, device: torch.device
+        self,
+        data: TrainingSet,
+        config: TrainConfig,
+        device: torch.device,
+        targets: "Targets | None" = None,
     ) -> None:
         self._data = data
         self.n_batches = data.n_batches
@@ -131,12 +168,23 @@ class WindowTask:
         self._device = device
         # The same beginning for a fresh and a resumed run.
         torch.manual_seed(config.seed)
-        self.module = build(config.network, config.model)
+        model = build(config.network, config.model)
         maker = data.maker(np.random.default_rng(config.seed))
         mean, deviation = data.statistics(maker)
         self._mean = mean
-        self.module.encoder.mean.copy_(torch.from_numpy(mean))
-        self.module.encoder.deviation.copy_(torch.from_numpy(deviation))
+        model.encoder.mean.copy_(torch.from_numpy(mean))
+        model.encoder.deviation.copy_(torch.from_numpy(deviation))
+        # What only training needs is kept with the weights, so that it is resumed too.
+        n_features = config.model.n_features
+        self._targets, self._memory, self._components = targets, None, None
+        if targets is not None:
+            self._components = nn.Linear(n_features, targets.components.shape[1])
+            model.add_module("teacher", self._components)
+        if config.model.speaker_mean:
+            speakers = [data.same_speaker(i) for i in range(len(data))]
+            self._memory = SpeakerMemory(speakers, data.targets, n_features)
+            model.add_module("memory", self._memory)
+        self.module = model
 
     def rates(self) -> list[tuple[Iterable[nn.Parameter], float]]:
         return [(self.module.parameters(), 1.0)]
@@ -146,8 +194,46 @@ class WindowTask:
 
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
         batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
-        value, right = mixed_loss(self.module, batch, rng, self._config)
+        if self._memory is None and self._targets is None:
+            value, right = mixed_loss(self.module, batch, rng, self._config)
+            return Loss(value, right, len(batch.targets))
+        rows = batch.rows.cpu().numpy()
+        head = self.module.head
+        columns = self.module.encoder(batch.frames)
+        features = head.features(columns).float()
+        mean = None
+        if self._memory is not None:
+            head.mean.lerp_(features.detach().mean(0), CENTRE_RATE)
+            mean = self._memory.means(rows, head.mean, rng)
+            if columns.shape[1] >= MEMORY_COLUMNS:
+                self._memory.store(rows, features)
+        logits = head.classify(features, mean).float()
+        value = masked_cross_entropy(
+            logits, batch.targets, batch.allowed, self._config.label_smoothing
+        )
+        if self._targets is not None:
+            n = columns.shape[1]
+            value = value + self._teacher_loss(features, logits, batch, n)
+        masked = logits.masked_fill(~batch.allowed, -1e4)
+        right = (masked.argmax(1) == batch.targets).sum()
         return Loss(value, right, len(batch.targets))
+
+    def _teacher_loss(
+        self, features: Tensor, logits: Tensor, batch: Batch, columns: int
+    ) -> Tensor:
+        assert self._targets is not None
+        assert self._config.teacher is not None
+        assert self._components is not None
+        teacher, rows = self._config.teacher, batch.rows.cpu().numpy()
+        true = torch.from_numpy(self._targets.components[rows]).to(self._device)
+        unexplained = (self._components(features) - true).square().sum(1).mean()
+        # A second of a clip says little of the whole.
+        weight = teacher.component_weight * min(1.0, columns / FULL_WEIGHT_COLUMNS)
+        soft = torch.from_numpy(self._targets.soft[rows]).to(self._device)
+        log_probs = F.log_softmax(logits.masked_fill(~batch.allowed, -1e4), dim=-1)
+        unlike = -(soft * log_probs).sum(1).mean()
+        loss: Tensor = weight * unexplained + teacher.soft_weight * unlike
+        return loss
 
 
 def mixed_loss(

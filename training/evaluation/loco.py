@@ -1,0 +1,245 @@
+"""Leave one corpus out: the recipe trained on all others, scored where it never was.
+
+Other speakers, another language and microphone; with statistics of the speaker and
+without.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from audmetric import unweighted_average_recall
+
+from ser_stream.errors import ConfigError
+from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline.recognizer import clip_scores, softmax
+from ser_stream.pipeline.recording import record
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance, load_corpora
+from training.corpora.utterance import read_samples
+from training.engine.checkpoint import load_checkpoint
+from training.engine.experiment import Experiment, Progress
+from training.engine.result_store import Result, ResultStore
+from training.engine.run_experiments import each_result
+from training.evaluation.clip_steps import TorchRecognizer, of_labels
+from training.recipe.config import TrainConfig
+from training.recipe.model import build_model
+from training.recipe.speaker_memory import SHRINK_CLIPS
+from training.recipe.train import MEMORY_COLUMNS, TrainOptions, train
+
+SCORED = ("emodb", "ravdess", "savee", "casia", "emotale")
+"""Corpora that have at least four of the paper's five classes."""
+MODES = {
+    "none": (0, 0.0),
+    "3 clips": (3, 0.0),
+    "10 clips": (10, 0.0),
+    "10 clips, 8 neutral": (10, 0.8),
+}
+"""How many other clips of the speaker were heard before, and the share of neutral."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocoRun:
+    """The recipe, and where corpora and results are."""
+
+    settings: TrainConfig
+    corpora: Path
+    out: Path
+    runs: Path
+    options: TrainOptions
+
+    @property
+    def store(self) -> ResultStore:
+        return ResultStore(self.out, self.runs, "loco", option="--out")
+
+
+@dataclass(frozen=True, slots=True)
+class LocoFold(Experiment[LocoRun]):
+    """Training without one corpus, and its clips."""
+
+    corpus: str
+
+    @property
+    def name(self) -> str:
+        return self.corpus
+
+    def config(self, space: LocoRun) -> Result:
+        return self.settings(space).to_dict()
+
+    def today(self, stored: Result) -> Result:
+        return TrainConfig.from_dict(stored).to_dict()
+
+    def settings(self, space: LocoRun) -> TrainConfig:
+        """The recipe without this corpus."""
+        config = space.settings
+        others = tuple(c for c in config.corpora if c.name != self.corpus)
+        return replace(config, name=f"{config.name}-{self.corpus}", corpora=others)
+
+    def compute(self, space: LocoRun, progress: Progress) -> Result:
+        config = self.settings(space)
+        utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
+        folder = space.runs / self.corpus
+        saved = load_checkpoint(train(utterances, config, folder, space.options))
+        model, _ = build_model(saved)
+        of_corpus = load_corpora(space.corpora, [self.corpus])
+        clips = of_labels(of_corpus, self.corpus, config.labels)
+        return {
+            "protocol": (
+                "trained on all corpora of the recipe but this one, last epoch; whole "
+                "clips through the streaming pipeline, gate and all (a clip without "
+                f"speech is wrong); clips of other classes than "
+                f"{', '.join(config.labels)} dropped; "
+                "statistics of the speaker from other clips of this corpus, "
+                "without their labels"
+            ),
+            "n": len(clips),
+            "scores": scored(model, config, clips),
+        }
+
+
+def scored(
+    model: Cpac, config: TrainConfig, clips: Sequence[Utterance]
+) -> dict[str, Result]:
+    """UAR, percent, and recall of each class, by what was heard of the speaker."""
+    heard = [heard_of_clip(model, config, u) for u in clips]
+    truth = np.array([config.labels.index(u.emotion) for u in clips])
+    speakers = np.array([u.speaker for u in clips])
+    neutral = truth == config.labels.index("neutral")
+    found = {}
+    for name, (n, share) in MODES.items():
+        if n and not config.model.speaker_mean:
+            continue
+        rng = np.random.default_rng(config.seed)
+        said = []
+        for i, clip in enumerate(heard):
+            others = np.flatnonzero((speakers == speakers[i]) & (heard_any(heard)))
+            chosen = _draw(others[others != i], neutral, n, share, rng)
+            said.append(clip.decide(model, [heard[j].mean for j in chosen]))
+        found[name] = _metrics(truth, np.array(said), config.labels)
+    return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardClip:
+    """The features of every step of a clip, (n, n_features), and its columns."""
+
+    features: FloatArray
+    columns: list[int]
+
+    @property
+    def mean(self) -> FloatArray:
+        """Over the steps whose windows are long enough, or over all."""
+        long = np.array(self.columns) >= MEMORY_COLUMNS
+        result: FloatArray = self.features[long if long.any() else ~long].mean(0)
+        return result
+
+    @torch.no_grad()
+    def decide(self, model: Cpac, others: Sequence[FloatArray]) -> int:
+        """The class of the clip; -1 without speech."""
+        if not self.columns:
+            return -1
+        mean = None
+        if others:
+            total = torch.from_numpy(np.sum(others, axis=0))
+            total = total + SHRINK_CLIPS * model.head.mean
+            mean = total / (len(others) + SHRINK_CLIPS)
+        logits = model.head.classify(torch.from_numpy(self.features), mean).numpy()
+        return int(clip_scores(softmax(logits), self.columns, 1.0).argmax())
+
+
+def heard_any(clips: Sequence[HeardClip]) -> np.ndarray:
+    return np.array([bool(c.columns) for c in clips])
+
+
+class _FeatureRecorder(TorchRecognizer):
+    """Keeps the features of every step."""
+
+    def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
+        super().__init__(model, labels)
+        self.columns: list[int] = []
+        self.features: list[FloatArray] = []
+
+    @torch.no_grad()
+    def logits(self, columns: FloatArray, /) -> FloatArray:
+        head = self._model.head
+        features = head.features(torch.from_numpy(columns)[None])
+        self.columns.append(len(columns))
+        self.features.append(features[0].numpy())
+        logits: FloatArray = head.classify(features)[0].numpy()
+        return logits
+
+
+def heard_of_clip(model: Cpac, config: TrainConfig, utterance: Utterance) -> HeardClip:
+    """One clip as a stream of its own."""
+    recorder = _FeatureRecorder(model, config.labels)
+    record(read_samples(utterance.path), recorder, config.front_end)
+    shape = (len(recorder.columns), config.model.n_features)
+    features = np.array(recorder.features, np.float32).reshape(shape)
+    return HeardClip(features, recorder.columns)
+
+
+def _draw(
+    others: np.ndarray,
+    neutral: np.ndarray,
+    n: int,
+    share: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    if not share:
+        return rng.choice(others, min(n, len(others)), replace=False)
+    calm, rest = others[neutral[others]], others[~neutral[others]]
+    n_calm = round(share * n)
+    return np.concatenate(
+        [
+            rng.choice(calm, min(n_calm, len(calm)), replace=False),
+            rng.choice(rest, min(n - n_calm, len(rest)), replace=False),
+        ]
+    )
+
+
+def _metrics(truth: np.ndarray, said: np.ndarray, labels: Sequence[str]) -> Result:
+    present = [i for i in range(len(labels)) if (truth == i).any()]
+    recall = {
+        labels[i]: round(100 * float((said[truth == i] == i).mean()), 1)
+        for i in present
+    }
+    uar = unweighted_average_recall(truth, said, labels=present)
+    return {"UAR": round(100 * float(uar), 1), "recall": recall}
+
+
+def loco(
+    space: LocoRun,
+    names: Sequence[str],
+    *,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[tuple[str, Result]]:
+    """Every corpus left out in turn; what is done is not computed again.
+
+    Raises:
+        ConfigError: if a corpus is not in the recipe.
+    """
+    known = [c.name for c in space.settings.corpora]
+    if foreign := [name for name in names if name not in known]:
+        raise ConfigError(
+            f"{', '.join(foreign)}: not in the configuration; it has {', '.join(known)}"
+        )
+    found = []
+    for fold, result in each_result([LocoFold(name) for name in names], space):
+        assert result is not None
+        told = ", ".join(f"{k} {v['UAR']}" for k, v in result["scores"].items())
+        say(f"{fold.corpus}: UAR {told}")
+        found.append((fold.corpus, result))
+    return found
+
+
+def mean_line(found: Sequence[tuple[str, Result]]) -> str:
+    """One line: the mean UAR of each mode, and the least recall of a class."""
+    parts = []
+    for mode in found[0][1]["scores"]:
+        of_mode = [result["scores"][mode] for _, result in found]
+        uar = np.mean([one["UAR"] for one in of_mode])
+        least = min(min(one["recall"].values()) for one in of_mode)
+        parts.append(f"{mode} {uar:.1f} (least recall {least})")
+    return f"mean UAR of {len(found)} corpora: {', '.join(parts)}"

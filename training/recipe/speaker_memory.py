@@ -1,0 +1,81 @@
+"""The features of every training clip as last seen: speakers' means to train with.
+
+A daemon knows a speaker by what it heard before. So each window of training is given
+the mean over some other clips of its speaker, from none to many, balanced or mostly of
+one class; their features are those of their last turn, as in a memory bank (Wu et al.,
+CVPR 2018), since to compute them anew would cost a batch for every clip.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SHRINK_CLIPS = 5.0
+"""Clips that the training mean counts as."""
+
+
+class SpeakerMemory(nn.Module):
+    """Features by clip, and means of other clips of a clip's speaker."""
+
+    features: Tensor
+    known: Tensor
+
+    MOST_CLIPS = 20
+    NONE = 0.25
+    """Share of windows whose speaker was not heard yet."""
+    ONE_SIDED = 0.5
+    """Share of the others of which 80 % of what was heard is of one class."""
+
+    def __init__(
+        self, speakers: Sequence[Sequence[int]], targets: np.ndarray, n_features: int
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            speakers: for each clip, the clips of its speaker, itself among them.
+            targets: class indices, (n,).
+            n_features: of the network's head.
+        """
+        super().__init__()
+        self._speakers = [np.asarray(rows) for rows in speakers]
+        self._targets = targets
+        self.register_buffer("features", torch.zeros(len(targets), n_features))
+        self.register_buffer("known", torch.zeros(len(targets), dtype=torch.bool))
+
+    def store(self, rows: np.ndarray, features: Tensor) -> None:
+        """Keep the features of clips, (B, n_features)."""
+        self.features[rows] = features.detach().float()
+        self.known[rows] = True
+
+    def means(
+        self, rows: np.ndarray, centre: Tensor, rng: np.random.Generator
+    ) -> Tensor:
+        """A speaker's mean for each clip, (B, n_features), shrunk towards `centre`."""
+        means, known = [], self.known.cpu().numpy()
+        for row in rows:
+            heard = self._draw(int(row), known, rng)
+            total = self.features[heard].sum(0) + SHRINK_CLIPS * centre
+            means.append(total / (len(heard) + SHRINK_CLIPS))
+        return torch.stack(means)
+
+    def _draw(
+        self, row: int, known: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        others = self._speakers[row]
+        others = others[known[others] & (others != row)]
+        if rng.random() < self.NONE or not len(others):
+            return others[:0]
+        n = int(rng.integers(1, self.MOST_CLIPS + 1))
+        if rng.random() >= self.ONE_SIDED:
+            return np.array(rng.choice(others, min(n, len(others)), replace=False))
+        mostly = rng.choice(np.unique(self._targets[others]))
+        of_class = others[self._targets[others] == mostly]
+        rest = others[self._targets[others] != mostly]
+        n_class = min(len(of_class), round(0.8 * n))
+        n_rest = min(len(rest), n - round(0.8 * n))
+        parts = [rng.choice(of_class, n_class, replace=False)] if n_class else []
+        if n_rest:
+            parts.append(rng.choice(rest, n_rest, replace=False))
+        return np.concatenate(parts) if parts else others[:0]

@@ -1,0 +1,112 @@
+"""Features of all training clips -> what CPAC is to learn beside the labels.
+
+Principal components say what the encoders tell clips apart by; soft labels, of a linear
+classifier that never saw the speaker, say which clips are ambiguous. Both over speech
+of the training speakers alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance
+from training.recipe.teacher.config import TeacherConfig
+
+SHRINK = 5
+"""Clips that the training mean counts as, in the mean of a speaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """For every clip, in the order of the features."""
+
+    components: FloatArray
+    """(n, k), scaled so that the sum of their variances is 1."""
+    soft: FloatArray
+    """(n, n_classes), sum 1, 0 where the corpus has no say."""
+
+
+def make_targets(
+    features: FloatArray,
+    utterances: Sequence[Utterance],
+    targets: np.ndarray,
+    allowed: np.ndarray,
+    config: TeacherConfig,
+) -> Targets:
+    """Components and soft labels.
+
+    Args:
+        features: of each clip, (n, m).
+        utterances: the clips.
+        targets: class indices, (n,).
+        allowed: (n, n_classes), False where the corpus has no say.
+        config: how.
+    """
+    speakers = np.array([f"{u.corpus}/{u.speaker}" for u in utterances])
+    scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    return Targets(
+        _components(scaled, config.components),
+        _soft(scaled, targets, allowed, speakers, config),
+    )
+
+
+def _components(x: FloatArray, n: int) -> FloatArray:
+    _, _, rows = np.linalg.svd(x, full_matrices=False)
+    scores = x @ rows[:n].T
+    result: FloatArray = (scores / np.sqrt(scores.var(0).sum())).astype(np.float32)
+    return result
+
+
+def _soft(
+    x: FloatArray,
+    targets: np.ndarray,
+    allowed: np.ndarray,
+    speakers: np.ndarray,
+    config: TeacherConfig,
+) -> FloatArray:
+    x = _less_speaker(x, speakers)
+    n_classes = allowed.shape[1]
+    corpora = np.array([s.partition("/")[0] for s in speakers])
+    soft = np.zeros(allowed.shape, np.float32)
+    for group in _groups(speakers, config.groups):
+        held_out = np.isin(speakers, group)
+        train = ~held_out
+        weights = _balanced(targets[train], corpora[train])
+        model = LogisticRegression(C=config.regularisation, max_iter=300)
+        model.fit(x[train], targets[train], sample_weight=weights)
+        logits = np.full((held_out.sum(), n_classes), -1e4)
+        logits[:, model.classes_] = model.predict_log_proba(x[held_out])
+        logits = np.where(allowed[held_out], logits, -1e4)
+        odds = np.exp(logits - logits.max(1, keepdims=True))
+        soft[held_out] = odds / odds.sum(1, keepdims=True)
+    return soft
+
+
+def _less_speaker(x: FloatArray, speakers: np.ndarray) -> FloatArray:
+    # The mean of the speaker's clips, shrunk towards that of all, which is 0 here.
+    result = np.empty_like(x)
+    for speaker in np.unique(speakers):
+        rows = speakers == speaker
+        result[rows] = x[rows] - x[rows].sum(0) / (rows.sum() + SHRINK)
+    return result
+
+
+def _groups(speakers: np.ndarray, n: int) -> list[np.ndarray]:
+    names = np.unique(speakers)  # Sorted, so by corpus.
+    return [names[i::n] for i in range(min(n, len(names)))]
+
+
+def _balanced(targets: np.ndarray, corpora: np.ndarray) -> np.ndarray:
+    # Every class the same; within it, a corpus by the root of its clips.
+    weights = np.zeros(len(targets))
+    for target in np.unique(targets):
+        for corpus in np.unique(corpora):
+            rows = (targets == target) & (corpora == corpus)
+            weights[rows] = 1.0 / np.sqrt(max(1, rows.sum()))
+        of_class = targets == target
+        weights[of_class] /= weights[of_class].sum()
+    result: np.ndarray = weights * len(targets) / weights.sum()
+    return result
