@@ -11,8 +11,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from ser_stream.pipeline.floor import FloorConfig, NoiseFloor, band_shares
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
-from ser_stream.pipeline.mfcc import dct_matrix
+from ser_stream.pipeline.mfcc import MfccConfig, dct_matrix
 from ser_stream.pipeline.normalise import NormaliseConfig, Normaliser
 from ser_stream.pipeline.pitch import PitchConfig
 from ser_stream.pipeline.values import FloatArray
@@ -21,6 +22,7 @@ from training.recipe.spectrogram_augment import (
     NoiseSpectra,
     WindowMaker,
     coloured_noise,
+    floored,
     normalised,
 )
 from training.recipe.spectrogram_cache import (
@@ -48,7 +50,7 @@ class OneClip:
     def __init__(self, samples: FloatArray) -> None:
         mel, pitch = mel_and_pitch(samples)
         level = level_of(mel)
-        self.one = Spectra(mel, pitch, 24, len(mel), level, 0.0)
+        self.one = Spectra(mel, pitch, 24, len(mel), level, 0.0, 0.0)
 
     def spectra(self, i: int) -> list[Spectra]:
         return [self.one] * len(VARIANTS)
@@ -124,6 +126,27 @@ def test_many_windows_are_normalised_as_the_runtime_does_one(
     assert np.allclose(many[0].numpy(), expected[:, 0], atol=1e-3)
 
 
+@pytest.mark.parametrize("warm", [None, -20.0])
+def test_many_windows_get_the_floor_that_the_runtime_adds_to_one(
+    warm: float | None, rng: np.random.Generator
+) -> None:
+    config, shares = FloorConfig(below_peak_db=40.0), band_shares(MfccConfig())
+    mel = rng.uniform(-120.0, -30.0, (40, 128))
+    one = NoiseFloor(config, MfccConfig())
+    if warm is not None:
+        one.feed(np.full((8, 128), 10 ** (warm / 10)))
+    power = 10 ** (mel / 10)
+    expected = np.concatenate([one.feed(power[i : i + 8]) for i in range(0, 40, 8)])
+    start = torch.tensor([-np.inf if warm is None else warm])
+    many = floored(
+        torch.from_numpy(mel[None].astype(np.float32)),
+        start,
+        torch.from_numpy(shares.astype(np.float32)),
+        config,
+    )
+    assert np.allclose(many[0].numpy(), 10 * np.log10(expected), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -132,6 +155,7 @@ def test_many_windows_are_normalised_as_the_runtime_does_one(
         {"colour_db": 5.0},
         {"pitch_octaves": 0.5},
         {"noise_probability": 1.0},
+        {"band_limit": 1.0},
         {"variants": (0.0, 1.0, 0.0, 0.0, 0.0)},
     ],
     ids=lambda change: next(iter(change)),
