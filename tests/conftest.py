@@ -2,7 +2,9 @@
 
 import gc
 import os
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # Torch's threads would fight for the cores with the tests beside, or with whatever else
@@ -19,7 +21,8 @@ import soundfile
 from hypothesis import settings
 
 from ser_stream.pipeline.values import FloatArray
-from tests.helpers.paths import DATA
+from tests.helpers.made_once import MadeOnce
+from tests.helpers.paths import DATA, TINY
 from tests.helpers.standing_clock import StandingClock
 
 # The same examples on every machine: a failure in CI is a failure at home.
@@ -69,6 +72,41 @@ def two_clips(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     for path in sorted(data.glob("???????.flac"))[:2]:
         (folder / path.name).symlink_to(path)
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> MadeOnce:
+    """What is slow to make, made once for all workers of this run of the tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return MadeOnce(folder / f"once-{testrun_uid}")
+
+
+@pytest.fixture(scope="session")
+def tiny(once: MadeOnce, two_clips: Path) -> Path:
+    """A bundle: the network of `tests/data/tiny.pt`, exported as any other is."""
+
+    def export(folder: Path) -> None:
+        pytest.importorskip("torch")
+        from export.bundle import export_bundle
+
+        export_bundle(TINY, folder, two_clips, None)
+
+    return once("tiny", export)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch's threads as above, also behind a test whose command chose others.
+
+    Two that share a core wait for each other in vain: what comes behind would take
+    several times as long. And in one thread, sums have the same order everywhere.
+    """
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture
