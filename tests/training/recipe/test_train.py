@@ -55,7 +55,8 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 config = TrainConfig.read(Path(sys.argv[3]))
 train(load_corpora(Path(sys.argv[1]), ["clips"]), config, out,
-      TrainOptions(device="cpu", threads=1, progress=False))
+      TrainOptions(device="cpu", threads=1, progress=False,
+                   cache=Path(sys.argv[1]) / "spectra"))
 """
 
 TOML = """
@@ -102,13 +103,14 @@ def utterances(corpora: Path) -> list[Utterance]:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(corpora: Path) -> Path:
     """Where the clips' spectra are kept."""
-    return tmp_path_factory.mktemp("spectra")
+    return corpora / "spectra"
 
 
 def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
-    options = TrainOptions(device="cpu", threads=1, progress=False)
+    cache = utterances[0].path.parents[1] / "spectra"
+    options = TrainOptions(device="cpu", threads=1, progress=False, cache=cache)
     return train(utterances, config, out, options)
 
 
