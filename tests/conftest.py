@@ -25,6 +25,16 @@ from tests.helpers.made_once import MadeOnce
 from tests.helpers.paths import DATA, TINY
 from tests.helpers.standing_clock import StandingClock
 
+EMOTIONS = {
+    "W": "angry",
+    "A": "fear",
+    "F": "happy",
+    "N": "neutral",
+    "T": "sad",
+    "L": "boredom",
+}
+"""By EmoDB's letters."""
+
 # The same examples on every machine: a failure in CI is a failure at home.
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
@@ -81,6 +91,24 @@ def once(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> MadeOnce
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
     return MadeOnce(folder / f"once-{testrun_uid}")
+
+
+@pytest.fixture(scope="session")
+def clip_corpora(once: MadeOnce, data: Path) -> Path:
+    """The six clips, one of them bored, as `clips`, `far`, `emodb` and `crema-d`."""
+
+    def write(folder: Path) -> None:
+        for corpus in ("clips", "far", "emodb", "crema-d"):
+            (folder / corpus).mkdir(parents=True)
+            lines = ["file,speaker,emotion,sex,language"]
+            for path in sorted(data.glob("???????.flac")):
+                (folder / corpus / path.name).symlink_to(path)
+                emotion = EMOTIONS[path.stem[5]]
+                lines.append(f"{path.name},{path.stem[:2]},{emotion},male,de")
+            text = "\n".join(lines) + "\n"
+            (folder / corpus / "manifest.csv").write_text(text)
+
+    return once("clip-corpora", write)
 
 
 @pytest.fixture(scope="session")
