@@ -44,7 +44,7 @@ def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpora")
     said = halves(utterances_of_the_minute())
     write_corpus(folder / "emodb", said)
-    write_corpus(folder / "casia", [replace(s, samples=s.samples / 2) for s in said])
+    write_corpus(folder / "casia", [replace(s, samples=0.5 * s.samples) for s in said])
     return folder
 
 
