@@ -2,7 +2,9 @@
 
 import gc
 import os
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 # Torch's threads would fight for the cores with the tests beside, or with whatever else
@@ -19,8 +21,19 @@ import soundfile
 from hypothesis import settings
 
 from ser_stream.pipeline.values import FloatArray
-from tests.helpers.paths import DATA
+from tests.helpers.made_once import MadeOnce
+from tests.helpers.paths import DATA, TINY
 from tests.helpers.standing_clock import StandingClock
+
+EMOTIONS = {
+    "W": "angry",
+    "A": "fear",
+    "F": "happy",
+    "N": "neutral",
+    "T": "sad",
+    "L": "boredom",
+}
+"""By EmoDB's letters."""
 
 # The same examples on every machine: a failure in CI is a failure at home.
 settings.register_profile("tests", deadline=None, derandomize=True)
@@ -69,6 +82,59 @@ def two_clips(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     for path in sorted(data.glob("???????.flac"))[:2]:
         (folder / path.name).symlink_to(path)
     return folder
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory, testrun_uid: str) -> MadeOnce:
+    """What is slow to make, made once for all workers of this run of the tests."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return MadeOnce(folder / f"once-{testrun_uid}")
+
+
+@pytest.fixture(scope="session")
+def clip_corpora(once: MadeOnce, data: Path) -> Path:
+    """The six clips, one of them bored, as `clips`, `far`, `emodb` and `crema-d`."""
+
+    def write(folder: Path) -> None:
+        for corpus in ("clips", "far", "emodb", "crema-d"):
+            (folder / corpus).mkdir(parents=True)
+            lines = ["file,speaker,emotion,sex,language"]
+            for path in sorted(data.glob("???????.flac")):
+                (folder / corpus / path.name).symlink_to(path)
+                emotion = EMOTIONS[path.stem[5]]
+                lines.append(f"{path.name},{path.stem[:2]},{emotion},male,de")
+            text = "\n".join(lines) + "\n"
+            (folder / corpus / "manifest.csv").write_text(text)
+
+    return once("clip-corpora", write)
+
+
+@pytest.fixture(scope="session")
+def tiny(once: MadeOnce, two_clips: Path) -> Path:
+    """A bundle: the network of `tests/data/tiny.pt`, exported as any other is."""
+
+    def export(folder: Path) -> None:
+        pytest.importorskip("torch")
+        from export.bundle import export_bundle
+
+        export_bundle(TINY, folder, two_clips, None)
+
+    return once("tiny", export)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch's threads as above, also behind a test whose command chose others.
+
+    Two that share a core wait for each other in vain: what comes behind would take
+    several times as long. And in one thread, sums have the same order everywhere.
+    """
+    yield
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

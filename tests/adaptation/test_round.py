@@ -1,5 +1,6 @@
 """Whole rounds by the real child process, as the daemon runs them."""
 
+import io
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("safetensors")
 
 from ser_stream.adaptation.acceptance import verdict
+from ser_stream.adaptation.child import run as child
 from ser_stream.adaptation.child_process import CHILD, RoundError, RoundJob, RoundRunner
 from ser_stream.adaptation.pack import CANARY, Pack, find_pack, load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
@@ -74,6 +76,20 @@ def failure(job: RoundJob, heard: Reservoir) -> RoundError:
     return caught.value
 
 
+def failure_here(
+    job: RoundJob, heard: Reservoir, monkeypatch: pytest.MonkeyPatch
+) -> RoundError:
+    """What the child would answer, without the seconds in which it loads torch."""
+    monkeypatch.setattr(child, "bound_memory", lambda megabytes: None)
+    stdin, stdout = io.BytesIO(), io.StringIO()
+    heard.write(stdin)
+    stdin.seek(0)
+    assert child.run(json.loads(job.line), stdin, stdout) == 1
+    answer = json.loads(stdout.getvalue().splitlines()[-1])
+    assert "\n" not in answer["error"]
+    return RoundError(answer["error"], answer["kind"])
+
+
 def test_a_round_makes_a_version_and_says_what_is_known_of_it(
     bundle: Bundle, tmp_path: Path
 ) -> None:
@@ -124,28 +140,30 @@ def test_with_too_little_speech_there_is_no_round(job: RoundJob) -> None:
     assert list(job.out.iterdir()) == []
 
 
-def test_a_pack_of_other_labels_is_refused(job: RoundJob, tmp_path: Path) -> None:
+def test_a_pack_of_other_labels_is_refused(
+    job: RoundJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = shutil.copytree(job.pack, tmp_path / "other")
     rewrite_manifest(folder, labels=["angry", "sad"])
-    error = failure(replace(job, pack=folder), reservoir())
+    error = failure_here(replace(job, pack=folder), reservoir(), monkeypatch)
     assert error.kind == "pack"
     assert "has the labels angry, sad, but the model open has" in str(error)
 
 
 def test_a_pack_that_holds_nonsense_is_refused_in_a_line(
-    job: RoundJob, tmp_path: Path
+    job: RoundJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(job.pack, tmp_path / "other")
     pack = load_pack(folder, load_bundle("open"))
     cpac = pack.manifest["cpac"]
     rewrite_manifest(folder, cpac={**cpac, "n_filters": 32})
-    error = failure(replace(job, pack=folder), reservoir())
+    error = failure_here(replace(job, pack=folder), reservoir(), monkeypatch)
     assert error.kind == "pack"
     assert "does not hold the weights of the network" in str(error)
     (folder / CANARY).write_bytes(b"junk")
     files = {**pack.manifest["files"], CANARY: file_hash(folder / CANARY)}
     rewrite_manifest(folder, cpac=cpac, files=files)
-    error = failure(replace(job, pack=folder), reservoir())
+    error = failure_here(replace(job, pack=folder), reservoir(), monkeypatch)
     assert error.kind == "pack"
     assert f"{CANARY} cannot be read as windows of an adaptation pack" in str(error)
 
@@ -175,8 +193,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def test_a_full_disk_is_told_in_a_line(job: RoundJob, small_disk: Path) -> None:
-    error = failure(replace(job, out=small_disk), reservoir())
+def test_a_full_disk_is_told_in_a_line(
+    job: RoundJob, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = failure_here(replace(job, out=small_disk), reservoir(), monkeypatch)
     assert error.kind == "disk"
     assert "the candidate cannot be written: " in str(error)
     assert "No space left" in str(error)

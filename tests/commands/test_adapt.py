@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_
 from ser_stream.client import NotRunningError, RefusedError, control, where
 from ser_stream.commands.adapt import Whose, command, now
 from ser_stream.commands.adapt_folder import adapt
+from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
 from ser_stream.config import build_config
 from ser_stream.config.for_model import configured_pack
 from ser_stream.errors import (
@@ -31,6 +33,7 @@ from ser_stream.errors import (
     SinkError,
     SourceError,
 )
+from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.protocol.messages import MAX_LINE, reply
 from tests.helpers.adaptation_store import stage, write_manifest
@@ -411,6 +414,22 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@cache
+def heard_once(recordings: Path) -> FolderSpeech:
+    """What is heard in them, once for this module."""
+    config = build_config(NO_CONFIG, {}, environment={})
+    model = Model(load_bundle("open"))
+    return hear(find_recordings(recordings), model, config.adapt.capacity)
+
+
+@pytest.fixture
+def heard(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what comes after the recordings, they have been heard."""
+    monkeypatch.setattr(
+        "ser_stream.commands.adapt_folder.hear", lambda *_: heard_once(recordings)
+    )
+
+
 def adapted(recordings: Path, out: Path, runner: RoundRunner, rounds: int = 1) -> bool:
     config = build_config(NO_CONFIG, {"adapt.scope": "cheap"}, environment={})
     return adapt(recordings, out, config, rounds, True, runner)
@@ -447,6 +466,7 @@ def test_recordings_become_a_bundle(
     assert (grown["base"]["sha256"], grown["parent"]) == (base.sha256, bundle.sha256)
 
 
+@pytest.mark.usefixtures("heard")
 def test_what_is_rejected_is_not_written_and_the_reason_told(
     recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -481,6 +501,7 @@ def test_what_passed_and_could_be_read_counts_whatever_else_fails(
     assert load_bundle(str(out)).sha256 == said["bundle"]
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize(
     ("kind", "error"),
     [

@@ -65,6 +65,21 @@ def minute_labels(tmp_path: Path) -> Path:
     return write_csv(tmp_path / "minute.csv", *rows, header="file,start_s,end_s,label")
 
 
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 27 seconds of the minute, in which all five emotions are."""
+    path = tmp_path_factory.mktemp("beginning") / "beginning.wav"
+    soundfile.write(path, soundfile.read(MINUTE, stop=27 * 16_000)[0], 16_000)
+    return path
+
+
+@pytest.fixture
+def its_labels(beginning: Path, minute_labels: Path) -> Path:
+    header, *rows = minute_labels.read_text().splitlines()
+    said = [row.replace(MINUTE.name, beginning.name) for row in rows[:8]]
+    return write_csv(minute_labels.with_name("its.csv"), *said, header=header)
+
+
 def tuned(*arguments: str | Path) -> dict[str, Any]:
     done = run("tune", *arguments, "--json")
     assert done.returncode == 0, done.stderr
@@ -74,7 +89,9 @@ def tuned(*arguments: str | Path) -> dict[str, Any]:
 
 def active_ms(path: Path, *arguments: str | Path) -> list[tuple[str, float, float]]:
     """Emotions of `listen`: label, when its start came, when its end came."""
-    said = messages(run("listen", "--pace", "fast", "--input", path, *arguments).stdout)
+    done = run("listen", "--pace", "fast", "--input", path, *arguments)
+    assert done.returncode == 0
+    said = messages(done.stdout)
     found, begun, heard = [], 0.0, 0.0
     for message in said:
         if message["type"] == "prediction":
@@ -152,16 +169,14 @@ def test_what_is_written_is_what_listen_then_uses(
     again = tuned(*arguments)
     assert again["present"] == result["best"]
     assert again["best"] == result["best"]
-    done = run("listen", "--config", config, "--input", MINUTE, "--pace", "fast")
-    assert done.returncode == 0
     assert active_ms(MINUTE, "--config", config) != active_ms(MINUTE)
 
 
 def test_without_write_nothing_is_written_and_the_lines_are_shown(
-    tmp_path: Path, minute_labels: Path
+    tmp_path: Path, beginning: Path, its_labels: Path
 ) -> None:
     environment = {**ENVIRONMENT, "XDG_CONFIG_HOME": str(tmp_path / "home")}
-    done = run("tune", MINUTE, "--labels", minute_labels, environment=environment)
+    done = run("tune", beginning, "--labels", its_labels, environment=environment)
     assert done.returncode == 0
     assert not (tmp_path / "home").exists()
     text = done.stdout.decode()
@@ -171,17 +186,17 @@ def test_without_write_nothing_is_written_and_the_lines_are_shown(
     assert set(lines["smoothing"]) == set(TUNED)
     assert str(tmp_path / "home" / "ser-stream" / "config.toml") in text
     # With it, the user's own file is begun.
-    run("tune", MINUTE, "--labels", minute_labels, "--write", environment=environment)
+    run("tune", beginning, "--labels", its_labels, "--write", environment=environment)
     written = tmp_path / "home" / "ser-stream" / "config.toml"
     assert checked_file(written) == lines
     build_config(written, {})
 
 
 def test_a_file_that_write_is_to_begin_need_not_be_there(
-    tmp_path: Path, minute_labels: Path
+    tmp_path: Path, beginning: Path, its_labels: Path
 ) -> None:
     config = tmp_path / "new.toml"
-    arguments = ("tune", MINUTE, "--labels", minute_labels, "--config", config)
+    arguments = ("tune", beginning, "--labels", its_labels, "--config", config)
     done = run(*arguments)
     assert done.returncode == 2
     assert "cannot read" in error_line(done)
@@ -367,8 +382,10 @@ def test_recordings_without_speech_leave_nothing_to_choose_by(tmp_path: Path) ->
     assert "there is no speech within" in error_line(done)
 
 
-def test_a_rule_is_followed_or_said_to_be_out_of_reach(minute_labels: Path) -> None:
-    arguments = (MINUTE, "--labels", minute_labels)
+def test_a_rule_is_followed_or_said_to_be_out_of_reach(
+    beginning: Path, its_labels: Path
+) -> None:
+    arguments = (beginning, "--labels", its_labels)
     strict = tuned(*arguments, "--max-flips", "0")
     assert strict["rule"] == {"min_coverage": 0.7, "max_flips": 0.0}
     if strict["satisfied"]:
@@ -380,19 +397,21 @@ def test_a_rule_is_followed_or_said_to_be_out_of_reach(minute_labels: Path) -> N
 
 
 def test_the_model_that_the_configuration_names_is_tuned(
-    tmp_path: Path, minute_labels: Path
+    tmp_path: Path, beginning: Path, its_labels: Path
 ) -> None:
     config = tmp_path / "config.toml"
     config.write_text('model = "nowhere"\n')
-    arguments = ("tune", MINUTE, "--labels", minute_labels, "--config", config)
+    arguments = ("tune", beginning, "--labels", its_labels, "--config", config)
     assert run(*arguments).returncode == 4
     done = run(*arguments, "--model", "open", "--json")
     assert messages(done.stdout)[0]["sha256"] == load_bundle("open").sha256
 
 
-def test_bars_of_both_phases_show_on_a_terminal(minute_labels: Path) -> None:
+def test_bars_of_both_phases_show_on_a_terminal(
+    beginning: Path, its_labels: Path
+) -> None:
     main, side = pty.openpty()
-    command = [*COMMAND, "tune", str(MINUTE), "--labels", str(minute_labels), "--json"]
+    command = [*COMMAND, "tune", str(beginning), "--labels", str(its_labels), "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=side, env=ENVIRONMENT
     ) as process:

@@ -1,5 +1,6 @@
 """The bundle computes what the trained PyTorch network does, step by step."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from export.bundle import export_bundle
 from export.parity import TOLERANCE, Parity, prove_parity
 from tests.helpers.adaptation_packs import small_pack
 from tests.helpers.packaged_graphs import use_packaged_graphs
-from tests.helpers.paths import CHECKPOINT, DATA
+from tests.helpers.paths import CHECKPOINT, DATA, TINY
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.recipe.model import build_model
@@ -60,25 +61,26 @@ def test_the_evidence_holds_the_same_proof(parity: Parity) -> None:
 
 
 def test_an_exported_bundle_is_loaded_and_a_foreign_folder_left_alone(
-    tmp_path: Path, two_clips: Path
+    tiny: Path, tmp_path: Path, two_clips: Path
 ) -> None:
-    made = export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None, "mine")
-    assert made.parity.passed
-    assert made.bundle.name == "mine"
+    made = load_bundle(str(shutil.copytree(tiny, tmp_path / "new")))
+    assert read_evidence(made)["parity"]["passed"]
+    assert made.name == "tiny"
     card = (tmp_path / "new" / "card.md").read_text()
     assert "Not measured" in card
-    pack = small_pack(made.bundle, tmp_path / "new" / "adaptation")
-    again = export_bundle(CHECKPOINT, tmp_path / "new", two_clips, None, "again")
+    pack = small_pack(made, tmp_path / "new" / "adaptation")
+    again = export_bundle(TINY, tmp_path / "new", two_clips, None, "again")
+    assert again.parity.passed
     assert again.bundle.name == "again"
     # The same graphs to the last bit: that is what lets figures be claimed for them.
-    assert again.bundle.manifest["files"] == made.bundle.manifest["files"]
+    assert again.bundle.manifest["files"] == made.manifest["files"]
     # So their adaptation pack goes on.
     assert load_pack(find_pack(again.bundle), again.bundle).sha256 == pack.sha256
     full = tmp_path / "full"
     full.mkdir()
     (full / "thesis.txt").write_text("mine")
     with pytest.raises(ModelError, match="is not empty and no bundle"):
-        export_bundle(CHECKPOINT, full, two_clips, None)
+        export_bundle(TINY, full, two_clips, None)
     assert (full / "thesis.txt").read_text() == "mine"
 
 

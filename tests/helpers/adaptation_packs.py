@@ -10,7 +10,7 @@ from typing import Any
 from ser_stream.adaptation.pack import Pack
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, manifest_hash
-from tests.helpers.paths import CHECKPOINT, DATA
+from tests.helpers.paths import CHECKPOINT, DATA, TINY
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
 from training.recipe.adaptation_pack import write_pack
@@ -33,6 +33,11 @@ def open_network() -> Cpac:
     return build_model(load_checkpoint(CHECKPOINT))[0]
 
 
+def tiny_network() -> Cpac:
+    """That of `tests/data/tiny.pt`."""
+    return build_model(load_checkpoint(TINY))[0]
+
+
 def clip(stem: str) -> Utterance:
     """A clip of the tests' data, of EmoDB."""
     sex = "female" if stem[:2] in WOMEN else "male"
@@ -41,10 +46,17 @@ def clip(stem: str) -> Utterance:
 
 
 def small_pack(bundle: Bundle, out: Path, **options: Any) -> Pack:
-    """Three clips to learn from, two of other speakers as the canary."""
+    """Three clips to learn from, two of other speakers as the canary.
+
+    Args:
+        bundle: `open`, or that of the small network.
+        out: folder to write.
+        options: of `write_pack`.
+    """
     canary = [clip(stem) for stem in ("11a07Ta", "15a02Ac")]
     options = {"n_source": 6, **options}
-    return write_pack(open_network(), bundle, few_clips(), canary, out, **options)
+    network = open_network() if bundle.name == "open" else tiny_network()
+    return write_pack(network, bundle, few_clips(), canary, out, **options)
 
 
 @cache

@@ -81,6 +81,7 @@ def _server() -> socket.socket:
             stdin=subprocess.DEVNULL,
             check=True,
         )
+    atexit.register(ours.close)
     return ours
 
 

@@ -1,5 +1,6 @@
 """Another network runs by what its bundle says, and CPAC's numbers are the defaults."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.config.listen import ListenConfig
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle, seal
 from ser_stream.pipeline.front_end import frames_of
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
@@ -28,17 +29,18 @@ pytest.importorskip("torch")
 import torch
 
 from export.parity import prove_parity
+from tests.helpers.made_once import MadeOnce
 from tests.helpers.paths import DATA
 from tests.helpers.program import messages, run
-from tests.helpers.tiny_network import GEOMETRY, tiny_bundle, tiny_network
+from tests.helpers.tiny_network import GEOMETRY, export_tiny_network, tiny_network
 from training.corpora.utterance import read_samples
 
 CLIPS = sorted(DATA.glob("???????.flac"))[:3]
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return tiny_bundle(tmp_path_factory.mktemp("tiny") / "tiny")
+def bundle(once: MadeOnce) -> Bundle:
+    return load_bundle(str(once("tiny-network", export_tiny_network)))
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +192,9 @@ def test_a_window_is_asked_for_within_what_the_network_was_trained_for(
 def test_another_model_takes_over_in_the_middle_of_speech(
     bundle: Bundle, speech: FloatArray, tmp_path: Path
 ) -> None:
-    longer = tiny_bundle(tmp_path / "longer", clip_temperature=0.5)
+    folder = shutil.copytree(bundle.folder, tmp_path / "longer")
+    seal(folder, bundle.manifest | {"clip_temperature": 0.5}, (ENCODER, HEAD))
+    longer = load_bundle(str(folder))
     pipes = [
         Pipeline(OnnxRecognizer(one), one.front_end) for one in (bundle, longer, bundle)
     ]

@@ -9,6 +9,7 @@ another pitch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -80,17 +81,8 @@ class NoiseSpectra:
     N_SYNTHETIC, SYNTHETIC_SAMPLES = 24, 160_000
 
     def __init__(self, recordings: Sequence[FloatArray]) -> None:
-        rng = np.random.default_rng(0)
-        made = [
-            coloured_noise(self.SYNTHETIC_SAMPLES, rng) for _ in range(self.N_SYNTHETIC)
-        ]
-        self._synthetic = [self._at_zero(samples) for samples in made]
-        self._recorded = [self._at_zero(samples) for samples in recordings]
-
-    @staticmethod
-    def _at_zero(samples: FloatArray) -> FloatArray:
-        mel = mel_and_pitch(samples)[0].astype(np.float32)
-        return mel - np.float32(level_of(mel))
+        self._synthetic = _synthetic(self.N_SYNTHETIC, self.SYNTHETIC_SAMPLES)
+        self._recorded = [_at_zero(samples) for samples in recordings]
 
     def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
         """A stretch of n frames, (n, 128), repeated where it is too short."""
@@ -100,6 +92,19 @@ class NoiseSpectra:
         mel = kind[rng.integers(len(kind))]
         start = int(rng.integers(len(mel)))
         return mel[(start + np.arange(n)) % len(mel)]
+
+
+@cache
+def _synthetic(n: int, length: int) -> list[FloatArray]:
+    """The same in every training, and so in all those of a process."""
+    rng = np.random.default_rng(0)
+    made = [coloured_noise(length, rng) for _ in range(n)]
+    return [_at_zero(samples) for samples in made]
+
+
+def _at_zero(samples: FloatArray) -> FloatArray:
+    mel = mel_and_pitch(samples)[0].astype(np.float32)
+    return mel - np.float32(level_of(mel))
 
 
 class WindowMaker:

@@ -1,5 +1,7 @@
 """Counts beside the published ones; what is missing, doubled or unreadable is named."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ import pytest
 import soundfile
 
 from ser_stream.pipeline.values import FloatArray
+from training.__main__ import main
 from training.corpora import load_corpora
 from training.corpora.check import Check, check
 from training.corpora.counts import PUBLISHED, emobox_fold_of
@@ -50,6 +53,21 @@ def checked(folder: Path, name: str = "casia") -> Check:
 
 
 def command(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m training corpora`, in this process."""
+    words = ["training", "corpora", *arguments]
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", words)
+        patch.setenv("SER_CORPORA", str(folder))
+        status = main()
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "training", "corpora", *arguments],
         env={**os.environ, "SER_CORPORA": str(folder)},
@@ -79,7 +97,7 @@ def test_a_whole_corpus_agrees(whole_casia: Path) -> None:
     found = checked(whole_casia)
     assert found.agrees, found
     assert found.clips == 1200
-    done = command(whole_casia, "casia")
+    done = in_a_process(whole_casia, "casia")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:3] == [
         "casia: 1200 clips, 4 speakers; published: 1200 clips, 4 speakers",

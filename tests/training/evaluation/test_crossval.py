@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import torch
 
 from ser_stream.errors import ConfigError
 from training.corpora import Utterance, load_corpora
@@ -51,14 +49,6 @@ CLIPS = [
     for speaker, sex in PEOPLE
     for emotion in ("happy", "sad")
 ]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def finished(out: Path, clips: list[Utterance], config: TrainConfig = CONFIG) -> None:

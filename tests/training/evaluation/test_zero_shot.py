@@ -1,6 +1,5 @@
 """Corpora that are not in a model's training, and openSMILE with an SVM beside it."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,34 +22,20 @@ EMOTIONS = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A folder that holds the six clips as the corpora `far`, `emodb`, `crema-d`."""
-    folder = tmp_path_factory.mktemp("corpora")
-    for corpus in ("far", "emodb", "crema-d"):
-        (folder / corpus).mkdir()
-        with (folder / corpus / "manifest.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "speaker", "emotion", "sex", "language"])
-            for path in sorted(data.glob("???????.flac")):
-                (folder / corpus / path.name).symlink_to(path)
-                emotion = EMOTIONS.get(path.stem[5], "boredom")
-                writer.writerow([path.name, path.stem[:2], emotion, "male", "de"])
-    return folder
-
-
-@pytest.fixture(scope="module")
 def model() -> ScoredModel:
     """The bundle of the package."""
     return load_scored_model("open")
 
 
-def test_a_clip_is_scored_as_recognize_does(corpora: Path, model: ScoredModel) -> None:
-    result, curves = run(model, corpora, ["far"])
+def test_a_clip_is_scored_as_recognize_does(
+    clip_corpora: Path, model: ScoredModel
+) -> None:
+    result, curves = run(model, clip_corpora, ["far"])
     found = result["corpora"]["far"]
     bundle = load_bundle("open")
     loaded = Model(bundle)
     right = []
-    for path in sorted((corpora / "far").glob("*.flac")):
+    for path in sorted((clip_corpora / "far").glob("*.flac")):
         if path.stem[5] in EMOTIONS:
             said = loaded.recognize(path).label
             right.append(said == EMOTIONS[path.stem[5]])
@@ -68,22 +53,22 @@ def test_a_clip_is_scored_as_recognize_does(corpora: Path, model: ScoredModel) -
 
 
 def test_a_checkpoint_says_the_same_as_its_bundle(
-    corpora: Path, model: ScoredModel
+    clip_corpora: Path, model: ScoredModel
 ) -> None:
     checkpoint = load_scored_model(str(CHECKPOINT))
     assert checkpoint.speakers == model.speakers
     assert checkpoint.corpora == model.corpora
     assert checkpoint.calibration.temperatures == (1.0,) * 25
-    ours, theirs = (run(j, corpora, ["far"])[0] for j in (model, checkpoint))
+    ours, theirs = (run(j, clip_corpora, ["far"])[0] for j in (model, checkpoint))
     for key in ("n", "recall", "confusion_matrix"):
         assert ours["corpora"]["far"][key] == theirs["corpora"]["far"][key]
 
 
 def test_what_the_model_was_trained_on_is_not_zero_shot(
-    corpora: Path, model: ScoredModel, tmp_path: Path
+    clip_corpora: Path, model: ScoredModel, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match="emodb: the model was trained on it"):
-        run(model, corpora, ["far", "emodb"])
+        run(model, clip_corpora, ["far", "emodb"])
     with pytest.raises(ConfigError, match="a bundle is calibrated"):
         load_scored_model("open", tmp_path / "crossval.json")
     (tmp_path / "crossval.json").write_text("{}")
@@ -94,9 +79,9 @@ def test_what_the_model_was_trained_on_is_not_zero_shot(
 
 
 def test_the_svm_learns_from_the_clips_of_the_model(
-    corpora: Path, model: ScoredModel
+    clip_corpora: Path, model: ScoredModel
 ) -> None:
-    clips = training_clips(model, corpora)
+    clips = training_clips(model, clip_corpora)
     # Boredom is none of its classes, and these speakers are none of CREMA-D's.
     assert len(clips) == 5
     assert {c.corpus for c in clips} == {"emodb"}

@@ -3,8 +3,9 @@
 import csv
 import importlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import soundfile
 import torch
 from typer.testing import CliRunner
 
@@ -22,6 +22,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.front_end import frames_of
 from ser_stream.pipeline.values import FloatArray
+from tests.helpers.minute import Said, utterances_of_the_minute, write_corpus
 from tests.helpers.paths import ROOT
 from training.__main__ import app
 from training.corpora import Utterance, load_corpora
@@ -65,42 +66,25 @@ name = "crema-d"
 only = ["happy", "sad"]
 [model]
 n_filters = 8
+n_primary = 3
+capsule_dim = 16
+n_statistics = 16
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The utterances of the minute as three corpora of fewer and fewer classes.
 
     In casia one clip more, without speech.
     """
-    samples, rate = soundfile.read(data / "emodb_minute.flac", dtype="float32")
-    with (data / "emodb_minute.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
     folder = tmp_path_factory.mktemp("corpora")
+    noise = np.random.default_rng(1).normal(0, 1e-5, 60_000).astype(np.float32)
     for corpus, emotions in CLASSES.items():
-        (folder / corpus).mkdir()
-        with (folder / corpus / "manifest.csv").open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "speaker", "sex", "emotion"])
-            for row in rows:
-                if row["emotion"] in emotions:
-                    a, b = (int(float(row[k]) * 16) for k in ("start_ms", "end_ms"))
-                    name = Path(row["file"]).stem + ".wav"
-                    soundfile.write(folder / corpus / name, samples[a:b], rate)
-                    writer.writerow([name, row["speaker"], "", row["emotion"]])
-            if corpus == "casia":
-                hiss = np.random.default_rng(1).normal(0, 1e-5, 60_000)
-                soundfile.write(folder / corpus / "hiss.wav", hiss, rate)
-                writer.writerow(["hiss.wav", "12", "", "sad"])
+        said = [one for one in utterances_of_the_minute() if one.emotion in emotions]
+        if corpus == "casia":
+            said.append(Said("hiss", "12", "sad", noise))
+        write_corpus(folder / corpus, said)
     return folder
 
 
@@ -116,12 +100,12 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return TrainConfig.read(path)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def tiny_folds(
-    utterances: list[Utterance], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Casia dealt into two folds, EmoDB into three; and a place to work in."""
-    table = tmp_path / "folds.csv"
+    utterances: list[Utterance], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Casia dealt into two folds, EmoDB into three."""
+    table = tmp_path_factory.mktemp("folds") / "folds.csv"
     with table.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["corpus", "file", "test_fold"])
@@ -130,7 +114,14 @@ def tiny_folds(
             for i, u in enumerate(of_corpus):
                 writer.writerow([corpus, u.path.name, i % n + 1])
     tiny = partial(emobox_folds, table=table)
-    monkeypatch.setattr("training.paper.emobox_joint.folds.emobox_folds", tiny)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.paper.emobox_joint.folds.emobox_folds", tiny)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place to work in."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -163,17 +154,53 @@ def compute(
     own_epochs: int = 0,
 ) -> list[str]:
     said: list[str] = []
+    # The clips are the same in all tests, and so are their spectra.
+    spectra = utterances[0].path.parents[1] / "spectra"
     run(
         utterances,
         config,
         Path("out"),
         results,
-        TrainOptions(device="cpu", threads=1, progress=False),
+        TrainOptions(device="cpu", threads=1, progress=False, cache=spectra),
         only=only,
         own_epochs=own_epochs,
         say=said.append,
     )
     return said
+
+
+@dataclass(frozen=True)
+class Joint:
+    """All folds, computed once for this module."""
+
+    folder: Path
+    said: list[str]
+    heard: dict[str, set[str]]
+    """The names of the clips that each fold was trained on."""
+
+    def copy_fold(self, k: int) -> list[str]:
+        """As if it alone had been computed here; what was said of it."""
+        shutil.copytree(self.folder / f"out/fold-{k}", f"out/fold-{k}")
+        for path in self.folder.glob(f"results/**/fold-{k}-*"):
+            copy = path.relative_to(self.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        return [line for line in self.said if line.startswith(f"fold-{k}:")]
+
+
+@pytest.fixture(scope="module")
+def joint(
+    utterances: list[Utterance],
+    config: TrainConfig,
+    tiny_folds: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Joint:
+    folder = tmp_path_factory.mktemp("joint")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        trainer = Trainer(patch)
+        said = compute(utterances, config)
+        return Joint(folder, said, trainer.heard)
 
 
 def stored(corpus: str, k: int) -> dict[str, Any]:
@@ -246,11 +273,13 @@ def test_a_clip_is_given_a_class_of_its_corpus() -> None:
 
 
 def test_each_corpus_has_its_result_and_its_row_of_the_page(
-    utterances: list[Utterance], config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+    utterances: list[Utterance],
+    config: TrainConfig,
+    joint: Joint,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    trainer = Trainer(monkeypatch)
-    said = compute(utterances, config)
-    assert [line.partition(" UAR")[0] for line in said] == [
+    monkeypatch.chdir(joint.folder)
+    assert [line.partition(" UAR")[0] for line in joint.said] == [
         *("fold-1: casia", "fold-1: emodb", "fold-2: casia", "fold-2: emodb"),
         "fold-3: emodb",
     ]
@@ -265,7 +294,7 @@ def test_each_corpus_has_its_result_and_its_row_of_the_page(
         assert [last.labels[t] for t in last.truth] == emotions
         # Nothing that was scored had been trained on, in the name of any corpus.
         scored = {u.name for part in folds[one.fold].test.values() for u in part}
-        assert trainer.heard[one.fold] == {u.name for u in utterances} - scored
+        assert joint.heard[one.fold] == {u.name for u in utterances} - scored
     first, third = stored("casia", 1), stored("emodb", 3)
     assert first["n_train"] == {"casia": 5, "crema-d": 6, "emodb": 10}
     assert "test fold-1 of casia, emodb; wholly" in first["config"]["trained_on"]
@@ -327,9 +356,12 @@ def test_a_fold_that_another_process_is_at_is_passed_over(
 
 
 def test_results_of_another_configuration_are_refused_before_any_training(
-    utterances: list[Utterance], config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+    utterances: list[Utterance],
+    config: TrainConfig,
+    joint: Joint,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    compute(utterances, config, only=3)
+    joint.copy_fold(3)
     kept = stored("emodb", 3)
     trainer = Trainer(monkeypatch)
     with pytest.raises(ConfigError, match=r"fold-3.*train.epochs: 1 there, 2 now"):
@@ -342,19 +374,19 @@ def test_results_of_another_configuration_are_refused_before_any_training(
 
 
 def test_a_network_can_go_on_with_the_scored_corpus_alone(
-    utterances: list[Utterance], config: TrainConfig
+    utterances: list[Utterance], config: TrainConfig, joint: Joint
 ) -> None:
-    compute(utterances, config, only=3)
-    joint = stored("emodb", 3)
+    joint.copy_fold(3)
+    before_it = stored("emodb", 3)
     compute(utterances, config, only=3, own_epochs=1)
     path = Path("results/emobox/cpac-joint-own/emodb/fold-3-seed-98.json")
     own = json.loads(path.read_text())
-    assert own["config"]["train"] == joint["config"]["train"]
+    assert own["config"]["train"] == before_it["config"]["train"]
     then = own["config"]["then"]
     assert [c["name"] for c in then["corpora"]] == ["emodb"]
     assert then["learning_rate"] == config.learning_rate / 2
     assert own["epochs"] == config.epochs + 1
-    assert stored("emodb", 3) == joint
+    assert stored("emodb", 3) == before_it
     # It began where the joint network ended, and saw none of the others' speakers.
     first, last = (
         load_checkpoint(Path("out/fold-3") / part / "checkpoint.pt")
@@ -416,9 +448,9 @@ def test_a_clip_without_speech_is_scored_whole(
 
 
 def test_the_command_reads_what_is_done_and_names_what_is_wrong(
-    corpora: Path, utterances: list[Utterance], config: TrainConfig
+    corpora: Path, joint: Joint
 ) -> None:
-    said = compute(utterances, config, only=3)
+    said = joint.copy_fold(3)
     Path("tiny.toml").write_text(TOML)
     command = ["emobox-joint", "tiny.toml", "--corpora", str(corpora), "--only", "3"]
     done = CliRunner().invoke(app, [*command, "--out", "none"])

@@ -4,7 +4,6 @@ import csv
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +54,8 @@ def watch():
 threading.Thread(target=watch, daemon=True).start()
 config = TrainConfig.read(Path(sys.argv[3]))
 train(load_corpora(Path(sys.argv[1]), ["clips"]), config, out,
-      TrainOptions(device="cpu", threads=1, progress=False))
+      TrainOptions(device="cpu", threads=1, progress=False,
+                   cache=Path(sys.argv[1]) / "spectra"))
 """
 
 TOML = """
@@ -71,44 +71,20 @@ n_filters = 8
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Sums in the same order, in this process and in the one that is killed."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture(scope="module")
+def utterances(clip_corpora: Path) -> list[Utterance]:
+    return load_corpora(clip_corpora, ["clips"])
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
-    """A folder that holds the six clips as the corpus `clips`."""
-    folder = tmp_path_factory.mktemp("corpora")
-    emotions = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
-    (folder / "clips").mkdir()
-    with (folder / "clips/manifest.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "speaker", "emotion"])
-        for path in sorted(data.glob("???????.flac")):
-            (folder / "clips" / path.name).symlink_to(path)
-            emotion = emotions.get(path.stem[5], "boredom")
-            writer.writerow([path.name, path.stem[:2], emotion])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def utterances(corpora: Path) -> list[Utterance]:
-    return load_corpora(corpora, ["clips"])
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cache(clip_corpora: Path) -> Path:
     """Where the clips' spectra are kept."""
-    return tmp_path_factory.mktemp("spectra")
+    return clip_corpora / "spectra"
 
 
 def run(utterances: list[Utterance], out: Path, config: TrainConfig = CONFIG) -> Path:
-    options = TrainOptions(device="cpu", threads=1, progress=False)
+    cache = utterances[0].path.parents[1] / "spectra"
+    options = TrainOptions(device="cpu", threads=1, progress=False, cache=cache)
     return train(utterances, config, out, options)
 
 
@@ -168,13 +144,13 @@ def test_training_moves_the_weights_and_their_average(undisturbed: Path) -> None
 
 
 def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
-    undisturbed: Path, utterances: list[Utterance], corpora: Path, tmp_path: Path
+    undisturbed: Path, utterances: list[Utterance], clip_corpora: Path, tmp_path: Path
 ) -> None:
     out, toml = tmp_path / "out", tmp_path / "tiny.toml"
     toml.write_text(TOML)
     assert TrainConfig.read(toml) == CONFIG
     done = subprocess.run(
-        [sys.executable, "-c", VICTIM, str(corpora), str(out), str(toml)],
+        [sys.executable, "-c", VICTIM, str(clip_corpora), str(out), str(toml)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -96,10 +96,13 @@ def write(results: Path, where: str, seed: int = 98, **changed: Any) -> Path:
     return path
 
 
-def page(results: Path) -> str:
-    """The markdown of a tree, beside it."""
+def page(results: Path, figures: bool = False) -> str:
+    """The markdown of a tree, beside it; figures take the longest, and often none."""
     out = results.parent / "docs/results.md"
-    build(results, out, PUBLISHED)
+    with pytest.MonkeyPatch.context() as patch:
+        if not figures:
+            patch.setattr("training.report.page.draw_all", lambda *_: [])
+        build(results, out, PUBLISHED)
     return out.read_text(encoding="utf-8")
 
 
@@ -430,7 +433,7 @@ def test_confusion_matrices_are_percent_of_a_row(tmp_path: Path) -> None:
     cell = cells.cell("paper-10fold", "cpac-as-published-code", "emodb", "oracle")
     assert cell is not None
     np.testing.assert_allclose(percent_matrix(cell), [[50, 50], [0, 100]])
-    text = page(results)
+    text = page(results, figures=True)
     assert "![Figure S1: confusion matrices](results/figure-s1.png)" in text
     assert "EMODB, oracle: 2 of 10 folds." in text
     assert "CASIA, oracle: *not run*." in text
@@ -482,13 +485,13 @@ def save_points(path: Path, truth: list[int], domain: list[int] | None = None) -
 def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     results = tmp_path / "results"
     full_tree(results)
-    first = page(results)
+    first = page(results, figures=True)
     docs = tmp_path / "docs"
     files = sorted(path for path in docs.rglob("*") if path.is_file())
     kept = {path: path.read_bytes() for path in files}
     # One t-SNE is drawn anew, the others are known to be of the same points.
     (docs / "results/figure-s2.png").unlink()
-    assert page(results) == first
+    assert page(results, figures=True) == first
     assert {path: path.read_bytes() for path in files} == kept
     names = [path.stem for path in files if path.suffix == ".png"]
     assert names == [
@@ -510,11 +513,13 @@ def test_a_figure_goes_when_its_results_go(tmp_path: Path) -> None:
     results = tmp_path / "results"
     where = "paper-10fold/cpac-as-published-code/emodb/fold-1"
     path = write(results, where, predicted={"oracle": TRUTH})
-    page(results)
+    page(results, figures=True)
     figure = tmp_path / "docs/results/figure-s1.png"
     assert figure.exists()
     path.unlink()
-    assert "### Figure S1: confusion matrices\n\n*not run*" in page(results)
+    assert "### Figure S1: confusion matrices\n\n*not run*" in page(
+        results, figures=True
+    )
     assert not figure.exists()
 
 
@@ -606,7 +611,7 @@ def test_a_damaged_npz_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "results", where, predicted={"oracle": TRUTH})
     path.with_suffix(".npz").write_bytes(b"PK\x03\x04 half")
     with pytest.raises(SourceError, match=r"fold-1-seed-98\.npz"):
-        page(tmp_path / "results")
+        page(tmp_path / "results", figures=True)
 
 
 def test_another_table_of_published_numbers_is_refused(tmp_path: Path) -> None:
