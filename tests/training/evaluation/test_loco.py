@@ -1,0 +1,103 @@
+"""Each corpus is left out of the training that is scored on it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from ser_stream.errors import ConfigError
+from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline.floor import FloorConfig
+from tests.data.make_tiny import CONFIG as TINY_CONFIG
+from training.corpora import load_corpora
+from training.engine.checkpoint import load_checkpoint
+from training.evaluation.loco import HeardClip, LocoRun, loco, mean_line
+from training.recipe.config import CorpusConfig, TrainConfig
+from training.recipe.train import TrainOptions
+
+RECIPE = replace(
+    TINY_CONFIG,
+    corpora=(CorpusConfig("clips"), CorpusConfig("far")),
+    model=replace(TINY_CONFIG.model, speaker_mean=True),
+    floor=FloorConfig(),
+    epochs=1,
+    batch_size=4,
+    max_columns=12,
+)
+
+
+def run_of(tmp_path: Path, corpora: Path, recipe: TrainConfig = RECIPE) -> LocoRun:
+    options = TrainOptions(
+        device="cpu", threads=1, progress=False, cache=tmp_path / "spectra"
+    )
+    return LocoRun(recipe, corpora, tmp_path / "out", tmp_path / "runs", options)
+
+
+def test_what_is_scored_was_not_trained_on_and_results_are_kept(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    space, said = run_of(tmp_path, clip_corpora), []
+    found = loco(space, ["clips", "far"], say=said.append)
+    for corpus, other in (("clips", "far"), ("far", "clips")):
+        result = json.loads((tmp_path / f"out/{corpus}.json").read_text())
+        assert [c["name"] for c in result["config"]["corpora"]] == [other]
+        saved = load_checkpoint(tmp_path / "runs" / corpus / "checkpoint.pt")
+        assert all(s.startswith(f"{other}/") for s in saved["speakers"])
+        # The bored clip is no class of the recipe.
+        assert result["n"] == 5
+        assert list(result["scores"]) == [
+            "none",
+            "3 clips",
+            "10 clips",
+            "10 clips, 8 neutral",
+        ]
+    assert said[0].startswith("clips: UAR none ")
+    assert mean_line(found).startswith("mean UAR of 2 corpora: none ")
+    before = (tmp_path / "out/far.json").stat().st_mtime_ns
+    loco(space, ["far"])
+    assert (tmp_path / "out/far.json").stat().st_mtime_ns == before
+
+
+def test_a_network_without_the_mean_is_scored_once(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    plain = replace(RECIPE, model=replace(RECIPE.model, speaker_mean=False))
+    ((_, result),) = loco(run_of(tmp_path, clip_corpora, plain), ["far"])
+    assert list(result["scores"]) == ["none"]
+
+
+def test_a_corpus_that_the_recipe_lacks_is_refused(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    with pytest.raises(ConfigError, match="emodb: not in the configuration"):
+        loco(run_of(tmp_path, clip_corpora), ["emodb"])
+
+
+def test_the_mean_of_the_speaker_decides_as_the_head_says() -> None:
+    torch.manual_seed(0)
+    model = Cpac(RECIPE.model).eval()
+    features = np.random.default_rng(0).normal(size=(3, 32)).astype(np.float32)
+    clip = HeardClip(features, [3, 12, 14])
+    # Short windows say little of a voice.
+    assert np.allclose(clip.mean, features[1:].mean(0))
+    assert HeardClip(features[:0], []).decide(model, []) == -1
+    alone = clip.decide(model, [])
+    # A speaker who always sounds like that is not that emotion's picture.
+    far = [model.head.classifier.weight[alone].detach().numpy() * 1e3] * 10
+    assert clip.decide(model, far) != alone
+
+
+def test_the_memory_of_speakers_does_not_go_into_the_network(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    loco(run_of(tmp_path, clip_corpora), ["far"])
+    saved = load_checkpoint(tmp_path / "runs/far/checkpoint.pt")
+    assert "memory.features" in saved["weights"]
+    utterances = load_corpora(clip_corpora, ["clips"])
+    assert len(saved["weights"]["memory.features"]) == len(utterances) - 1
