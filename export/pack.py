@@ -61,14 +61,14 @@ def export_pack(
         model,
         bundle,
         TrainingSet(
-            [u for u in utterances if _named(u) in heard and _named(u) not in canary],
+            [u for u in utterances if u.person in heard and u.person not in canary],
             config,
             # Synthetic noise alone: recordings have licences of their own.
             (),
             cache,
             progress=True,
         ),
-        [u for u in utterances if _named(u) in canary],
+        [u for u in utterances if u.person in canary],
         out or bundle.folder / FOLDER,
         about={
             **_licences(config, bundle),
@@ -89,7 +89,7 @@ def canary_speakers(
     """The speakers of a pack's canary part, as `corpus/speaker`.
 
     Those that the network was not trained on; where it was trained on all, some of
-    them, evenly from women and men.
+    them, evenly from women and men. None of a corpus that names no speaker.
 
     Args:
         utterances: of any corpora.
@@ -100,7 +100,10 @@ def canary_speakers(
     Raises:
         SourceError: if no speaker is left to be the source.
     """
-    sex = {_named(u): u.sex for u in utterances if u.corpus == corpus}
+    of_corpus = [u for u in utterances if u.corpus == corpus]
+    sex = {u.person: u.sex for u in of_corpus if u.named}
+    if of_corpus and not sex:
+        return []
     unheard = sorted(sex.keys() - heard)
     if unheard and len(unheard) < len(sex):
         return unheard
@@ -112,10 +115,6 @@ def canary_speakers(
         )
     order = sorted(sex, key=lambda speaker: (sex[speaker], speaker))
     return [order[i * len(order) // n] for i in range(n)]
-
-
-def _named(utterance: Utterance) -> str:
-    return f"{utterance.corpus}/{utterance.speaker}"
 
 
 def _licences(config: TrainConfig, bundle: Bundle) -> dict[str, object]:

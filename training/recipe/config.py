@@ -21,8 +21,8 @@ class CorpusConfig:
 
     name: str
     only: tuple[str, ...] = ()
-    """Mask the loss to these classes, so that the corpus itself tells nothing about
-    the others; empty means all classes."""
+    """Train on clips of these classes alone, the loss masked to them, so that the
+    corpus itself tells nothing about the others; empty means all classes."""
     weight: float = 1.0
     """Share of its clips drawn in an epoch."""
 

@@ -42,6 +42,15 @@ def load_noises(folder: Path) -> list[FloatArray]:
     ]
 
 
+def taught(utterances: Sequence[Utterance], config: TrainConfig) -> list[Utterance]:
+    """The clips whose labels a training learns: of a class that their corpus teaches.
+
+    The others may still be of use without their labels.
+    """
+    classes = {corpus.name: corpus.only or config.labels for corpus in config.corpora}
+    return [u for u in utterances if u.emotion in classes[u.corpus]]
+
+
 class TrainingSet:
     """The training clips of one run."""
 
@@ -57,20 +66,23 @@ class TrainingSet:
         """Read, or compute, the spectra of all clips.
 
         Args:
-            utterances: clips; those of other labels are left out.
+            utterances: clips; those of classes that their corpus does not teach are
+                left out, see `taught`.
             config: what to train.
             noises: noise recordings, samples.
             cache: folder in which spectra are kept.
             progress: show a progress bar.
 
         Raises:
-            SourceError: if no clip has one of the labels.
+            SourceError: if no clip has one of the labels, or those of its corpus's
+                `only`.
         """
         self.config = config
-        self.utterances = [u for u in utterances if u.emotion in config.labels]
+        self.utterances = taught(utterances, config)
         if not self.utterances:
             raise SourceError(
-                f"no clip has one of the labels {', '.join(config.labels)}"
+                f"no clip has one of the labels {', '.join(config.labels)} that its "
+                "corpus teaches"
             )
         self._spectra = clip_spectra(self.utterances, cache, progress=progress)
         self._noises = NoiseSpectra(noises)

@@ -50,7 +50,8 @@ def train(
     the weights of an undisturbed one.
 
     Args:
-        utterances: training clips; those of other labels are left out.
+        utterances: training clips; those of classes that their corpus does not teach
+            are left out.
         config: what to train, and how.
         out: folder for `checkpoint.pt`, `epochs.csv` and `curve.png`.
         options: how to train.
@@ -96,7 +97,7 @@ def train(
         {
             "config": config.to_dict(),
             "revision": git_revision(),
-            "speakers": sorted({f"{u.corpus}/{u.speaker}" for u in data.utterances}),
+            "speakers": sorted({u.person for u in data.utterances}),
         },
         where,
     )

@@ -22,7 +22,7 @@ from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
 from training.engine.fit import pick_device
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.recipe.dataset import Batch, TrainingSet, load_noises
+from training.recipe.dataset import Batch, TrainingSet, load_noises, taught
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, mixed_loss, train
 
@@ -268,6 +268,40 @@ def test_a_corpus_says_nothing_about_classes_it_has_no_say_in(
     # Among two classes; log 2 where nothing has been learned.
     assert 0.2 < loss.item() < 2.0
     assert 0 <= int(right) <= 4
+
+
+def test_clips_of_classes_that_only_excludes_are_not_trained_on(
+    utterances: list[Utterance], cache: Path, rng: np.random.Generator
+) -> None:
+    only = ("happy", "sad")
+    config = replace(CONFIG, corpora=(CorpusConfig("clips", only=only),))
+    data = TrainingSet(utterances, config, [], cache)
+    assert sorted(u.emotion for u in data.utterances) == ["happy", "sad"]
+    assert data.weights.tolist() == [0.5, 0.5]
+    # No target is masked: a masked one costs 10,000.
+    model = Cpac(config.model)
+    for batch in data.batches(data.maker(rng), np.zeros(78, np.float32)):
+        assert batch.allowed.gather(1, batch.targets[:, None]).all()
+        assert mixed_loss(model, batch, rng, config)[0].item() < 5.0
+    # Of two corpora, each is asked for its own.
+    both = replace(config, corpora=(*config.corpora, CorpusConfig("others")))
+    others = [replace(u, corpus="others") for u in utterances]
+    kept = taught([*utterances, *others], both)
+    assert [u.corpus for u in kept] == ["clips"] * 2 + ["others"] * 5
+    angry = [u for u in utterances if u.emotion == "angry"]
+    with pytest.raises(SourceError, match="that its corpus teaches"):
+        TrainingSet(angry, config, [], cache)
+
+
+def test_a_clip_of_an_unnamed_speaker_is_joined_with_none_but_itself(
+    utterances: list[Utterance], cache: Path
+) -> None:
+    happy = next(u for u in utterances if u.emotion == "happy")
+    twins = [happy, replace(happy, called="twin")]
+    nobody = [u.without_name() for u in twins]
+    data = TrainingSet([*twins, *nobody], CONFIG, [], cache)
+    assert [list(data.alike(i)) for i in range(4)] == [[0, 1], [0, 1], [2], [3]]
+    assert [list(data.same_speaker(i)) for i in (0, 2, 3)] == [[0, 1], [2], [3]]
 
 
 def test_noise_recordings_of_voices_stay_out(data: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from training.paper.reproduce.experiment import FoldExperiment
 from training.paper.reproduce.scores import scores
 from training.paper.reproduce.workspace import paper_store
 from training.recipe.config import TrainConfig
+from training.recipe.dataset import taught
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
 
@@ -98,14 +99,15 @@ class JointExperiment(FoldExperiment[JointRun]):
         truth = [names.index(u.emotion) for u in test]
         last = scores(truth, [decide(steps, allowed) for steps in logits], names)
         epochs = config.epochs + space.own_epochs
+        heard = taught(fold.train, config)
         return self.described(
             names,
             test,
             space.options.device,
             time.monotonic() - started,
             epochs=epochs,
-            n={"train": len(fold.train), "validation": 0, "test": len(test)},
-            n_train=dict(sorted(Counter(u.corpus for u in fold.train).items())),
+            n={"train": len(heard), "validation": 0, "test": len(test)},
+            n_train=dict(sorted(Counter(u.corpus for u in heard).items())),
             without_speech=unheard,
             selections={"last": {"epoch": epochs, **last}},
             curve=[{"epoch": epochs, "test_WAR": last["WAR"], "test_UAR": last["UAR"]}],
