@@ -75,7 +75,7 @@ class Stored:
             if claimed
             else "no daemon adapts it now; this is what one has left",
             "base": {"name": self.bundle.name, "sha256": self.bundle.sha256},
-            "bundle": state.in_force,
+            "bundle": state.active,
             "adapted": bool(state.versions),
             "frozen": state.frozen,
             "rounds": {p: phases[p] for p in ("accepted", "rejected", "rolled_back")},
@@ -125,7 +125,7 @@ def _roll_back(store: Store) -> Mapping[str, Any]:
     if not store.state.versions:
         # No fault of the configuration, as the store would have it.
         raise SerStreamError(
-            f"{store.base.name} is in force as it came; there is nothing to roll back"
+            f"{store.base.name} is active as it came; there is nothing to roll back"
         )
     return store.rollback("asked for").to_dict()
 

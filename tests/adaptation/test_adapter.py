@@ -351,7 +351,7 @@ def test_a_rollback_that_the_worker_does_not_follow_is_tried_again(
     assert adapter.status()["bundle"] == second.sha256
     told.refuse = None
     adapter.rollback()
-    assert adapter.status()["bundle"] == store.state.in_force == first.sha256
+    assert adapter.status()["bundle"] == store.state.active == first.sha256
     # The active version is watched again, against the model as it came.
     assert adapter.status()["watch"] == {"windows": 0}
 

@@ -248,8 +248,8 @@ def check_said(run: Run, state: StoreState) -> int:
     said = messages(run.said)
     hellos = [m["model"] for m in said if m["type"] == "hello"]
     if hellos:
-        assert hellos[0]["sha256"] == run.before.in_force
-        assert hellos[0]["adapted"] == (run.before.in_force != BASE.sha256)
+        assert hellos[0]["sha256"] == run.before.active
+        assert hellos[0]["adapted"] == (run.before.active != BASE.sha256)
     ends = [m["end_ms"] for m in said if m["type"] == "prediction"]
     assert ends == [FIRST_MS + STEP_MS * i for i in range(len(ends))]
     # What was told outlasts the kill; not all that is stored may have been told.
@@ -283,7 +283,7 @@ def check_stored(folder: Path, before: StoreState) -> StoreState:
                 line.pop()
     assert [version.sha256 for version in state.versions] == line
     decided = [entry for entry in state.history if entry.phase != "rejected"]
-    assert state.in_force == (decided[-1].bundle if decided else BASE.sha256)
+    assert state.active == (decided[-1].bundle if decided else BASE.sha256)
     for version in state.versions:
         bundle = load_bundle(str(folder / "bundles" / version.folder))
         assert bundle.sha256 == version.sha256

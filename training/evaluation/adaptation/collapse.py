@@ -93,9 +93,9 @@ def one_collapse(
         with closing(_Room(store, RoundRunner(command))) as room:
             room.hear(looped(talk(clips, SEED), LONGEST_S), until=VERDICTS[word])
         history = [entry.to_dict() for entry in store.history]
-        in_force = (store.current or store.base).sha256
+        active = (store.current or store.base).sha256
     last = history[-1] if history else {"phase": "nothing", "reason": "no round"}
-    caught = last["phase"] == VERDICTS[word] and in_force == bundle.sha256
+    caught = last["phase"] == VERDICTS[word] and active == bundle.sha256
     outcome = f"{last['phase'].replace('_', ' ')}: {last['reason']}"
     if last["phase"] == "rolled_back":
         outcome += f" (after {room.windows_since} windows)"
