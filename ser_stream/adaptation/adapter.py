@@ -104,7 +104,7 @@ class Adapter:
 
     # The audio's thread.
 
-    def hear(self, window: SpeechWindow) -> None:
+    def add_window(self, window: SpeechWindow) -> None:
         """Take a window in; waits for nothing."""
         if not self._failed:
             self._inbox.put(self._active.number, window)
@@ -232,7 +232,7 @@ class Adapter:
         return {
             "windows": len(self._reservoir),
             "capacity": self._reservoir.capacity,
-            "heard": self._reservoir.n_heard,
+            "heard": self._reservoir.n_added,
             "dropped": self._inbox.dropped,
             "shares": {
                 label: round(float(share), 3)

@@ -14,7 +14,7 @@ from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.commands.evidence import evidence_text
-from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
+from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, find_speech
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
@@ -77,8 +77,8 @@ def adapt(
     # Before anything is begun: a signal while a library is loaded comes as ImportError.
     model = Model(base, replace(usual, step_s=step_s))
     with _told_if_stopped(out), _beside(out) as scratch:
-        heard = hear(recordings, model, config.adapt.capacity)
-        work = _Work(scratch, pack, heard.reservoir, config.adapt.scope)
+        speech = find_speech(recordings, model, config.adapt.capacity)
+        work = _Work(scratch, pack, speech.reservoir, config.adapt.scope)
         bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
         if failure is not None and bundle is base:
             raise failure
@@ -93,18 +93,18 @@ def adapt(
             "model": base.name,
             "out": str(out) if written else None,
             "bundle": bundle.sha256 if written else None,
-            "files": heard.files,
-            "failed": heard.failed,
-            "speech_s": round(heard.speech_s, 1),
-            "windows": len(heard.reservoir),
+            "files": speech.files,
+            "failed": speech.failed,
+            "speech_s": round(speech.speech_s, 1),
+            "windows": len(speech.reservoir),
             "rounds": [asdict(each) for each in done],
         }
         write_json(result)
     else:
-        write(_text(heard, done, out if written else None))
+        write(_text(speech, done, out if written else None))
     if failure is not None:
         raise failure
-    return written and not heard.failed
+    return written and not speech.failed
 
 
 @contextlib.contextmanager
@@ -214,10 +214,10 @@ def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
     return load_bundle(str(bundle.folder))
 
 
-def _text(heard: FolderSpeech, done: Sequence[Round], out: Path | None) -> str:
+def _text(speech: FolderSpeech, done: Sequence[Round], out: Path | None) -> str:
     lines = [
-        f"{heard.files} recordings, {heard.speech_s:.0f} s of speech, "
-        f"{len(heard.reservoir)} windows to learn from"
+        f"{speech.files} recordings, {speech.speech_s:.0f} s of speech, "
+        f"{len(speech.reservoir)} windows to learn from"
     ]
     for each in done:
         lines.append(

@@ -38,7 +38,7 @@ class Stored:
         folder = adaptation_folder(bundle, None if given is None else user_path(given))
         return cls(bundle, folder)
 
-    def _require_nobody(self) -> None:
+    def _require_no_daemon(self) -> None:
         if _is_claimed(self.folder):
             raise NotRunningError(self._out_of_reach())
 
@@ -52,7 +52,7 @@ class Stored:
     def _state(self, why: SerStreamError) -> StoreState:
         state = read_store(self.folder)
         if state is None:
-            self._require_nobody()
+            self._require_no_daemon()
             raise self._nothing(why)
         return state
 
@@ -97,7 +97,7 @@ class Stored:
         if do == "adapt.history":
             entries = [entry.to_dict() for entry in self._state(why).history]
             return {"entries": entries, "older": 0}
-        self._require_nobody()
+        self._require_no_daemon()
         if do not in _ORDERS:
             raise why
         if not is_folder(self.folder):

@@ -406,7 +406,7 @@ def test_bars_of_both_phases_show_on_a_terminal(minute_labels: Path) -> None:
     os.close(main)
     assert process.returncode == 0
     json.loads(output)
-    assert b"hearing" in shown
+    assert b"predicting" in shown
     assert b"searching" in shown
 
 

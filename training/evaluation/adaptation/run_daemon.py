@@ -51,7 +51,7 @@ class DaemonRun:
     """Of each prediction: the time until its line was ready."""
 
 
-def hear(
+def run_daemon(
     recording: Path,
     bundle: Bundle,
     folder: Path,
