@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -122,19 +123,27 @@ def _told_if_stopped(out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _beside(out: Path) -> Iterator[Path]:
     """A folder for what is not finished; from there it comes to its place whole."""
+    # Named before it is made: at a signal right after that it is removed too.
+    folder = out.parent / f".{out.name}-{secrets.token_hex(4)}"
+    try:
+        _make(folder, out)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path, out: Path) -> None:
     try:
         taken = os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir()))
         if not taken:
             out.parent.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+            folder.mkdir(mode=0o700)
     except OSError as error:
         raise _unwritable(out, error) from None
     if taken:
         raise ConfigError(
             f"{out} is there already; --out must name a new folder, or an empty one"
         )
-    with folder as path:
-        yield Path(path)
 
 
 def _unwritable(out: Path, error: OSError) -> SinkError:
