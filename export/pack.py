@@ -48,12 +48,12 @@ def export_pack(
         raise ModelError(
             f"{folder} was not exported from {checkpoint}: labels or front end differ"
         )
-    heard = set(saved["speakers"])
+    trained_on = set(saved["speakers"])
     utterances = load_corpora(corpora, [corpus.name for corpus in config.corpora])
     canary = [
         speaker
         for corpus in config.corpora
-        for speaker in canary_speakers(utterances, corpus.name, heard, hold_out)
+        for speaker in canary_speakers(utterances, corpus.name, trained_on, hold_out)
     ]
     option = "" if hold_out is None else f" --hold-out {hold_out}"
     command = f"python -m export adaptation-pack CHECKPOINT BUNDLE{option}"
@@ -61,7 +61,11 @@ def export_pack(
         model,
         bundle,
         TrainingSet(
-            [u for u in utterances if u.person in heard and u.person not in canary],
+            [
+                u
+                for u in utterances
+                if u.person in trained_on and u.person not in canary
+            ],
             config,
             # Synthetic noise alone: recordings have licences of their own.
             (),
@@ -72,7 +76,7 @@ def export_pack(
         out or bundle.folder / FOLDER,
         about={
             **_licences(config, bundle),
-            "canary_heard_in_training": bool(heard.intersection(canary)),
+            "canary_heard_in_training": bool(trained_on.intersection(canary)),
             "made_by": command,
             "revision": git_revision(),
         },
@@ -83,7 +87,7 @@ def export_pack(
 def canary_speakers(
     utterances: Sequence[Utterance],
     corpus: str,
-    heard: set[str],
+    trained_on: set[str],
     hold_out: int | None = None,
 ) -> list[str]:
     """The speakers of a pack's canary part, as `corpus/speaker`.
@@ -94,7 +98,7 @@ def canary_speakers(
     Args:
         utterances: of any corpora.
         corpus: whose speakers to choose from.
-        heard: speakers in the network's training, as `corpus/speaker`.
+        trained_on: speakers in the network's training, as `corpus/speaker`.
         hold_out: how many of them to choose; by default one in eight, two at least.
 
     Raises:
@@ -104,9 +108,9 @@ def canary_speakers(
     sex = {u.person: u.sex for u in of_corpus if u.named}
     if of_corpus and not sex:
         return []
-    unheard = sorted(sex.keys() - heard)
-    if unheard and len(unheard) < len(sex):
-        return unheard
+    unseen = sorted(sex.keys() - trained_on)
+    if unseen and len(unseen) < len(sex):
+        return unseen
     n = max(2, round(len(sex) / HELD_OUT)) if hold_out is None else hold_out
     if not 1 <= n < len(sex):
         raise SourceError(
