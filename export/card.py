@@ -1,7 +1,6 @@
 """The card of a bundle: its manifest and evidence as a page (`card.md.j2`)."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ser_stream.pipeline.bundle import CARD, Bundle, load_bundle
 from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.values import SAMPLE_RATE
+from training.corpora.utterance import UNNAMED
 from training.evaluation.bootstrap import percent
 from training.recipe.config import TrainConfig
 
@@ -90,7 +90,7 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
             f"{percent({**row, 'n_speakers': c['n_speakers']})} ({scaling})"
             for scaling, row in c["svm"].items()
         ),
-        "n_speakers": Counter(str(name).split("/")[0] for name in speakers),
+        "n_speakers": _n_speakers(map(str, speakers)),
         "masked": [
             c["name"] for c in m["corpora"] if set(c["classes"]) != set(m["labels"])
         ],
@@ -109,8 +109,27 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
             for c in unseen
             for row in (c, *c["sexes"].values(), *c["languages"].values())
         ],
-        "languages": sorted({c.get("language", "unknown") for c in m["corpora"]}),
+        "not_acted": [c["name"] for c in m["corpora"] if not c.get("acted", True)],
+        "languages": sorted(
+            {
+                language
+                for c in m["corpora"]
+                for language in c.get("language", "unknown").split(", ")
+            }
+        ),
         "unseen_languages": sorted({name for c in unseen for name in c["languages"]}),
+    }
+
+
+def _n_speakers(people: Iterable[str]) -> dict[str, str]:
+    """How many of each corpus a checkpoint names, by folder; see `Utterance.person`."""
+    of: dict[str, list[str]] = {}
+    for person in people:
+        corpus, _, speaker = person.partition("/")
+        of.setdefault(corpus, []).append(speaker)
+    return {
+        corpus: UNNAMED if speakers == [UNNAMED] else str(len(speakers))
+        for corpus, speakers in of.items()
     }
 
 

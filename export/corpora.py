@@ -2,63 +2,34 @@
 
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
+from training.corpora.corpus import Use
+from training.corpora.known import KNOWN
 from training.recipe.config import TrainConfig
 
 UNKNOWN = "unknown"
 
-CORPORA = {
-    "emodb": {
-        "name": "EmoDB",
-        "licence": "CC0-1.0",
-        "language": "German",
-        "any_use": True,
-        "citation": (
-            "F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss, "
-            '"A Database of German Emotional Speech", Interspeech 2005, '
-            "doi:10.21437/Interspeech.2005-446"
-        ),
-    },
-    "crema-d": {
-        "name": "CREMA-D",
-        "licence": "ODbL-1.0",
-        "language": "English",
-        "any_use": True,
-        "notice": (
-            "Contains information from CREMA-D (Crowd-sourced Emotional Multimodal "
-            "Actors Dataset), made available under the Open Database License."
-        ),
-        "citation": (
-            "H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma, "
-            '"CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset", IEEE '
-            "Transactions on Affective Computing 5(4), 2014, "
-            "doi:10.1109/TAFFC.2014.2336244"
-        ),
-    },
-    "ravdess": {
-        "name": "RAVDESS",
-        "licence": "CC BY-NC-SA 4.0",
-        "language": "English",
-        "any_use": False,
-        "notice": (
-            "Contains what was learned from RAVDESS (Ryerson Audio-Visual Database of "
-            "Emotional Speech and Song), Creative Commons Attribution-NonCommercial-"
-            "ShareAlike 4.0: not for commercial use."
-        ),
-        "citation": (
-            'S. R. Livingstone, F. A. Russo, "The Ryerson Audio-Visual Database of '
-            'Emotional Speech and Song (RAVDESS)", PLoS ONE 13(5): e0196391, 2018, '
-            "doi:10.1371/journal.pone.0196391"
-        ),
-    },
-}
-"""By folder name. A corpus that is not here is called by its folder's name, and its
-licence `unknown`."""
-
 
 def describe(name: str) -> dict[str, object]:
-    """What manifest and card say of a corpus."""
-    unknown = {"name": name, "licence": UNKNOWN, "any_use": False}
-    return {"folder": name, **CORPORA.get(name, unknown)}
+    """What manifest and card say of a corpus.
+
+    One that the project does not know is called by its folder's name, and its licence
+    `unknown`.
+    """
+    corpus = KNOWN.get(name)
+    if corpus is None:
+        return {"folder": name, "name": name, "licence": UNKNOWN, "any_use": False}
+    said: dict[str, object] = {
+        "folder": name,
+        "name": corpus.title,
+        "licence": corpus.licence,
+        "language": ", ".join(corpus.languages),
+        "any_use": corpus.use is Use.ANY,
+    }
+    if corpus.notice:
+        said["notice"] = corpus.notice
+    if not corpus.acted:
+        said["acted"] = False
+    return {**said, "citation": corpus.citation}
 
 
 def described(config: TrainConfig) -> list[dict[str, object]]:
@@ -71,13 +42,17 @@ def described(config: TrainConfig) -> list[dict[str, object]]:
 
 def bundle_licence(names: list[str]) -> str:
     """Licence of the weights: MIT, unless a corpus forbids some use."""
-    bound = [info for info in map(describe, names) if not info["any_use"]]
+    use = {n: KNOWN[n].use if n in KNOWN else Use.UNKNOWN for n in names}
+    bound = [n for n in names if use[n] is not Use.ANY]
     if not bound:
         return "MIT"
-    said = ", ".join(f"{info['name']} ({info['licence']})" for info in bound)
-    if any(info["licence"] == UNKNOWN for info in bound):
+    described = [describe(n) for n in bound]
+    said = ", ".join(f"{one['name']} ({one['licence']})" for one in described)
+    if Use.UNKNOWN in use.values():
         return f"unknown, do not pass on: trained on {said}"
-    return f"non-commercial: trained on {said}"
+    if Use.RESEARCH in use.values():
+        return f"{Use.RESEARCH}: trained on {said}"
+    return f"{Use.NON_COMMERCIAL}: trained on {said}"
 
 
 def check_name(name: str, names: list[str]) -> None:

@@ -48,12 +48,12 @@ def export_pack(
         raise ModelError(
             f"{folder} was not exported from {checkpoint}: labels or front end differ"
         )
-    heard = set(saved["speakers"])
+    trained_on = set(saved["speakers"])
     utterances = load_corpora(corpora, [corpus.name for corpus in config.corpora])
     canary = [
         speaker
         for corpus in config.corpora
-        for speaker in canary_speakers(utterances, corpus.name, heard, hold_out)
+        for speaker in canary_speakers(utterances, corpus.name, trained_on, hold_out)
     ]
     option = "" if hold_out is None else f" --hold-out {hold_out}"
     command = f"python -m export adaptation-pack CHECKPOINT BUNDLE{option}"
@@ -61,18 +61,22 @@ def export_pack(
         model,
         bundle,
         TrainingSet(
-            [u for u in utterances if _named(u) in heard and _named(u) not in canary],
+            [
+                u
+                for u in utterances
+                if u.person in trained_on and u.person not in canary
+            ],
             config,
             # Synthetic noise alone: recordings have licences of their own.
             (),
             cache,
             progress=True,
         ),
-        [u for u in utterances if _named(u) in canary],
+        [u for u in utterances if u.person in canary],
         out or bundle.folder / FOLDER,
         about={
             **_licences(config, bundle),
-            "canary_heard_in_training": bool(heard.intersection(canary)),
+            "canary_heard_in_training": bool(trained_on.intersection(canary)),
             "made_by": command,
             "revision": git_revision(),
         },
@@ -83,27 +87,30 @@ def export_pack(
 def canary_speakers(
     utterances: Sequence[Utterance],
     corpus: str,
-    heard: set[str],
+    trained_on: set[str],
     hold_out: int | None = None,
 ) -> list[str]:
     """The speakers of a pack's canary part, as `corpus/speaker`.
 
     Those that the network was not trained on; where it was trained on all, some of
-    them, evenly from women and men.
+    them, evenly from women and men. None of a corpus that names no speaker.
 
     Args:
         utterances: of any corpora.
         corpus: whose speakers to choose from.
-        heard: speakers in the network's training, as `corpus/speaker`.
+        trained_on: speakers in the network's training, as `corpus/speaker`.
         hold_out: how many of them to choose; by default one in eight, two at least.
 
     Raises:
         SourceError: if no speaker is left to be the source.
     """
-    sex = {_named(u): u.sex for u in utterances if u.corpus == corpus}
-    unheard = sorted(sex.keys() - heard)
-    if unheard and len(unheard) < len(sex):
-        return unheard
+    of_corpus = [u for u in utterances if u.corpus == corpus]
+    sex = {u.person: u.sex for u in of_corpus if u.named}
+    if of_corpus and not sex:
+        return []
+    unseen = sorted(sex.keys() - trained_on)
+    if unseen and len(unseen) < len(sex):
+        return unseen
     n = max(2, round(len(sex) / HELD_OUT)) if hold_out is None else hold_out
     if not 1 <= n < len(sex):
         raise SourceError(
@@ -112,10 +119,6 @@ def canary_speakers(
         )
     order = sorted(sex, key=lambda speaker: (sex[speaker], speaker))
     return [order[i * len(order) // n] for i in range(n)]
-
-
-def _named(utterance: Utterance) -> str:
-    return f"{utterance.corpus}/{utterance.speaker}"
 
 
 def _licences(config: TrainConfig, bundle: Bundle) -> dict[str, object]:

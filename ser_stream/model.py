@@ -151,15 +151,15 @@ class Model:
             if not np.size(recording):
                 raise SourceError("there are no samples in the array")
         config = replace(self.config, step_s=min(self.config.step_s, MAX_STEP_S))
-        heard = record(pieces, self.recognizer, self.bundle.front_end, config)
-        scores = heard.scores(self.bundle.clip_temperature)
-        duration_s = heard.n_samples / SAMPLE_RATE
+        recorded = record(pieces, self.recognizer, self.bundle.front_end, config)
+        scores = recorded.scores(self.bundle.clip_temperature)
+        duration_s = recorded.n_samples / SAMPLE_RATE
         return Recognition(
             by_label=None if scores is None else named(scores, self.labels),
-            speech_s=min(duration_s, heard.speech_s),
+            speech_s=min(duration_s, recorded.speech_s),
             duration_s=duration_s,
-            short=heard.short,
-            emotions=heard.emotions,
+            short=recorded.short,
+            emotions=recorded.emotions,
         )
 
     def configured(self, config: PipelineConfig) -> "Model":

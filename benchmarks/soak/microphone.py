@@ -31,7 +31,7 @@ LATE_S = 6.0
 BACK_S, CLOCK_S, CPU_PERCENT = 3.0, 0.3, 2.0
 MEMORY_MB = 5.0
 """Each scan for devices leaks 13 KB in ALSA, and a return takes two."""
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 NAME = "desk"
 
 
@@ -115,13 +115,13 @@ def _return(
     away, cpu = time.monotonic() - gone, usage.cpu_seconds(listen.daemon.pid) - cpu
     _give(microphone)
     back = time.monotonic()
-    said = listen.statuses("healthy", PATIENCE_S)
+    said = listen.statuses("healthy", TIMEOUT_S)
     return {
         "away": away,
         "cpu_percent": 100 * cpu / away,
         "states": states(said),
         "noticed": said[0].at - gone if said else None,
-        "back": said[-1].at - back if said else PATIENCE_S,
+        "back": said[-1].at - back if said else TIMEOUT_S,
         "clock_error": listen.clock_error(),
         "same_number": microphone.sources()[NAME] == number,
     }
@@ -141,12 +141,12 @@ def _zeros_and_stops(
 ) -> tuple[dict[str, Any], list[Check]]:
     zeros_s = max(1.5, ZEROS_S * scale)
     with listen_run("mic:room", microphone.env, zeros_s) as listen:
-        dead = listen.statuses("recovering", zeros_s + PATIENCE_S)
+        dead = listen.statuses("recovering", zeros_s + TIMEOUT_S)
         error = abs(listen.clock_error())
         sound = time.monotonic()
         microphone.add_hum("room")
-        alive = listen.statuses("healthy", PATIENCE_S)
-        back = alive[-1].at - sound if alive else PATIENCE_S
+        alive = listen.statuses("healthy", TIMEOUT_S)
+        back = alive[-1].at - sound if alive else TIMEOUT_S
         said = states([*dead, *alive])
         stops = [
             _stop(listen, s) for s in (STOPS_S[0], max(LATE_S, STOPS_S[1] * scale))

@@ -61,9 +61,9 @@ class Adapter:
         self._keeping = threading.Lock()
         self._oldest = 0
         self._reservoir = self._remembered()
-        self._in_force = ActiveVersion(store, install, publish)
+        self._active = ActiveVersion(store, install, publish)
         self._rounds = Rounds(
-            self._in_force,
+            self._active,
             pack,
             self._reservoir,
             scope=settings.scope,
@@ -104,10 +104,10 @@ class Adapter:
 
     # The audio's thread.
 
-    def hear(self, window: SpeechWindow) -> None:
+    def add_window(self, window: SpeechWindow) -> None:
         """Take a window in; waits for nothing."""
         if not self._failed:
-            self._inbox.put(self._in_force.number, window)
+            self._inbox.put(self._active.number, window)
 
     def must_wait(self, timeout: float) -> bool:
         """Whether a recording still has to wait, after at most `timeout` seconds.
@@ -128,7 +128,7 @@ class Adapter:
 
     def _begin_watch(self) -> None:
         with self._rounds.changing:
-            self._in_force.begin_watch()
+            self._active.begin_watch()
 
     def _safely(self, work: Callable[[], None]) -> None:
         """Nothing that adaptation does wrong may end the daemon."""
@@ -156,15 +156,15 @@ class Adapter:
 
     def _look_back(self, version: int, window: SpeechWindow) -> None:
         """Go back if the active version turned out worse than the one before."""
-        watch = self._in_force.watch
+        watch = self._active.watch
         # A window that the version before scored says nothing of this one.
-        if watch is None or version != self._in_force.number:
+        if watch is None or version != self._active.number:
             return
         watch.feed(window)
         if reason := watch.verdict():
             with self._rounds.alone("the version it began from does harm"):
-                if watch is self._in_force.watch:
-                    self._in_force.revert(reason)
+                if watch is self._active.watch:
+                    self._active.revert(reason)
                     self._rounds.failures += 1
                     self._reservoir.mark()
 
@@ -197,8 +197,8 @@ class Adapter:
 
     def status(self) -> dict[str, Any]:
         """How adaptation stands; waits for nothing."""
-        store, this, watch = self._store, self._rounds.running, self._in_force.watch
-        bundle, history = self._in_force.bundle, store.history
+        store, this, watch = self._store, self._rounds.running, self._active.watch
+        bundle, history = self._active.bundle, store.history
         return {
             "state": self._state(this),
             "detail": self._failed,
@@ -232,7 +232,7 @@ class Adapter:
         return {
             "windows": len(self._reservoir),
             "capacity": self._reservoir.capacity,
-            "heard": self._reservoir.n_heard,
+            "heard": self._reservoir.n_added,
             "dropped": self._inbox.dropped,
             "shares": {
                 label: round(float(share), 3)
@@ -285,13 +285,13 @@ class Adapter:
         Raises:
             ConfigError: if there is none, or it cannot be.
         """
-        if self._in_force.bundle.sha256 == self._store.base.sha256:
+        if self._active.bundle.sha256 == self._store.base.sha256:
             raise ConfigError(
-                f"{self._store.base.name} is in force as it came; there is nothing to "
+                f"{self._store.base.name} is active as it came; there is nothing to "
                 "roll back"
             )
         with self._rounds.alone("the version it began from was rolled back"):
-            entry = self._in_force.roll_back("asked for")
+            entry = self._active.roll_back("asked for")
             self._reservoir.mark()
             return entry.to_dict()
 
@@ -304,10 +304,10 @@ class Adapter:
         with self._rounds.alone("everything was reset"):
             with self._keeping:
                 # Also what is on its way, and what the next windows have of it.
-                self._in_force.number += 1
-                self._oldest = self._in_force.number
+                self._active.number += 1
+                self._oldest = self._active.number
                 self._inbox.forget()
                 self._reservoir.clear()
-            entry = self._in_force.reset()
+            entry = self._active.reset()
             self._rounds.failures = 0
             return entry.to_dict()

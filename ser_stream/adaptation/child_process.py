@@ -126,11 +126,11 @@ class RoundRunner:
             RoundError: if it was stopped, or the child failed, died, or took more time
                 or memory than allowed; no process of it is left then.
         """
-        with _in_memory(job, reservoir) as heard:
+        with _in_memory(job, reservoir) as windows:
             try:
                 child = subprocess.Popen(
                     self._command,
-                    stdin=heard,
+                    stdin=windows,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     env={**os.environ, **_ONE_THREAD},
@@ -279,7 +279,7 @@ def _nonsense(what: str) -> RoundError:
 @contextlib.contextmanager
 def _in_memory(job: RoundJob, reservoir: Reservoir) -> Iterator[BinaryIO]:
     """A file with job and speech that is on no disk, and never has to be waited for."""
-    with open(os.memfd_create("heard"), "w+b") as file:  # noqa: PTH123  no path
+    with open(os.memfd_create("windows"), "w+b") as file:  # noqa: PTH123  no path
         file.write(job.line)
         reservoir.write(file)
         file.seek(0)

@@ -44,7 +44,7 @@ class Reservoir:
     def clear(self) -> None:
         with self._lock:
             self._kept: list[StoredWindow] = []
-            self._n_heard = 0
+            self._n_added = 0
             self._since_mark = 0
             self._turn_and_end: tuple[int, int] | None = None
             self._stretch = 0
@@ -77,11 +77,11 @@ class Reservoir:
                     end=window.end,
                     turn=window.turn,
                     stretch=self._stretch,
-                    arrival=self._n_heard,
+                    arrival=self._n_added,
                     label=int(scores.argmax()),
                 )
             )
-            self._n_heard += 1
+            self._n_added += 1
             self._since_mark += self._heard_of_turn <= MOST_OF_A_TURN
             same = [kept for kept in self._kept if kept.stretch == self._stretch]
             if len(same) > MOST_OF_A_TURN:
@@ -92,9 +92,9 @@ class Reservoir:
         return len(self._kept)
 
     @property
-    def n_heard(self) -> int:
+    def n_added(self) -> int:
         """Windows ever added."""
-        return self._n_heard
+        return self._n_added
 
     @property
     def windows_since_mark(self) -> int:
@@ -142,7 +142,7 @@ class Reservoir:
             ValueError: if it is damaged, or of a model with other classes.
         """
         reservoir = cls(n_classes, capacity)
-        reservoir._kept, reservoir._n_heard = unpack(file.read(), n_classes, geometry)
+        reservoir._kept, reservoir._n_added = unpack(file.read(), n_classes, geometry)
         reservoir._stretch = max((kept.stretch for kept in reservoir._kept), default=0)
         reservoir._shrink()
         return reservoir
@@ -196,7 +196,7 @@ class Reservoir:
         alike = [kept for kept in among if kept.label == label]
         of_turn = Counter(kept.stretch for kept in alike)
         most = max(of_turn.values())
-        ages = np.array([self._n_heard - kept.arrival for kept in alike])
+        ages = np.array([self._n_added - kept.arrival for kept in alike])
         gaps = _gaps(np.log(RECENT + ages))
         gaps[[of_turn[kept.stretch] < most for kept in alike]] = np.inf
         self._kept.remove(alike[int(gaps.argmin())])
@@ -204,11 +204,11 @@ class Reservoir:
     def _snapshot(self) -> tuple[list[StoredWindow], int]:
         # Stored windows never change, so a snapshot needs the lock only for the list.
         with self._lock:
-            return list(self._kept), self._n_heard
+            return list(self._kept), self._n_added
 
     def _bytes(self) -> bytes:
-        kept, n_heard = self._snapshot()
-        return pack(kept, self._n_classes, n_heard)
+        kept, n_added = self._snapshot()
+        return pack(kept, self._n_classes, n_added)
 
 
 def _gaps(times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ class Round:
 class Rounds:
     def __init__(
         self,
-        in_force: ActiveVersion,
+        active: ActiveVersion,
         pack: Pack,
         reservoir: Reservoir,
         *,
@@ -61,7 +61,7 @@ class Rounds:
         `guard` calls a function and deals with what it raises, `keep` saves what has
         to outlast a restart, `wake` hears that the round is gone.
         """
-        self._in_force = in_force
+        self._active = active
         self._pack = pack
         self._reservoir = reservoir
         self._scope = scope
@@ -91,7 +91,7 @@ class Rounds:
             raise
 
     def _begin(self) -> Round:
-        store = self._in_force.store
+        store = self._active.store
         n = len(self._reservoir)
         # Also where it comes to nothing at once: not again in the next second.
         self._reservoir.mark()
@@ -109,9 +109,7 @@ class Rounds:
         except RuntimeError as error:
             self.running = None
             raise SerStreamError(f"a round cannot begin: {error}") from None
-        self._in_force.say(
-            "started", f"round {this.number}, with {n} windows of speech"
-        )
+        self._active.say("started", f"round {this.number}, with {n} windows of speech")
         return this
 
     def stop(self, reason: str) -> None:
@@ -159,7 +157,7 @@ class Rounds:
     def _learn(self, this: Round) -> tuple[dict[str, Any], str | None]:
         """The child's evidence, and the reason to reject its candidate."""
         job = RoundJob.of(
-            self._in_force.bundle,
+            self._active.bundle,
             self._pack,
             this.staged,
             scope=self._scope,
@@ -173,15 +171,15 @@ class Rounds:
             return {}, str(error)
         # Canary windows of another pack are another measure.
         evidence["pack"] = self._pack.sha256
-        earlier = [entry.evidence for entry in self._in_force.store.history]
+        earlier = [entry.evidence for entry in self._active.store.history]
         return evidence, verdict(evidence, earlier=earlier)
 
     def _conclude(
         self, this: Round, evidence: dict[str, Any], reason: str | None
     ) -> None:
         if reason is not None:
-            self._in_force.reject(reason, evidence)
+            self._active.reject(reason, evidence)
             self.failures += not this.stopped
         else:
-            accepted = self._in_force.accept(this.staged, evidence)
+            accepted = self._active.accept(this.staged, evidence)
             self.failures = 0 if accepted else self.failures + 1

@@ -35,7 +35,7 @@ class StoredWindow:
     """The class with the highest score."""
 
 
-def pack(windows: Sequence[StoredWindow], n_classes: int, heard: int) -> bytes:
+def pack(windows: Sequence[StoredWindow], n_classes: int, n_added: int) -> bytes:
     """Windows, oldest first, as bytes."""
     frames = [window.frames for window in windows] or [np.zeros((0, 0), np.float16)]
     scores = [window.scores for window in windows]
@@ -46,7 +46,7 @@ def pack(windows: Sequence[StoredWindow], n_classes: int, heard: int) -> bytes:
     arrays["frames"] = np.concatenate(frames)
     arrays["lengths"] = np.array([len(window.frames) for window in windows], np.int64)
     arrays["scores"] = np.array(scores, np.float32).reshape(-1, n_classes)
-    arrays["heard"] = np.array(heard, np.int64)
+    arrays["heard"] = np.array(n_added, np.int64)
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()
@@ -89,7 +89,7 @@ def _is_consistent(arrays: dict[str, NDArray[Any]], geometry: Geometry) -> bool:
     whole = [geometry.n_frames(n + 1) for n in range(geometry.max_columns)]
     try:
         frames, scores, lengths = (arrays[n] for n in ("frames", "scores", "lengths"))
-        arrivals, heard = arrays["arrival"], arrays["heard"]
+        arrivals, n_added = arrays["arrival"], arrays["heard"]
         numbers = [lengths, *(arrays[name] for name in _NUMBERS)]
         return bool(
             frames.dtype == np.float16
@@ -102,8 +102,8 @@ def _is_consistent(arrays: dict[str, NDArray[Any]], geometry: Geometry) -> bool:
             and np.isfinite(frames).all()
             and np.isfinite(scores).all()
             and (np.diff(arrivals) > 0).all()
-            and heard.shape == ()
-            and int(heard) > int(arrivals.max(initial=-1))
+            and n_added.shape == ()
+            and int(n_added) > int(arrivals.max(initial=-1))
         )
     except (KeyError, ValueError):
         return False

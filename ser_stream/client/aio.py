@@ -107,13 +107,13 @@ class Stream(Described):
 
     async def _receive(self) -> Message | None:
         ours = self._subscription
-        patience = ours.patience()
+        timeout = ours.line_timeout()
         if self._connection is None:
             connection = Connection(ours.address)
             await connection.open(ours.timeout)
             self._connection = connection
             connection.send(*ours.begin())
-        line = await self._connection.receive(patience)
+        line = await self._connection.receive(timeout)
         if line is None:
             self._connection.send(ours.nothing_came())
             return None

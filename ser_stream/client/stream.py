@@ -52,12 +52,12 @@ class Stream(Described):
 
     def _receive(self) -> Message | None:
         ours = self._subscription
-        patience = ours.patience()
+        timeout = ours.line_timeout()
         if self._connection is None:
             self._connection = Connection(ours.address, ours.timeout)
             self._connection.send(*ours.begin())
             return None  # `close` may have been called meanwhile
-        line = self._connection.receive(patience)
+        line = self._connection.receive(timeout)
         if line is None:
             self._connection.send(ours.nothing_came())
             return None

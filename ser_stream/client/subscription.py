@@ -72,7 +72,7 @@ class Subscription:
             lines.append(encode({"type": "subscribe", "id": _ID, "only": only}))
         return lines
 
-    def patience(self) -> float:
+    def line_timeout(self) -> float:
         """Seconds to wait for the next line; then call `nothing_came`.
 
         Raises:

@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.commands.evidence import evidence_text
-from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
+from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, find_speech
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
@@ -77,8 +78,8 @@ def adapt(
     # Before anything is begun: a signal while a library is loaded comes as ImportError.
     model = Model(base, replace(usual, step_s=step_s))
     with _told_if_stopped(out), _beside(out) as scratch:
-        heard = hear(recordings, model, config.adapt.capacity)
-        work = _Work(scratch, pack, heard.reservoir, config.adapt.scope)
+        speech = find_speech(recordings, model, config.adapt.capacity)
+        work = _Work(scratch, pack, speech.reservoir, config.adapt.scope)
         bundle, done, failure = work.learn(base, rounds, runner or RoundRunner())
         if failure is not None and bundle is base:
             raise failure
@@ -93,18 +94,18 @@ def adapt(
             "model": base.name,
             "out": str(out) if written else None,
             "bundle": bundle.sha256 if written else None,
-            "files": heard.files,
-            "failed": heard.failed,
-            "speech_s": round(heard.speech_s, 1),
-            "windows": len(heard.reservoir),
+            "files": speech.files,
+            "failed": speech.failed,
+            "speech_s": round(speech.speech_s, 1),
+            "windows": len(speech.reservoir),
             "rounds": [asdict(each) for each in done],
         }
         write_json(result)
     else:
-        write(_text(heard, done, out if written else None))
+        write(_text(speech, done, out if written else None))
     if failure is not None:
         raise failure
-    return written and not heard.failed
+    return written and not speech.failed
 
 
 @contextlib.contextmanager
@@ -122,19 +123,27 @@ def _told_if_stopped(out: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _beside(out: Path) -> Iterator[Path]:
     """A folder for what is not finished; from there it comes to its place whole."""
+    # Named before it is made: at a signal right after that it is removed too.
+    folder = out.parent / f".{out.name}-{secrets.token_hex(4)}"
+    try:
+        _make(folder, out)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path, out: Path) -> None:
     try:
         taken = os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir()))
         if not taken:
             out.parent.mkdir(parents=True, exist_ok=True)
-            folder = tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent)
+            folder.mkdir(mode=0o700)
     except OSError as error:
         raise _unwritable(out, error) from None
     if taken:
         raise ConfigError(
             f"{out} is there already; --out must name a new folder, or an empty one"
         )
-    with folder as path:
-        yield Path(path)
 
 
 def _unwritable(out: Path, error: OSError) -> SinkError:
@@ -214,10 +223,10 @@ def _with_evidence(bundle: Bundle, done: Sequence[Round]) -> Bundle:
     return load_bundle(str(bundle.folder))
 
 
-def _text(heard: FolderSpeech, done: Sequence[Round], out: Path | None) -> str:
+def _text(speech: FolderSpeech, done: Sequence[Round], out: Path | None) -> str:
     lines = [
-        f"{heard.files} recordings, {heard.speech_s:.0f} s of speech, "
-        f"{len(heard.reservoir)} windows to learn from"
+        f"{speech.files} recordings, {speech.speech_s:.0f} s of speech, "
+        f"{len(speech.reservoir)} windows to learn from"
     ]
     for each in done:
         lines.append(

@@ -38,7 +38,7 @@ class Stored:
         folder = adaptation_folder(bundle, None if given is None else user_path(given))
         return cls(bundle, folder)
 
-    def _require_nobody(self) -> None:
+    def _require_no_daemon(self) -> None:
         if _is_claimed(self.folder):
             raise NotRunningError(self._out_of_reach())
 
@@ -52,7 +52,7 @@ class Stored:
     def _state(self, why: SerStreamError) -> StoreState:
         state = read_store(self.folder)
         if state is None:
-            self._require_nobody()
+            self._require_no_daemon()
             raise self._nothing(why)
         return state
 
@@ -75,7 +75,7 @@ class Stored:
             if claimed
             else "no daemon adapts it now; this is what one has left",
             "base": {"name": self.bundle.name, "sha256": self.bundle.sha256},
-            "bundle": state.in_force,
+            "bundle": state.active,
             "adapted": bool(state.versions),
             "frozen": state.frozen,
             "rounds": {p: phases[p] for p in ("accepted", "rejected", "rolled_back")},
@@ -97,7 +97,7 @@ class Stored:
         if do == "adapt.history":
             entries = [entry.to_dict() for entry in self._state(why).history]
             return {"entries": entries, "older": 0}
-        self._require_nobody()
+        self._require_no_daemon()
         if do not in _ORDERS:
             raise why
         if not is_folder(self.folder):
@@ -125,7 +125,7 @@ def _roll_back(store: Store) -> Mapping[str, Any]:
     if not store.state.versions:
         # No fault of the configuration, as the store would have it.
         raise SerStreamError(
-            f"{store.base.name} is in force as it came; there is nothing to roll back"
+            f"{store.base.name} is active as it came; there is nothing to roll back"
         )
     return store.rollback("asked for").to_dict()
 

@@ -94,14 +94,14 @@ def verdict_text(entry: Fields) -> str:
 
 
 def _went_back(entry: Fields) -> str:
-    return f"{_words(entry['phase'])}: in force is {(entry['bundle'] or '-')[:12]}"
+    return f"{_words(entry['phase'])}: active is {(entry['bundle'] or '-')[:12]}"
 
 
 TEXTS: dict[str, Callable[[Fields], str]] = {
     "adapt.status": _status,
     "adapt.history": _history,
     "adapt.now": _began,
-    "adapt.freeze": lambda answer: "frozen: the version in force stays",
+    "adapt.freeze": lambda answer: "frozen: the active version stays",
     "adapt.unfreeze": lambda answer: "not frozen: it learns again",
     "adapt.rollback": _went_back,
     "adapt.reset": _went_back,

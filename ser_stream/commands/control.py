@@ -44,10 +44,10 @@ def _status(answer: Mapping[str, Any]) -> str:
         if latency
         else "no step yet"
     )
-    people = answer["subscribers"]
+    subscribers = answer["subscribers"]
     model = answer["model"]
     adapted = ", adapted" if model["adapted"] else ""
-    who = ", ".join(f"{n} {kind}" for kind, n in people.items() if n) or "none"
+    who = ", ".join(f"{n} {kind}" for kind, n in subscribers.items() if n) or "none"
     rows = {
         "audio": f"{audio['state']}{detail}",
         "device": audio["device"],

@@ -10,7 +10,7 @@ from ser_stream.commands.output import write, write_json
 from ser_stream.config import ListenConfig
 from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level, fail
-from ser_stream.doctor.microphone_test import hear
+from ser_stream.doctor.microphone_test import run_test
 from ser_stream.errors import ConfigError
 
 
@@ -58,7 +58,9 @@ def _findings(
     if wanted is None:
         return
     name = wanted.removeprefix("mic").removeprefix(":")
-    yield from _safely("microphone", lambda: _hear(wanted, name, seconds, holders))
+    yield from _safely(
+        "microphone", lambda: _check_microphone(wanted, name, seconds, holders)
+    )
 
 
 def _configured(config: ListenConfig | None) -> str | None:
@@ -76,10 +78,10 @@ def _daemons(holders: list[str]) -> Iterator[Finding]:
             holders.append(f"the daemon at {path}, which records from {device}")
 
 
-def _hear(
+def _check_microphone(
     wanted: str, name: str, seconds: float, holders: list[str]
 ) -> Iterator[Finding]:
-    test = hear(name, seconds)
+    test = run_test(name, seconds)
     yield from sound.check(test.devices)
     yield from microphone.check(test, wanted, holders[0] if holders else None)
 

@@ -47,7 +47,7 @@ def find_recordings(folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
+def find_speech(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
     """Run recordings one after the other; one that cannot be read is logged.
 
     Args:
@@ -58,10 +58,10 @@ def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
     Raises:
         SourceError: if there is too little speech in them to learn from.
     """
-    heard = FolderSpeech(Reservoir(len(model.labels), capacity))
-    pipeline = model.pipeline(heard.reservoir.add)
-    durations = _durations(files, heard)
-    with share_bar(math.ceil(sum(durations.values())), "hearing") as show:
+    found = FolderSpeech(Reservoir(len(model.labels), capacity))
+    pipeline = model.pipeline(found.reservoir.add)
+    durations = _durations(files, found)
+    with share_bar(math.ceil(sum(durations.values())), "finding speech") as show:
         start = 0
         for path in durations:
             end = start
@@ -70,32 +70,32 @@ def hear(files: Sequence[Path], model: Model, capacity: int) -> FolderSpeech:
                     chunk = Chunk(end, samples)
                     pipeline.feed(chunk)
                     end = chunk.end
-                    show((end - BETWEEN * heard.files) / SAMPLE_RATE)
+                    show((end - BETWEEN * found.files) / SAMPLE_RATE)
             except SourceError as error:
-                heard.failed += 1
+                found.failed += 1
                 clear_bar()
                 _LOGGER.error("%s", error)
-            heard.files += 1
+            found.files += 1
             start = end + BETWEEN
     pipeline.flush()
-    heard.speech_s = pipeline.speech_s
-    if len(heard.reservoir) < LEAST_WINDOWS:
+    found.speech_s = pipeline.speech_s
+    if len(found.reservoir) < LEAST_WINDOWS:
         raise SourceError(
-            f"too little speech to learn from: {heard.speech_s:.0f} s in "
-            f"{heard.files} recordings, which make {len(heard.reservoir)} windows of "
+            f"too little speech to learn from: {found.speech_s:.0f} s in "
+            f"{found.files} recordings, which make {len(found.reservoir)} windows of "
             f"two seconds or more; {LEAST_WINDOWS} are needed"
         )
-    return heard
+    return found
 
 
-def _durations(files: Sequence[Path], heard: FolderSpeech) -> dict[Path, float]:
+def _durations(files: Sequence[Path], found: FolderSpeech) -> dict[Path, float]:
     """Seconds of each that can be opened."""
-    found = {}
+    durations = {}
     for path in files:
         try:
             with FileSource(path, realtime=False) as source:
-                found[path] = source.duration_s
+                durations[path] = source.duration_s
         except SourceError as error:
-            heard.failed += 1
+            found.failed += 1
             _LOGGER.error("%s", error)
-    return found
+    return durations

@@ -65,7 +65,7 @@ def tune(
     labels = read_labels(labels_csv, files, bundle.labels)
     recordings, failed = _open_all(files, labels, labels_csv)
     streams = []
-    for recording, predictions in _hear_all(recordings, model):
+    for recording, predictions in _predict_all(recordings, model):
         if predictions is None:
             failed += 1
         else:
@@ -131,20 +131,20 @@ def _open_all(
     return recordings, failed
 
 
-def _hear_all(
+def _predict_all(
     recordings: Sequence[Recording], model: Model
 ) -> Iterator[tuple[Recording, list[Prediction] | None]]:
     """The predictions of each recording; None for one that turned out unreadable."""
     total_s = sum(recording.duration_s for recording in recordings)
-    with share_bar(math.ceil(total_s), "hearing") as show:
-        heard = 0
+    with share_bar(math.ceil(total_s), "predicting") as show:
+        n_read = 0
 
         def shown_on_bar(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
-            nonlocal heard
+            nonlocal n_read
             for samples in pieces:
                 yield samples
-                heard += len(samples)
-                show(heard / SAMPLE_RATE)
+                n_read += len(samples)
+                show(n_read / SAMPLE_RATE)
 
         for recording in recordings:
             try:
@@ -188,16 +188,16 @@ def _warn(streams: Sequence[Stream], labels: Labels, bundle: Bundle) -> None:
             FEW_SEGMENTS,
             FEW_SPEECH_S / 60,
         )
-    heard = {s.label for _, s in segments}
-    if len(heard) == 1:
+    labelled = {s.label for _, s in segments}
+    if len(labelled) == 1:
         _LOGGER.warning(
             "only %s is labelled: settings that find it everywhere would look best",
-            *heard,
+            *labelled,
         )
-    elif heard < set(bundle.labels):
+    elif labelled < set(bundle.labels):
         _LOGGER.warning(
             "of the model's labels, none was given for %s",
-            ", ".join(label for label in bundle.labels if label not in heard),
+            ", ".join(label for label in bundle.labels if label not in labelled),
         )
 
 

@@ -59,12 +59,12 @@ class Settings:
         key = KEYS[name]
         if key.attribute == "smoothing":
             value = (self.config.smoothing or {}).get(name.rpartition(".")[2])
-            nobody = f"model {self.config.model}"
+            unset_origin = f"model {self.config.model}"
         else:
             value = attrgetter(key.attribute)(self.config)
-            nobody = DEFAULT
+            unset_origin = DEFAULT
         given = self.given.get(name)
-        return Setting(value, given.origin if given else nobody)
+        return Setting(value, given.origin if given else unset_origin)
 
     def reload(self) -> "Settings":
         """The settings as they are now: the same flags, but file and environment anew.

@@ -87,7 +87,7 @@ class Announcer:
         elif self._source.live:
             self._messages.clock.follow(chunk)
 
-    def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
+    def processed(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
         if not self.health.end:
             self._set_audio(AudioState.HEALTHY, "")
         self.health.end = chunk.end

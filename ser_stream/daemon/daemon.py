@@ -90,10 +90,10 @@ class Daemon:
                 wait=config.waits(service=self._is_service),
                 paused=paused is not None and paused.read(),
             )
-            self._adapter, in_force = self._open_adapter(config, bundle, stack)
+            self._adapter, active = self._open_adapter(config, bundle, stack)
             source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
-            model = Model(in_force, pipeline)
+            model = Model(active, pipeline)
             self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)

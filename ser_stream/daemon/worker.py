@@ -33,7 +33,7 @@ MAX_LAG = 1.0
 class Listener(Protocol):
     """Learns from the speech, as `adaptation.adapter` does."""
 
-    def hear(self, window: SpeechWindow, /) -> None:
+    def add_window(self, window: SpeechWindow, /) -> None:
         """Take a window of speech; see `Pipeline`."""
 
     def must_wait(self, timeout: float, /) -> bool:
@@ -136,7 +136,7 @@ class Worker:
                 self._flush()
             self.announcer.condition(item)
         elif item is not None and not self._is_too_late(item):
-            self.announcer.heard(item, self._pipeline.feed(item))
+            self.announcer.processed(item, self._pipeline.feed(item))
 
     def _flush(self) -> None:
         self.announcer.events(self._pipeline.flush(), time.monotonic())
@@ -176,7 +176,9 @@ class Worker:
         self._use(model, pipeline)
 
     def _pipeline_of(self, model: Model) -> Pipeline:
-        return model.pipeline(None if self._listener is None else self._listener.hear)
+        return model.pipeline(
+            None if self._listener is None else self._listener.add_window
+        )
 
     def _use(self, model: Model, pipeline: Pipeline) -> None:
         self._model, self._pipeline = model, pipeline

@@ -18,7 +18,7 @@ import numpy as np
 from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray
 
-PATIENCE_S = 20.0
+TIMEOUT_S = 20.0
 """How long listing and opening may take."""
 SETTLING_S = 0.3
 """Many devices click or fade in when they are opened; that is not measured."""
@@ -49,7 +49,7 @@ class MicrophoneTest:
     """Share of samples at full scale."""
 
 
-def hear(name: str, seconds: float) -> MicrophoneTest:
+def run_test(name: str, seconds: float) -> MicrophoneTest:
     """Listen in a process of its own; whatever happens there, this answers.
 
     The name is as after `mic:`, "" for the default device.
@@ -63,13 +63,13 @@ def hear(name: str, seconds: float) -> MicrophoneTest:
             env={**os.environ, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=seconds + PATIENCE_S,
+            timeout=seconds + TIMEOUT_S,
             check=False,
         )
         return MicrophoneTest(**json.loads(done.stdout))
     except subprocess.TimeoutExpired:
         return MicrophoneTest(
-            failed="hang", error=f"no answer within {seconds + PATIENCE_S:g} s"
+            failed="hang", error=f"no answer within {seconds + TIMEOUT_S:g} s"
         )
     except (ValueError, TypeError):
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]

@@ -289,7 +289,7 @@ class Pipeline:
         if not enough or 0 <= self._handed_out > newest - every:
             return
         self._handed_out = newest
-        listener(SpeechWindow(self._window.heard(), scores, end, self._turn))
+        listener(SpeechWindow(self._window.encoded_frames(), scores, end, self._turn))
 
     def _level(self) -> float:
         energy, n = map(sum, zip(*self._levels, strict=True))

@@ -126,7 +126,7 @@ class ColumnWindow:
         self._columns = kept[surplus:]
         self.state = state
 
-    def heard(self) -> FloatArray:
+    def encoded_frames(self) -> FloatArray:
         """A copy of the frames of the encoded columns, (n_frames(n), n_features).
 
         To be asked for before the next `push`.

@@ -56,7 +56,7 @@ _ROWS = (
     ),
     Command(
         "adapt.status",
-        """Show how far it is: the version in force, seconds of speech, last verdict.
+        """Show how far it is: the active version, seconds of speech, last verdict.
 
         Where no daemon answers, what it has left on disk.
 
@@ -83,7 +83,7 @@ _ROWS = (
     ),
     Command(
         "adapt.freeze",
-        """Stay with the version in force: no more rounds, over restarts too.
+        """Keep the active version: no more rounds, over restarts too.
 
         It is still watched, and rolled back if it does badly. Without a daemon, the
         next one that starts finds it so.
@@ -92,7 +92,7 @@ _ROWS = (
     Command("adapt.unfreeze"),
     Command(
         "adapt.rollback",
-        """Go back to the version before the one in force, or to the model as it came.
+        """Go back to the version before the active one, or to the model as it came.
 
         Without a daemon, the next one that starts does.
         """,

@@ -20,7 +20,7 @@ class DeadSignal:
     def seconds(self) -> float:
         return self._run / SAMPLE_RATE
 
-    def hear(self, samples: FloatArray) -> bool:
+    def feed(self, samples: FloatArray) -> bool:
         """Whether the device is to be opened again, now that it delivered `samples`.
 
         After 30 s of zeros for the first time, then after 30 s more, 60, 120, ...

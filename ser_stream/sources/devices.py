@@ -132,8 +132,8 @@ def choose(name: str, devices: Sequence[InputDevice]) -> InputDevice:
     exact = [d for d in devices if d.matches(name, exactly=True)]
     parts = [d for d in devices if d.matches(name, exactly=False)]
     # A part of a name means a microphone, not what loudspeakers play.
-    heard = [d for d in parts if not d.monitor] or parts
-    found = _preferred(exact or heard)
+    microphones = [d for d in parts if not d.monitor] or parts
+    found = _preferred(exact or microphones)
     if not found:
         raise DeviceError(f"no input device is called {name!r}; {there_are(devices)}")
     if len(found) > 1:

@@ -102,7 +102,7 @@ class Microphone:
             dtype="float32",
             # With the default latency the first frames may come seconds late.
             latency="low",
-            callback=_weak(self._hear),
+            callback=_weak(self._take_samples),
         )
         try:
             stream.start()
@@ -121,7 +121,9 @@ class Microphone:
             "install alsa-plugins-pulseaudio"
         )
 
-    def _hear(self, samples: FloatArray, frames: int, _: Any, status: Any) -> None:
+    def _take_samples(
+        self, samples: FloatArray, frames: int, _: Any, status: Any
+    ) -> None:
         # In PortAudio's thread: copy and return.
         overflow = bool(status.input_overflow)
         lost = self._clock.lost(self._ring.index, frames, elapsed(), overflow)
@@ -218,17 +220,17 @@ class Microphone:
             self._watch.close()
 
 
-def _weak(hear: Callable[[FloatArray, int, Any, Any], None]) -> Any:
+def _weak(callback: Callable[[FloatArray, int, Any, Any], None]) -> Any:
     """The same without keeping its owner alive.
 
     A stream of sounddevice refers to itself, and so stays in memory until the garbage
     collector comes; the ring is too large for that.
     """
-    method = weakref.WeakMethod(hear)
+    method = weakref.WeakMethod(callback)
 
-    def callback(samples: FloatArray, frames: int, time: Any, status: Any) -> None:
+    def weak_callback(samples: FloatArray, frames: int, time: Any, status: Any) -> None:
         owned = method()
         if owned is not None:
             owned(samples, frames, time, status)
 
-    return callback
+    return weak_callback

@@ -83,7 +83,7 @@ class ReconnectingMicrophone:
             if self.ended or self._state is AudioState.PAUSED:
                 time.sleep(remaining)
             elif self._microphone is not None:
-                self._hear(self._microphone, remaining)
+                self._read_device(self._microphone, remaining)
             else:
                 self._look(min(remaining, _POLL_S))
             if time.monotonic() >= deadline:
@@ -116,7 +116,7 @@ class ReconnectingMicrophone:
         if microphone is not None:
             self.info = microphone.info
 
-    def _hear(self, microphone: Microphone, timeout: float) -> None:
+    def _read_device(self, microphone: Microphone, timeout: float) -> None:
         try:
             chunk = microphone.read(timeout)
         except DeviceError as error:
@@ -124,7 +124,7 @@ class ReconnectingMicrophone:
             return
         if chunk is None:
             return
-        wake = self._zeros.hear(chunk.samples)
+        wake = self._zeros.feed(chunk.samples)
         still_dead = self._dead and self._zeros.seconds > 0
         if self._state is not AudioState.HEALTHY and not still_dead:
             self._recovered()

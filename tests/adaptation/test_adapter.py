@@ -89,10 +89,10 @@ def make(store: Store, told: Told) -> Iterator[Make]:
     assert names.isdisjoint({"adaptation", "adaptation-round"})
 
 
-def hear(adapter: Adapter, windows: list[SpeechWindow]) -> None:
+def add_all(adapter: Adapter, windows: list[SpeechWindow]) -> None:
     """As the worker does with a recording."""
     for window in windows:
-        adapter.hear(window)
+        adapter.add_window(window)
         while adapter.must_wait(0.5):
             pass
 
@@ -100,7 +100,7 @@ def hear(adapter: Adapter, windows: list[SpeechWindow]) -> None:
 def begin(adapter: Adapter, minutes: int = 2) -> None:
     """Feed windows until a round runs, and do not wait for it."""
     for window in heard_minutes(minutes):
-        adapter.hear(window)
+        adapter.add_window(window)
         deadline = time.monotonic() + 120
         while adapter.must_wait(0.01) and adapter.status()["state"] != "round":
             assert time.monotonic() < deadline
@@ -134,7 +134,7 @@ def test_enough_speech_brings_a_round_and_the_version_takes_over(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     assert told.names() == ["started", "accepted"]
     assert told.phases[0][1] == "round 1, with 40 windows of speech"
     assert told.phases[1][1].startswith("canary recall 80.0 % to 81.0 %")
@@ -153,13 +153,13 @@ def test_the_next_round_grows_from_the_version_before(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(4)[: 2 * LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(4)[: 2 * LEAST_WINDOWS])
     assert told.names() == ["started", "accepted"] * 2
     first, second = told.installed
     assert second.manifest["adaptation"]["parent"] == first.sha256
     # Both score alike, since nothing was learnt.
     assert adapter.status()["watch"]["windows"] == 0
-    hear(adapter, heard_minutes(1))
+    add_all(adapter, heard_minutes(1))
     watch = adapter.status()["watch"]
     assert (watch["windows"], watch["agreement"]) == (26, 1.0)
     assert store.history[-1].phase == "accepted"
@@ -169,7 +169,7 @@ def test_a_rejected_candidate_changes_nothing(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds(canary_uar_after=0.6))
-    hear(adapter, heard_minutes(2))
+    add_all(adapter, heard_minutes(2))
     assert told.names() == ["started", "rejected"]
     assert "canary recall falls from 80.0 % to 60.0 %" in told.phases[1][1]
     assert store.current is None
@@ -179,7 +179,7 @@ def test_a_rejected_candidate_changes_nothing(
 
 def test_after_rounds_in_vain_more_speech_is_waited_for(make: Make) -> None:
     adapter = make(tiny_rounds("sys.exit(3)"))
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     waits = []
     for _ in range(5):
         waits.append(adapter.status()["every_s"])
@@ -200,7 +200,7 @@ def test_a_child_that_is_killed_costs_one_round(
     assert told.phases[-1] == ("rejected", "the worker was killed (signal 9)")
     assert store.history[-1].reason == "the worker was killed (signal 9)"
     assert adapter.status()["state"] == "waiting"
-    hear(adapter, heard_minutes(1))
+    add_all(adapter, heard_minutes(1))
     assert adapter.status()["reservoir"]["heard"] > LEAST_WINDOWS
 
 
@@ -212,7 +212,7 @@ def test_a_candidate_that_is_no_bundle_is_rejected(
         "lambda: (pathlib.Path(job['out']) / 'head.onnx').write_bytes(b'torn'))"
     )
     adapter = make(tiny_rounds(spoiled))
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     assert told.names() == ["started", "rejected"]
     assert "head.onnx was changed or damaged" in told.phases[-1][1]
     assert store.current is None
@@ -255,7 +255,7 @@ def test_a_rollback_while_a_round_runs_makes_that_one_stale(
             "time.sleep(600) if mark.exists() else mark.touch()"
         )
     )
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     assert store.current is not None
     begin(adapter)
     entry = adapter.rollback()
@@ -273,7 +273,7 @@ def test_a_version_that_does_harm_is_rolled_back_by_itself(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds(), every_s=400.0)
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     adapter.now()
     while adapter.must_wait(0.5):
         pass
@@ -281,7 +281,7 @@ def test_a_version_that_does_harm_is_rolled_back_by_itself(
     # As a version says that has collapsed.
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
+        add_all(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names() == ["started", "accepted", "rolled_back"]
     assert (
         "of the last 40 windows are called what the version before"
@@ -296,11 +296,11 @@ def test_a_frozen_version_that_does_harm_is_rolled_back_too(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     adapter.freeze(True)
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
+        add_all(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names() == ["started", "accepted", "rolled_back"]
     assert (store.current, store.frozen) == (None, True)
     assert adapter.status()["state"] == "frozen"
@@ -310,7 +310,7 @@ def test_it_goes_back_in_memory_where_the_disk_is_full(
     make: Make, told: Told, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     adapter = make(tiny_rounds(), every_s=400.0)
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     adapter.now()
     while adapter.must_wait(0.5):
         pass
@@ -321,7 +321,7 @@ def test_it_goes_back_in_memory_where_the_disk_is_full(
     monkeypatch.setattr(store, "_write", full)
     one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
     for window in heard_minutes(2):
-        hear(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
+        add_all(adapter, [SpeechWindow(window.frames, one, window.end, window.turn)])
     assert told.names()[-1] == "rolled_back"
     assert told.installed[-1].sha256 == adapter.status()["bundle"] == BASE.sha256
     assert adapter.status()["state"] == "waiting"
@@ -332,7 +332,7 @@ def test_a_version_that_cannot_take_over_is_not_kept(
 ) -> None:
     told.refuse = SerStreamError("the daemon has not come to it")
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     assert told.names() == ["started", "rejected"]
     assert told.phases[-1][1].endswith("could not take over: " + str(told.refuse))
     assert store.current is None
@@ -343,7 +343,7 @@ def test_a_rollback_that_the_worker_does_not_follow_is_tried_again(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(4)[: 2 * LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(4)[: 2 * LEAST_WINDOWS])
     first, second = told.installed
     told.refuse = SerStreamError("it hangs")
     with pytest.raises(SerStreamError, match="now that cannot be done: it hangs"):
@@ -351,7 +351,7 @@ def test_a_rollback_that_the_worker_does_not_follow_is_tried_again(
     assert adapter.status()["bundle"] == second.sha256
     told.refuse = None
     adapter.rollback()
-    assert adapter.status()["bundle"] == store.state.in_force == first.sha256
+    assert adapter.status()["bundle"] == store.state.active == first.sha256
     # The active version is watched again, against the model as it came.
     assert adapter.status()["watch"] == {"windows": 0}
 
@@ -361,7 +361,7 @@ def test_a_fault_of_our_own_ends_adaptation_and_nothing_else(
 ) -> None:
     told.refuse = RuntimeError("a bug")
     adapter = make(tiny_rounds())
-    hear(adapter, heard_minutes(3))
+    add_all(adapter, heard_minutes(3))
     wait_for(lambda: adapter.status()["state"] == "failed")
     assert adapter.status()["detail"] == "a bug"
     assert store.current is None
@@ -376,23 +376,23 @@ def test_frozen_it_listens_and_learns_nothing(
 ) -> None:
     adapter = make(tiny_rounds())
     assert adapter.freeze(True) == {"frozen": True}
-    hear(adapter, heard_minutes(2))
+    add_all(adapter, heard_minutes(2))
     assert told.names() == []
     assert adapter.status()["state"] == "frozen"
     with pytest.raises(ConfigError, match="adaptation is frozen"):
         adapter.now()
     assert store.frozen
     adapter.freeze(False)
-    hear(adapter, heard_minutes(1)[:1])
+    add_all(adapter, heard_minutes(1)[:1])
     assert told.names() == ["started", "accepted"]
 
 
 def test_a_round_is_refused_where_it_makes_no_sense(make: Make) -> None:
     adapter = make(tiny_rounds(SLEEP), every_s=400.0)
-    hear(adapter, heard_minutes(1)[:12])
+    add_all(adapter, heard_minutes(1)[:12])
     with pytest.raises(ConfigError, match="12 s are kept, and a round needs 40"):
         adapter.now()
-    hear(adapter, heard_minutes(2))
+    add_all(adapter, heard_minutes(2))
     assert adapter.now() == {"started": True, "round": 1, "windows": 64}
     with pytest.raises(ConfigError, match="round 1 runs"):
         adapter.now()
@@ -402,7 +402,7 @@ def test_reset_erases_stored_windows_and_versions(
     make: Make, told: Told, store: Store
 ) -> None:
     adapter = make(tiny_rounds(), keep_speech=True)
-    hear(adapter, heard_minutes(2)[:LEAST_WINDOWS])
+    add_all(adapter, heard_minutes(2)[:LEAST_WINDOWS])
     assert len(Reservoir.load(store.reservoir_path, 5)) == LEAST_WINDOWS
     assert adapter.reset()["phase"] == "reset"
     assert told.names()[-1] == "rolled_back"
@@ -416,7 +416,7 @@ def test_speech_outlasts_a_restart_only_if_asked_for(
     make: Make, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     adapter = make(tiny_rounds(), keep_speech=True)
-    hear(adapter, heard_minutes(1))
+    add_all(adapter, heard_minutes(1))
     adapter.close()
     again = make(tiny_rounds(), keep_speech=True)
     assert again.status()["reservoir"]["windows"] == 26
@@ -446,12 +446,12 @@ def test_live_audio_goes_on_while_a_round_runs(make: Make) -> None:
     adapter = make(tiny_rounds(SLEEP), live=True)
     windows = heard_minutes(2)
     for window in windows[:LEAST_WINDOWS]:
-        adapter.hear(window)
+        adapter.add_window(window)
         wait_for(lambda: not adapter._inbox._waiting)
     wait_for(lambda: adapter.status()["state"] == "round")
     asked = time.monotonic()
     for window in windows[LEAST_WINDOWS:]:
-        adapter.hear(window)
+        adapter.add_window(window)
         assert not adapter.must_wait(300.0)
     assert time.monotonic() - asked < 300
     wait_for(lambda: adapter.status()["reservoir"]["heard"] == len(windows))

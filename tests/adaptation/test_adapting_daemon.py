@@ -145,7 +145,7 @@ def test_a_recording_runs_on_the_version_that_it_brought_about(
     assert said[-1] == {"type": "bye", "reason": "shutdown"}
     state = read_store(store_of(tmp_path))
     assert state is not None
-    assert state.in_force == hellos[-1]["sha256"]
+    assert state.active == hellos[-1]["sha256"]
     # Read again from the beginning, it goes the same way.
     again = listened(talk, tmp_path / "again", tiny_child())
     assert predictions(again) == predictions(output)

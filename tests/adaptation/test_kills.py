@@ -62,7 +62,7 @@ ROUND_S = 12.0 if REAL else 0.2
 """From the worker's birth to its candidate, about, seconds."""
 EVIDENCE_S = 4.0 if REAL else 0.15
 """From there to the end of the round."""
-PATIENCE_S = 240.0 if REAL else 60.0
+TIMEOUT_S = 240.0 if REAL else 60.0
 SURVIVAL_S = 2.0
 """Longest that a worker may outlive the daemon."""
 KNOWN = {"state.json", "lock", "reservoir.npz", "bundles", "staging"}
@@ -209,7 +209,7 @@ def started(
 
 def come(run: Run, moment: Moment) -> bool:
     """Wait for it; whether it came before the recording was over."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + TIMEOUT_S
     while not moment.seen(run):
         if run.process.poll() is not None:
             return False
@@ -248,8 +248,8 @@ def check_said(run: Run, state: StoreState) -> int:
     said = messages(run.said)
     hellos = [m["model"] for m in said if m["type"] == "hello"]
     if hellos:
-        assert hellos[0]["sha256"] == run.before.in_force
-        assert hellos[0]["adapted"] == (run.before.in_force != BASE.sha256)
+        assert hellos[0]["sha256"] == run.before.active
+        assert hellos[0]["adapted"] == (run.before.active != BASE.sha256)
     ends = [m["end_ms"] for m in said if m["type"] == "prediction"]
     assert ends == [FIRST_MS + STEP_MS * i for i in range(len(ends))]
     # What was told outlasts the kill; not all that is stored may have been told.
@@ -283,7 +283,7 @@ def check_stored(folder: Path, before: StoreState) -> StoreState:
                 line.pop()
     assert [version.sha256 for version in state.versions] == line
     decided = [entry for entry in state.history if entry.phase != "rejected"]
-    assert state.in_force == (decided[-1].bundle if decided else BASE.sha256)
+    assert state.active == (decided[-1].bundle if decided else BASE.sha256)
     for version in state.versions:
         bundle = load_bundle(str(folder / "bundles" / version.folder))
         assert bundle.sha256 == version.sha256
@@ -361,7 +361,7 @@ class Killer:
                     run.workers.add(worker)
                     self._count(moment, "worker")
                     killed += 1
-            assert run.process.wait(PATIENCE_S) == 0, (run.home / "log").read_text()
+            assert run.process.wait(TIMEOUT_S) == 0, (run.home / "log").read_text()
             state = self._look(run, whole=True)
             assert not strangers(run.folder, state)
             reasons = [entry.reason for entry in new_entries(run, state)]

@@ -396,6 +396,10 @@ def test_the_canary_takes_speakers_not_trained_on_or_an_eighth() -> None:
     assert len(canary_speakers(people, "emodb", everybody, 4)) == 4
     with pytest.raises(SourceError, match="emodb has 10 speakers, and 10 of them"):
         canary_speakers(people, "emodb", everybody, 10)
+    # Whom nobody knows cannot be held out.
+    nobody = [u.without_name() for u in people]
+    assert canary_speakers(nobody, "emodb", {"emodb/unnamed"}) == []
+    assert "emodb/unnamed" not in canary_speakers([*people, *nobody], "emodb", set())
 
 
 def test_the_command_writes_the_pack_into_the_bundle(

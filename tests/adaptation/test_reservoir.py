@@ -68,7 +68,7 @@ def test_it_stores_windows_in_order_to_half_precision(
     reservoir = Reservoir(N_CLASSES)
     for one in heard:
         reservoir.add(one)
-    assert len(reservoir) == reservoir.n_heard == len(heard)
+    assert len(reservoir) == reservoir.n_added == len(heard)
     for kept, one in zip(reservoir.windows(), heard, strict=True):
         assert (kept.end, kept.turn) == (one.end, one.turn)
         assert len(kept.frames) == len(one.frames)
@@ -93,7 +93,7 @@ def test_it_is_bounded_and_rare_classes_stay() -> None:
     labels[100:2000:100] = [1] * 19
     reservoir = filled(labels)
     assert len(reservoir) == 60
-    assert reservoir.n_heard == 2000
+    assert reservoir.n_added == 2000
     np.testing.assert_allclose(
         reservoir.class_shares(), np.array([0, 19, 0, 41, 0]) / 60, atol=1e-6
     )
@@ -137,7 +137,7 @@ def test_a_turn_without_end_holds_only_so_much_and_is_no_news() -> None:
     assert len(reservoir) == 30 + MOST_OF_A_TURN
     assert max(of_turn) > 100 + 900
     assert reservoir.windows_since_mark == 30 + MOST_OF_A_TURN
-    assert reservoir.n_heard == 1030
+    assert reservoir.n_added == 1030
 
 
 def test_a_round_that_begins_counts_what_is_new_from_there() -> None:
@@ -147,7 +147,7 @@ def test_a_round_that_begins_counts_what_is_new_from_there() -> None:
     assert reservoir.windows_since_mark == 0
     reservoir.add(window(0, 200, 50))
     assert reservoir.windows_since_mark == 1
-    assert reservoir.n_heard == 101
+    assert reservoir.n_added == 101
 
 
 def test_the_same_windows_make_the_same_choice() -> None:
@@ -170,7 +170,7 @@ def test_a_new_stream_that_counts_turns_again_is_another_turn() -> None:
 def test_nothing_is_left_when_it_is_cleared() -> None:
     reservoir = filled([0, 1, 2])
     reservoir.clear()
-    assert len(reservoir) == reservoir.n_heard == reservoir.windows_since_mark == 0
+    assert len(reservoir) == reservoir.n_added == reservoir.windows_since_mark == 0
     assert reservoir.windows() == []
     assert not reservoir.class_shares().any()
     reservoir.add(window(0, 0, 0))
@@ -189,7 +189,7 @@ def test_what_is_saved_comes_back_as_it_was_and_goes_on(
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [p.name for p in path.parent.iterdir()] == ["reservoir.npz"]
     loaded = Reservoir.load(path, N_CLASSES, 8)
-    assert loaded.n_heard == reservoir.n_heard
+    assert loaded.n_added == reservoir.n_added
     assert loaded.windows_since_mark == 0
     for a, b in zip(loaded.windows(), reservoir.windows(), strict=True):
         assert (a.end, a.turn) == (b.end, b.turn)
@@ -198,7 +198,7 @@ def test_what_is_saved_comes_back_as_it_was_and_goes_on(
     for one in heard[-3:]:
         loaded.add(one)
     assert len(loaded) == 8
-    assert loaded.n_heard == len(heard)
+    assert loaded.n_added == len(heard)
 
 
 def test_nothing_saved_is_an_empty_one(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_a_window_of_another_model_is_refused() -> None:
     reservoir = Reservoir(4)
     with pytest.raises(ValueError, match="5 scores, not 4"):
         reservoir.add(window(0, 0, 0))
-    assert reservoir.n_heard == 0
+    assert reservoir.n_added == 0
 
 
 def test_it_can_be_read_while_it_is_filled() -> None:
@@ -310,12 +310,12 @@ def test_it_can_be_read_while_it_is_filled() -> None:
     seen = 0
     while thread.is_alive():
         copy = read(as_bytes(reservoir), capacity=30)
-        assert copy.n_heard >= seen
-        seen = copy.n_heard
+        assert copy.n_added >= seen
+        seen = copy.n_added
         assert len(copy) == min(seen, 30)
         assert all(a < b for a, b in pairwise(ends(copy)))
     thread.join()
-    assert reservoir.n_heard == 3000
+    assert reservoir.n_added == 3000
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -1e5])
@@ -327,4 +327,4 @@ def test_a_window_that_cannot_be_kept_spoils_nothing(number: float) -> None:
     for one in (window(1, 10, 1), *broken, window(2, 40, 4)):
         reservoir.add(one)
     assert [kept.end for kept in read(as_bytes(reservoir)).windows()] == [10, 40]
-    assert (reservoir.n_heard, reservoir.windows_since_mark) == (2, 2)
+    assert (reservoir.n_added, reservoir.windows_since_mark) == (2, 2)

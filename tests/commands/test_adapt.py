@@ -22,7 +22,7 @@ from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_
 from ser_stream.client import NotRunningError, RefusedError, control, where
 from ser_stream.commands.adapt import Whose, command, now
 from ser_stream.commands.adapt_folder import adapt
-from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, hear
+from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, find_speech
 from ser_stream.config import build_config
 from ser_stream.config.for_model import configured_pack
 from ser_stream.errors import (
@@ -126,8 +126,8 @@ def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
     command("adapt.freeze", ALONE, False)
     command("adapt.rollback", ALONE, False)
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "frozen: the version in force stays"
-    assert said[1] == f"rolled back: in force is {base.sha256[:12]}"
+    assert said[0] == "frozen: the active version stays"
+    assert said[1] == f"rolled back: active is {base.sha256[:12]}"
     with pytest.raises(SerStreamError, match="nothing to roll back") as caught:
         command("adapt.rollback", ALONE, False)
     assert caught.value.exit_status == 1
@@ -254,7 +254,7 @@ def test_a_daemon_that_adapts_is_asked_steered_and_keeps_to_its_model(
         answer = control("reload", daemon.socket)
         assert answer["needs_restart"] == ["adapt.every_s"]
         done = run("adapt", "reset", *on)
-        assert re.match(r"reset: in force is [0-9a-f]{12}$", done.stdout.decode())
+        assert re.match(r"reset: active is [0-9a-f]{12}$", done.stdout.decode())
         history = control("adapt.history", daemon.socket)
         assert [entry["phase"] for entry in history["entries"]] == ["reset"]
         assert daemon.stop() == 0
@@ -419,7 +419,7 @@ def heard_once(recordings: Path) -> FolderSpeech:
     """What is heard in them, once for this module."""
     config = build_config(NO_CONFIG, {}, environment={})
     model = Model(load_bundle("open"))
-    return hear(find_recordings(recordings), model, config.adapt.capacity)
+    return find_speech(find_recordings(recordings), model, config.adapt.capacity)
 
 
 @pytest.fixture

@@ -425,7 +425,7 @@ def test_bars_of_both_phases_show_on_a_terminal(
     os.close(main)
     assert process.returncode == 0
     json.loads(output)
-    assert b"hearing" in shown
+    assert b"predicting" in shown
     assert b"searching" in shown
 
 

@@ -37,17 +37,19 @@ def announcer(sink: Collected) -> Announcer:
     return announcer
 
 
-def hear(announcer: Announcer, start: int, events: Sequence[StreamEvent] = ()) -> None:
+def process(
+    announcer: Announcer, start: int, events: Sequence[StreamEvent] = ()
+) -> None:
     chunk = Chunk(start, np.zeros(16_000, np.float32), time.monotonic())
     announcer.set_clock(chunk)
-    announcer.heard(chunk, events)
+    announcer.processed(chunk, events)
 
 
 def test_it_begins_with_hello_and_a_snapshot_and_every_line_fits_the_schema(
     announcer: Announcer, sink: Collected
 ) -> None:
     announcer.begin(None)
-    hear(announcer, 0, [EmotionEvent(Phase.START, 1, "angry", 0, 9000, 0.7)])
+    process(announcer, 0, [EmotionEvent(Phase.START, 1, "angry", 0, 9000, 0.7)])
     announcer.adaptation("rejected", "canary recall falls", "a" * 64)
     announcer.reload("reloaded", "no setting changed", hello=False)
     announcer.skipped(1.6)
@@ -69,14 +71,14 @@ def test_a_gap_is_an_overflow_unless_its_reason_has_been_said(
     announcer: Announcer, sink: Collected
 ) -> None:
     announcer.begin(None)
-    hear(announcer, 0)
+    process(announcer, 0)
     announcer.condition(Condition(AudioState.LOST, "unplugged"))
     announcer.condition(Condition(AudioState.HEALTHY, ""))
-    hear(announcer, 20_000, [GAP])
+    process(announcer, 20_000, [GAP])
     announcer.skipped(1.0)
-    hear(announcer, 40_000, [GAP])
+    process(announcer, 40_000, [GAP])
     assert (announcer.health.gaps, announcer.health.overflows) == (2, 0)
-    hear(announcer, 60_000, [GAP])
+    process(announcer, 60_000, [GAP])
     assert (announcer.health.gaps, announcer.health.overflows) == (3, 1)
     assert announcer.health.lost_samples == 3 * 4000
     said = [(m["what"], m["state"]) for m in sink.of("status")]

@@ -133,14 +133,14 @@ class SlowListener:
     worker: Worker
 
     def __init__(self) -> None:
-        self.heard: list[SpeechWindow] = []
+        self.windows: list[SpeechWindow] = []
         self.done: list[str] = []
 
-    def hear(self, window: SpeechWindow, /) -> None:
-        self.heard.append(window)
+    def add_window(self, window: SpeechWindow, /) -> None:
+        self.windows.append(window)
 
     def must_wait(self, timeout: float, /) -> bool:
-        if len(self.done) == len(self.heard):
+        if len(self.done) == len(self.windows):
             return False
         self.worker.mailbox.submit(lambda: self.done.append("swapped"))
         return True
@@ -154,7 +154,7 @@ def test_a_recording_waits_for_its_listener_and_does_what_is_submitted_meanwhile
     pieces = (heard(speech[k : k + 3200], k) for k in range(0, 90_000, 3200))
     listener.worker = made(ScriptedDevice(pieces), listener=listener)
     listener.worker.run()
-    assert len(listener.done) == len(listener.heard) > 2
+    assert len(listener.done) == len(listener.windows) > 2
 
 
 def test_what_is_submitted_is_done_between_two_steps_and_refused_after_the_end() -> (

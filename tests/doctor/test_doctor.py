@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ser_stream.client import control
 from ser_stream.doctor import libraries, microphone, running, settings, sound
 from ser_stream.doctor.finding import Finding, Level
-from ser_stream.doctor.microphone_test import MicrophoneTest, hear
+from ser_stream.doctor.microphone_test import MicrophoneTest, run_test
 from tests.helpers.paths import MINUTE
 from tests.helpers.program import ENVIRONMENT, run
 from tests.helpers.running_daemon import running_daemon
@@ -68,7 +68,7 @@ def judged(
     """The last word on a microphone, after half a second of listening to it."""
     for key, value in server.env.items():
         monkeypatch.setenv(key, value)
-    return list(microphone.check(hear(name, 0.5), f"mic:{name}", holder))[-1]
+    return list(microphone.check(run_test(name, 0.5), f"mic:{name}", holder))[-1]
 
 
 def test_a_microphone_with_speech_is_in_order(
@@ -303,14 +303,14 @@ def test_a_sound_system_that_crashes_or_hangs_is_a_finding(
     crash = "import os; os.abort()\n"
     hang = "import time; time.sleep(600)\n"
     monkeypatch.syspath_prepend(str(tmp_path))
-    patience = "ser_stream.doctor.microphone_test.PATIENCE_S"
+    timeout = "ser_stream.doctor.microphone_test.TIMEOUT_S"
     for code, seconds, said in (
         (crash, 300.0, "status -6"),
         (hang, 1.0, "no answer within 1 s"),
     ):
-        monkeypatch.setattr(patience, seconds)
+        monkeypatch.setattr(timeout, seconds)
         (tmp_path / "sounddevice.py").write_text(code)
-        (found,) = microphone.check(hear("", 0.0), "mic", None)
+        (found,) = microphone.check(run_test("", 0.0), "mic", None)
         assert found.level is Level.FAIL
         assert said in found.text
         assert "restart pipewire" in found.fix

@@ -299,7 +299,8 @@ def test_thresholds_of_a_search_win_and_say_where_they_are_from(
 def test_open_is_a_name_for_corpora_that_allow_any_use() -> None:
     check_name("open", ["emodb", "crema-d"])
     check_name("research", ["emodb", "ravdess"])
-    for corpus in ("ravdess", "savee"):
+    check_name("open", ["emodb", "crema-d", "picovoice-neutral"])
+    for corpus in ("ravdess", "savee", "emotale", "indian-emo-speech", "mine"):
         with pytest.raises(ModelError, match=f"any use, and {corpus} does not"):
             check_name("open", ["emodb", corpus])
 
@@ -309,7 +310,14 @@ def test_a_licence_is_that_of_the_strictest_corpus() -> None:
     assert bundle_licence(["emodb", "ravdess", "crema-d"]) == (
         "non-commercial: trained on RAVDESS (CC BY-NC-SA 4.0)"
     )
-    assert bundle_licence(["ravdess", "mine"]).startswith("unknown, do not pass on")
+    assert bundle_licence(["ravdess", "emotale"]) == (
+        "research only: trained on RAVDESS (CC BY-NC-SA 4.0), EmoTale (none given; "
+        "research invited)"
+    )
+    for unknown in ("mine", "savee", "casia"):
+        assert bundle_licence(["emotale", unknown]).startswith(
+            "unknown, do not pass on"
+        )
 
 
 def test_a_card_names_the_terms_of_every_corpus(made: Export) -> None:
@@ -326,3 +334,19 @@ def test_a_card_names_the_terms_of_every_corpus(made: Export) -> None:
     assert "10.1109/TAFFC.2014.2336244" in card
     assert "10.1371/journal.pone.0196391" in card
     assert "CREMA-D had a say about the classes named beside it alone" in card
+    assert "Acted emotions, all of them." in card
+
+
+def test_a_card_says_who_is_not_named_and_did_not_act(made: Export) -> None:
+    manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
+    manifest["corpora"] = [
+        {**describe("emotale"), "classes": list(LABELS)},
+        {**describe("picovoice-neutral"), "classes": ["neutral"]},
+    ]
+    people = ["emotale/A", "emotale/B", "picovoice-neutral/unnamed"]
+    evidence["training"] = {**evidence["training"], "speakers": people}
+    card = render_card(manifest, evidence)
+    assert "| EmoTale | Danish, English | 2 | none given; research invited |" in card
+    assert "recordings | English | unnamed | Apache-2.0 | neutral |" in card
+    assert "save Picovoice wake-word recordings: nobody acted there" in card
+    assert "Danish and English, in quiet rooms" in card

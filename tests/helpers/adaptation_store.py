@@ -57,7 +57,7 @@ def stage(store: Store, what: object = 0, **changes: object) -> Path:
     folder = store.staging()
     shutil.copytree(store.base.folder, folder, dirs_exist_ok=True)
     (folder / WEIGHTS).write_text(str(what))
-    adaptation = {"parent": store.state.in_force}
+    adaptation = {"parent": store.state.active}
     write_manifest(folder, **{"adapted": True, "adaptation": adaptation} | changes)
     return folder
 

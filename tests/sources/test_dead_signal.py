@@ -10,7 +10,7 @@ SECOND = np.zeros(SAMPLE_RATE, np.float32)
 
 def test_a_dead_device_is_woken_after_30_s_and_then_less_and_less_often() -> None:
     watch = DeadSignal()
-    woken = [second for second in range(1, 3000) if watch.hear(SECOND)]
+    woken = [second for second in range(1, 3000) if watch.feed(SECOND)]
     assert woken[:5] == [30, 60, 120, 240, 480]
     assert woken[-1] - woken[-2] == 600
     assert watch.seconds == 2999
@@ -21,7 +21,7 @@ def test_one_sample_that_is_not_zero_is_a_sign_of_life() -> None:
     alive = SECOND.copy()
     alive[77] = 1e-7
     for _ in range(29):
-        assert not watch.hear(SECOND)
-    assert not watch.hear(alive)
+        assert not watch.feed(SECOND)
+    assert not watch.feed(alive)
     assert watch.seconds == 0
-    assert [watch.hear(SECOND) for _ in range(30)] == [False] * 29 + [True]
+    assert [watch.feed(SECOND) for _ in range(30)] == [False] * 29 + [True]

@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from ser_stream.errors import ConfigError
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance
-from training.corpora.counts import EMOBOX_FOLDS
+from training.corpora.emobox import EMOBOX_FOLDS
 from training.engine.run_experiments import missing
 from training.evaluation.adaptation.attacks import ATTACKS, Attack
 from training.evaluation.adaptation.collapse import Collapse

@@ -44,7 +44,7 @@ def run_compare_svm(
     in it.
 
     Args:
-        utterances: of the cell; the fold's indices point into it.
+        utterances: of the experiment; the fold's indices point into it.
         fold: what is trained on and what is scored.
         labels: names of the classes, in the order of their indices.
         cache: folder of functionals.
@@ -169,7 +169,7 @@ def _classes(
         if utterances[i].emotion not in labels:
             raise ConfigError(
                 f"{utterances[i].name} is {utterances[i].emotion}, none of the labels "
-                f"{', '.join(labels)}; leave such clips out of the cell"
+                f"{', '.join(labels)}; leave such clips out of the experiment"
             )
     return np.array([labels.index(utterances[i].emotion) for i in rows], np.int64)
 

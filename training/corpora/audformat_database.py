@@ -48,9 +48,9 @@ def read_audformat(folder: Path, corpus: str) -> list[Utterance]:
             f"{folder / HEADER}: emotion {', '.join(map(repr, unknown))} is unknown; "
             f"allowed: {', '.join(LABELS)}; write a manifest.csv without these files"
         )
-    if (nobody := table["speaker"].isna()).any():
+    if (unnamed := table["speaker"].isna()).any():
         raise SourceError(
-            f"{folder / HEADER}: {int(nobody.sum())} of {len(table)} files have no "
+            f"{folder / HEADER}: {int(unnamed.sum())} of {len(table)} files have no "
             "speaker; a scheme speaker must name one for each"
         )
     return [

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.corpora.counts import PUBLISHED, Published, emobox_fold_of
-from training.corpora.utterance import Utterance, decode
+from training.corpora.corpus import Counts
+from training.corpora.emobox import emobox_fold_of
+from training.corpora.known import KNOWN
+from training.corpora.utterance import UNNAMED, Utterance, decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,9 @@ class Check:
     corpus: str
     emotions: dict[str, int]
     speakers: dict[str, int]
-    published: Published | None
-    """None for a corpus that is not one of the paper's."""
+    """`unnamed` is of all whom the corpus does not name."""
+    published: Counts | None
+    """None for a corpus that the project does not know."""
     differences: tuple[str, ...]
     """Emotions and speakers with other counts than published, in words."""
     missing: tuple[str, ...]
@@ -37,7 +40,7 @@ class Check:
 
     @property
     def agrees(self) -> bool:
-        """Nothing is missing, doubled, unreadable or more than published."""
+        """Nothing is missing, doubled, unreadable or more than a whole release."""
         return not (self.differences or self.missing or self.doubled or self.unreadable)
 
 
@@ -56,14 +59,22 @@ def check(
     here = [u for u in utterances if u.path.is_file()]
     hidden = None if progress else True
     groups, unreadable = _listen(tqdm(here, corpus, unit="clip", disable=hidden))
-    published = PUBLISHED.get(corpus)
+    published = KNOWN[corpus].counts if corpus in KNOWN else None
     known = published.doubled if published else frozenset()
     emotions = dict(sorted(Counter(u.emotion for u in here).items()))
-    speakers = dict(sorted(Counter(u.speaker for u in here).items()))
+    speakers = dict(
+        sorted(Counter(u.speaker if u.named else UNNAMED for u in here).items())
+    )
     differences: list[str] = []
     if published:
-        differences += _differences("speaker", speakers, published.speakers)
+        if published.speakers:
+            differences += _differences("speaker", speakers, published.speakers)
         differences += _differences("emotion", emotions, published.emotions)
+        n = len(speakers.keys() - {UNNAMED})
+        if n < published.n_unlisted:
+            differences.append(f"{n} of {published.n_unlisted} speakers")
+        if published.part_of:
+            differences = [d for d in differences if "published are" not in d]
     doubled = [g for g in groups if frozenset(g) not in known]
     return Check(
         corpus,
@@ -131,8 +142,6 @@ def _missing(
 ) -> set[str]:
     """Names of clips of the table and of the release whose files are not there."""
     absent = {u.clip for u in utterances} - {u.clip for u in here}
-    if corpus not in PUBLISHED:
-        return absent
     released = set(emobox_fold_of(corpus))
     # A distribution with names of its own can be counted, but not compared by name.
     known = any(u.clip in released for u in here)

@@ -10,7 +10,7 @@ def limited(clips: Sequence[Utterance], limit: int | None) -> list[Utterance]:
     taken: dict[tuple[str, str], int] = {}
     result = []
     for clip in sorted(clips, key=lambda u: u.name):
-        key = clip.speaker, clip.emotion
+        key = clip.person, clip.emotion
         taken[key] = taken.get(key, 0) + 1
         if limit is None or taken[key] <= limit:
             result.append(clip)

@@ -8,9 +8,14 @@ from pathlib import Path
 
 from ser_stream.errors import SourceError
 from training.corpora.audformat_database import HEADER, read_audformat
+from training.corpora.known import KNOWN
 from training.corpora.manifest import REQUIRED, read_manifest
-from training.corpora.published import LAYOUTS
 from training.corpora.utterance import Utterance
+
+NOBODY = frozenset({"unknown"})
+"""What any table may have in place of a speaker who is not named."""
+LAYOUTS = {name: corpus.layout for name, corpus in KNOWN.items() if corpus.layout}
+"""Publishers' own, by the name of the corpus's folder."""
 
 
 def load_corpora(
@@ -30,7 +35,7 @@ def load_corpora(
     """
     result: list[Utterance] = []
     for name in names:
-        found = _told_apart(_read(folder, name))
+        found = _unnamed(name, _told_apart(_read(folder, name)))
         gone = [u.path for u in found if not u.path.is_file()]
         if gone and not absent_too:
             others = f", nor {len(gone) - 1} others" if len(gone) > 1 else ""
@@ -76,6 +81,12 @@ def _contents(place: Path) -> str:
     names = sorted(p.name + "/" * p.is_dir() for p in place.iterdir())
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return ", ".join(names[:5]) + more or "nothing"
+
+
+def _unnamed(name: str, found: list[Utterance]) -> list[Utterance]:
+    """Clips of speakers whom the corpus does not name are not one speaker's."""
+    nobody = KNOWN[name].unnamed | NOBODY if name in KNOWN else NOBODY
+    return [u.without_name() if u.speaker in nobody else u for u in found]
 
 
 def _told_apart(found: list[Utterance]) -> list[Utterance]:

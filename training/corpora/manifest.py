@@ -1,7 +1,7 @@
 """Any corpus as a table in CSV, by custom a manifest.csv in the corpus's folder.
 
-Columns: file (relative to the table), speaker, emotion, and as far as known sex,
-sentence and language; others are ignored.
+Columns: file (relative to the table), speaker (`unknown` where not named), emotion, and
+as far as known sex, sentence and language; others are ignored.
 """
 
 import csv
@@ -45,7 +45,10 @@ def read_manifest(path: Path, corpus: str) -> list[Utterance]:
             )
         empty = [name for name in ("file", "speaker") if not row[name]]
         if empty:
-            raise SourceError(f"{path}:{line}: no {' and no '.join(empty)}")
+            raise SourceError(
+                f"{path}:{line}: no {' and no '.join(empty)}; a speaker who is not "
+                "named is `unknown`"
+            )
         result.append(
             Utterance(
                 corpus,

@@ -8,14 +8,15 @@ from typing import Any
 
 from ser_stream.errors import SourceError
 from training.corpora.check import Check, check
-from training.corpora.counts import PUBLISHED
+from training.corpora.known import PAPER
 from training.corpora.load import load_corpora
+from training.corpora.utterance import UNNAMED
 
 
 def report(
     folder: Path, names: Sequence[str], say: Callable[[str], None], *, as_json: bool
 ) -> int:
-    """Check corpora, all the published ones by default; 0 if nothing is amiss, else 1.
+    """Check corpora, the paper's four by default; 0 if nothing is amiss, else 1.
 
     A corpus that cannot be read does not keep the others from being checked.
 
@@ -25,7 +26,7 @@ def report(
     """
     checks: list[Check] = []
     failures: list[str] = []
-    for name in names or list(PUBLISHED):
+    for name in names or list(PAPER):
         try:
             utterances = load_corpora(folder, [name], absent_too=True)
         except SourceError as error:
@@ -45,11 +46,16 @@ def lines(found: Check) -> list[str]:
     """A table of counts, then a line for each thing that is amiss."""
     published = found.published
     emotions = published.emotions if published else {}
-    head = f"{found.corpus}: {found.clips} clips, {len(found.speakers)} speakers"
+    named = len(found.speakers.keys() - {UNNAMED})
+    head = f"{found.corpus}: {_size(found.clips, named, UNNAMED in found.speakers)}"
+    word = "published"
     if published:
-        speakers = len(published.speakers)
-        head += f"; published: {published.clips} clips, {speakers} speakers"
-    result = [head, f"  {'emotion':10} {'found':>9} {'published':>9}"]
+        word = "in use" if published.part_of else word
+        n = published.n_speakers
+        head += f"; {word}: {_size(published.clips, n, not n)}"
+    if published and published.part_of:
+        head += f", of {published.part_of}"
+    result = [head, f"  {'emotion':10} {'found':>9} {word:>9}"]
     for name in sorted({*found.emotions, *emotions}):
         expected = emotions.get(name, 0) if published else "-"
         result.append(f"  {name:10} {found.emotions.get(name, 0):9} {expected:>9}")
@@ -66,6 +72,12 @@ def lines(found: Check) -> list[str]:
     return result
 
 
+def _size(clips: int, named: int, unnamed: bool) -> str:
+    """`1440 clips, 24 speakers`; `900 clips, unnamed speakers`."""
+    who = [f"{named} speakers"] * (named > 0) + ["unnamed speakers"] * unnamed
+    return f"{clips} clips, {' and '.join(who) or 'no speakers'}"
+
+
 def content(found: Check) -> dict[str, Any]:
     """The check for a machine: a JSON object."""
     published = found.published
@@ -77,6 +89,8 @@ def content(found: Check) -> dict[str, Any]:
             "clips": published.clips,
             "emotions": published.emotions,
             "speakers": published.speakers,
+            "n_speakers": published.n_speakers,
+            "part_of": published.part_of,
         },
         "agrees": found.agrees,
     }

@@ -1,6 +1,6 @@
 """One labelled recording, and how its samples are read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,9 @@ import numpy as np
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora.labels import LABELS
 
-__all__ = ["LABELS", "Utterance", "decode", "read_samples"]
+__all__ = ["LABELS", "UNNAMED", "Utterance", "decode", "read_samples"]
+
+UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Utterance:
     corpus: str
     path: Path
     speaker: str
-    """Unique within the corpus."""
+    """Unique within the corpus. Where its corpus does not name the speaker, it is the
+    clip's own, `unnamed:CLIP`: nobody is known to have said two of them."""
     sex: str
     emotion: str
     """One of `LABELS`."""
@@ -26,6 +29,20 @@ class Utterance:
     language: str
     called: str = ""
     """The clip's name where its file's does not tell it from others (201.wav)."""
+
+    @property
+    def named(self) -> bool:
+        """Whether the corpus says who speaks."""
+        return not self.speaker.startswith(f"{UNNAMED}:")
+
+    @property
+    def person(self) -> str:
+        """`corpus/speaker`, or `corpus/unnamed` of all whom it does not name."""
+        return f"{self.corpus}/{self.speaker if self.named else UNNAMED}"
+
+    def without_name(self) -> "Utterance":
+        """The same of an unnamed speaker."""
+        return replace(self, speaker=f"{UNNAMED}:{self.clip}")
 
     @property
     def clip(self) -> str:

@@ -51,12 +51,12 @@ def fit_calibration(
 
     `longest`: columns in the longest window.
     """
-    heard = [clip for clip in clips if clip.columns]
-    if not heard:
+    with_speech = [clip for clip in clips if clip.columns]
+    if not with_speech:
         return Calibration((1.0,) * longest)
-    steps = Calibration(tuple(temperatures(heard, longest)))
-    means = np.array([steps.whole(clip) for clip in heard])
-    truth = np.array([clip.truth for clip in heard])
+    steps = Calibration(tuple(temperatures(with_speech, longest)))
+    means = np.array([steps.whole(clip) for clip in with_speech])
+    truth = np.array([clip.truth for clip in with_speech])
     whole = fit_temperature(np.log(np.maximum(means, 1e-12)), truth)
     return Calibration(steps.temperatures, round(whole, 4))
 

@@ -38,9 +38,10 @@ def speaker_folds(
 ) -> list[list[str]]:
     """Split a corpus's speakers into groups, each mixed by sex.
 
-    Speakers are sorted by sex, then dealt out, so the split needs no seed.
+    Speakers are sorted by sex, then dealt out, so the split needs no seed. Unnamed ones
+    are in no group: any two of their clips may be one person's.
     """
-    sex = {u.speaker: u.sex for u in utterances if u.corpus == corpus}
+    sex = {u.speaker: u.sex for u in utterances if u.corpus == corpus and u.named}
     order = sorted(sex, key=lambda speaker: (sex[speaker], speaker))
     return [sorted(order[i::n_folds]) for i in range(n_folds)]
 
@@ -50,15 +51,21 @@ def held_out_groups(
 ) -> list[list[str]]:
     """Speakers that each fold leaves out, as `corpus/speaker`: group k of each corpus.
 
-    A corpus that speaks of some classes only cannot be scored; it stays in training.
+    A corpus that speaks of some classes only cannot be scored; it stays in training,
+    and so do clips of unnamed speakers.
 
     Raises:
-        ConfigError: if no corpus has all labels, or there are fewer speakers than
-            folds.
+        ConfigError: if no corpus has all labels, one of those that have names no
+            speaker, or there are fewer speakers than folds.
     """
     groups: list[list[str]] = [[] for _ in range(config.folds)]
     for corpus in scored_corpora(config):
         of_corpus = speaker_folds(utterances, corpus, config.folds)
+        if not any(of_corpus):
+            raise ConfigError(
+                f"{corpus} names no speaker, so none can be held out; give it `only`, "
+                "and it is in training and not scored"
+            )
         for group, speakers in zip(groups, of_corpus, strict=True):
             group += [f"{corpus}/{speaker}" for speaker in speakers]
     if not all(groups):
@@ -118,11 +125,7 @@ class CrossvalFold(Experiment[CrossvalRun]):
 
     def compute(self, space: CrossvalRun, progress: Progress) -> Result:
         config = space.settings
-        rest = [
-            u
-            for u in space.utterances
-            if f"{u.corpus}/{u.speaker}" not in self.speakers
-        ]
+        rest = [u for u in space.utterances if u.person not in self.speakers]
         named = replace(config, name=f"{config.name}-fold-{self.number}")
         checkpoint = train(rest, named, self.lock(space), space.options)
         model, _ = build_model(load_checkpoint(checkpoint))
@@ -131,9 +134,7 @@ class CrossvalFold(Experiment[CrossvalRun]):
         return {"clips": [asdict(clip) for clip in steps]}
 
     def held_out(self, space: CrossvalRun) -> list[Utterance]:
-        return [
-            u for u in space.utterances if f"{u.corpus}/{u.speaker}" in self.speakers
-        ]
+        return [u for u in space.utterances if u.person in self.speakers]
 
 
 def crossval(

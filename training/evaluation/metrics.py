@@ -84,13 +84,13 @@ def summary(scored: Sequence[ScoredClip], labels: Sequence[str]) -> dict[str, An
     speakers = [f"{one.clip.corpus}/{one.clip.speaker}" for one in scored]
     counts = Counts.of(truth, predicted, speakers, len(labels))
     whole = [one.whole for one in scored if one.whole is not None]
-    heard = [one.clip.truth for one in scored if one.whole is not None]
+    with_speech = [one.clip.truth for one in scored if one.whole is not None]
     return {
         "n": len(scored),
         "n_speakers": len(counts.speakers),
         "n_without_speech": len(scored) - len(whole),
         **counts.described(),
-        **calibration_errors(np.array(whole), np.array(heard), 3),
+        **calibration_errors(np.array(whole), np.array(with_speech), 3),
         **by_class(truth, predicted, labels),
         "steps": _steps(scored),
     }
@@ -122,14 +122,14 @@ def outcomes(
 
 
 def _steps(scored: Sequence[ScoredClip]) -> dict[str, Any]:
-    heard = [one for one in scored if len(one.steps)]
-    if not heard:
+    with_speech = [one for one in scored if len(one.steps)]
+    if not with_speech:
         return {"n": 0}
-    confidence, right = outcomes(heard)
-    n_steps = [len(one.steps) for one in heard]
-    certain = confidence >= np.repeat([one.uncertain for one in heard], n_steps)
-    scores = np.concatenate([one.steps for one in heard])
-    truth = np.repeat([one.clip.truth for one in heard], n_steps)
+    confidence, right = outcomes(with_speech)
+    n_steps = [len(one.steps) for one in with_speech]
+    certain = confidence >= np.repeat([one.uncertain for one in with_speech], n_steps)
+    scores = np.concatenate([one.steps for one in with_speech])
+    truth = np.repeat([one.clip.truth for one in with_speech], n_steps)
     return {
         "n": len(right),
         "WAR": round(100 * float(right.mean()), 1),

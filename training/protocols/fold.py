@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Indices into the utterances of a cell."""
+    """Indices into the utterances of an experiment."""
 
     name: str
     train: tuple[int, ...]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser_stream.errors import SourceError
 from training.corpora import Utterance
-from training.corpora.counts import EMOBOX_FOLDS, emobox_fold_of
+from training.corpora.emobox import EMOBOX_FOLDS, emobox_fold_of
 from training.protocols.fold import Fold
 
 PAPER_SEED = 98

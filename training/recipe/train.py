@@ -113,7 +113,7 @@ def train(
         {
             "config": config.to_dict(),
             "revision": git_revision(),
-            "speakers": sorted({f"{u.corpus}/{u.speaker}" for u in data.utterances}),
+            "speakers": sorted({u.person for u in data.utterances}),
         },
         where,
     )

@@ -24,7 +24,7 @@ class PaperTable:
     metrics: tuple[str, ...] = ("UAR", "WAR")
     part: str = ""
     """Of `cross`; else the table is of `paper-10fold`."""
-    yardsticks: bool = False
+    baselines: bool = False
     """Whether openSMILE with an SVM stands beside it, where it was run."""
 
     @property
@@ -34,11 +34,11 @@ class PaperTable:
 
 _PART = "transductive"
 PAPER_TABLES = (
-    PaperTable("1", "CPAC on four corpora", ("WAR", "UAR"), yardsticks=True),
-    PaperTable("2", "adaptation across corpora", part=_PART, yardsticks=True),
+    PaperTable("1", "CPAC on four corpora", ("WAR", "UAR"), baselines=True),
+    PaperTable("2", "adaptation across corpora", part=_PART, baselines=True),
     PaperTable("3", "ablation of CPAC", ("WAR",)),
     PaperTable("4", "ablation of CAAM: no adaptation", part=_PART),
-    PaperTable("S3", "adaptation from and to RAVDESS", part=_PART, yardsticks=True),
+    PaperTable("S3", "adaptation from and to RAVDESS", part=_PART, baselines=True),
     PaperTable("S4", "no adaptation from and to RAVDESS", part=_PART),
     PaperTable(
         "S5", "SVM with target labels behind adapted features", part="supervised"
@@ -88,7 +88,7 @@ def _systems(
         for method in published.methods(spec.name)
         for system in OF_METHOD.get(method, ())
     ]
-    extra = BASELINES if spec.yardsticks else ()
+    extra = BASELINES if spec.baselines else ()
     return found + [
         ("", s) for s in extra if cells.select(spec.protocol, s, place, spec.part)
     ]

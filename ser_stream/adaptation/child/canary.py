@@ -5,8 +5,8 @@ from typing import Any
 from ser_stream.adaptation.child.evidence import (
     WindowScores,
     canary_evidence,
-    hear,
     network_scores,
+    score_windows,
     unweighted_recall,
 )
 from ser_stream.adaptation.child.windows import LabelledWindows
@@ -32,9 +32,9 @@ class Canary:
         """Unweighted average recall of a network that has no graphs yet, 0 to 1."""
         return unweighted_recall(self._scores(network), self._labelled)
 
-    def heard_by(self, bundle: Bundle) -> WindowScores:
+    def scores_of(self, bundle: Bundle) -> WindowScores:
         """Their scores by the graphs of a bundle."""
-        return hear(OnnxRecognizer(bundle), self.windows)
+        return score_windows(OnnxRecognizer(bundle), self.windows)
 
     def evidence(self, before: WindowScores, after: WindowScores) -> dict[str, Any]:
         return canary_evidence(self._base, before.scores, after.scores, self._labelled)

@@ -29,7 +29,9 @@ class WindowScores:
     """Calibrated, sum 1."""
 
 
-def hear(recognizer: OnnxRecognizer, windows: Sequence[FloatArray]) -> WindowScores:
+def score_windows(
+    recognizer: OnnxRecognizer, windows: Sequence[FloatArray]
+) -> WindowScores:
     """Run both graphs on windows of frames, (8 n_i + 30, n_features), one by one."""
     logits, scores = [], []
     for frames in windows:
@@ -134,13 +136,13 @@ def reservoir_evidence(
 
 
 @torch.no_grad()
-def parity(model: Cpac, heard: WindowScores, windows: Sequence[FloatArray]) -> float:
+def parity(model: Cpac, scores: WindowScores, windows: Sequence[FloatArray]) -> float:
     """Largest difference of logits between graphs and network on some windows."""
     model.eval()
     rows = np.linspace(0, len(windows) - 1, min(N_PARITY, len(windows))).astype(int)
     said = [model(torch.from_numpy(windows[i])[None])[0].numpy() for i in rows]
     # One maximum over all: Python's `max` ignores NaN.
-    return float(np.abs(np.array(said) - heard.logits[rows]).max())
+    return float(np.abs(np.array(said) - scores.logits[rows]).max())
 
 
 def parameter_change(before: Cpac, after: Cpac) -> float:

@@ -17,11 +17,11 @@ from ser_stream.adaptation.child.back_off import backed_off
 from ser_stream.adaptation.child.canary import Canary
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
 from ser_stream.adaptation.child.evidence import (
-    hear,
     network_scores,
     parameter_change,
     parity,
     reservoir_evidence,
+    score_windows,
 )
 from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
 from ser_stream.adaptation.child.process import bound_memory
@@ -81,7 +81,7 @@ def run_round(
     """
     bundle, out = load_bundle(job["bundle"]), Path(job["out"])
     pack = load_pack(Path(job["pack"]), bundle)
-    target = _heard(stdin, bundle)
+    target = _target_windows(stdin, bundle)
     base = _network(pack, pack.folder / WEIGHTS)
     current = _network(pack, Path(job["weights"]))
     source = _labelled(pack.folder / SOURCE, bundle)
@@ -110,8 +110,10 @@ def run_round(
     rows = np.linspace(0, len(target) - 1, min(MEASURED, len(target))).astype(int)
     some = [target[i] for i in rows]
     candidate = load_bundle(str(out))
-    on_canary = [canary.heard_by(version) for version in (bundle, candidate)]
-    on_target = [hear(OnnxRecognizer(one), some) for one in (bundle, candidate)]
+    on_canary = [canary.scores_of(version) for version in (bundle, candidate)]
+    on_target = [
+        score_windows(OnnxRecognizer(one), some) for one in (bundle, candidate)
+    ]
     parities = [
         parity(after, on_canary[1], canary.windows),
         parity(after, on_target[1], some),
@@ -142,7 +144,7 @@ def _peak_rss() -> int:
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 
-def _heard(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
+def _target_windows(stdin: IO[bytes], bundle: Bundle) -> list[FloatArray]:
     try:
         windows, _ = unpack(stdin.read(), len(bundle.labels), bundle.geometry)
     except ValueError as error:

@@ -48,10 +48,10 @@ class ActiveVersion:
         try:
             self.watch = Watch(OnnxRecognizer(before))
         except ModelError as error:
-            _LOGGER.warning("the version in force is not watched: %s", error)
+            _LOGGER.warning("the active version is not watched: %s", error)
 
     def _is_stored(self) -> bool:
-        return self.bundle.sha256 == self.store.state.in_force
+        return self.bundle.sha256 == self.store.state.active
 
     def accept(self, staged: Path, evidence: dict[str, Any]) -> bool:
         """Make the candidate in `staged` the active version; whether that succeeded.

@@ -32,7 +32,7 @@ def load_candidate(folder: Path, base: Bundle, parent: str) -> Bundle:
         # The user went back while the round ran: what it learned from is gone.
         raise ModelError(
             f"{folder} grew from version {str(grew_from)[:12]}, but {parent[:12]} is "
-            "in force now"
+            "active now"
         )
     return candidate
 

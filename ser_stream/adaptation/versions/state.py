@@ -89,7 +89,7 @@ class StoreState:
     """Oldest first; the last `KEPT_ENTRIES`, and what accepted the versions."""
 
     @property
-    def in_force(self) -> str:
+    def active(self) -> str:
         """SHA-256 of the active version."""
         return self.versions[-1].sha256 if self.versions else self.base
 

@@ -171,7 +171,7 @@ class Store:
             ConfigError: if it cannot be written. The candidate is removed.
         """
         with self._turn:
-            bundle = load_candidate(staged, self.base, self.state.in_force)
+            bundle = load_candidate(staged, self.base, self.state.active)
             number = self.state.next_number
             version = Version(f"{number:06d}-{bundle.sha256[:12]}", bundle.sha256)
             target = self._bundles / version.folder
@@ -216,12 +216,12 @@ class Store:
         """Go back to the version before this one, or to the base.
 
         Raises:
-            ConfigError: if the base is in force already, or it cannot be written.
+            ConfigError: if the base is active already, or it cannot be written.
         """
         with self._turn:
             if not self.state.versions:
                 raise ConfigError(
-                    f"{self.base.name} is in force as it came; there is nothing to "
+                    f"{self.base.name} is active as it came; there is nothing to "
                     "roll back"
                 )
             return self._go_back(self.state.versions[:-1], [reason])

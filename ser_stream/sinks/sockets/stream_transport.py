@@ -36,7 +36,7 @@ class StreamTransport(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if not self._subscriber.ending:
             self._reader.feed(_BUFFER[:nbytes])
-            self._hear()
+            self._read_lines()
 
     def eof_received(self) -> bool:
         return False
@@ -52,15 +52,15 @@ class StreamTransport(asyncio.BufferedProtocol):
         self._subscriber.resume()
         self._listen()
 
-    def _hear(self) -> None:
+    def _read_lines(self) -> None:
         try:
             while not self._subscriber.busy and not self._subscriber.ending:
                 line = self._reader.next()
                 if line is None:
                     break
-                self._subscriber.hear(line)
+                self._subscriber.receive(line)
         except LineTooLongError:
-            self._subscriber.hear_too_much()
+            self._subscriber.receive_too_long()
         self._listen()
 
     def _listen(self) -> None:
@@ -80,7 +80,7 @@ class StreamTransport(asyncio.BufferedProtocol):
         return unsent_bytes(self._transport)
 
     def more(self) -> None:
-        self._hear()
+        self._read_lines()
 
     def end(self, *, linger: bool) -> None:
         # Not at once: asyncio does not expect it from within `resume_writing`.

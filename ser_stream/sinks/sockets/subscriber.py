@@ -171,11 +171,11 @@ class Subscriber:
 
     # What it asks.
 
-    def hear(self, line: bytes) -> None:
+    def receive(self, line: bytes) -> None:
         if self.ending:
             return
         if not self._authorized:
-            self._hear_token(line)
+            self._check_token(line)
             return
         try:
             self._carry_out(parse_request(line))
@@ -185,7 +185,7 @@ class Subscriber:
             if self._bad_lines >= MAX_BAD_LINES:
                 self.finish("protocol")
 
-    def hear_too_much(self) -> None:
+    def receive_too_long(self) -> None:
         self._refuse(None, "bad_json", "a line may have 16 KiB")
         self.finish("protocol")
 
@@ -204,7 +204,7 @@ class Subscriber:
             if request.id is not None:
                 self._tell(reply(request.id, {}))
 
-    def _hear_token(self, line: bytes) -> None:
+    def _check_token(self, line: bytes) -> None:
         try:
             request = parse_request(line)
         except RequestError as error:

@@ -60,9 +60,9 @@ class WebSocketTransport:
                 async for text in self._connection:
                     line = text.encode() if isinstance(text, str) else text
                     if len(line) < MAX_LINE:
-                        self._subscriber.hear(line)
+                        self._subscriber.receive(line)
                     else:
-                        self._subscriber.hear_too_much()
+                        self._subscriber.receive_too_long()
         finally:
             self._connection.on_resume = None
             self._subscriber.on_disconnect()

@@ -87,7 +87,7 @@ def phases(store: Store) -> list[str]:
     return [entry.phase for entry in store.history]
 
 
-def test_what_was_accepted_is_in_force_and_after_a_restart_too(folder: Path) -> None:
+def test_what_was_accepted_is_active_and_after_a_restart_too(folder: Path) -> None:
     base = load_bundle(str(OPEN))
     with Store.open(folder, base) as store:
         assert store.state == StoreState(base.sha256)
@@ -160,7 +160,7 @@ def test_a_candidate_that_may_not_follow_is_refused_and_nothing_changes(
         staged = stage(store, **changes)
         with pytest.raises(ModelError, match=reason):
             store.accept(staged, "better", {})
-        assert store.state.in_force == first
+        assert store.state.active == first
         assert phases(store) == ["accepted"]
         assert store.reject("it may not follow").phase == "rejected"
 
@@ -193,7 +193,7 @@ def test_a_damaged_version_gives_way_to_the_one_before(
         damage(store.current.folder)
     with Store.open(folder, base) as store:
         assert store.current is not None
-        assert store.current.sha256 == store.state.in_force == first
+        assert store.current.sha256 == store.state.active == first
         assert store.history[-1].phase == "rolled_back"
         assert store.history[-1].bundle == first
         assert "version 000002-" in store.history[-1].reason
@@ -274,7 +274,7 @@ def test_without_a_state_what_is_damaged_or_strange_is_no_version(
     state = (folder / "state.json").read_bytes()
     (folder / "state.json").write_bytes(state[: len(state) // 2])
     with Store.open(folder, base) as store:
-        assert store.state.in_force == first
+        assert store.state.active == first
         assert store.frozen
         assert "freeze --off" not in store.history[-1].reason
     assert (folder / "state.json.damaged").exists()
@@ -347,14 +347,14 @@ def test_after_a_reset_nothing_tells_what_was_felt(folder: Path, base: Bundle) -
     assert not any(name in text for name in of_speech)
 
 
-def test_the_history_is_bounded_and_keeps_why_the_version_is_in_force() -> None:
+def test_the_history_is_bounded_and_keeps_why_the_version_is_active() -> None:
     state = StoreState("base").after(
         "accepted", "old", "a", versions=(Version("1", "a"),)
     )
     for number in range(KEPT_ENTRIES + 50):
         state = state.after("rejected", f"round {number}", None)
     assert len(state.history) == KEPT_ENTRIES + 1
-    assert state.history[0].bundle == state.in_force == "a"
+    assert state.history[0].bundle == state.active == "a"
     assert state.history[-1].number == KEPT_ENTRIES + 51
     assert StoreState.from_dict(json.loads(json.dumps(state.to_dict()))) == state
     assert len(state.after("reset", "", "base", versions=()).history) == KEPT_ENTRIES
@@ -492,12 +492,12 @@ def after_a_kill(folder: Path, base: Bundle) -> StoreState:
     read_store(folder)  # no half a file
     with Store.open(folder, base) as store:
         state = store.state
-        assert (store.current or base).sha256 == state.in_force
+        assert (store.current or base).sha256 == state.active
         numbers = [one.number for one in state.history[-KEPT_ENTRIES:]]
         end = state.next_number
         assert numbers == list(range(end - len(numbers), end))
         decided = [one for one in state.history if one.phase != "rejected"]
-        assert state.in_force == (decided[-1].bundle if decided else base.sha256)
+        assert state.active == (decided[-1].bundle if decided else base.sha256)
         for version in state.versions:
             path = folder / "bundles" / version.folder
             assert load_bundle(str(path)).sha256 == version.sha256

@@ -18,9 +18,10 @@ from ser_stream.pipeline.values import FloatArray
 from training.__main__ import main
 from training.corpora import load_corpora
 from training.corpora.check import Check, check
-from training.corpora.counts import PUBLISHED, emobox_fold_of
+from training.corpora.emobox import emobox_fold_of
+from training.corpora.known import KNOWN, PAPER
 from training.corpora.labels import LABELS
-from training.corpora.published import LAYOUTS
+from training.corpora.load import LAYOUTS
 
 RATE = 16_000
 
@@ -80,8 +81,9 @@ def in_a_process(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[
 def test_the_published_counts_agree_with_each_other() -> None:
     table = {"casia": (1200, 4, 6), "emodb": (535, 10, 7)}
     table |= {"savee": (480, 4, 7), "ravdess": (1440, 24, 8)}
+    assert set(table) == set(PAPER)
     for name, (clips, speakers, emotions) in table.items():
-        published = PUBLISHED[name]
+        published = PAPER[name].counts
         assert published.clips == sum(published.speakers.values()) == clips
         assert (len(published.speakers), len(published.emotions)) == (
             speakers,
@@ -91,6 +93,60 @@ def test_the_published_counts_agree_with_each_other() -> None:
         assert len(emobox_fold_of(name)) == clips
         for pair in published.doubled:
             assert pair <= emobox_fold_of(name).keys()
+
+
+def test_the_counts_of_a_known_corpus_are_of_its_own_classes_and_speakers() -> None:
+    for name, corpus in KNOWN.items():
+        counts = corpus.counts
+        assert corpus.folder == name
+        assert set(counts.emotions) <= set(LABELS)
+        assert not counts.speakers or sum(counts.speakers.values()) == counts.clips
+        assert counts.n_speakers or corpus.unnamed
+    assert KNOWN["crema-d"].counts.clips == 1624
+    assert KNOWN["emotale"].counts.clips == 800
+    assert KNOWN["indian-emo-speech"].counts.clips == 2021
+
+
+def test_of_a_corpus_in_part_more_is_no_fault_and_less_is(
+    tmp_path: Path, clip: FloatArray
+) -> None:
+    place = tmp_path / "crema-d/AudioWAV"
+    place.mkdir(parents=True)
+    for i in range(5):
+        soundfile.write(place / f"1005_IEO_ANG_L{i}.wav", clip * (i + 1) / 8, RATE)
+    found = checked(tmp_path, "crema-d")
+    assert found.emotions == {"angry": 5}  # Four are in use.
+    assert found.differences == (
+        "emotion disgust is missing: 0 of 2 clips",
+        "emotion fear is missing: 0 of 2 clips",
+        "emotion happy is missing: 0 of 807 clips",
+        "emotion neutral is missing: 0 of 2 clips",
+        "emotion sad is missing: 0 of 807 clips",
+        "1 of 63 speakers",
+    )
+    assert not found.missing
+    assert command(tmp_path, "crema-d").stdout.splitlines()[:3] == [
+        "crema-d: 5 clips, 1 speakers; in use: 1624 clips, 63 speakers, of 7442 clips, "
+        "91 speakers",
+        "  emotion        found    in use",
+        "  angry              5         4",
+    ]
+
+
+def test_unnamed_speakers_are_counted_as_such(tmp_path: Path, clip: FloatArray) -> None:
+    (tmp_path / "picovoice-neutral").mkdir()
+    rows = ["file,speaker,emotion"]
+    for i in range(3):
+        soundfile.write(tmp_path / f"picovoice-neutral/{i}.wav", clip / (i + 1), RATE)
+        rows.append(f"{i}.wav,PVWW_unknown,neutral")
+    (tmp_path / "picovoice-neutral/manifest.csv").write_text("\n".join(rows))
+    found = checked(tmp_path, "picovoice-neutral")
+    assert found.speakers == {"unnamed": 3}
+    assert found.differences == ("emotion neutral: 3 of 900 clips",)
+    assert command(tmp_path, "picovoice-neutral").stdout.startswith(
+        "picovoice-neutral: 3 clips, unnamed speakers; in use: 900 clips, unnamed "
+        "speakers, of 2294 clips\n"
+    )
 
 
 def test_a_whole_corpus_agrees(whole_casia: Path) -> None:
@@ -237,7 +293,7 @@ def test_the_pair_that_ravdess_is_known_for_is_no_fault(
 ) -> None:
     place = tmp_path / "ravdess/Actor_07"
     place.mkdir(parents=True)
-    (pair,) = PUBLISHED["ravdess"].doubled
+    (pair,) = PAPER["ravdess"].counts.doubled
     for name in pair:
         soundfile.write(place / f"{name}.wav", clip, RATE)
     found = checked(tmp_path, "ravdess")

@@ -1,4 +1,4 @@
-"""Any corpus with a manifest, and four in their publishers' layouts."""
+"""Any corpus with a manifest, and five in their publishers' layouts."""
 
 import csv
 from pathlib import Path
@@ -10,8 +10,10 @@ import soundfile
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
+from training.corpora.known import KNOWN
 from training.corpora.labels import LABELS, SYNONYMS, common_label
-from training.corpora.published import LAYOUTS
+from training.corpora.limit import limited
+from training.corpora.load import LAYOUTS
 from training.corpora.utterance import read_samples
 
 HEADER = "file,speaker,sex,emotion,emotion_code,sentence,language\n"
@@ -47,6 +49,32 @@ def test_a_manifest_needs_only_file_speaker_and_emotion(tmp_path: Path) -> None:
         "calm",
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("corpus", "nobody"), [("picovoice-neutral", "PVWW_unknown"), ("mine", "unknown")]
+)
+def test_speakers_who_are_not_named_are_not_one_speaker(
+    corpus: str, nobody: str, tmp_path: Path
+) -> None:
+    rows = ["file,speaker,emotion", *(f"{i}.wav,{nobody},neutral" for i in range(3))]
+    files = [f"{i}.wav" for i in range(4)]
+    write_manifest(
+        tmp_path / corpus, "\n".join([*rows, "3.wav,A,neutral"]) + "\n", *files
+    )
+    found = load_corpora(tmp_path, [corpus])
+    assert [u.speaker for u in found] == ["unnamed:0", "unnamed:1", "unnamed:2", "A"]
+    assert [u.named for u in found] == [False, False, False, True]
+    # Of whom nothing is known is written down once.
+    people = {u.person for u in found}
+    assert people == {f"{corpus}/unnamed", f"{corpus}/A"}
+    assert len(limited(found, 1)) == 2
+
+
+def test_the_word_of_one_corpus_for_nobody_is_a_name_in_others(tmp_path: Path) -> None:
+    text = "file,speaker,emotion\n1.wav,PVWW_unknown,sad\n"
+    write_manifest(tmp_path / "mine", text, "1.wav")
+    assert load_corpora(tmp_path, ["mine"])[0].named
 
 
 def test_the_manifest_goes_before_the_publisher_s_layout(tmp_path: Path) -> None:
@@ -126,7 +154,7 @@ def test_a_corpus_that_is_absent_is_named_with_what_to_do(tmp_path: Path) -> Non
         load_corpora(tmp_path, ["nowhere"])
 
 
-@pytest.mark.parametrize("name", ["casia", "emodb", "ravdess", "savee", "other"])
+@pytest.mark.parametrize("name", [*KNOWN, "other"])
 def test_a_folder_of_another_layout_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / name).mkdir()
     (tmp_path / name / "speech.wav").touch()
@@ -236,6 +264,24 @@ def test_casia_is_read_as_its_publisher_packs_it(
         ("casia", "201", "Mandarin")
     }
     assert found[0].name == "casia/ZhaoZuoxiang_angry_201.wav"
+
+
+@pytest.mark.parametrize("folder", ["crema-d/AudioWAV", "crema-d"])
+def test_crema_d_is_read_as_its_publisher_packs_it(
+    folder: str, tmp_path: Path, clip: FloatArray
+) -> None:
+    names = {
+        "1001_DFA_ANG_XX": ("1001", "male", "angry", "DFA"),
+        "1002_IEO_DIS_LO": ("1002", "female", "disgust", "IEO"),
+        "1091_IEO_FEA_MD": ("1091", "female", "fear", "IEO"),
+        "1090_IEO_HAP_HI": ("1090", "male", "happy", "IEO"),
+        "1040_ITH_SAD_X": ("1040", "male", "sad", "ITH"),
+        "1001_TIE_NEU_XX": ("1001", "male", "neutral", "TIE"),
+    }
+    others = ["1001_TIE_JOY_XX.wav", "notes.wav"]
+    write_clips(tmp_path / folder, clip, *(f"{n}.wav" for n in names), *others)
+    found = load_corpora(tmp_path, ["crema-d"])
+    assert {u.clip: (u.speaker, u.sex, u.emotion, u.sentence) for u in found} == names
 
 
 SAVEE = {"a01": "angry", "d02": "disgust", "f03": "fear", "h04": "happy"}

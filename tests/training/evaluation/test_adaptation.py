@@ -30,7 +30,7 @@ from training.evaluation.adaptation.conversation import (
 from training.evaluation.adaptation.gains import all_gains, halves
 from training.evaluation.adaptation.music_attack import PIECE_S, minutes, music
 from training.evaluation.adaptation.page import BEGIN, END, write_page
-from training.evaluation.adaptation.run_daemon import hear
+from training.evaluation.adaptation.run_daemon import run_daemon
 from training.evaluation.adaptation.score import NONE, balanced, compared, predictions
 from training.evaluation.adaptation.settings import PAIRS, AdaptEvalConfig, result_store
 from training.evaluation.adaptation.source_bundle import split_source
@@ -342,12 +342,12 @@ def test_a_hostile_speaker_says_what_the_model_is_surest_of_and_wrong(
 
 def test_a_replay_goes_through_the_real_daemon_to_its_end(tmp_path: Path) -> None:
     bundle = load_bundle(DEFAULT_MODEL)
-    heard = hear(DATA / "emodb_minute.flac", bundle, tmp_path / "replay")
+    done = run_daemon(DATA / "emodb_minute.flac", bundle, tmp_path / "replay")
     # A minute is too little for a round: the active version is what it began with.
-    assert heard.final.sha256 == bundle.sha256
-    assert not heard.versions
-    assert not heard.history
-    assert 20 < heard.speech_s < 60
+    assert done.final.sha256 == bundle.sha256
+    assert not done.versions
+    assert not done.history
+    assert 20 < done.speech_s < 60
     info = soundfile.info(DATA / "emodb_minute.flac")
     steps = 1 + int((info.frames - 8200) / 3200)
-    assert len(heard.latencies_ms) == steps
+    assert len(done.latencies_ms) == steps

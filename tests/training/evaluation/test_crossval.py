@@ -87,6 +87,18 @@ def test_too_few_speakers_and_no_whole_corpus_are_named() -> None:
         held_out_groups(CLIPS, partial)
 
 
+def test_unnamed_speakers_are_never_held_out() -> None:
+    more = [
+        utterance("near", "x", "male", label).without_name()
+        for label in ("happy", "sad")
+    ]
+    clips = [*CLIPS, *more]
+    assert held_out_groups(clips, CONFIG) == held_out_groups(CLIPS, CONFIG)
+    nobody = [u.without_name() if u.corpus == "far" else u for u in clips]
+    with pytest.raises(ConfigError, match=r"far names no speaker, .* give it `only`"):
+        held_out_groups(nobody, CONFIG)
+
+
 def test_finished_folds_are_read_and_scored_by_corpus(tmp_path: Path) -> None:
     finished(tmp_path, CLIPS)
     result = crossval(CLIPS, CONFIG, tmp_path, CALM)

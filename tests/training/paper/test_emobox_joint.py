@@ -26,7 +26,8 @@ from tests.helpers.minute import Said, utterances_of_the_minute, write_corpus
 from tests.helpers.paths import ROOT
 from training.__main__ import app
 from training.corpora import Utterance, load_corpora
-from training.corpora.counts import EMOBOX_FOLDS, PUBLISHED
+from training.corpora.emobox import EMOBOX_FOLDS
+from training.corpora.known import PAPER
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.engine.result_store import locked
@@ -255,9 +256,9 @@ def test_the_real_folds_of_all_four_corpora(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_recipe_teaches_each_corpus_its_own_classes() -> None:
     config = TrainConfig.read(CONFIGS / "emobox.toml")
     of = {c.name: c for c in config.corpora}
-    assert set(PUBLISHED) < set(of)
-    for corpus, published in PUBLISHED.items():
-        assert sorted(of[corpus].only) == sorted(published.emotions)
+    assert set(PAPER) < set(of)
+    for name, corpus in PAPER.items():
+        assert sorted(of[name].only) == sorted(corpus.counts.emotions)
     taught = {emotion for corpus in config.corpora for emotion in corpus.only}
     assert set(config.labels) == taught
 

@@ -10,7 +10,7 @@ pytest.importorskip("sklearn")
 
 from ser_stream.errors import SourceError
 from training.corpora import Utterance
-from training.corpora.counts import EMOBOX_FOLDS
+from training.corpora.emobox import EMOBOX_FOLDS
 from training.protocols.cross import (
     PAIRS,
     cross_folds,

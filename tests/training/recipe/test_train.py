@@ -293,6 +293,17 @@ def test_clips_of_classes_that_only_excludes_are_not_trained_on(
         TrainingSet(angry, config, [], cache)
 
 
+def test_a_clip_of_an_unnamed_speaker_is_joined_with_none_but_itself(
+    utterances: list[Utterance], cache: Path
+) -> None:
+    happy = next(u for u in utterances if u.emotion == "happy")
+    twins = [happy, replace(happy, called="twin")]
+    nobody = [u.without_name() for u in twins]
+    data = TrainingSet([*twins, *nobody], CONFIG, [], cache)
+    assert [list(data.alike(i)) for i in range(4)] == [[0, 1], [0, 1], [2], [3]]
+    assert [list(data.same_speaker(i)) for i in (0, 2, 3)] == [[0, 1], [2], [3]]
+
+
 def test_noise_recordings_of_voices_stay_out(data: Path, tmp_path: Path) -> None:
     assert load_noises(tmp_path / "nowhere") == []
     for name in ("rain.flac", "baby_cry_1.flac", "man_imitating_a_cat.flac"):

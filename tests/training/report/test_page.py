@@ -416,10 +416,10 @@ def test_loso_has_every_system_and_one_speaker_no_interval(tmp_path: Path) -> No
     write(results, "loso/cpac-streaming/emodb/speaker-03", speakers=["03"] * 4)
     text = page(results)
     one = "100.00 (no interval: one speaker); 1 of 10 folds"
-    cells = row(text, "CPAC, streaming", after="## Speakers never heard")
+    cells = row(text, "CPAC, streaming", after="## Unseen speakers")
     assert cells[1:] == ["*not run*", one, "*not run*", "*not run*"]
     assert row(text, "EMODB", "CPAC, streaming", one)
-    not_run = row(text, "openSMILE eGeMAPS + SVM", after="## Speakers never heard")
+    not_run = row(text, "openSMILE eGeMAPS + SVM", after="## Unseen speakers")
     assert not_run[1:] == ["*not run*"] * 4
 
 

@@ -6,7 +6,7 @@ gets an hour of what it should learn nothing from.
 
 run, settings                     all of it, resumable; what was asked for, where it is
 source_bundle                     the network that adaptation begins from
-conversation                      clips -> one recording of people talking in turns
+conversation                      clips -> one recording of speakers in turns
 run_daemon                        that recording through the real daemon
 gains, offline_baselines          gains, beside offline CAAM and AdaBN
 attacks                           music_attack, confident_errors: what is played

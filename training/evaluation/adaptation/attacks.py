@@ -36,7 +36,7 @@ from training.evaluation.adaptation.music_attack import (
     music,
     stillness,
 )
-from training.evaluation.adaptation.run_daemon import hear
+from training.evaluation.adaptation.run_daemon import run_daemon
 from training.evaluation.adaptation.score import (
     DECISION,
     balanced,
@@ -150,7 +150,7 @@ class Attack(Experiment[AdaptEvalConfig]):
         recording = folder / "heard.flac"
         sound = ATTACKS[self.kind](settings, bundle)
         seconds = write_recording(recording, sound, SEED)
-        daemon = hear(
+        daemon = run_daemon(
             recording,
             bundle,
             folder / "daemon",

@@ -91,11 +91,11 @@ def one_collapse(
     command = [sys.executable, "-m", child, str(which), word]
     with Store.open(adaptation_folder(bundle, folder), bundle) as store:
         with closing(_Room(store, RoundRunner(command))) as room:
-            room.hear(looped(talk(clips, SEED), LONGEST_S), until=VERDICTS[word])
+            room.feed(looped(talk(clips, SEED), LONGEST_S), until=VERDICTS[word])
         history = [entry.to_dict() for entry in store.history]
-        in_force = (store.current or store.base).sha256
+        active = (store.current or store.base).sha256
     last = history[-1] if history else {"phase": "nothing", "reason": "no round"}
-    caught = last["phase"] == VERDICTS[word] and in_force == bundle.sha256
+    caught = last["phase"] == VERDICTS[word] and active == bundle.sha256
     outcome = f"{last['phase'].replace('_', ' ')}: {last['reason']}"
     if last["phase"] == "rolled_back":
         outcome += f" (after {room.windows_since} windows)"
@@ -128,7 +128,7 @@ class _Room:
         self._pipeline = Model(store.base).pipeline(self._take)
         self._adapter.start()
 
-    def hear(self, pieces: Iterable[FloatArray], until: str) -> None:
+    def feed(self, pieces: Iterable[FloatArray], until: str) -> None:
         """Feed pieces of samples until that has happened, or nothing is left."""
         start = 0
         for samples in pieces:
@@ -141,7 +141,7 @@ class _Room:
 
     def _take(self, window: SpeechWindow) -> None:
         self.windows_since += 1
-        self._adapter.hear(window)
+        self._adapter.add_window(window)
 
     def _swap(self) -> None:
         while not self._asked.empty():

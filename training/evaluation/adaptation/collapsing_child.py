@@ -17,10 +17,10 @@ from safetensors.torch import load_file
 from ser_stream.adaptation.child.candidate import write_graphs, write_manifest
 from ser_stream.adaptation.child.evidence import (
     canary_evidence,
-    hear,
     parameter_change,
     parity,
     reservoir_evidence,
+    score_windows,
 )
 from ser_stream.adaptation.child.windows import read_windows
 from ser_stream.adaptation.pack import CANARY
@@ -72,8 +72,8 @@ def _measured(
     windows = [canary.window(i) for i in range(len(canary))]
     kept = [window.frames for window in reservoir.windows()]
     was, now = (OnnxRecognizer(bundle) for bundle in (before, after))
-    of_canary = [hear(recognizer, windows) for recognizer in (was, now)]
-    of_kept = [hear(recognizer, kept) for recognizer in (was, now)]
+    of_canary = [score_windows(recognizer, windows) for recognizer in (was, now)]
+    of_kept = [score_windows(recognizer, kept) for recognizer in (was, now)]
     # It begins from the base, so the active version is the unadapted one.
     return {
         **canary_evidence(

@@ -20,9 +20,9 @@ def confident_errors(clips: Sequence[Utterance], bundle: Bundle) -> list[Utteran
     calibration = Calibration(bundle.temperatures, bundle.clip_temperature)
     wrong: dict[str, list[tuple[float, Utterance]]] = defaultdict(list)
     said = run_clips(OnnxRecognizer(bundle), bundle.front_end, clips)
-    for clip, heard in zip(clips, said, strict=True):
-        scores = calibration.whole(heard)
-        if scores is not None and int(scores.argmax()) != heard.truth:
+    for clip, result in zip(clips, said, strict=True):
+        scores = calibration.whole(result)
+        if scores is not None and int(scores.argmax()) != result.truth:
             wrong[clip.speaker].append((float(scores.max()), clip))
     of_one = max(wrong.values(), key=lambda errors: sum(score for score, _ in errors))
     surest = sorted(of_one, key=lambda error: (-error[0], error[1].name))

@@ -64,7 +64,7 @@ class Room:
         noise = coloured(1.0)(30 * SAMPLE_RATE, np.random.default_rng([seed, 7]))
         self._noise: FloatArray = np.float32(10 ** (ROOM_DBFS / 20)) * noise
 
-    def heard(self, samples: FloatArray, start: int) -> FloatArray:
+    def with_noise(self, samples: FloatArray, start: int) -> FloatArray:
         """Samples that begin at sample `start` of a stream, with the noise."""
         place = np.arange(start, start + len(samples))
         noise = np.take(self._noise, place, mode="wrap")
@@ -82,6 +82,6 @@ def write_recording(path: Path, pieces: Iterable[FloatArray], seed: int) -> floa
     path.parent.mkdir(parents=True, exist_ok=True)
     with soundfile.SoundFile(path, "w", SAMPLE_RATE, 1, "PCM_16") as file:
         for piece in pieces:
-            file.write(room.heard(piece, n))
+            file.write(room.with_noise(piece, n))
             n += len(piece)
     return n / SAMPLE_RATE

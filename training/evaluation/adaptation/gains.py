@@ -20,7 +20,7 @@ from training.evaluation.adaptation.offline_baselines import (
     heard_windows,
     written,
 )
-from training.evaluation.adaptation.run_daemon import hear
+from training.evaluation.adaptation.run_daemon import run_daemon
 from training.evaluation.adaptation.score import (
     DECISION,
     compared,
@@ -61,7 +61,7 @@ class Gain(Experiment[AdaptEvalConfig]):
     def compute(self, settings: AdaptEvalConfig, progress: Progress) -> Result:
         begun = prepare(self.source, self.seed, settings.corpora, settings.out)
         target = load_corpora(settings.corpora, [self.target])
-        heard, scored = (
+        adapted_to, scored = (
             limited(half, settings.limit)
             for half in halves(target, self.target, self.half)
         )
@@ -72,9 +72,9 @@ class Gain(Experiment[AdaptEvalConfig]):
         }
         folder = settings.out / self.name
         recording = folder / "heard.flac"
-        spoken = map(with_pause, talk(heard, self.seed))
+        spoken = map(with_pause, talk(adapted_to, self.seed))
         seconds = write_recording(recording, spoken, self.seed)
-        daemon = hear(
+        daemon = run_daemon(
             recording,
             begun.bundle,
             folder / "daemon",
@@ -102,8 +102,8 @@ class Gain(Experiment[AdaptEvalConfig]):
             "source_bundle_sha256": begun.bundle.sha256,
             "pack_sha256": begun.pack.sha256,
             "heard": {
-                "clips": len(heard),
-                "speakers": sorted({u.speaker for u in heard}),
+                "clips": len(adapted_to),
+                "speakers": sorted({u.speaker for u in adapted_to}),
                 "audio_s": round(seconds, 1),
                 "speech_s": round(daemon.speech_s, 1),
                 "windows": len(windows),

@@ -10,7 +10,7 @@ from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result
 from training.evaluation.adaptation.attacks import SEED
 from training.evaluation.adaptation.conversation import looped, talk, write_recording
-from training.evaluation.adaptation.run_daemon import DaemonRun, hear
+from training.evaluation.adaptation.run_daemon import DaemonRun, run_daemon
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.protocols.names import PAPER_CLASSES
 
@@ -49,7 +49,7 @@ class Live(Experiment[AdaptEvalConfig]):
         folder = settings.out / self.name
         recording = folder / "heard.flac"
         seconds = write_recording(recording, looped(spoken, settings.live_s), SEED)
-        heard = hear(
+        run = run_daemon(
             recording,
             load_bundle(DEFAULT_MODEL),
             folder / "daemon",
@@ -62,15 +62,15 @@ class Live(Experiment[AdaptEvalConfig]):
         recording.unlink()
         return {
             "audio_s": round(seconds, 1),
-            **latency(heard, seconds),
-            "rounds": heard.history,
-            "events": heard.events,
+            **latency(run, seconds),
+            "rounds": run.history,
+            "events": run.events,
         }
 
 
-def latency(heard: DaemonRun, seconds: float) -> Result:
+def latency(run: DaemonRun, seconds: float) -> Result:
     """Percentiles, milliseconds, and steps that never came."""
-    times = np.array(heard.latencies_ms)
+    times = np.array(run.latencies_ms)
     # The first step falls due at sample 8200, the others 0.2 s after each other.
     due = 1 + int((seconds - 0.5125) / 0.2)
     return {

@@ -1,4 +1,4 @@
-"""Finished cells -> the results section of `docs/adaptation.md`, and its pictures."""
+"""Finished results -> the results section of `docs/adaptation.md`, and its pictures."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,18 +52,18 @@ def write_page(folder: Path, page: Path) -> list[str]:
     if not found or not end:
         raise ConfigError(f"{page} needs the lines {BEGIN} and {END} for the results")
     pictures = page.parent / PICTURES
-    cells = read_all(folder / "gains")
+    results = read_all(folder / "gains")
     summary = summarise(folder)
     drawn = []
     if "pairs" in summary:
         drawn.append(draw_gains(summary, pictures / "gains.png"))
-        drawn += draw_rounds(cells, pictures / "rounds.png")
+        drawn += draw_rounds(results, pictures / "rounds.png")
     text = fill(
         Path(__file__).with_name("page.md.j2"),
         *(place_name, _gain, _verdicts),
         summary=summary,
         methods={m: name for m, name in METHODS.items() if m in summary},
-        rounds=verdicts(entry for cell in cells for entry in cell["rounds"]),
+        rounds=verdicts(entry for result in results for entry in result["rounds"]),
         attacked=read_all(folder / "attacks"),
         live=read_all(folder / "cost"),
         few=FEW_SPEAKERS,

@@ -41,24 +41,24 @@ def draw_gains(summary: Result, path: Path) -> Path:
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows], fontsize=8)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlabel("UAR gain on people never heard, points", fontsize=8)
+    axes.set_xlabel("UAR gain on unseen speakers, points", fontsize=8)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside upper center", ncols=3, fontsize=7, frameon=False)
     save(figure, path)
     return path
 
 
-def draw_rounds(cells: Sequence[Result], path: Path) -> list[Path]:
+def draw_rounds(results: Sequence[Result], path: Path) -> list[Path]:
     """UAR of every version that was active, by target; nothing without any."""
-    targets = sorted({cell["protocol"]["target"] for cell in cells})
-    if not any(cell["versions"] for cell in cells):
+    targets = sorted({result["protocol"]["target"] for result in results})
+    if not any(result["versions"] for result in results):
         return []
     figure, (row,) = panels(1, len(targets), 3.6, 3.0)
     for axes, target in zip(row, targets, strict=True):
-        for cell in cells:
-            if cell["protocol"]["target"] == target:
-                _draw_cell(axes, cell)
-        axes.set_title(f"heard: {target}", fontsize=9)
+        for result in results:
+            if result["protocol"]["target"] == target:
+                _draw_result(axes, result)
+        axes.set_title(f"adapted to {target}", fontsize=9)
         axes.set_xlabel("version (0: as it came)", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(visible=True, alpha=0.3)
@@ -67,12 +67,15 @@ def draw_rounds(cells: Sequence[Result], path: Path) -> list[Path]:
     return [path]
 
 
-def _draw_cell(axes: Axes, cell: Result) -> None:
-    target = cell["target"]
-    said = [target["predicted"]["before"], *(v["predicted"] for v in cell["versions"])]
+def _draw_result(axes: Axes, result: Result) -> None:
+    target = result["target"]
+    said = [
+        target["predicted"]["before"],
+        *(v["predicted"] for v in result["versions"]),
+    ]
     values = [
         Counts.of(
-            target["truth"], predicted, target["speaker"], len(cell["labels"])
+            target["truth"], predicted, target["speaker"], len(result["labels"])
         ).value("UAR")
         for predicted in said
     ]

@@ -51,7 +51,7 @@ class DaemonRun:
     """Of each prediction: the time until its line was ready."""
 
 
-def hear(
+def run_daemon(
     recording: Path,
     bundle: Bundle,
     folder: Path,
@@ -118,7 +118,7 @@ def hear(
     state = read_store(store) if adapt else None
     final = bundle
     if state is not None and state.versions:
-        final = load_bundle(str(_find(store / "bundles", state.in_force)))
+        final = load_bundle(str(_find(store / "bundles", state.active)))
         final = load_bundle(str(watch.copied(final.sha256, final.folder)))
     # What is needed of it was copied.
     shutil.rmtree(folder / STATE, ignore_errors=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ser_stream.adaptation.child.evidence import hear
+from ser_stream.adaptation.child.evidence import score_windows
 from ser_stream.adaptation.child.windows import LabelledWindows
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
@@ -42,7 +42,7 @@ def predictions(bundle: Bundle, clips: Sequence[Utterance]) -> list[int]:
         room, start = Room(SEED), 0
         pipeline = model.pipeline()
         for clip in [said[-1], *said]:
-            samples = room.heard(with_pause(clip), start)
+            samples = room.with_noise(with_pause(clip), start)
             # The pause ends the window, so these steps are of this clip alone.
             steps = pipeline.feed(Chunk(start, samples))
             start += len(samples)
@@ -54,7 +54,7 @@ def predictions(bundle: Bundle, clips: Sequence[Utterance]) -> list[int]:
 def window_predictions(bundle: Bundle, windows: LabelledWindows) -> list[int]:
     """The class of each window of a pack, among those that its corpus speaks of."""
     frames = [windows.window(i) for i in range(len(windows))]
-    logits = hear(OnnxRecognizer(bundle), frames).logits
+    logits = score_windows(OnnxRecognizer(bundle), frames).logits
     among = np.where(windows.allowed, logits, -np.inf)
     return [int(label) for label in among.argmax(1)]
 

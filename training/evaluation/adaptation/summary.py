@@ -1,4 +1,4 @@
-"""All finished cells -> the figures that are claimed: `summary.json`."""
+"""All finished results -> the figures that are claimed: `summary.json`."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,33 +26,33 @@ UNCERTAINTY = (
 
 def summarise(folder: Path) -> Result:
     """Of everything below the folder of results that is finished."""
-    cells = read_all(folder / "gains")
+    results = read_all(folder / "gains")
     attacks = read_all(folder / "attacks")
-    result: Result = {
+    summary: Result = {
         "intervals": UNCERTAINTY,
-        "revisions": sorted({cell["revision"] for cell in [*cells, *attacks]}),
-        "cells": len(cells),
+        "revisions": sorted({result["revision"] for result in [*results, *attacks]}),
+        "cells": len(results),
     }
-    if cells:
-        result |= gains(cells)
-        result["source"] = source_loss(cells)
+    if results:
+        summary |= gains(results)
+        summary["source"] = source_loss(results)
     if attacks:
         told = ("audio_s", "speech_s", "rounds_by_verdict", "harm", "caught")
-        result["attacks"] = {
-            cell["attack"]: {key: cell[key] for key in told if key in cell}
-            for cell in attacks
+        summary["attacks"] = {
+            result["attack"]: {key: result[key] for key in told if key in result}
+            for result in attacks
         }
-    result["cost"] = {
-        **cost([*cells, *attacks]),
+    summary["cost"] = {
+        **cost([*results, *attacks]),
         **latency(read_all(folder / "cost")),
     }
-    return result
+    return summary
 
 
-def gains(cells: Sequence[Result]) -> Result:
+def gains(results: Sequence[Result]) -> Result:
     """UAR gain on new speakers, by pair and of all, by method."""
-    clips = pd.concat([_clips(cell) for cell in cells])
-    n_classes = len(cells[0]["labels"])
+    clips = pd.concat([_clips(result) for result in results])
+    n_classes = len(results[0]["labels"])
     pairs: dict[str, Result] = {}
     draws: dict[str, dict[str, Draws]] = {method: {} for method in METHODS}
     for pair in PAIRS:
@@ -114,9 +114,9 @@ def gains(cells: Sequence[Result]) -> Result:
     return result
 
 
-def _clips(cell: Result) -> pd.DataFrame:
+def _clips(result: Result) -> pd.DataFrame:
     """A row for each clip that was scored: speaker, class, the class by each method."""
-    protocol, target = cell["protocol"], cell["target"]
+    protocol, target = result["protocol"], result["target"]
     said = {key: target[key] for key in ("truth", "speaker")} | target["predicted"]
     return pd.DataFrame(said).assign(
         pair=f"{protocol['source']}-{protocol['target']}",
@@ -125,16 +125,16 @@ def _clips(cell: Result) -> pd.DataFrame:
     )
 
 
-def source_loss(cells: Sequence[Result]) -> Result:
+def source_loss(results: Sequence[Result]) -> Result:
     """UAR that adaptation costs on source speakers held out, points.
 
     Each source network has one or two such speakers: there is no interval over
-    speakers of a cell, so the spread over cells is shown.
+    speakers of an experiment, so the spread over experiments is shown.
     """
     gains = pd.DataFrame(
         [
             {method: found["gain"] for method, found in c["source"]["methods"].items()}
-            for c in cells
+            for c in results
         ]
     )
     return {
@@ -163,8 +163,10 @@ def verdicts(history: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {phase: counts[phase] for phase in PHASES}
 
 
-def cost(cells: Iterable[Result]) -> Result:
-    evidence = [entry["evidence"] for cell in cells for entry in cell.get("rounds", ())]
+def cost(results: Iterable[Result]) -> Result:
+    evidence = [
+        entry["evidence"] for result in results for entry in result.get("rounds", ())
+    ]
     result: Result = {"rounds": len(evidence)}
     for key, values in pd.DataFrame(evidence, columns=list(ALLOWED)).items():
         if values.count():
@@ -182,10 +184,10 @@ def latency(live: Iterable[Result]) -> Result:
 
     Empty unless both were run.
     """
-    by_kind = {cell["protocol"]["adapt"]: cell for cell in live}
+    by_kind = {result["protocol"]["adapt"]: result for result in live}
     if len(by_kind) < 2:
         return {}
-    p99 = {adapt: cell["latency_ms_p99"] for adapt, cell in by_kind.items()}
+    p99 = {adapt: result["latency_ms_p99"] for adapt, result in by_kind.items()}
     return {
         "latency_p99_ratio": round(p99[True] / p99[False], 2),
         "steps_skipped": by_kind[True]["steps_skipped"],

@@ -12,15 +12,15 @@ from training.evaluation.streaming.clips import ClipResult
 
 def calibration(clips: Sequence[ClipResult]) -> dict[str, Any]:
     """Calibration of all steps, and of whole clips; clips without speech have none."""
-    heard = [(whole, clip) for clip in clips if (whole := clip.whole) is not None]
-    if not heard:
+    with_speech = [(whole, clip) for clip in clips if (whole := clip.whole) is not None]
+    if not with_speech:
         return {"steps": {"n": 0}, "clips": {"n": 0}}
-    truth = np.array([clip.truth for _, clip in heard])
-    n_steps = [len(clip.steps) for _, clip in heard]
-    steps = np.concatenate([clip.steps for _, clip in heard])
+    truth = np.array([clip.truth for _, clip in with_speech])
+    n_steps = [len(clip.steps) for _, clip in with_speech]
+    steps = np.concatenate([clip.steps for _, clip in with_speech])
     return {
         "steps": errors(steps, np.repeat(truth, n_steps)),
-        "clips": errors(np.array([whole for whole, _ in heard]), truth),
+        "clips": errors(np.array([whole for whole, _ in with_speech]), truth),
     }
 
 

@@ -107,8 +107,8 @@ def _measure(
     noises: list[Noise] = []
     if {"noise", ALARMS} & set(wanted):
         noises = load_noises(settings.corpora / NOISE, training_of(bundle))
-    about_people = [name for name in wanted if name != ALARMS]
-    for group in _groups(settings, bundle) if about_people else ():
+    of_speakers = [name for name in wanted if name != ALARMS]
+    for group in _groups(settings, bundle) if of_speakers else ():
         clips = limited(group.utterances, settings.limit)
         benched = Benched(
             group,
@@ -127,7 +127,7 @@ def _measure(
                 "speakers": sorted({clip.speaker for clip in clips}),
             },
         )
-        for name in about_people:
+        for name in of_speakers:
             if name not in of_group:
                 of_group[name] = benched.section(name)
                 _keep(store, result)

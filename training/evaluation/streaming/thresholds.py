@@ -61,9 +61,9 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
 def _streams(question: Question, bundle: Bundle) -> Iterator[Stream]:
     for group in unseen_speakers(question.crossval, bundle, question.corpora):
         planned = plans(group.utterances, question.seed)
-        for plan, joined, heard in group.streams(planned, bundle):
+        for plan, joined, recorded in group.streams(planned, bundle):
             yield Stream(
-                heard.predictions, joined.segments, f"{group.name}/{plan.speaker}"
+                recorded.predictions, joined.segments, f"{group.name}/{plan.speaker}"
             )
 
 

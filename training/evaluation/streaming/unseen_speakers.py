@@ -107,16 +107,16 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
     for corpus in folds[0].corpora:
         clips = load_corpora(folder, [corpus])
         networks = {
-            speaker: fold.network
-            for speaker in {clip.speaker for clip in clips}
+            person: fold.network
+            for person in {clip.person for clip in clips}
             for fold in reversed(folds)
-            if f"{corpus}/{speaker}" not in fold.speakers
+            if person not in fold.speakers
         }
         # A corpus that only helps in training is held out by no fold.
         clips = [
             clip
             for clip in clips
-            if clip.speaker in networks and clip.emotion in bundle.labels
+            if clip.person in networks and clip.emotion in bundle.labels
         ]
         if clips:
             groups.append(
@@ -124,7 +124,7 @@ def unseen_speakers(run: Path, bundle: Bundle, folder: Path) -> list[Group]:
                     f"unseen speakers of {corpus}",
                     f"{len(folds)} networks of the cross-validation",
                     clips,
-                    lambda clip, networks=networks: networks[clip.speaker],  # type: ignore[misc]
+                    lambda clip, networks=networks: networks[clip.person],  # type: ignore[misc]
                 )
             )
     if not groups:

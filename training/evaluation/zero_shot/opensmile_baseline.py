@@ -33,7 +33,7 @@ def training_clips(model: ScoredModel, folder: Path) -> list[Utterance]:
     return [
         u
         for u in load_corpora(folder, list(model.corpora))
-        if f"{u.corpus}/{u.speaker}" in model.speakers
+        if u.person in model.speakers
         and u.emotion in (model.corpora[u.corpus] or model.labels)
     ]
 

@@ -43,9 +43,9 @@ def run(
         SourceError: if a corpus is not there, or a recording cannot be read.
         MissingLibraryError: with `svm_cache`, if the extra `baselines` is missing.
     """
-    if heard := sorted(set(names) & set(model.corpora)):
+    if trained_on := sorted(set(names) & set(model.corpora)):
         raise ConfigError(
-            f"{', '.join(heard)}: the model was trained on it; unseen corpora are "
+            f"{', '.join(trained_on)}: the model was trained on it; unseen corpora are "
             "others; `python -m training crossval` scores its own"
         )
     found, curves = {}, {}

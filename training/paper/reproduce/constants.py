@@ -1,6 +1,6 @@
 """Names and counts that the runner and the page of results share."""
 
-from training.corpora.counts import PUBLISHED
+from training.corpora.known import PAPER
 
 SCHEMA = 1
 """Of the files of results."""
@@ -17,4 +17,4 @@ SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
 """Of Table S5: an SVM, with labels of the target, on a method's features."""
 N_PAPER_FOLDS = 10
 N_EMOBOX_FOLDS = {"casia": 4, "emodb": 5, "savee": 4, "ravdess": 6}
-SPEAKERS = {corpus: tuple(of.speakers) for corpus, of in PUBLISHED.items()}
+SPEAKERS = {corpus: tuple(of.counts.speakers) for corpus, of in PAPER.items()}
