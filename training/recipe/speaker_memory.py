@@ -39,7 +39,7 @@ class SpeakerMemory(nn.Module):
             n_features: of the network's head.
         """
         super().__init__()
-        self._speakers = [np.asarray(rows) for rows in speakers]
+        self._speakers = [np.array(rows, np.intp) for rows in speakers]
         self._targets = targets
         self.register_buffer("features", torch.zeros(len(targets), n_features))
         self.register_buffer("known", torch.zeros(len(targets), dtype=torch.bool))
@@ -63,7 +63,7 @@ class SpeakerMemory(nn.Module):
     def _draw(
         self, row: int, known: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        others = self._speakers[row]
+        others: np.ndarray = self._speakers[row]
         others = others[known[others] & (others != row)]
         if rng.random() < self.NONE or not len(others):
             return others[:0]
@@ -75,7 +75,8 @@ class SpeakerMemory(nn.Module):
         rest = others[self._targets[others] != mostly]
         n_class = min(len(of_class), round(0.8 * n))
         n_rest = min(len(rest), n - round(0.8 * n))
-        parts = [rng.choice(of_class, n_class, replace=False)] if n_class else []
+        parts: list[np.ndarray] = []
+        parts += [rng.choice(of_class, n_class, replace=False)] if n_class else []
         if n_rest:
             parts.append(rng.choice(rest, n_rest, replace=False))
         return np.concatenate(parts) if parts else others[:0]

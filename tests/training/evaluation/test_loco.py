@@ -14,6 +14,7 @@ import torch
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.floor import FloorConfig
+from ser_stream.pipeline.values import FloatArray
 from tests.data.make_tiny import CONFIG as TINY_CONFIG
 from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint
@@ -42,7 +43,8 @@ def run_of(tmp_path: Path, corpora: Path, recipe: TrainConfig = RECIPE) -> LocoR
 def test_what_is_scored_was_not_trained_on_and_results_are_kept(
     tmp_path: Path, clip_corpora: Path
 ) -> None:
-    space, said = run_of(tmp_path, clip_corpora), []
+    space = run_of(tmp_path, clip_corpora)
+    said: list[str] = []
     found = loco(space, ["clips", "far"], say=said.append)
     for corpus, other in (("clips", "far"), ("far", "clips")):
         result = json.loads((tmp_path / f"out/{corpus}.json").read_text())
@@ -89,7 +91,8 @@ def test_the_mean_of_the_speaker_decides_as_the_head_says() -> None:
     assert HeardClip(features[:0], []).decide(model, []) == -1
     alone = clip.decide(model, [])
     # A speaker who always sounds like that is not that emotion's picture.
-    far = [model.head.classifier.weight[alone].detach().numpy() * 1e3] * 10
+    always: FloatArray = model.head.classifier.weight[alone].detach().numpy()
+    far = [always * np.float32(1e3)] * 10
     assert clip.decide(model, far) != alone
 
 

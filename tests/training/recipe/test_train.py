@@ -259,7 +259,8 @@ def test_a_corpus_says_nothing_about_classes_it_has_no_say_in(
     torch.manual_seed(0)
     model = Cpac(config.model)
     allowed = torch.tensor([[False, False, True, False, True]] * 4)
-    batch = Batch(torch.randn(4, 38, 78), torch.tensor([2, 4, 2, 4]), allowed)
+    frames, targets = torch.randn(4, 38, 78), torch.tensor([2, 4, 2, 4])
+    batch = Batch(frames, targets, allowed, torch.arange(4))
     loss, right = mixed_loss(model, batch, rng, config)
     loss.backward()  # type: ignore[no-untyped-call]
     gradient = model.head.classifier.bias.grad

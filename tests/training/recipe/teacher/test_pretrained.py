@@ -33,7 +33,7 @@ def model_bin(arrays: dict[str, np.ndarray]) -> bytes:
     return b"".join(parts)
 
 
-ARRAYS = {
+ARRAYS: dict[str, np.ndarray] = {
     "encoder/conv1/weight": np.arange(24, dtype=np.float16).reshape(2, 4, 3),
     "encoder/conv1/bias": np.array([1.5, -2.0], np.float32),
     "scale": np.array([[7]], np.int8),
