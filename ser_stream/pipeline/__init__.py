@@ -7,7 +7,7 @@ values           what travels: read it first
 blocks           chunks of any length -> blocks of 0.1 s on an absolute grid
 mfcc, pitch      a block -> frames; floor: under quiet bands; normalise: against the
                  level; front_end: all four
-vad              speech or not
+vad              speech or not; detector_gain: how loud its detector hears
 window           frames and encoder frames since speech began
 recognizer       frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
 bundle           a model on disk; onnx_session: its graphs under ONNX Runtime

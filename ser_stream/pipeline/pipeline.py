@@ -117,7 +117,7 @@ class Pipeline:
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
         # on either side.
-        seen_late = self.config.gate.min_speech_s * SAMPLE_RATE + PRE_ROLL
+        seen_late = self.config.gate.longest_doubt_s * SAMPLE_RATE + PRE_ROLL
         self._recent: deque[Block] = deque(
             maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
         )

@@ -426,7 +426,8 @@ def heard_once(recordings: Path) -> FolderSpeech:
 def heard(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For what comes after the recordings, they have been heard."""
     monkeypatch.setattr(
-        "ser_stream.commands.adapt_folder.hear", lambda *_: heard_once(recordings)
+        "ser_stream.commands.adapt_folder.find_speech",
+        lambda *_: heard_once(recordings),
     )
 
 

@@ -71,6 +71,10 @@ class AugmentConfig:
                 raise ConfigError(
                     f"augment.{name} is {getattr(self, name)}; allowed: 0 or more"
                 )
+        if not 0 <= self.band_limit <= 1:
+            raise ConfigError(
+                f"augment.band_limit is {self.band_limit}; allowed: 0 to 1"
+            )
         if self.time_mask_frames < 1 or not 0 <= self.noise_probability <= 1:
             raise ConfigError(
                 f"augment.time_mask_frames is {self.time_mask_frames}, "
@@ -187,6 +191,11 @@ class TrainConfig:
             raise ConfigError(
                 f"augment.variants is {list(shares)}; it must be shares with sum 1, of "
                 f"{', '.join(VARIANTS)}"
+            )
+        if config.augment.mixup and (config.teacher or config.model.speaker_mean):
+            raise ConfigError(
+                f"augment.mixup is {config.augment.mixup:g}; allowed with [teacher] or "
+                "model.speaker_mean: 0"
             )
         if config.model.n_channels != 1 + config.pitch:
             raise ConfigError(

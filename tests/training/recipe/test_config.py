@@ -8,8 +8,10 @@ import pytest
 pytest.importorskip("torch")
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.floor import FloorConfig
 from tests.helpers.paths import ROOT
 from training.recipe.config import CorpusConfig, TrainConfig
+from training.recipe.teacher.config import TeacherConfig
 
 CONFIGS = sorted((ROOT / "training/configs").glob("*.toml"))
 PLAIN: dict[str, Any] = {"name": "tiny", "corpora": [{"name": "emodb"}]}
@@ -61,9 +63,26 @@ def test_the_project_comes_with_settings() -> None:
 
 
 def test_settings_survive_their_plain_form() -> None:
-    values = {**PLAIN, "corpora": [{"name": "emodb", "only": ["sad"]}]}
+    values = {
+        **PLAIN,
+        "corpora": [{"name": "emodb", "only": ["sad"]}],
+        "floor": {"below_peak_db": 50.0},
+        "teacher": {"components": 8},
+        "model": {"speaker_mean": True},
+        "augment": {"band_limit": 0.5},
+    }
     config = TrainConfig.from_dict(values)
+    assert config.floor == FloorConfig(below_peak_db=50.0)
+    assert config.teacher == TeacherConfig(components=8)
     assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+def test_what_is_off_is_not_said() -> None:
+    # So that the checkpoints of earlier versions are those of the same configuration.
+    values = TrainConfig.from_dict(PLAIN).to_dict()
+    assert not {"floor", "teacher"} & values.keys()
+    assert "band_limit" not in values["augment"]
+    assert "speaker_mean" not in values["model"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +106,15 @@ def test_settings_survive_their_plain_form() -> None:
         ({"augment": {"snr_db": [5.0]}}, r"snr_db is \[5.0\]; it must be \[lowest"),
         ({"augment": {"noise_probability": 7.0}}, "noise_probability 7.0; allowed"),
         ({"corpora": [{"name": "emodb", "only": ["hapy"]}]}, "emodb: only is .'hapy'"),
+        ({"augment": {"band_limit": 2.0}}, "band_limit is 2.0; allowed: 0 to 1"),
+        ({"floor": {"below_peak_db": -3.0}}, "below_peak_db is -3.0.*above 0"),
+        ({"floor": {"peak": 1}}, r"'peak' in \[floor\]; allowed: below_peak_db"),
+        ({"teacher": {"components": 0}}, "components is 0; allowed: 1 or more"),
+        ({"teacher": {"soft_weight": -1.0}}, "soft_weight is -1.0; allowed: 0 or more"),
+        (
+            {"augment": {"mixup": 0.2}, "teacher": {}},
+            r"mixup is 0.2; allowed with \[teacher\] or model.speaker_mean: 0",
+        ),
         ({"augment": {"variants": [0.5, 0.5]}}, "shares with sum 1, of original"),
     ],
 )

@@ -1,0 +1,107 @@
+"""Training with a teacher and the mean of the speaker: it learns, goes on, exports."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+pytest.importorskip("torch")
+
+import torch
+
+from ser_stream.nn.cpac import Cpac
+from tests.data.make_tiny import CONFIG
+from training.corpora import Utterance, load_corpora
+from training.engine.array_file import write_arrays
+from training.engine.checkpoint import load_checkpoint
+from training.recipe.config import CorpusConfig
+from training.recipe.model import build_model
+from training.recipe.teacher.clip_features import _key, clip_features
+from training.recipe.teacher.config import TeacherConfig
+from training.recipe.train import TrainOptions, train
+
+STUDENT = replace(
+    CONFIG,
+    corpora=(CorpusConfig("clips"),),
+    model=replace(CONFIG.model, speaker_mean=True),
+    teacher=TeacherConfig(components=2, groups=2),
+    epochs=2,
+    batch_size=4,
+    max_columns=12,
+)
+
+
+def taught(folder: Path, corpora: Path) -> tuple[list[Utterance], TrainOptions]:
+    """Clips whose features are there, as if the encoders had been asked."""
+    utterances = load_corpora(corpora, ["clips"])
+    rng = np.random.default_rng(0)
+    for u in utterances:
+        path = folder / "teacher/features" / u.corpus / f"{u.clip}-{_key(u)}.npz"
+        features = rng.normal(size=12).astype(np.float32)
+        write_arrays(path, {"features": features})
+    options = TrainOptions(
+        device="cpu",
+        threads=1,
+        progress=False,
+        cache=folder / "spectra",
+        teacher=folder / "teacher",
+    )
+    return utterances, options
+
+
+def test_a_killed_run_goes_on_with_what_it_knew_of_the_speakers(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    utterances, options = taught(tmp_path, clip_corpora)
+    whole = train(utterances, STUDENT, tmp_path / "whole", options)
+    # One epoch of the same schedule, then the rest.
+    cut = tmp_path / "cut"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.engine.fit.save_checkpoint", stop_after_first)
+        with pytest.raises(KeyboardInterrupt):
+            train(utterances, STUDENT, cut, options)
+    resumed = train(utterances, STUDENT, cut, options)
+    a, b = (load_checkpoint(path)["model"] for path in (whole, resumed))
+    assert a.keys() == b.keys()
+    assert "memory.features" in a
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def stop_after_first(path: Path, content: dict[str, object]) -> None:
+    from training.engine.checkpoint import save_checkpoint
+
+    save_checkpoint(path, content)
+    raise KeyboardInterrupt
+
+
+def test_the_network_is_without_what_only_training_needs(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    utterances, options = taught(tmp_path, clip_corpora)
+    path = train(utterances, STUDENT, tmp_path / "run", options)
+    saved = load_checkpoint(path)
+    assert "teacher.weight" in saved["weights"]
+    model, config = build_model(saved)
+    assert config == STUDENT
+    assert model.state_dict().keys() == Cpac(STUDENT.model).state_dict().keys()
+    # The mean of the training speech is what an unknown speaker is told apart from.
+    assert model.head.mean.abs().sum() > 0
+    features = torch.randn(3, STUDENT.model.n_features)
+    own = model.head.mean.expand(3, -1)
+    assert torch.equal(
+        model.head.classify(features), model.head.classify(features, own)
+    )
+    # And a new training may begin with it.
+    begun = replace(STUDENT, name="begun", epochs=1)
+    train(utterances, begun, tmp_path / "begun", options, begin=path)
+
+
+def test_features_that_are_there_need_no_encoder(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    utterances, options = taught(tmp_path, clip_corpora)
+    folder = options.teacher
+    found = clip_features(utterances, folder, folder / "features", progress=False)
+    assert found.shape == (len(utterances), 12)
