@@ -127,10 +127,12 @@ def _n_speakers(people: Iterable[str]) -> dict[str, str]:
     for person in people:
         corpus, _, speaker = person.partition("/")
         of.setdefault(corpus, []).append(speaker)
-    return {
-        corpus: UNNAMED if speakers == [UNNAMED] else str(len(speakers))
-        for corpus, speakers in of.items()
-    }
+    found = {}
+    for corpus, speakers in of.items():
+        n = len(speakers) - speakers.count(UNNAMED)
+        parts = [str(n)] * bool(n) + [UNNAMED] * (UNNAMED in speakers)
+        found[corpus] = " and ".join(parts)
+    return found
 
 
 def _unknown(value: object) -> bool:

@@ -3,9 +3,9 @@
 A new one is a module beside `ser_stream.nn.cpac` and a row here. It has what CPAC has:
 `config` (with `geometry`, `listening`, `n_classes`, `n_features`, `to_dict`,
 `from_dict`), an `encoder` with `mean`, `deviation`, `step` and `kept_shapes`, and a
-`head` from its columns to logits. To be adapted online, it needs `head.features` and
-`head.classifier` too, and `adaptation.child.candidate` must know how its graphs are
-folded: today it knows CPAC's blocks alone.
+`head` from its columns to logits. To be adapted online, it needs `head.features`,
+`head.centred` and `head.classifier` too, and `adaptation.child.candidate` must know how
+its graphs are folded: today it knows CPAC's blocks alone.
 """
 
 from collections.abc import Mapping

@@ -112,6 +112,11 @@ class CpacConfig:
         return CpacConfig(**{**values, "dropout": tuple(values["dropout"])})
 
 
+SHRINK_S = 12.5
+"""Seconds of speech that the mean over the training speech counts as, in the mean of a
+speaker: as much as five clips."""
+
+
 def squash(s: Tensor) -> Tensor:
     """Eq. 1: v = (|s|^2 / (1 + |s|^2)) s / |s| over the last axis."""
     # The small term keeps the gradient of the norm finite at zero.
@@ -333,6 +338,19 @@ class Head(nn.Module):
             return psi
         return torch.cat([psi, self.statistics(columns)], dim=-1)
 
+    def mean_of(self, heard: Tensor, heard_s: Tensor) -> Tensor:
+        """A speaker's mean, shrunk towards that of the training speech.
+
+        (n m + k m0) / (n + k), n the seconds that were heard, k `SHRINK_S`; of shape
+        (B, n_features).
+
+        Args:
+            heard: sum of the features, each times the seconds it stands for,
+                (B, n_features).
+            heard_s: how many seconds that was, (B, 1).
+        """
+        return self.mean + (heard - heard_s * self.mean) / (heard_s + SHRINK_S)
+
     def classify(self, features: Tensor, mean: Tensor | None = None) -> Tensor:
         """Features, (B, n_features) -> logits, (B, n_classes).
 
@@ -341,10 +359,14 @@ class Head(nn.Module):
             mean: of the features over the speaker's speech, (B, n_features); None for
                 a speaker who was not heard yet. Without `speaker_mean` not looked at.
         """
-        if self.config.speaker_mean:
-            features = features - (self.mean if mean is None else mean)
-        logits: Tensor = self.classifier(self.dropout(features))
+        logits: Tensor = self.classifier(self.dropout(self.centred(features, mean)))
         return logits
+
+    def centred(self, features: Tensor, mean: Tensor | None = None) -> Tensor:
+        """How features differ from the mean, as the classifier sees them."""
+        if not self.config.speaker_mean:
+            return features
+        return features - (self.mean if mean is None else mean)
 
     def forward(self, columns: Tensor) -> Tensor:
         return self.classify(self.features(columns))

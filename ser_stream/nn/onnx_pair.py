@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from ser_stream.nn.cpac import Cpac, Encoder
+from ser_stream.nn.cpac import Cpac, Encoder, Head
 from ser_stream.pipeline.bundle import ENCODER, HEAD
 
 OPSET = 18
@@ -35,12 +35,28 @@ class _EncoderStep(nn.Module):
         return self.encoder.step(frames, *kept)
 
 
+class _HeadOfSpeaker(nn.Module):
+    """`Head` that is told what was heard of the speaker."""
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(
+        self, columns: Tensor, heard: Tensor, heard_s: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        features = self.head.features(columns)
+        return self.head.classify(features, self.head.mean_of(heard, heard_s)), features
+
+
 def write_pair(model: Cpac, folder: Path) -> None:
     """Write both graphs into `folder`; the network is put in evaluation mode.
 
     - encoder: frames, with CPAC (1, 8 n + 2, 39 n_channels), and each kept_i -> columns
       (1, n, ...), with CPAC (1, n, 6, 64), and each keep_i; see `Encoder.step`.
-    - head: columns (1, n, ...) -> logits (1, n_classes).
+    - head: columns (1, n, ...) -> logits (1, n_classes). With `speaker_mean` also heard
+      (1, n_features), the sum of features over speech, and heard_s (1, 1), how many
+      seconds that was; and features (1, n_features) of this window.
     """
     model.eval()
     geometry = model.config.geometry
@@ -61,8 +77,19 @@ def write_pair(model: Cpac, folder: Path) -> None:
     )
     with torch.no_grad():
         example = torch.zeros(model.encoder.step(frames, *kept)[0].shape)
+    head: nn.Module = model.head
+    inputs: tuple[Tensor, ...] = (example,)
+    # Networks need not know of it.
+    if getattr(model.config, "speaker_mean", False):
+        head = _HeadOfSpeaker(model.head)
+        inputs = (example, torch.zeros(1, model.config.n_features), torch.zeros(1, 1))
     _write(
-        model.head, (example,), ({1: columns},), ["columns"], ["logits"], folder / HEAD
+        head,
+        inputs,
+        ({1: columns}, None, None)[: len(inputs)],
+        ["columns", "heard", "heard_s"][: len(inputs)],
+        ["logits", "features"] if len(inputs) > 1 else ["logits"],
+        folder / HEAD,
     )
 
 

@@ -32,7 +32,7 @@ class DetectorGain:
         self._peak_db: float | None = None
 
     def feed(self, level_db: float, floor_db: float) -> float:
-        """The gain of one block in dB, 0 to 40.
+        """The gain of one block in dB, 0 to 40; 36 with the least floor of the gate.
 
         Args:
             level_db: of the block, dBFS. A loud one lowers the gain at once.

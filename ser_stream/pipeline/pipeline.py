@@ -19,6 +19,7 @@ from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
@@ -114,6 +115,7 @@ class Pipeline:
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
+        self._speaker = SpeakerMean(self.config.step_s)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
         # on either side.
@@ -168,6 +170,12 @@ class Pipeline:
         self._levels.extend(other._levels)
         self._framed = other._framed
         self._turn, self._handed_out = other._turn, other._handed_out
+        if (self._recognizer, self.config.step_s) == (
+            other._recognizer,
+            other.config.step_s,
+        ):
+            # Features of another network mean something else.
+            self._speaker = other._speaker
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
             self._window.take_over_from(other._window)
@@ -225,6 +233,7 @@ class Pipeline:
             if self._window.started:
                 # Not at the next step: if steps are long, speech may be back by then.
                 self._window.clear()
+                self._speaker.pause()
                 events += self._smoother.pause()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
@@ -260,7 +269,7 @@ class Pipeline:
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
             return Prediction(start, block.end, SpeechState.NO_SPEECH, level)
         columns = self._window.columns
-        scores: FloatArray = self._recognizer.scores(columns)
+        scores: FloatArray = self._recognizer.scores(columns, self._speaker)
         best = int(scores.argmax())
         certain = float(scores[best]) >= self.config.smoothing.uncertain
         if self._listener is not None:

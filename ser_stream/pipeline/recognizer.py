@@ -9,6 +9,7 @@ from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import EncoderState, FloatArray
 
 
@@ -36,8 +37,14 @@ class Recognizer(Protocol):
             state: what the call before returned; None at the beginning of a window.
         """
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
-        """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1."""
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
+        """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1.
+
+        `speaker` is what was heard of the speaker so far, and takes in this window;
+        None for a speaker not heard before. Most networks do not look at it.
+        """
 
 
 def encode_window(recognizer: Recognizer, frames: FloatArray) -> FloatArray:
@@ -94,6 +101,9 @@ class OnnxRecognizer:
         self._temperatures = bundle.temperatures
         self._encoder = open_session(bundle.folder / ENCODER)
         self._head = open_session(bundle.folder / HEAD)
+        # Of a network that is told of the speaker; 0 where it is not.
+        told = {node.name: node.shape for node in self._head.get_inputs()}
+        self._n_features = int(told["heard"][1]) if "heard" in told else 0
         kept = self._encoder.get_inputs()[1:]
         self._kept = [node.name for node in kept]
         self._cold = tuple(
@@ -112,20 +122,32 @@ class OnnxRecognizer:
         result: FloatArray = columns[0][first:]
         return result, tuple(keep)
 
-    def logits(self, columns: FloatArray, /) -> FloatArray:
+    def logits(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         """Columns of a window, (n, ...) -> logits, (n_classes,), uncalibrated."""
-        (logits,) = self._head.run(None, {"columns": columns[None]})
+        feed = {"columns": columns[None]}
+        if not self._n_features:
+            (logits,) = self._head.run(None, feed)
+        else:
+            speaker = speaker or SpeakerMean(1.0)
+            feed["heard"] = speaker.total(self._n_features)[None]
+            feed["heard_s"] = np.array([[speaker.seconds]], np.float32)
+            logits, features = self._head.run(None, feed)
+            speaker.add(features[0], len(columns))
         result: FloatArray = logits[0]
         return result
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1.
 
         Temperature scaling (Guo et al., ICML 2017), one temperature for each window
         length.
         """
         temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
-        return softmax(self.logits(columns) / np.float32(temperature))
+        return softmax(self.logits(columns, speaker) / np.float32(temperature))
 
     def _check_and_warm_up(self, bundle: Bundle) -> None:
         # The first run of a session is slow; better now than on the first words.

@@ -343,10 +343,14 @@ def test_a_card_says_who_is_not_named_and_did_not_act(made: Export) -> None:
         {**describe("emotale"), "classes": list(LABELS)},
         {**describe("picovoice-neutral"), "classes": ["neutral"]},
     ]
-    people = ["emotale/A", "emotale/B", "picovoice-neutral/unnamed"]
+    people = ["emotale/A", "emotale/B", "emotale/unnamed"]
+    people.append("picovoice-neutral/unnamed")
     evidence["training"] = {**evidence["training"], "speakers": people}
     card = render_card(manifest, evidence)
-    assert "| EmoTale | Danish, English | 2 | none given; research invited |" in card
+    assert (
+        "| EmoTale | Danish, English | 2 and unnamed | none given; research invited |"
+        in card
+    )
     assert "recordings | English | unnamed | Apache-2.0 | neutral |" in card
     assert "save Picovoice wake-word recordings: nobody acted there" in card
     assert "Danish and English, in quiet rooms" in card

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class MadeOnce:
         with (self._home / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
+                # Of a process whose making failed.
+                shutil.rmtree(part, ignore_errors=True)
                 make(part)
                 os.replace(part, folder)
         return folder

@@ -56,7 +56,7 @@ class MeanRecognizer:
             columns[k, 0, :39] = whole[8 * k : 8 * k + 38].mean(0)
         return columns, (whole[-30:].copy(),)
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(self, columns: FloatArray, speaker: object = None, /) -> FloatArray:
         mean = columns[:, 0, 1:4].mean(0)
         powers = np.exp(mean / np.abs(mean).max())
         result: FloatArray = powers / powers.sum()
@@ -66,7 +66,7 @@ class MeanRecognizer:
 class SureRecognizer(MeanRecognizer):
     """Gives anger for any speech."""
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(self, columns: FloatArray, speaker: object = None, /) -> FloatArray:
         return np.array([0.9, 0.06, 0.04], np.float32)
 
 
@@ -353,7 +353,7 @@ def test_a_chunk_that_goes_backwards_is_refused(clip: FloatArray) -> None:
 
 def test_a_step_that_is_not_sure_is_labelled_uncertain(clip: FloatArray) -> None:
     class Unsure(MeanRecognizer):
-        def scores(self, columns: FloatArray, /) -> FloatArray:
+        def scores(self, columns: FloatArray, speaker: object = None, /) -> FloatArray:
             return np.array([0.33, 0.34, 0.33], np.float32)
 
     events = run(pipeline(Unsure()), Chunk(0, clip))
@@ -403,7 +403,7 @@ class Angry:
         n = (len(frames) - extra) // 8
         return np.zeros((n, 6, 64), np.float32), (frames,)
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(self, columns: FloatArray, speaker: object = None, /) -> FloatArray:
         return np.array([0.9, 0.1], np.float32)
 
 

@@ -212,7 +212,7 @@ def _in_processes(
             theirs.close()
             workers.append(worker)
             pipes.append(ours)
-        _serve(pipes, iter(experiments), take)
+        _serve(pipes, experiments, take)
         for worker in workers:
             worker.join()
         crashed = [w.exitcode for w in workers if w.exitcode]
@@ -231,17 +231,18 @@ def _in_processes(
 
 
 def _serve(
-    pipes: Sequence[Pipe], experiments: Iterator[Experiment[S]], take: Send
+    pipes: Sequence[Pipe], experiments: Sequence[Experiment[S]], take: Send
 ) -> None:
     """Give each worker that asks the next experiment, until all have ended."""
-    open_pipes = list(pipes)
+    open_pipes, left = list(pipes), list(experiments)
     while open_pipes:
         for pipe in wait(open_pipes):
             assert isinstance(pipe, Connection)
             try:
                 message = pipe.recv()
                 if message is None:
-                    pipe.send(next(experiments, None))
+                    pipe.send(left[0] if left else None)
+                    left = left[1:]
             except (EOFError, OSError):
                 open_pipes.remove(pipe)
                 continue

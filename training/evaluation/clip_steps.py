@@ -13,6 +13,7 @@ from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recognizer import Recognizer, softmax
 from ser_stream.pipeline.recording import record
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
@@ -32,7 +33,9 @@ LANGUAGES = {
 class LogitRecognizer(Recognizer, Protocol):
     """A recogniser that also tells what its scores are made of."""
 
-    def logits(self, columns: FloatArray, /) -> FloatArray:
+    def logits(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
 
 
@@ -65,15 +68,24 @@ class TorchRecognizer:
         return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
     @torch.no_grad()
-    def logits(self, columns: FloatArray, /) -> FloatArray:
-        logits: FloatArray = self._model.head(torch.from_numpy(columns)[None])[
-            0
-        ].numpy()
+    def logits(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
+        head = self._model.head
+        features = head.features(torch.from_numpy(columns)[None])
+        mean = None
+        if speaker is not None and self._model.config.speaker_mean:
+            heard = torch.from_numpy(speaker.total(features.shape[1]))[None]
+            mean = head.mean_of(heard, torch.tensor([[speaker.seconds]]))
+            speaker.add(features[0].numpy(), len(columns))
+        logits: FloatArray = head.classify(features, mean)[0].numpy()
         return logits
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
-        return softmax(self.logits(columns) / np.float32(temperature))
+        return softmax(self.logits(columns, speaker) / np.float32(temperature))
 
 
 class LogitRecorder:
@@ -87,10 +99,12 @@ class LogitRecorder:
         """Of the window of each step."""
         self.logits: list[FloatArray] = []
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         """Uncalibrated."""
         self.columns.append(len(columns))
-        self.logits.append(self._recognizer.logits(columns))
+        self.logits.append(self._recognizer.logits(columns, speaker))
         return softmax(self.logits[-1])
 
 

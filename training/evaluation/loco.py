@@ -16,6 +16,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.recognizer import clip_scores, softmax
 from ser_stream.pipeline.recording import record
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
@@ -31,6 +32,7 @@ from training.recipe.train import MEMORY_COLUMNS, TrainOptions, train
 
 SCORED = ("emodb", "ravdess", "savee", "casia", "emotale")
 """Corpora that have at least four of the paper's five classes."""
+NEUTRAL = "neutral"
 MODES = {
     "none": (0, 0.0),
     "3 clips": (3, 0.0),
@@ -80,8 +82,9 @@ class LocoFold(Experiment[LocoRun]):
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         config = self.settings(space)
         utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
-        folder = space.runs / self.corpus
-        saved = load_checkpoint(train(utterances, config, folder, space.options))
+        # Where no other command trains, whichever --out that one has.
+        path = train(utterances, config, self.lock(space), space.options)
+        saved = load_checkpoint(path)
         model, _ = build_model(saved)
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
@@ -106,10 +109,12 @@ def scored(
     heard = [heard_of_clip(model, config, u) for u in clips]
     truth = np.array([config.labels.index(u.emotion) for u in clips])
     speakers = np.array([u.speaker for u in clips])
-    neutral = truth == config.labels.index("neutral")
+    neutral = np.array([u.emotion == NEUTRAL for u in clips])
     found = {}
     for name, (n, share) in MODES.items():
-        if n and not config.model.speaker_mean:
+        if (n and not config.model.speaker_mean) or (
+            share and NEUTRAL not in config.labels
+        ):
             continue
         rng = np.random.default_rng(config.seed)
         said = []
@@ -162,7 +167,9 @@ class _FeatureRecorder(TorchRecognizer):
         self.features: list[FloatArray] = []
 
     @torch.no_grad()
-    def logits(self, columns: FloatArray, /) -> FloatArray:
+    def logits(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         head = self._model.head
         features = head.features(torch.from_numpy(columns)[None])
         self.columns.append(len(columns))
@@ -218,9 +225,20 @@ def loco(
     """Every corpus left out in turn; what is done is not computed again.
 
     Raises:
-        ConfigError: if a corpus is not in the recipe.
+        ConfigError: if a corpus is not in the recipe, or nothing is left to train on or
+            to score.
     """
     known = [c.name for c in space.settings.corpora]
+    if len(known) < 2:
+        raise ConfigError(
+            f"the configuration has {', '.join(known)} alone; to leave one out it "
+            "needs two corpora or more"
+        )
+    if not names:
+        raise ConfigError(
+            f"the configuration has none of {', '.join(SCORED)}; say by --corpus which "
+            f"to leave out: {', '.join(known)}"
+        )
     if foreign := [name for name in names if name not in known]:
         raise ConfigError(
             f"{', '.join(foreign)}: not in the configuration; it has {', '.join(known)}"

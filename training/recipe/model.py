@@ -6,13 +6,18 @@ from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
 from training.recipe.config import TrainConfig
 
+IN_TRAINING = ("teacher.", "memory.")
+"""Beginnings of the names of weights that no trained network has."""
+
 
 def build_model(checkpoint: dict[str, Any]) -> tuple[Cpac, TrainConfig]:
     """The network in evaluation mode, and its configuration."""
     config = TrainConfig.from_dict(checkpoint["config"])
     model = build(config.network, config.model)
-    # Beside the network, a checkpoint may hold what only training needs.
-    own = model.state_dict().keys()
-    weights = {k: v for k, v in checkpoint["weights"].items() if k in own}
-    model.load_state_dict(weights)
+    model.load_state_dict(network_weights(checkpoint["weights"]))
     return model.eval(), config
+
+
+def network_weights(weights: dict[str, Any]) -> dict[str, Any]:
+    """Those of the network, without what only training needs."""
+    return {k: v for k, v in weights.items() if not k.startswith(IN_TRAINING)}

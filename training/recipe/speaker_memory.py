@@ -12,7 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-SHRINK_CLIPS = 5.0
+from ser_stream.nn.cpac import SHRINK_S
+
+CLIP_S = 2.5
+"""What a clip counts as, seconds of speech."""
+SHRINK_CLIPS = SHRINK_S / CLIP_S
 """Clips that the training mean counts as."""
 
 

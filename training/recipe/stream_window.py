@@ -5,6 +5,7 @@ import numpy as np
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.pipeline import Pipeline
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, EncoderState, FloatArray
 
 PAUSE_S = 1.0
@@ -37,7 +38,9 @@ class _FrameKeeper:
         self.stretches[-1].append(new.copy())
         return np.zeros((n, 1, 1), np.float32), ()
 
-    def scores(self, columns: FloatArray, /) -> FloatArray:
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
         return np.ones(1, np.float32)
 
 

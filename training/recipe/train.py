@@ -21,8 +21,8 @@ from training.engine.curves import append_row, keep_rows, plot_curves
 from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
 from training.engine.git_revision import git_revision
 from training.recipe.config import TrainConfig
-from training.recipe.dataset import Batch, TrainingSet
-from training.recipe.model import build_model
+from training.recipe.dataset import Batch, TrainingSet, taught
+from training.recipe.model import IN_TRAINING, network_weights
 from training.recipe.speaker_memory import SpeakerMemory
 
 if TYPE_CHECKING:
@@ -93,13 +93,18 @@ def train(
         done = int(saved["epoch"])
         if done >= config.epochs and picture.exists():
             return path
+    if config.teacher is not None:
+        # Before the spectra, which take long.
+        check_teacher(taught(utterances, config), options)
     data = TrainingSet(
         utterances, config, options.noises, options.cache, progress=options.progress
     )
     task = WindowTask(data, config, where, teacher_targets(data, options))
     if begin is not None:
-        own = build_model(load_checkpoint(begin))[0].state_dict()
-        task.module.load_state_dict(own, strict=False)
+        weights = network_weights(load_checkpoint(begin)["weights"])
+        own = task.module.state_dict()
+        kept = {k: v for k, v in own.items() if k.startswith(IN_TRAINING)}
+        task.module.load_state_dict({**weights, **kept})
     fit: Fit[Batch] = Fit(
         task,
         Schedule(
@@ -134,6 +139,19 @@ def train(
         fit.run(tell)
     plot_curves(table, picture)
     return path
+
+
+def check_teacher(utterances: Sequence[Utterance], options: TrainOptions) -> None:
+    """Refuse a training whose teacher is not there.
+
+    Raises:
+        SourceError: if features are to be computed and a wheel is missing or another.
+    """
+    from training.recipe.teacher.clip_features import missing_features
+    from training.recipe.teacher.pretrained import check_wheels
+
+    if missing_features(utterances, options.teacher / "features"):
+        check_wheels(options.teacher)
 
 
 def teacher_targets(data: TrainingSet, options: TrainOptions) -> "Targets | None":

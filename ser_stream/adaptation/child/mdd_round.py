@@ -204,7 +204,7 @@ def _loss(
 ) -> Tensor:
     head.train()
     n = len(rows)
-    psi = head.features(columns)
+    psi = head.centred(head.features(columns))
     logits = head.classifier(head.dropout(psi))
     supervised = masked_cross_entropy(
         logits[:n],

@@ -16,9 +16,8 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.floor import FloorConfig
 from ser_stream.pipeline.values import FloatArray
 from tests.data.make_tiny import CONFIG as TINY_CONFIG
-from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint
-from training.evaluation.loco import HeardClip, LocoRun, loco, mean_line
+from training.evaluation.loco import HeardClip, LocoFold, LocoRun, loco, mean_line
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.train import TrainOptions
 
@@ -49,7 +48,7 @@ def test_what_is_scored_was_not_trained_on_and_results_are_kept(
     for corpus, other in (("clips", "far"), ("far", "clips")):
         result = json.loads((tmp_path / f"out/{corpus}.json").read_text())
         assert [c["name"] for c in result["config"]["corpora"]] == [other]
-        saved = load_checkpoint(tmp_path / "runs" / corpus / "checkpoint.pt")
+        saved = load_checkpoint(LocoFold(corpus).lock(space) / "checkpoint.pt")
         assert all(s.startswith(f"{other}/") for s in saved["speakers"])
         # The bored clip is no class of the recipe.
         assert result["n"] == 5
@@ -74,13 +73,6 @@ def test_a_network_without_the_mean_is_scored_once(
     assert list(result["scores"]) == ["none"]
 
 
-def test_a_corpus_that_the_recipe_lacks_is_refused(
-    tmp_path: Path, clip_corpora: Path
-) -> None:
-    with pytest.raises(ConfigError, match="emodb: not in the configuration"):
-        loco(run_of(tmp_path, clip_corpora), ["emodb"])
-
-
 def test_the_mean_of_the_speaker_decides_as_the_head_says() -> None:
     torch.manual_seed(0)
     model = Cpac(RECIPE.model).eval()
@@ -96,11 +88,44 @@ def test_the_mean_of_the_speaker_decides_as_the_head_says() -> None:
     assert clip.decide(model, far) != alone
 
 
-def test_the_memory_of_speakers_does_not_go_into_the_network(
+def test_with_another_configuration_results_go_elsewhere(
     tmp_path: Path, clip_corpora: Path
 ) -> None:
-    loco(run_of(tmp_path, clip_corpora), ["far"])
-    saved = load_checkpoint(tmp_path / "runs/far/checkpoint.pt")
-    assert "memory.features" in saved["weights"]
-    utterances = load_corpora(clip_corpora, ["clips"])
-    assert len(saved["weights"]["memory.features"]) == len(utterances) - 1
+    space = run_of(tmp_path, clip_corpora)
+    loco(space, ["far"])
+    longer = replace(space, settings=replace(RECIPE, epochs=2))
+    with pytest.raises(ConfigError, match="epochs: 1 there, 2 now"):
+        loco(longer, ["far"])
+    # As the message says; the training goes elsewhere too.
+    ((_, result),) = loco(replace(longer, out=tmp_path / "other"), ["far"])
+    assert result["config"]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("corpora", "names", "message"),
+    [
+        (("clips", "far"), ["emodb"], "emodb: not in the configuration"),
+        (("clips", "far"), [], "none of emodb, ravdess, .*say by --corpus which"),
+        (("clips",), ["clips"], "has clips alone; .* needs two corpora or more"),
+    ],
+)
+def test_what_cannot_be_left_out_is_refused_before_anything_is_trained(
+    tmp_path: Path,
+    clip_corpora: Path,
+    corpora: tuple[str, ...],
+    names: list[str],
+    message: str,
+) -> None:
+    recipe = replace(RECIPE, corpora=tuple(map(CorpusConfig, corpora)))
+    with pytest.raises(ConfigError, match=message):
+        loco(run_of(tmp_path, clip_corpora, recipe), names)
+    assert not (tmp_path / "spectra").exists()
+
+
+def test_labels_without_neutral_have_no_mostly_neutral_speaker(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    model = replace(RECIPE.model, n_classes=2)
+    recipe = replace(RECIPE, labels=("angry", "sad"), model=model)
+    ((_, result),) = loco(run_of(tmp_path, clip_corpora, recipe), ["far"])
+    assert list(result["scores"]) == ["none", "3 clips", "10 clips"]

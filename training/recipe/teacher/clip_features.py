@@ -46,11 +46,19 @@ def clip_features(
         return {"features": encoders[0].features(read_samples(utterance.path))}
 
     def of(u: Utterance) -> FloatArray:
-        path = cache / u.corpus / f"{u.clip}-{_key(u)}.npz"
-        return cached_arrays(path, lambda: compute(u))["features"]
+        return cached_arrays(_path(u, cache), lambda: compute(u))["features"]
 
     bar = tqdm(utterances, "teacher", unit="clip", disable=not progress)
     return np.stack([of(utterance) for utterance in bar])
+
+
+def missing_features(utterances: Sequence[Utterance], cache: Path) -> int:
+    """How many clips have none in the cache yet."""
+    return sum(not _path(u, cache).is_file() for u in utterances)
+
+
+def _path(utterance: Utterance, cache: Path) -> Path:
+    return cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
 
 
 def _key(utterance: Utterance) -> str:

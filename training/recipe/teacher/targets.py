@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.recipe.teacher.config import TeacherConfig
@@ -38,14 +39,19 @@ def make_targets(
 ) -> Targets:
     """Components and soft labels.
 
+    Clips of unnamed speakers count as one person's: some may be.
+
     Args:
         features: of each clip, (n, m).
         utterances: the clips.
         targets: class indices, (n,).
         allowed: (n, n_classes), False where the corpus has no say.
         config: how.
+
+    Raises:
+        SourceError: if too few speakers or classes are left to learn soft labels from.
     """
-    speakers = np.array([f"{u.corpus}/{u.speaker}" for u in utterances])
+    speakers = np.array([u.person for u in utterances])
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     return Targets(
         _components(scaled, config.components),
@@ -74,6 +80,12 @@ def _soft(
     for group in _groups(speakers, config.groups):
         held_out = np.isin(speakers, group)
         train = ~held_out
+        if len(np.unique(targets[train])) < 2:
+            raise SourceError(
+                "[teacher] needs clips of two classes or more of other speakers than "
+                f"{', '.join(group)}, which it is not to see; there are "
+                f"{len(np.unique(speakers))} speakers in all"
+            )
         weights = _balanced(targets[train], corpora[train])
         model = LogisticRegression(C=config.regularisation, max_iter=300)
         model.fit(x[train], targets[train], sample_weight=weights)

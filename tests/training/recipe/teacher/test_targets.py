@@ -1,5 +1,6 @@
 """Targets of a teacher: components, and soft labels that never saw the speaker."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from ser_stream.errors import SourceError
 from training.corpora import Utterance
 from training.recipe.teacher.config import TeacherConfig
 from training.recipe.teacher.targets import make_targets
@@ -56,6 +58,16 @@ def test_soft_labels_know_the_classes_and_say_nothing_that_the_corpus_may_not(
     assert np.allclose(soft.sum(1), 1.0, atol=1e-5)
     assert soft[partial, 2].max() < 1e-6
     assert (soft.argmax(1) == targets)[~partial].mean() > 0.9
+
+
+def test_too_few_speakers_are_refused(rng: np.random.Generator) -> None:
+    features, utterances, targets = clips(rng)
+    allowed = np.ones((len(targets), CLASSES), bool)
+    alone = [replace(u, corpus="whole", speaker="0") for u in utterances]
+    with pytest.raises(SourceError, match="there are 1 speakers in all"):
+        make_targets(features, alone, targets, allowed, TeacherConfig())
+    with pytest.raises(SourceError, match="needs clips of two classes or more"):
+        make_targets(features, utterances, targets * 0, allowed, TeacherConfig())
 
 
 def test_a_soft_label_does_not_hang_on_the_labels_of_the_speaker(
