@@ -44,7 +44,7 @@ def loco(
     run: TrainingRun,
     corpus: Annotated[
         list[str] | None,
-        typer.Option(help="Leave out this one; may be repeated. [default: see below]"),
+        typer.Option(help="Score this one; may be repeated. [default: see below]"),
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of the trainings.")] = Path(
         "runs/loco"
@@ -53,7 +53,8 @@ def loco(
     """Leave one corpus out: UAR on what the recipe never heard; resumable.
 
     Left out in turn are those of emodb, ravdess, savee, casia and emotale that the
-    configuration names. Results go to --out, or to results/loco/NAME/seed-SEED.
+    configuration names; a --corpus that it does not name is scored with the network of
+    all. Results go to --out, or to results/loco/NAME/seed-SEED.
     """
     from training.evaluation.loco import SCORED, LocoRun, loco, mean_line
 

@@ -5,6 +5,7 @@ without.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
-from training.engine.result_store import Result, ResultStore
+from training.engine.result_store import Result, ResultStore, locked
 from training.engine.run_experiments import each_result
 from training.evaluation.clip_steps import TorchRecognizer, of_labels
 from training.recipe.config import TrainConfig
@@ -59,7 +60,10 @@ class LocoRun:
 
 @dataclass(frozen=True, slots=True)
 class LocoFold(Experiment[LocoRun]):
-    """Training without one corpus, and its clips."""
+    """Training without one corpus, and its clips.
+
+    A corpus that the recipe has not is scored with the network of the whole recipe.
+    """
 
     corpus: str
 
@@ -77,21 +81,29 @@ class LocoFold(Experiment[LocoRun]):
         """The recipe without this corpus."""
         config = space.settings
         others = tuple(c for c in config.corpora if c.name != self.corpus)
+        if others == config.corpora:
+            return config
         return replace(config, name=f"{config.name}-{self.corpus}", corpora=others)
+
+    def training(self, space: LocoRun) -> Path:
+        """The folder of the training: no other command has it, whichever its --out."""
+        if self.settings(space) == space.settings:
+            return space.store.lock_folder("the whole recipe")
+        return self.lock(space)
 
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         config = self.settings(space)
         utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
-        # Where no other command trains, whichever --out that one has.
-        path = train(utterances, config, self.lock(space), space.options)
-        saved = load_checkpoint(path)
+        folder = self.training(space)
+        with locked(folder, wait=True) if folder != self.lock(space) else nullcontext():
+            saved = load_checkpoint(train(utterances, config, folder, space.options))
         model, _ = build_model(saved)
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
         return {
             "protocol": (
-                "trained on all corpora of the recipe but this one, last epoch; whole "
-                "clips through the streaming pipeline, gate and all (a clip without "
+                f"trained on {', '.join(c.name for c in config.corpora)}, last epoch; "
+                "whole clips through the streaming pipeline, gate and all (a clip without "
                 f"speech is wrong); clips of other classes than "
                 f"{', '.join(config.labels)} dropped; "
                 "statistics of the speaker from other clips of this corpus, "
@@ -225,23 +237,18 @@ def loco(
     """Every corpus left out in turn; what is done is not computed again.
 
     Raises:
-        ConfigError: if a corpus is not in the recipe, or nothing is left to train on or
-            to score.
+        ConfigError: if nothing is left to train on or to score.
     """
     known = [c.name for c in space.settings.corpora]
-    if len(known) < 2:
+    if len(known) < 2 and known[0] in names:
         raise ConfigError(
             f"the configuration has {', '.join(known)} alone; to leave one out it "
             "needs two corpora or more"
         )
     if not names:
         raise ConfigError(
-            f"the configuration has none of {', '.join(SCORED)}; say by --corpus which "
-            f"to leave out: {', '.join(known)}"
-        )
-    if foreign := [name for name in names if name not in known]:
-        raise ConfigError(
-            f"{', '.join(foreign)}: not in the configuration; it has {', '.join(known)}"
+            f"the configuration has none of {', '.join(SCORED)}; say by --corpus what "
+            f"to score; it has {', '.join(known)}"
         )
     found = []
     for fold, result in each_result([LocoFold(name) for name in names], space):

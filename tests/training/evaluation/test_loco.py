@@ -48,7 +48,7 @@ def test_what_is_scored_was_not_trained_on_and_results_are_kept(
     for corpus, other in (("clips", "far"), ("far", "clips")):
         result = json.loads((tmp_path / f"out/{corpus}.json").read_text())
         assert [c["name"] for c in result["config"]["corpora"]] == [other]
-        saved = load_checkpoint(LocoFold(corpus).lock(space) / "checkpoint.pt")
+        saved = load_checkpoint(LocoFold(corpus).training(space) / "checkpoint.pt")
         assert all(s.startswith(f"{other}/") for s in saved["speakers"])
         # The bored clip is no class of the recipe.
         assert result["n"] == 5
@@ -104,8 +104,7 @@ def test_with_another_configuration_results_go_elsewhere(
 @pytest.mark.parametrize(
     ("corpora", "names", "message"),
     [
-        (("clips", "far"), ["emodb"], "emodb: not in the configuration"),
-        (("clips", "far"), [], "none of emodb, ravdess, .*say by --corpus which"),
+        (("clips", "far"), [], "none of emodb, ravdess, .*say by --corpus what"),
         (("clips",), ["clips"], "has clips alone; .* needs two corpora or more"),
     ],
 )
@@ -120,6 +119,18 @@ def test_what_cannot_be_left_out_is_refused_before_anything_is_trained(
     with pytest.raises(ConfigError, match=message):
         loco(run_of(tmp_path, clip_corpora, recipe), names)
     assert not (tmp_path / "spectra").exists()
+
+
+def test_what_the_recipe_lacks_is_scored_by_the_network_of_all_of_it(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    recipe = replace(RECIPE, corpora=(CorpusConfig("clips"),))
+    space = run_of(tmp_path, clip_corpora, recipe)
+    found = dict(loco(space, ["far", "emodb"]))
+    assert [c["name"] for c in found["far"]["config"]["corpora"]] == ["clips"]
+    # One training, and the same clips, so the same figures.
+    assert found["far"]["scores"] == found["emodb"]["scores"]
+    assert len(list((tmp_path / "runs").rglob("checkpoint.pt"))) == 1
 
 
 def test_labels_without_neutral_have_no_mostly_neutral_speaker(
