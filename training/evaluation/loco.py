@@ -103,8 +103,8 @@ class LocoFold(Experiment[LocoRun]):
         return {
             "protocol": (
                 f"trained on {', '.join(c.name for c in config.corpora)}, last epoch; "
-                "whole clips through the streaming pipeline, gate and all (a clip without "
-                f"speech is wrong); clips of other classes than "
+                "whole clips through the streaming pipeline, gate and all (a clip "
+                "without speech is wrong); clips of other classes than "
                 f"{', '.join(config.labels)} dropped; "
                 "statistics of the speaker from other clips of this corpus, "
                 "without their labels"
