@@ -13,7 +13,9 @@ from tests.helpers.paths import ROOT
 FOLDERS = "ser_stream|training|export|benchmarks|tests|docs|systemd"
 PATH = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*-]*\w")
 CODE = re.compile(r"`((?:[\w-]+/)*[\w-]+(?:\.py|/))`")
-MODULE = re.compile(r"(?<![\w./-])(?:ser_stream|training|export)(?:\.[a-z_]\w*)+")
+MODULE = re.compile(
+    r"(?<![\w./-])(?:ser_stream|training|export)(?:\.(?!md\b)[a-z_]\w*)+"
+)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 DOCUMENTS = sorted(
     path
