@@ -117,6 +117,21 @@ SHRINK_S = 12.5
 speaker: as much as five clips."""
 
 
+def shrunk(heard: Tensor, heard_s: Tensor, centre: Tensor) -> Tensor:
+    """A speaker's mean of the features, shrunk towards that of all speech.
+
+    (n m + k m0) / (n + k), n the seconds that were heard, k `SHRINK_S`; of shape
+    (B, n_features).
+
+    Args:
+        heard: sum of the features, each times the seconds it stands for,
+            (B, n_features).
+        heard_s: how many seconds that was, (B, 1).
+        centre: m0, (n_features,).
+    """
+    return centre + (heard - heard_s * centre) / (heard_s + SHRINK_S)
+
+
 def squash(s: Tensor) -> Tensor:
     """Eq. 1: v = (|s|^2 / (1 + |s|^2)) s / |s| over the last axis."""
     # The small term keeps the gradient of the norm finite at zero.
@@ -339,17 +354,8 @@ class Head(nn.Module):
         return torch.cat([psi, self.statistics(columns)], dim=-1)
 
     def mean_of(self, heard: Tensor, heard_s: Tensor) -> Tensor:
-        """A speaker's mean, shrunk towards that of the training speech.
-
-        (n m + k m0) / (n + k), n the seconds that were heard, k `SHRINK_S`; of shape
-        (B, n_features).
-
-        Args:
-            heard: sum of the features, each times the seconds it stands for,
-                (B, n_features).
-            heard_s: how many seconds that was, (B, 1).
-        """
-        return self.mean + (heard - heard_s * self.mean) / (heard_s + SHRINK_S)
+        """A speaker's mean, shrunk towards that of the training speech; `shrunk`."""
+        return shrunk(heard, heard_s, self.mean)
 
     def classify(self, features: Tensor, mean: Tensor | None = None) -> Tensor:
         """Features, (B, n_features) -> logits, (B, n_classes).

@@ -4,6 +4,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def masked_logits(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Logits, (B, n_classes), those of classes not allowed far below all others."""
+    return logits.masked_fill(~allowed, -1e4)
+
+
 def masked_cross_entropy(
     logits: Tensor, targets: Tensor, allowed: Tensor, smoothing: float
 ) -> Tensor:
@@ -15,7 +20,7 @@ def masked_cross_entropy(
         allowed: (B, n_classes), False where the corpus has no say.
         smoothing: of the labels; it goes to the allowed classes alone.
     """
-    log_probs = F.log_softmax(logits.masked_fill(~allowed, -1e4), dim=-1)
+    log_probs = F.log_softmax(masked_logits(logits, allowed), dim=-1)
     hit = -log_probs.gather(1, targets[:, None])[:, 0]
     spread = -(log_probs * allowed).sum(1) / allowed.sum(1)
     return ((1 - smoothing) * hit + smoothing * spread).mean()

@@ -54,7 +54,8 @@ class NoiseFloor:
     def __init__(self, config: FloorConfig, mfcc: MfccConfig) -> None:
         self.config = config
         self._shares = band_shares(mfcc)
-        self._kept: float = 10.0 ** (-0.1 * config.leak_db_per_s / 10.0)
+        # What is left of the running maximum a block later.
+        self.kept: float = 10.0 ** (-0.1 * config.leak_db_per_s / 10.0)
         self._under: float = 10.0 ** (-config.below_peak_db / 10.0)
         self.reset()
 
@@ -75,5 +76,5 @@ class NoiseFloor:
         if not len(mel):
             return mel
         loudest = float((mel @ self._shares).max())
-        self._peak = max(self._kept * self._peak, loudest)
+        self._peak = max(self.kept * self._peak, loudest)
         return mel + self.power

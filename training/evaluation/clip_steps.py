@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
@@ -67,12 +68,17 @@ class TorchRecognizer:
         first = self.geometry.cold_columns if state is None else 0
         return columns[0, first:].numpy(), tuple(rows.numpy() for rows in keep)
 
+    def features(self, columns: FloatArray) -> Tensor:
+        """What the classifier sees of a window, (1, n_features)."""
+        features: Tensor = self._model.head.features(torch.from_numpy(columns)[None])
+        return features
+
     @torch.no_grad()
     def logits(
         self, columns: FloatArray, speaker: SpeakerMean | None = None, /
     ) -> FloatArray:
         head = self._model.head
-        features = head.features(torch.from_numpy(columns)[None])
+        features = self.features(columns)
         mean = None
         if speaker is not None and self._model.config.speaker_mean:
             heard = torch.from_numpy(speaker.total(features.shape[1]))[None]

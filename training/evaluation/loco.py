@@ -5,19 +5,19 @@ without.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from audmetric import unweighted_average_recall
+from torch import Tensor
 
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.recognizer import clip_scores, softmax
 from ser_stream.pipeline.recording import record
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
@@ -28,19 +28,19 @@ from training.engine.run_experiments import each_result
 from training.evaluation.clip_steps import TorchRecognizer, of_labels
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model
-from training.recipe.speaker_memory import SHRINK_CLIPS
-from training.recipe.train import MEMORY_COLUMNS, TrainOptions, train
+from training.recipe.speaker_memory import CLIP_S, draw_mostly
+from training.recipe.train import TrainOptions, train
 
 SCORED = ("emodb", "ravdess", "savee", "casia", "emotale")
 """Corpora that have at least four of the paper's five classes."""
 NEUTRAL = "neutral"
 MODES = {
-    "none": (0, 0.0),
-    "3 clips": (3, 0.0),
-    "10 clips": (10, 0.0),
-    "10 clips, 8 neutral": (10, 0.8),
+    "none": (0, False),
+    "3 clips": (3, False),
+    "10 clips": (10, False),
+    "10 clips, 8 neutral": (10, True),
 }
-"""How many other clips of the speaker were heard before, and the share of neutral."""
+"""How many other clips of the speaker were heard before; whether mostly neutral."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,17 @@ class LocoFold(Experiment[LocoRun]):
         return replace(config, name=f"{config.name}-{self.corpus}", corpora=others)
 
     def training(self, space: LocoRun) -> Path:
-        """The folder of the training: no other command has it, whichever its --out."""
-        if self.settings(space) == space.settings:
-            return space.store.lock_folder("the whole recipe")
-        return self.lock(space)
+        """The folder of the training; what all of the recipe scores has the same.
+
+        No command with another --out has it.
+        """
+        return space.store.lock_folder(f"training/{self.settings(space).name}")
 
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         config = self.settings(space)
         utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
         folder = self.training(space)
-        with locked(folder, wait=True) if folder != self.lock(space) else nullcontext():
+        with locked(folder, wait=True):
             saved = load_checkpoint(train(utterances, config, folder, space.options))
         model, _ = build_model(saved)
         of_corpus = load_corpora(space.corpora, [self.corpus])
@@ -121,19 +122,25 @@ def scored(
     heard = [heard_of_clip(model, config, u) for u in clips]
     truth = np.array([config.labels.index(u.emotion) for u in clips])
     speakers = np.array([u.speaker for u in clips])
+    spoke = np.array([bool(clip.columns) for clip in heard])
+    means = [clip.mean if clip.columns else None for clip in heard]
     neutral = np.array([u.emotion == NEUTRAL for u in clips])
     found = {}
-    for name, (n, share) in MODES.items():
-        if (n and not config.model.speaker_mean) or (
-            share and NEUTRAL not in config.labels
-        ):
+    for name, (n, mostly_neutral) in MODES.items():
+        if n and not config.model.speaker_mean:
+            continue
+        if mostly_neutral and NEUTRAL not in config.labels:
             continue
         rng = np.random.default_rng(config.seed)
         said = []
         for i, clip in enumerate(heard):
-            others = np.flatnonzero((speakers == speakers[i]) & (heard_any(heard)))
-            chosen = _draw(others[others != i], neutral, n, share, rng)
-            said.append(clip.decide(model, [heard[j].mean for j in chosen]))
+            others = np.flatnonzero((speakers == speakers[i]) & spoke)
+            others = others[others != i]
+            if mostly_neutral:
+                chosen = draw_mostly(others, neutral[others], n, rng)
+            else:
+                chosen = rng.choice(others, min(n, len(others)), replace=False)
+            said.append(clip.decide(model, [means[j] for j in chosen]))
         found[name] = _metrics(truth, np.array(said), config.labels)
     return found
 
@@ -148,7 +155,7 @@ class HeardClip:
     @property
     def mean(self) -> FloatArray:
         """Over the steps whose windows are long enough, or over all."""
-        long = np.array(self.columns) >= MEMORY_COLUMNS
+        long = np.array(self.columns) >= LEAST_COLUMNS
         result: FloatArray = self.features[long if long.any() else ~long].mean(0)
         return result
 
@@ -159,15 +166,10 @@ class HeardClip:
             return -1
         mean = None
         if others:
-            total = torch.from_numpy(np.sum(others, axis=0))
-            total = total + SHRINK_CLIPS * model.head.mean
-            mean = total / (len(others) + SHRINK_CLIPS)
+            heard = CLIP_S * torch.from_numpy(np.sum(others, axis=0))
+            mean = model.head.mean_of(heard, torch.tensor(CLIP_S * len(others)))
         logits = model.head.classify(torch.from_numpy(self.features), mean).numpy()
         return int(clip_scores(softmax(logits), self.columns, 1.0).argmax())
-
-
-def heard_any(clips: Sequence[HeardClip]) -> np.ndarray:
-    return np.array([bool(c.columns) for c in clips])
 
 
 class _FeatureRecorder(TorchRecognizer):
@@ -176,18 +178,13 @@ class _FeatureRecorder(TorchRecognizer):
     def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
         super().__init__(model, labels)
         self.columns: list[int] = []
-        self.features: list[FloatArray] = []
+        self.kept: list[FloatArray] = []
 
-    @torch.no_grad()
-    def logits(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
-    ) -> FloatArray:
-        head = self._model.head
-        features = head.features(torch.from_numpy(columns)[None])
+    def features(self, columns: FloatArray) -> Tensor:
+        features = super().features(columns)
         self.columns.append(len(columns))
-        self.features.append(features[0].numpy())
-        logits: FloatArray = head.classify(features)[0].numpy()
-        return logits
+        self.kept.append(features[0].numpy())
+        return features
 
 
 def heard_of_clip(model: Cpac, config: TrainConfig, utterance: Utterance) -> HeardClip:
@@ -195,27 +192,8 @@ def heard_of_clip(model: Cpac, config: TrainConfig, utterance: Utterance) -> Hea
     recorder = _FeatureRecorder(model, config.labels)
     record(read_samples(utterance.path), recorder, config.front_end)
     shape = (len(recorder.columns), config.model.n_features)
-    features = np.array(recorder.features, np.float32).reshape(shape)
+    features = np.array(recorder.kept, np.float32).reshape(shape)
     return HeardClip(features, recorder.columns)
-
-
-def _draw(
-    others: np.ndarray,
-    neutral: np.ndarray,
-    n: int,
-    share: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    if not share:
-        return rng.choice(others, min(n, len(others)), replace=False)
-    calm, rest = others[neutral[others]], others[~neutral[others]]
-    n_calm = round(share * n)
-    return np.concatenate(
-        [
-            rng.choice(calm, min(n_calm, len(calm)), replace=False),
-            rng.choice(rest, min(n - n_calm, len(rest)), replace=False),
-        ]
-    )
 
 
 def _metrics(truth: np.ndarray, said: np.ndarray, labels: Sequence[str]) -> Result:

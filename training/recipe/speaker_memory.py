@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ser_stream.nn.cpac import SHRINK_S
+from ser_stream.nn.cpac import SHRINK_S, shrunk
 
 CLIP_S = 2.5
 """What a clip counts as, seconds of speech."""
 SHRINK_CLIPS = SHRINK_S / CLIP_S
 """Clips that the training mean counts as."""
+MOSTLY = 0.8
+"""Share of one class in what is mostly of it."""
 
 
 class SpeakerMemory(nn.Module):
@@ -30,7 +32,7 @@ class SpeakerMemory(nn.Module):
     NONE = 0.25
     """Share of windows whose speaker was not heard yet."""
     ONE_SIDED = 0.5
-    """Share of the others of which 80 % of what was heard is of one class."""
+    """Share of the others of whom `MOSTLY` one class was heard."""
 
     def __init__(
         self, speakers: Sequence[Sequence[int]], targets: np.ndarray, n_features: int
@@ -57,12 +59,11 @@ class SpeakerMemory(nn.Module):
         self, rows: np.ndarray, centre: Tensor, rng: np.random.Generator
     ) -> Tensor:
         """A speaker's mean for each clip, (B, n_features), shrunk towards `centre`."""
-        means, known = [], self.known.cpu().numpy()
-        for row in rows:
-            heard = self._draw(int(row), known, rng)
-            total = self.features[heard].sum(0) + SHRINK_CLIPS * centre
-            means.append(total / (len(heard) + SHRINK_CLIPS))
-        return torch.stack(means)
+        known = self.known.cpu().numpy()
+        heard = [self.features[self._draw(int(row), known, rng)] for row in rows]
+        sums = torch.stack([CLIP_S * clips.sum(0) for clips in heard])
+        seconds = sums.new_tensor([[CLIP_S * len(clips)] for clips in heard])
+        return shrunk(sums, seconds, centre)
 
     def _draw(
         self, row: int, known: np.ndarray, rng: np.random.Generator
@@ -75,12 +76,27 @@ class SpeakerMemory(nn.Module):
         if rng.random() >= self.ONE_SIDED:
             return np.array(rng.choice(others, min(n, len(others)), replace=False))
         mostly = rng.choice(np.unique(self._targets[others]))
-        of_class = others[self._targets[others] == mostly]
-        rest = others[self._targets[others] != mostly]
-        n_class = min(len(of_class), round(0.8 * n))
-        n_rest = min(len(rest), n - round(0.8 * n))
-        parts: list[np.ndarray] = []
-        parts += [rng.choice(of_class, n_class, replace=False)] if n_class else []
-        if n_rest:
-            parts.append(rng.choice(rest, n_rest, replace=False))
-        return np.concatenate(parts) if parts else others[:0]
+        return draw_mostly(others, self._targets[others] == mostly, n, rng)
+
+
+def draw_mostly(
+    clips: np.ndarray, of_class: np.ndarray, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw n of the clips, `MOSTLY` of them of a class, or fewer if there are fewer.
+
+    Args:
+        clips: their numbers, (m,).
+        of_class: whether each is of the class, (m,).
+        n: how many.
+        rng: what decides.
+    """
+    n_class = round(MOSTLY * n)
+    return np.concatenate(
+        [
+            rng.choice(group, min(wanted, len(group)), replace=False)
+            for group, wanted in (
+                (clips[of_class], n_class),
+                (clips[~of_class], n - n_class),
+            )
+        ]
+    )

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ser_stream.pipeline.floor import FloorConfig, band_shares
+from ser_stream.pipeline.floor import FloorConfig, NoiseFloor, band_shares
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, dct_matrix, hz_to_mel
@@ -301,7 +301,7 @@ def floored(
     """
     power = torch.exp(mel * LN_PER_DB) @ shares
     peak = torch.exp(loudest * LN_PER_DB)
-    kept = 10.0 ** (-0.1 * config.leak_db_per_s / 10.0)
+    kept = NoiseFloor(config, MFCC).kept
     peaks = torch.empty_like(power)
     for i in range(0, power.shape[1], FRAMES_PER_BLOCK):
         block = power[:, i : i + FRAMES_PER_BLOCK]

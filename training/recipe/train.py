@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
-from ser_stream.nn.masked import masked_cross_entropy
+from ser_stream.nn.masked import masked_cross_entropy, masked_logits
+from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 CENTRE_RATE = 0.01
 """How fast the mean of the features follows, each step."""
-MEMORY_COLUMNS = 10
-"""Features of shorter windows say little of a voice, and are not kept."""
 FULL_WEIGHT_COLUMNS = 8
 """The components of windows of 1.2 s and more count in full."""
 
@@ -224,7 +223,7 @@ class WindowTask:
         if self._memory is not None:
             head.mean.lerp_(features.detach().mean(0), CENTRE_RATE)
             mean = self._memory.means(rows, head.mean, rng)
-            if columns.shape[1] >= MEMORY_COLUMNS:
+            if columns.shape[1] >= LEAST_COLUMNS:
                 self._memory.store(rows, features)
         logits = head.classify(features, mean).float()
         value = masked_cross_entropy(
@@ -233,9 +232,7 @@ class WindowTask:
         if self._targets is not None:
             n = columns.shape[1]
             value = value + self._teacher_loss(features, logits, batch, n)
-        masked = logits.masked_fill(~batch.allowed, -1e4)
-        right = (masked.argmax(1) == batch.targets).sum()
-        return Loss(value, right, len(batch.targets))
+        return Loss(value, n_right(logits, batch), len(batch.targets))
 
     def _teacher_loss(
         self, features: Tensor, logits: Tensor, batch: Batch, columns: int
@@ -249,7 +246,7 @@ class WindowTask:
         # A second of a clip says little of the whole.
         weight = teacher.component_weight * min(1.0, columns / FULL_WEIGHT_COLUMNS)
         soft = torch.from_numpy(self._targets.soft[rows]).to(self._device)
-        log_probs = F.log_softmax(logits.masked_fill(~batch.allowed, -1e4), dim=-1)
+        log_probs = F.log_softmax(masked_logits(logits, batch.allowed), dim=-1)
         unlike = -(soft * log_probs).sum(1).mean()
         loss: Tensor = weight * unexplained + teacher.soft_weight * unlike
         return loss
@@ -277,5 +274,9 @@ def mixed_loss(
     loss = share * one(targets, allowed)
     if share < 1.0:
         loss = loss + (1.0 - share) * one(targets[order], allowed[order])
-    right = (logits.masked_fill(~allowed, -1e4).argmax(1) == targets).sum()
-    return loss, right
+    return loss, n_right(logits, batch)
+
+
+def n_right(logits: Tensor, batch: Batch) -> Tensor:
+    """How many clips are classified rightly, among the classes of their corpora."""
+    return (masked_logits(logits, batch.allowed).argmax(1) == batch.targets).sum()

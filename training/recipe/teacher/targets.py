@@ -14,10 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
+from training.recipe.speaker_memory import SHRINK_CLIPS
 from training.recipe.teacher.config import TeacherConfig
-
-SHRINK = 5
-"""Clips that the training mean counts as, in the mean of a speaker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _less_speaker(x: FloatArray, speakers: np.ndarray) -> FloatArray:
     result = np.empty_like(x)
     for speaker in np.unique(speakers):
         rows = speakers == speaker
-        result[rows] = x[rows] - x[rows].sum(0) / (rows.sum() + SHRINK)
+        result[rows] = x[rows] - x[rows].sum(0) / (rows.sum() + SHRINK_CLIPS)
     return result
 
 
