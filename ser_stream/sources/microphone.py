@@ -15,7 +15,8 @@ from ser_stream.sources import portaudio
 from ser_stream.sources.boot_clock import elapsed
 from ser_stream.sources.device_clock import DeviceClock
 from ser_stream.sources.devices import PULSE_PCM, InputDevice, resolve
-from ser_stream.sources.pulse import SourceWatch, recording_from
+from ser_stream.sources.pulse import SourceWatch
+from ser_stream.sources.pulse_connection import connecting_to
 from ser_stream.sources.resample import MonoResampler
 from ser_stream.sources.ring import Piece, Ring, RingStatistics
 
@@ -49,7 +50,7 @@ class Microphone:
         self._name = device.name
         self._ring_s = ring_s
         self._sd = portaudio.load()
-        with portaudio.quiet(), recording_from(device.pulse_source):
+        with portaudio.quiet(), connecting_to(device.pulse_source):
             self._stream, self._rate = self._open(device)
         source = device.pulse_source
         self._watch = None if source is None else SourceWatch(source)

@@ -1,16 +1,15 @@
 """The sources of PulseAudio, or of PipeWire speaking its protocol, by `pactl`."""
 
-import contextlib
 import logging
 import math
-import os
 import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from ser_stream.sources.pulse_connection import surroundings
 
 _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0
@@ -72,7 +71,7 @@ def _ask(pactl: str, *arguments: str) -> str:
 
 def _environment() -> dict[str, str]:
     # Labels are translated otherwise.
-    return {**os.environ, "LC_ALL": "C"}
+    return {**surroundings(), "LC_ALL": "C"}
 
 
 def _parse(block: str, default: str) -> PulseSource | None:
@@ -93,27 +92,6 @@ def _parse(block: str, default: str) -> PulseSource | None:
         card=int(card) if card else None,
         default=name == default,
     )
-
-
-@contextlib.contextmanager
-def recording_from(source: str | None) -> Iterator[None]:
-    """Let what PortAudio opens as `pulse` meanwhile record from `source`.
-
-    PulseAudio's library looks at the environment when it connects, and at nothing
-    else that PortAudio lets through. None leaves the environment alone.
-    """
-    if source is None:
-        yield
-        return
-    before = os.environ.get("PULSE_SOURCE")
-    os.environ["PULSE_SOURCE"] = source
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PULSE_SOURCE"]
-        else:
-            os.environ["PULSE_SOURCE"] = before
 
 
 class SourcePoll:

@@ -1,0 +1,83 @@
+"""How PulseAudio's library connects when PortAudio opens a device.
+
+It looks at the environment and at a file that this names, and at nothing else that
+PortAudio lets through.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_SOURCE, _CONFIG = "PULSE_SOURCE", "PULSE_CLIENTCONFIG"
+_FOLDERS = (
+    ("XDG_CONFIG_HOME", "pulse"),
+    ("HOME", ".config/pulse"),
+    ("HOME", ".pulse"),
+)
+_SYSTEM = Path("/etc/pulse/client.conf")
+_before: dict[str, str | None] = {}
+"""What ours stands in place of in the environment, while something is opened."""
+
+
+@contextlib.contextmanager
+def connecting_to(source: str | None) -> Iterator[None]:
+    """Let what PortAudio opens meanwhile record from `source`, and never hang.
+
+    With shared memory, when a server is killed between two calls of ALSA's plug-in,
+    libpulse waits for ever for a block of it that the plug-in holds, and holds the lock
+    that the plug-in needs to let go (16.1: `pa_memimport_free` in one thread,
+    `pa_mutex_lock` under `snd_pcm_status` in the other). So there is none; a second
+    of speech is 64 KB. Everything else is as the user's own configuration has it.
+
+    Args:
+        source: PulseAudio's name; None leaves it to the configuration.
+    """
+    with contextlib.ExitStack() as stack:
+        if source is not None:
+            stack.enter_context(_set(_SOURCE, source))
+        if hasattr(os, "memfd_create"):
+            # In memory: disks are full, and folders read-only.
+            file = stack.enter_context(os.fdopen(os.memfd_create("client"), "w"))
+            file.write(_configuration())
+            file.flush()
+            stack.enter_context(_set(_CONFIG, f"/proc/self/fd/{file.fileno()}"))
+        yield
+
+
+def surroundings() -> dict[str, str]:
+    """The environment, for other programs: without what is ours in it."""
+    true = {**os.environ, **_before}
+    return {name: value for name, value in true.items() if value is not None}
+
+
+def _configuration() -> str:
+    return "".join(f".include {path}\n" for path in _files()) + "enable-shm = no\n"
+
+
+def _files() -> list[Path]:
+    """What libpulse would read, in its order (`pa_client_conf_load`)."""
+    named = os.environ.get(_CONFIG)
+    own = (
+        Path(home) / name / _SYSTEM.name
+        for variable, name in _FOLDERS
+        if (home := os.environ.get(variable))
+    )
+    places = (Path(named),) if named else (*own, _SYSTEM)
+    first = next((path for path in places if path.is_file()), _SYSTEM)
+    folder = first.with_name(f"{first.name}.d")
+    return [path for path in (first, *sorted(folder.glob("*.conf"))) if path.is_file()]
+
+
+@contextlib.contextmanager
+def _set(name: str, value: str) -> Iterator[None]:
+    before = _before[name] = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+        del _before[name]
