@@ -37,7 +37,10 @@ def bundle(
     folder: Annotated[Path, typer.Argument(help="Bundle to write.", metavar="DIR")],
     crossval: Annotated[
         Path | None,
-        typer.Option(help="crossval.json, for calibration and metrics."),
+        typer.Option(
+            help="crossval.json, or calibration.json of `python -m training "
+            "calibrate`, for calibration and metrics."
+        ),
     ] = None,
     clips: Annotated[
         Path, typer.Option(help="Real recordings for the parity proof.")

@@ -100,7 +100,7 @@ def export_bundle(
         }
         evidence = {
             "thresholds_chosen_by": why,
-            "training": _training(saved, config, given),
+            "training": _training(saved, config, results, given),
             **read_measured(bundle.manifest, config, given),
         }
         parity = prove_parity(model, bundle, recordings)
@@ -160,14 +160,28 @@ def _manifest(
 
 
 def _training(
-    saved: Mapping[str, Any], config: TrainConfig, given: Mapping[str, Path | None]
+    saved: Mapping[str, Any],
+    config: TrainConfig,
+    results: Mapping[str, Any] | None,
+    given: Mapping[str, Path | None],
 ) -> dict[str, Any]:
     """How it was made, for the evidence."""
     how = (
         f"training/configs/{config.name}.toml --corpora DIR --epochs {config.epochs} "
         f"--seed {config.seed}"
     )
+    command = f"python -m training crossval {how}"
+    left_out = (results or {}).get("left_out")
+    if left_out:
+        unseen = " ".join(f"--unseen {name}" for name in left_out)
+        command = f"python -m training calibrate CHECKPOINT --corpora DIR {unseen}"
+    recentred = saved.get("recentred")
+    again = []
+    if recentred:
+        unseen = " ".join(f"--unseen {name}" for name in recentred["corpora"])
+        again = [f"python -m training recentre CHECKPOINT --corpora DIR {unseen}"]
     return {
+        **({"recentred": recentred} if recentred else {}),
         "epochs": saved["epoch"],
         "seed": config.seed,
         "speakers": saved["speakers"],
@@ -175,7 +189,8 @@ def _training(
         "revision": saved.get("revision", "unknown"),
         "commands": [
             f"python -m training train {how}",
-            f"python -m training crossval {how}",
+            *again,
+            command,
             f"python -m export CHECKPOINT DIR{options(given)}",
         ],
     }

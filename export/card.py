@@ -92,8 +92,11 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
         ),
         "n_speakers": _n_speakers(map(str, speakers)),
         "masked": [
-            c["name"] for c in m["corpora"] if set(c["classes"]) != set(m["labels"])
+            c["name"]
+            for c in m["corpora"]
+            if c["classes"] and set(c["classes"]) != set(m["labels"])
         ],
+        "unlabelled": [c["name"] for c in m["corpora"] if not c["classes"]],
         "named_groups": [
             (f"{kind} {name}".strip(), row)
             for kind, key in (
@@ -109,7 +112,9 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
             for c in unseen
             for row in (c, *c["sexes"].values(), *c["languages"].values())
         ],
-        "not_acted": [c["name"] for c in m["corpora"] if not c.get("acted", True)],
+        "not_acted": [
+            c["name"] for c in m["corpora"] if c["classes"] and not c.get("acted", True)
+        ],
         "languages": sorted(
             {
                 language

@@ -33,9 +33,12 @@ def describe(name: str) -> dict[str, object]:
 
 
 def described(config: TrainConfig) -> list[dict[str, object]]:
-    """The corpora of a training, each with the classes taken from it."""
+    """The corpora of a training, each with the classes taken from it.
+
+    No classes: its clips were heard without their labels.
+    """
     return [
-        {**describe(corpus.name), "classes": list(corpus.only or config.labels)}
+        {**describe(corpus.name), "classes": list(corpus.classes(config.labels))}
         for corpus in config.corpora
     ]
 

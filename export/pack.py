@@ -1,6 +1,7 @@
 """Checkpoint and bundle -> the bundle's adaptation pack, with speakers held out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from export.corpora import described
@@ -49,10 +50,12 @@ def export_pack(
             f"{folder} was not exported from {checkpoint}: labels or front end differ"
         )
     trained_on = set(saved["speakers"])
-    utterances = load_corpora(corpora, [corpus.name for corpus in config.corpora])
+    # What has no labels is in neither part.
+    labelled = tuple(c for c in config.corpora if not c.unlabelled)
+    utterances = load_corpora(corpora, [corpus.name for corpus in labelled])
     canary = [
         speaker
-        for corpus in config.corpora
+        for corpus in labelled
         for speaker in canary_speakers(utterances, corpus.name, trained_on, hold_out)
     ]
     option = "" if hold_out is None else f" --hold-out {hold_out}"
@@ -66,7 +69,7 @@ def export_pack(
                 for u in utterances
                 if u.person in trained_on and u.person not in canary
             ],
-            config,
+            replace(config, corpora=labelled),
             # Synthetic noise alone: recordings have licences of their own.
             (),
             cache,
@@ -75,7 +78,7 @@ def export_pack(
         [u for u in utterances if u.person in canary],
         out or bundle.folder / FOLDER,
         about={
-            **_licences(config, bundle),
+            **_licences(replace(config, corpora=labelled), bundle),
             "canary_heard_in_training": bool(trained_on.intersection(canary)),
             "made_by": command,
             "revision": git_revision(),

@@ -19,6 +19,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "train": recipe.train,
     "crossval": evaluation.crossval,
     "emobox-joint": paper.emobox_joint,
+    "recentre": evaluation.recentre,
+    "calibrate": evaluation.calibrate,
     "zero-shot": evaluation.zero_shot,
     "loco": evaluation.loco,
     "reproduce": paper.reproduce,

@@ -26,8 +26,8 @@ from ser_stream.pipeline.normalise import NormaliseConfig, Normaliser
 from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
 
-FRONT_END_VERSION = 1
-"""Raised when the arithmetic changes although no parameter does."""
+FRONT_END_VERSION = 2
+"""Raised when the arithmetic changes: 2 adds a noise floor. One without is as in 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class FrontEndConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """All parameters, as the manifest of a bundle holds them."""
-        values = {"version": FRONT_END_VERSION, "block": BLOCK_LENGTH, **asdict(self)}
+        version = FRONT_END_VERSION if self.floor is not None else 1
+        values = {"version": version, "block": BLOCK_LENGTH, **asdict(self)}
         for part in ("pitch", "floor"):  # Bundles from before there were such.
             if values[part] is None:
                 del values[part]

@@ -121,10 +121,68 @@ def zero_shot(
         say(f"all of it in {out}")
 
 
+def recentre(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Of `python -m training train`.", exists=True)
+    ],
+    corpora: Corpora,
+    unseen: Annotated[
+        list[str],
+        typer.Option(help="A corpus that is not in its training; may be repeated."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint to write. [default: recentred.pt beside the other]"
+        ),
+    ] = None,
+) -> None:
+    """Measure, on corpora left out, the mean that stands for an unknown voice."""
+    from training.evaluation.recentre import recentre
+
+    out = out or checkpoint.with_name("recentred.pt")
+    moved = recentre(checkpoint, corpora, unseen, out)
+    say(f"{out}: an unknown voice's logits move by {moved.round(2).tolist()}")
+
+
+def calibrate(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Of `python -m training train`.", exists=True)
+    ],
+    corpora: Corpora,
+    unseen: Annotated[
+        list[str],
+        typer.Option(help="A corpus that is not in its training; two or more."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON to write, for `python -m export --crossval`. [default: "
+            "calibration.json beside the checkpoint]"
+        ),
+    ] = None,
+) -> None:
+    """Fit a network's temperatures, and when it is uncertain, on corpora left out."""
+    from training.evaluation.calibrate import calibrate
+
+    out = out or checkpoint.with_name("calibration.json")
+    metrics = calibrate(checkpoint, corpora, unseen, out)["metrics"]
+    say(
+        f"UAR {metrics['UAR']}, ECE {metrics['ECE']} ({metrics['ECE_perfect']} if "
+        f"perfect), {metrics['n']} clips; all of it in {out}"
+    )
+
+
 def thresholds(
     bundle: ModelName,
     corpora: Corpora,
-    crossval: Annotated[Path, typer.Option(help="Folder of the bundle's `crossval`.")],
+    crossval: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle's `crossval`.")
+    ] = None,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(help="Or a corpus that is not in its training; may be repeated."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="JSON to write, for `python -m export`.")
     ] = None,
@@ -136,12 +194,13 @@ def thresholds(
     ] = 1.8,
     seed: Annotated[int, typer.Option(help="Of the streams.", min=0)] = 7,
 ) -> None:
-    """Choose the thresholds of a bundle on streams of held-out speakers."""
+    """Choose the thresholds of a bundle on streams of speakers it never heard."""
     from ser_stream.tuning.search import Rule
     from training.engine.result_store import write_json
     from training.evaluation.streaming.thresholds import Question, choose_thresholds
 
-    question = Question(bundle, crossval, corpora, Rule(min_coverage, max_flips), seed)
+    rule = Rule(min_coverage, max_flips)
+    question = Question(bundle, crossval, tuple(unseen or ()), corpora, rule, seed)
     found = choose_thresholds(question)
     if out is not None:
         write_json(out, found)

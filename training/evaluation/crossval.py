@@ -82,7 +82,7 @@ def scored_corpora(config: TrainConfig) -> list[str]:
     return [
         c.name
         for c in config.corpora
-        if not c.only or set(config.labels) <= set(c.only)
+        if set(config.labels) <= set(c.classes(config.labels))
     ]
 
 
@@ -238,9 +238,10 @@ def _protocol(config: TrainConfig) -> str:
     scored = scored_corpora(config)
     partial = [c for c in config.corpora if c.name not in scored]
     kept = "".join(
-        f"; {c.name} ({', '.join(c.only)} only) is in training in every fold and not "
-        "scored"
+        f"; {c.name} ({f'{taught} only' if taught else 'without labels'}) is in "
+        "training in every fold and not scored"
         for c in partial
+        for taught in [", ".join(c.classes(config.labels))]
     )
     return (
         f"leave-speakers-out on {', '.join(scored)}: {config.folds} folds of speakers, "

@@ -114,11 +114,7 @@ def slim(
 ) -> None:
     """Keep of a checkpoint what export and fine-tuning need: no optimiser's state."""
     from training.engine.checkpoint import load_checkpoint, save_checkpoint
-    from training.recipe.model import network_weights
+    from training.recipe.model import slimmed
 
-    saved = load_checkpoint(checkpoint)
-    keys = ("epoch", "config", "revision", "weights", "speakers")
-    kept = {key: saved[key] for key in keys if key in saved}
-    kept["weights"] = network_weights(kept["weights"])
-    save_checkpoint(out, kept)
+    save_checkpoint(out, slimmed(load_checkpoint(checkpoint)))
     say(f"{out}: {out.stat().st_size / 2**20:.1f} MB")

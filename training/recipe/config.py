@@ -27,6 +27,13 @@ class CorpusConfig:
     corpus itself tells nothing about the others; empty means all classes."""
     weight: float = 1.0
     """Share of its clips drawn in an epoch."""
+    unlabelled: bool = False
+    """Its labels are not looked at, if it has any: what the teacher says of its clips
+    is all that is learned from them."""
+
+    def classes(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of `labels` that it teaches; none without its own."""
+        return () if self.unlabelled else self.only or labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,9 @@ class TrainConfig:
             if values[part] is None:
                 del values[part]
         values["model"] = self.model.to_dict()
+        for corpus in values["corpora"]:
+            if not corpus["unlabelled"]:
+                del corpus["unlabelled"]
         if not self.augment.band_limit:
             del values["augment"]["band_limit"]
         return values
@@ -177,6 +187,11 @@ class TrainConfig:
         config.augment.check()
         for corpus in config.corpora:
             foreign = set(corpus.only) - set(config.labels)
+            if corpus.unlabelled and (corpus.only or config.teacher is None):
+                raise ConfigError(
+                    f"corpus {corpus.name}: unlabelled = true; it needs a [teacher], "
+                    "and goes without `only`"
+                )
             if foreign or corpus.weight <= 0:
                 raise ConfigError(
                     f"corpus {corpus.name}: only is {list(corpus.only)}, weight "

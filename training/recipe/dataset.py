@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ser_stream.errors import SourceError
+from ser_stream.nn.masked import UNLABELLED
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
@@ -49,8 +50,11 @@ def taught(utterances: Sequence[Utterance], config: TrainConfig) -> list[Utteran
 
     The others may still be of use without their labels.
     """
-    classes = {corpus.name: corpus.only or config.labels for corpus in config.corpora}
-    return [u for u in utterances if u.emotion in classes[u.corpus]]
+    classes = {corpus.name: corpus.classes(config.labels) for corpus in config.corpora}
+    whole = {corpus.name for corpus in config.corpora if corpus.unlabelled}
+    return [
+        u for u in utterances if u.corpus in whole or u.emotion in classes[u.corpus]
+    ]
 
 
 class TrainingSet:
@@ -86,12 +90,21 @@ class TrainingSet:
                 f"no clip has one of the labels {', '.join(config.labels)} that its "
                 "corpus teaches"
             )
-        self._spectra = clip_spectra(self.utterances, cache, progress=progress)
+        unlabelled = {c.name for c in config.corpora if c.unlabelled}
+        labelled = np.array([u.corpus not in unlabelled for u in self.utterances])
+        self._spectra = clip_spectra(
+            self.utterances, cache, progress=progress, plain=unlabelled
+        )
         self._noises = NoiseSpectra(noises)
         self.targets = np.array(
-            [config.labels.index(u.emotion) for u in self.utterances]
+            [
+                config.labels.index(u.emotion) if has_label else UNLABELLED
+                for u, has_label in zip(self.utterances, labelled, strict=True)
+            ]
         )
-        only = {c.name: c.only or config.labels for c in config.corpora}
+        only = {
+            c.name: c.classes(config.labels) or config.labels for c in config.corpora
+        }
         self.allowed = np.array(
             [
                 [label in only[u.corpus] for label in config.labels]
@@ -135,6 +148,9 @@ class TrainingSet:
         for corpus in self.config.corpora:
             of_corpus = np.array([u.corpus == corpus.name for u in self.utterances])
             share = of_corpus.sum() * corpus.weight / len(set(self.targets[of_corpus]))
+            if corpus.unlabelled:
+                weights[of_corpus] = corpus.weight
+                continue
             for target in set(self.targets[of_corpus]):
                 of_class = of_corpus & (self.targets == target)
                 for speaker in set(speakers[of_class]):

@@ -21,3 +21,10 @@ def build_model(checkpoint: dict[str, Any]) -> tuple[Cpac, TrainConfig]:
 def network_weights(weights: dict[str, Any]) -> dict[str, Any]:
     """Those of the network, without what only training needs."""
     return {k: v for k, v in weights.items() if not k.startswith(IN_TRAINING)}
+
+
+def slimmed(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What export and fine-tuning need of it: no optimiser's state, no teacher."""
+    keys = ("epoch", "config", "revision", "speakers", "recentred")
+    kept = {key: checkpoint[key] for key in keys if key in checkpoint}
+    return {**kept, "weights": network_weights(checkpoint["weights"])}

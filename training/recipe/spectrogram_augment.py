@@ -167,6 +167,8 @@ class WindowMaker:
     def _cut(self, i: int, n_frames: int) -> _Cut:
         rng, augment = self.rng, self._augment
         variant = int(rng.choice(len(VARIANTS), p=augment.variants))
+        if variant >= len(self._clips.spectra(i)):
+            variant = 0  # Of some clips there is no other.
         spectra = self._clips.spectra(i)[variant]
         mel, pitch = self._joined(i, variant, n_frames)
         # There is always some room noise; sometimes it is loud.

@@ -7,7 +7,7 @@ what is kept, as float16.
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,20 +96,32 @@ def speech_span(samples: FloatArray) -> tuple[int, int]:
 
 
 def clip_spectra(
-    utterances: Sequence[Utterance], cache: Path, *, progress: bool = True
+    utterances: Sequence[Utterance],
+    cache: Path,
+    *,
+    plain: Container[str] = (),
+    progress: bool = True,
 ) -> list[list[Spectra]]:
     """Every clip's variants, in the order of `VARIANTS`.
+
+    Of clips of the corpora `plain` the first variant alone, the clip as it is.
 
     A file in `cache` holds one clip; it is made anew when the clip's size or time of
     change differs.
     """
     bar = tqdm(utterances, "spectra", unit="clip", disable=not progress)
-    return [_of_clip(utterance, cache) for utterance in bar]
+    every = list(VARIANTS)
+    return [_of_clip(u, cache, every[:1] if u.corpus in plain else every) for u in bar]
 
 
-def _of_clip(utterance: Utterance, cache: Path) -> list[Spectra]:
-    path = cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
-    kept = cached_arrays(path, lambda: _packed(list(_computed(utterance))))
+def _of_clip(
+    utterance: Utterance, cache: Path, variants: Sequence[str]
+) -> list[Spectra]:
+    name = f"{utterance.clip}-{_key(utterance, variants)}.npz"
+    kept = cached_arrays(
+        cache / utterance.corpus / name,
+        lambda: _packed(list(_computed(utterance, variants))),
+    )
     return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
 
 
@@ -136,13 +148,13 @@ def _unpacked(
     ]
 
 
-def _computed(utterance: Utterance) -> Iterator[Spectra]:
+def _computed(utterance: Utterance, variants: Sequence[str]) -> Iterator[Spectra]:
     samples = read_samples(utterance.path)
     begin, end = speech_span(samples)
     # The same variants whichever clips are computed beside it.
     rng = np.random.default_rng(zlib.crc32(utterance.name.encode()))
-    for make in VARIANTS.values():
-        heard = make(samples, rng)
+    for variant in variants:
+        heard = VARIANTS[variant](samples, rng)
         mel, pitch = mel_and_pitch(heard)
         scale = len(heard) / len(samples) / MFCC.hop_length
         first = min(int(begin * scale), len(mel) - 8)
@@ -153,7 +165,7 @@ def _computed(utterance: Utterance) -> Iterator[Spectra]:
         yield Spectra(mel, pitch, first, last, level, peak, loudest)
 
 
-def _key(utterance: Utterance) -> str:
+def _key(utterance: Utterance, variants: Sequence[str]) -> str:
     stat = utterance.path.stat()
-    what = (FORMAT, MFCC, PITCH, list(VARIANTS), stat.st_size, stat.st_mtime_ns)
+    what = (FORMAT, MFCC, PITCH, list(variants), stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
-from ser_stream.nn.masked import masked_cross_entropy, masked_logits
+from ser_stream.nn.masked import UNLABELLED, masked_cross_entropy, masked_logits
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
@@ -231,8 +231,10 @@ class WindowTask:
         )
         if self._targets is not None:
             n = columns.shape[1]
-            value = value + self._teacher_loss(features, logits, batch, n)
-        return Loss(value, n_right(logits, batch), len(batch.targets))
+            own = head.centred(features, mean)
+            value = value + self._teacher_loss(own, logits, batch, n)
+        n_labelled = int((batch.targets != UNLABELLED).sum())
+        return Loss(value, n_right(logits, batch), n_labelled)
 
     def _teacher_loss(
         self, features: Tensor, logits: Tensor, batch: Batch, columns: int
@@ -246,8 +248,7 @@ class WindowTask:
         # A second of a clip says little of the whole.
         weight = teacher.component_weight * min(1.0, columns / FULL_WEIGHT_COLUMNS)
         soft = torch.from_numpy(self._targets.soft[rows]).to(self._device)
-        log_probs = F.log_softmax(masked_logits(logits, batch.allowed), dim=-1)
-        unlike = -(soft * log_probs).sum(1).mean()
+        unlike = F.cross_entropy(logits, soft)
         loss: Tensor = weight * unexplained + teacher.soft_weight * unlike
         return loss
 

@@ -65,7 +65,10 @@ def test_the_project_comes_with_settings() -> None:
 def test_settings_survive_their_plain_form() -> None:
     values = {
         **PLAIN,
-        "corpora": [{"name": "emodb", "only": ["sad"]}],
+        "corpora": [
+            {"name": "emodb", "only": ["sad"]},
+            {"name": "far", "unlabelled": True},
+        ],
         "floor": {"below_peak_db": 50.0},
         "teacher": {"components": 8},
         "model": {"speaker_mean": True},
@@ -83,6 +86,7 @@ def test_what_is_off_is_not_said() -> None:
     assert not {"floor", "teacher"} & values.keys()
     assert "band_limit" not in values["augment"]
     assert "speaker_mean" not in values["model"]
+    assert values["corpora"][0].keys() == {"name", "only", "weight"}
 
 
 @pytest.mark.parametrize(
@@ -106,6 +110,10 @@ def test_what_is_off_is_not_said() -> None:
         ({"augment": {"snr_db": [5.0]}}, r"snr_db is \[5.0\]; it must be \[lowest"),
         ({"augment": {"noise_probability": 7.0}}, "noise_probability 7.0; allowed"),
         ({"corpora": [{"name": "emodb", "only": ["hapy"]}]}, "emodb: only is .'hapy'"),
+        (
+            {"corpora": [{"name": "emodb", "unlabelled": True}]},
+            r"emodb: unlabelled = true; it needs a \[teacher\]",
+        ),
         ({"augment": {"band_limit": 2.0}}, "band_limit is 2.0; allowed: 0 to 1"),
         ({"floor": {"below_peak_db": -3.0}}, "below_peak_db is -3.0.*above 0"),
         ({"floor": {"peak": 1}}, r"'peak' in \[floor\]; allowed: below_peak_db"),

@@ -13,12 +13,15 @@ import torch
 
 from ser_stream.errors import SourceError
 from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.masked import UNLABELLED, masked_cross_entropy
 from tests.data.make_tiny import CONFIG
 from training.corpora import Utterance, load_corpora
 from training.engine.array_file import write_arrays
 from training.engine.checkpoint import load_checkpoint
+from training.evaluation.crossval import scored_corpora
 from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig
+from training.recipe.dataset import TrainingSet
 from training.recipe.model import build_model
 from training.recipe.teacher.clip_features import _key, clip_features
 from training.recipe.teacher.config import TeacherConfig
@@ -37,12 +40,7 @@ STUDENT = replace(
 
 def taught(folder: Path, corpora: Path) -> tuple[list[Utterance], TrainOptions]:
     """Clips whose features are there, as if the encoders had been asked."""
-    utterances = load_corpora(corpora, ["clips"])
-    rng = np.random.default_rng(0)
-    for u in utterances:
-        path = folder / "teacher/features" / u.corpus / f"{u.clip}-{_key(u)}.npz"
-        features = rng.normal(size=12).astype(np.float32)
-        write_arrays(path, {"features": features})
+    utterances = with_features(folder, load_corpora(corpora, ["clips"]))
     options = TrainOptions(
         device="cpu",
         threads=1,
@@ -51,6 +49,15 @@ def taught(folder: Path, corpora: Path) -> tuple[list[Utterance], TrainOptions]:
         teacher=folder / "teacher",
     )
     return utterances, options
+
+
+def with_features(folder: Path, utterances: list[Utterance]) -> list[Utterance]:
+    rng = np.random.default_rng(0)
+    for u in utterances:
+        path = folder / "teacher/features" / u.corpus / f"{u.clip}-{_key(u)}.npz"
+        features = rng.normal(size=12).astype(np.float32)
+        write_arrays(path, {"features": features})
+    return utterances
 
 
 def test_a_killed_run_goes_on_with_what_it_knew_of_the_speakers(
@@ -135,3 +142,35 @@ def test_features_that_are_there_need_no_encoder(
     folder = options.teacher
     found = clip_features(utterances, folder, folder / "features", progress=False)
     assert found.shape == (len(utterances), 12)
+
+
+def test_of_a_corpus_without_labels_the_teacher_alone_is_learned_from(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    corpora = (CorpusConfig("clips"), CorpusConfig("far", unlabelled=True, weight=2.0))
+    config = replace(STUDENT, corpora=corpora, epochs=1)
+    utterances, options = taught(tmp_path, clip_corpora)
+    utterances += with_features(tmp_path, load_corpora(clip_corpora, ["far"]))
+    data = TrainingSet(utterances, config, (), options.cache)
+    far = np.array([u.corpus == "far" for u in data.utterances])
+    # The bored clip too: nobody asks what it was labelled.
+    assert (far.sum(), (~far).sum()) == (6, 5)
+    assert set(data.targets[far]) == {UNLABELLED}
+    assert data.weights[far] == pytest.approx([2 / 17] * 6)
+    assert data.allowed[far].all()
+    assert all(len(data.spectra(int(i))) == 1 for i in np.flatnonzero(far))
+    saved = load_checkpoint(train(utterances, config, tmp_path / "run", options))
+    assert any(person.startswith("far/") for person in saved["speakers"])
+    assert scored_corpora(config) == ["clips"]
+
+
+def test_a_clip_without_a_label_has_no_share_in_the_loss() -> None:
+    logits = torch.randn(4, 3)
+    targets = torch.tensor([0, UNLABELLED, 2, UNLABELLED])
+    allowed = torch.ones(4, 3, dtype=torch.bool)
+    rows = [0, 2]
+    both = masked_cross_entropy(logits, targets, allowed, 0.1)
+    labelled = masked_cross_entropy(logits[rows], targets[rows], allowed[rows], 0.1)
+    assert torch.allclose(both, labelled)
+    nothing = masked_cross_entropy(logits, targets.clamp(max=-1), allowed, 0.1)
+    assert nothing == 0

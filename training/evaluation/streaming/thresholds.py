@@ -1,4 +1,4 @@
-"""The thresholds that a bundle ships: chosen on streams of held-out speakers."""
+"""The thresholds that a bundle ships: chosen on streams of speakers never heard."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -8,11 +8,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.tuning.search import Found, Grid, Rule, search
 from ser_stream.tuning.streams import Stream
 from training.evaluation.streaming.streams import plans
-from training.evaluation.streaming.unseen_speakers import unseen_speakers
+from training.evaluation.streaming.unseen_speakers import (
+    unseen_corpora,
+    unseen_speakers,
+)
 
 SEED = 7
 """Not the benchmark's: it joins the same utterances to other streams."""
@@ -23,22 +27,28 @@ class Question:
     """Whose streams thresholds are chosen on, and what they must achieve."""
 
     model: str
-    crossval: Path
+    crossval: Path | None
+    """Its folds' held-out speakers; None: none."""
+    unseen: tuple[str, ...]
+    """Corpora that are not in the model's training, whose speakers count too."""
     corpora: Path
     rule: Rule
     seed: int = SEED
 
 
 def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str, Any]:
-    """Search on streams of held-out speakers, each scored by the fold without them.
+    """Search on streams of speakers who are not in the training of what scores them.
 
     Returns:
         `thresholds`, `protocol` and the figures, as `python -m export --thresholds`
         reads them.
 
     Raises:
-        ModelError, ConfigError, SourceError: see `unseen_speakers`.
+        ModelError, ConfigError, SourceError: see `unseen_speakers` and
+            `unseen_corpora`.
     """
+    if question.crossval is None and not question.unseen:
+        raise ConfigError("thresholds are searched on --crossval, --unseen or both")
     bundle = load_bundle(question.model)
     torch.set_num_threads(1)
     streams = list(
@@ -59,7 +69,10 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
 
 
 def _streams(question: Question, bundle: Bundle) -> Iterator[Stream]:
-    for group in unseen_speakers(question.crossval, bundle, question.corpora):
+    groups = unseen_corpora(bundle, question.corpora, question.unseen)
+    if question.crossval is not None:
+        groups += unseen_speakers(question.crossval, bundle, question.corpora)
+    for group in groups:
         planned = plans(group.utterances, question.seed)
         for plan, joined, recorded in group.streams(planned, bundle):
             yield Stream(
@@ -69,10 +82,14 @@ def _streams(question: Question, bundle: Bundle) -> Iterator[Stream]:
 
 def _protocol(question: Question, found: Found, n_streams: int) -> str:
     rule = question.rule
+    whose = f", of {', '.join(question.unseen)} too" if question.unseen else ""
+    if question.crossval is None:
+        whose = f" of {', '.join(question.unseen)}"
     met = "meets" if found.satisfied else "does not meet"
     return (
-        f"searched on {n_streams} streams of held-out speakers (seed {question.seed}, "
-        "not the benchmark's), each judged by a network that did not hear them: of "
+        f"searched on {n_streams} streams of held-out speakers{whose} (seed "
+        f"{question.seed}, not the benchmark's), each judged by a network that did not "
+        "hear them: of "
         f"{found.tried} settings tried, among those that keep an emotion for "
         f"{rule.min_coverage:.0%} of speech with at most {rule.max_flips:g} flips a "
         f"minute, the one of least delay; what was found {met} that. The same speakers "

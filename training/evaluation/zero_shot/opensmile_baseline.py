@@ -32,9 +32,8 @@ def training_clips(model: ScoredModel, folder: Path) -> list[Utterance]:
     """
     return [
         u
-        for u in load_corpora(folder, list(model.corpora))
-        if u.person in model.speakers
-        and u.emotion in (model.corpora[u.corpus] or model.labels)
+        for u in load_corpora(folder, [c for c, of in model.corpora.items() if of])
+        if u.person in model.speakers and u.emotion in model.corpora[u.corpus]
     ]
 
 

@@ -69,9 +69,7 @@ def run(
             )
     result = {
         "model": model.identity,
-        "trained_on": {
-            corpus: list(only or model.labels) for corpus, only in model.corpora.items()
-        },
+        "trained_on": {corpus: list(of) for corpus, of in model.corpora.items()},
         "speakers": len(model.speakers),
         "labels": list(model.labels),
         "protocol": (

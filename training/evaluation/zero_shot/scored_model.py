@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ class ScoredModel:
     uncertain: float
     """Threshold under which a step is `uncertain`."""
     corpora: dict[str, tuple[str, ...]]
-    """Trained on these, each with the classes it spoke of; empty means all."""
+    """Trained on these, each with the classes it spoke of; none without labels."""
     speakers: frozenset[str]
     """Trained on these, `corpus/speaker`."""
     identity: dict[str, Any]
@@ -62,7 +61,7 @@ def _of_bundle(model: str) -> ScoredModel:
     bundle = load_bundle(model)
     try:
         training = read_evidence(bundle)["training"]
-        corpora = _corpora(training["config"])
+        corpora = _corpora(TrainConfig.from_dict(training["config"]))
         speakers = frozenset(map(str, training["speakers"]))
     except (KeyError, TypeError):
         raise ModelError(
@@ -105,7 +104,7 @@ def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
         config.front_end,
         calibration,
         uncertain,
-        _corpora(saved["config"]),
+        _corpora(config),
         frozenset(map(str, saved["speakers"])),
         {
             "name": config.name,
@@ -118,8 +117,8 @@ def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
     )
 
 
-def _corpora(config: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {str(c["name"]): tuple(c.get("only") or ()) for c in config["corpora"]}
+def _corpora(config: TrainConfig) -> dict[str, tuple[str, ...]]:
+    return {c.name: c.classes(config.labels) for c in config.corpora}
 
 
 def _read_crossval(path: Path, config: TrainConfig) -> dict[str, Any]:

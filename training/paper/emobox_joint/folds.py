@@ -78,7 +78,7 @@ def classes(
         if corpus.name in N_EMOBOX_FOLDS:
             of_corpus = {u.emotion for u in utterances if u.corpus == corpus.name}
             result[corpus.name] = tuple(sorted(of_corpus))
-            taught = set(config.labels) & set(corpus.only or config.labels)
+            taught = set(config.labels) & set(corpus.classes(config.labels))
             if missing := sorted(of_corpus - taught):
                 raise ConfigError(
                     f"EmoBox scores {', '.join(missing)} of {corpus.name}, too; add it "

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from ser_stream.errors import SourceError
+from ser_stream.nn.masked import UNLABELLED
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.recipe.speaker_memory import SHRINK_CLIPS
 from training.recipe.teacher.config import TeacherConfig
+from training.recipe.teacher.masked_regression import MaskedRegression
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Targets:
     components: FloatArray
     """(n, k), scaled so that the sum of their variances is 1."""
     soft: FloatArray
-    """(n, n_classes), sum 1, 0 where the corpus has no say."""
+    """(n, n_classes), sum 1; also over classes that the corpus does not teach."""
 
 
 def make_targets(
@@ -51,9 +52,10 @@ def make_targets(
     """
     speakers = np.array([u.person for u in utterances])
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    own = _less_speaker(scaled, speakers)
     return Targets(
-        _components(scaled, config.components),
-        _soft(scaled, targets, allowed, speakers, config),
+        _components(own, config.components),
+        _soft(own, targets, allowed, speakers, config),
     )
 
 
@@ -71,13 +73,16 @@ def _soft(
     speakers: np.ndarray,
     config: TeacherConfig,
 ) -> FloatArray:
-    x = _less_speaker(x, speakers)
-    n_classes = allowed.shape[1]
     corpora = np.array([s.partition("/")[0] for s in speakers])
+    labelled = targets != UNLABELLED
     soft = np.zeros(allowed.shape, np.float32)
-    for group in _groups(speakers, config.groups):
+    groups = _groups(speakers[labelled], config.groups)
+    if not labelled.all():
+        # From these no classifier learns, so that of all others may judge them.
+        groups.append(np.unique(speakers[~labelled]))
+    for group in groups:
         held_out = np.isin(speakers, group)
-        train = ~held_out
+        train = labelled & ~held_out
         if len(np.unique(targets[train])) < 2:
             raise SourceError(
                 "[teacher] needs clips of two classes or more of other speakers than "
@@ -85,13 +90,10 @@ def _soft(
                 f"{len(np.unique(speakers))} speakers in all"
             )
         weights = _balanced(targets[train], corpora[train])
-        model = LogisticRegression(C=config.regularisation, max_iter=300)
-        model.fit(x[train], targets[train], sample_weight=weights)
-        logits = np.full((held_out.sum(), n_classes), -1e4)
-        logits[:, model.classes_] = model.predict_log_proba(x[held_out])
-        logits = np.where(allowed[held_out], logits, -1e4)
-        odds = np.exp(logits - logits.max(1, keepdims=True))
-        soft[held_out] = odds / odds.sum(1, keepdims=True)
+        model = MaskedRegression.fit(
+            x[train], targets[train], allowed[train], weights, config.regularisation
+        )
+        soft[held_out] = model.probabilities(x[held_out])
     return soft
 
 
@@ -110,13 +112,13 @@ def _groups(speakers: np.ndarray, n: int) -> list[np.ndarray]:
 
 
 def _balanced(targets: np.ndarray, corpora: np.ndarray) -> np.ndarray:
-    # Every class the same; within it, a corpus by the root of its clips.
+    # A corpus by the root of its clips; within it, every class the same.
     weights = np.zeros(len(targets))
-    for target in np.unique(targets):
-        for corpus in np.unique(corpora):
-            rows = (targets == target) & (corpora == corpus)
-            weights[rows] = 1.0 / np.sqrt(max(1, rows.sum()))
-        of_class = targets == target
-        weights[of_class] /= weights[of_class].sum()
+    for corpus in np.unique(corpora):
+        of_corpus = corpora == corpus
+        classes = np.unique(targets[of_corpus])
+        for target in classes:
+            rows = of_corpus & (targets == target)
+            weights[rows] = np.sqrt(of_corpus.sum()) / len(classes) / rows.sum()
     result: np.ndarray = weights * len(targets) / weights.sum()
     return result

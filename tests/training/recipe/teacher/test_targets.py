@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from ser_stream.errors import SourceError
+from ser_stream.nn.masked import UNLABELLED
 from training.corpora import Utterance
 from training.recipe.teacher.config import TeacherConfig
 from training.recipe.teacher.targets import make_targets
@@ -46,18 +47,37 @@ def test_components_share_a_variance_of_one(rng: np.random.Generator) -> None:
     assert list(variances) == sorted(variances, reverse=True)
 
 
-def test_soft_labels_know_the_classes_and_say_nothing_that_the_corpus_may_not(
+def test_soft_labels_know_classes_that_the_corpus_does_not_teach(
     rng: np.random.Generator,
 ) -> None:
     features, utterances, targets = clips(rng)
     allowed = np.ones((len(targets), CLASSES), bool)
     partial = np.array([u.corpus == "partial" for u in utterances])
+    # Of the third class its labels say another.
     allowed[partial, 2] = False
+    taught = np.where(partial & (targets == 2), 0, targets)
     config = TeacherConfig(regularisation=0.1)
-    soft = make_targets(features, utterances, targets, allowed, config).soft
+    soft = make_targets(features, utterances, taught, allowed, config).soft
     assert np.allclose(soft.sum(1), 1.0, atol=1e-5)
-    assert soft[partial, 2].max() < 1e-6
     assert (soft.argmax(1) == targets)[~partial].mean() > 0.9
+    assert soft[partial & (targets == 2), 2].mean() > 0.3
+
+
+def test_clips_without_labels_are_judged_and_teach_nothing(
+    rng: np.random.Generator,
+) -> None:
+    features, utterances, targets = clips(rng)
+    allowed = np.ones((len(targets), CLASSES), bool)
+    partial = np.array([u.corpus == "partial" for u in utterances])
+    config = TeacherConfig(regularisation=0.1)
+
+    def soft(labels: np.ndarray) -> np.ndarray:
+        return make_targets(features, utterances, labels, allowed, config).soft
+
+    unlabelled = soft(np.where(partial, UNLABELLED, targets))
+    assert (unlabelled.argmax(1) == targets)[partial].mean() > 0.8
+    # Their own labels are not what it knows that from.
+    assert not np.allclose(unlabelled[~partial], soft(targets)[~partial], atol=1e-3)
 
 
 def test_too_few_speakers_are_refused(rng: np.random.Generator) -> None:

@@ -1,0 +1,71 @@
+"""Calibration on corpora that a network never heard: `python -m training calibrate`.
+
+On other speakers of its own corpora a network is surer than it may be of a voice,
+a language and a microphone that are new. What it is used for is new.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ser_stream.errors import ConfigError
+from training.corpora import load_corpora
+from training.engine.checkpoint import load_checkpoint
+from training.engine.git_revision import git_revision
+from training.engine.result_store import write_json
+from training.evaluation.clip_steps import TorchRecognizer, of_labels, run_clips
+from training.evaluation.crossval import evaluated
+from training.recipe.model import build_model
+
+
+def calibrate(
+    checkpoint: Path, corpora: Path, names: Sequence[str], out: Path
+) -> dict[str, Any]:
+    """Fit temperatures and the threshold of `uncertain` on corpora left out.
+
+    What scores one of them is fitted on the others; what ships, on all.
+
+    Args:
+        checkpoint: of `python -m training train`.
+        corpora: folder with them.
+        names: two corpora or more that are not in its training.
+        out: JSON to write, which `python -m export --crossval` reads; the picture of
+            the risk-coverage curve goes beside it.
+
+    Raises:
+        ConfigError: if a corpus was in training, or there is but one.
+        SourceError: if one is not there.
+    """
+    saved = load_checkpoint(checkpoint)
+    model, config = build_model(saved)
+    own = {corpus.name for corpus in config.corpora}
+    if heard := sorted(own & set(names)):
+        raise ConfigError(
+            f"{', '.join(heard)}: the network was trained on it; calibration needs "
+            "corpora that it never heard"
+        )
+    if len(set(names)) < 2:
+        raise ConfigError(
+            f"calibration needs two corpora or more, each scored by what was fitted on "
+            f"the others; given: {', '.join(names) or 'none'}"
+        )
+    recognizer = TorchRecognizer(model, config.labels)
+    clips = [of_labels(load_corpora(corpora, [n]), n, config.labels) for n in names]
+    result = {
+        "protocol": (
+            f"whole clips of {', '.join(names)}, none of them in training, through the "
+            "streaming pipeline; the network itself, last epoch; calibration and "
+            "threshold from the other of these corpora"
+        ),
+        "left_out": list(names),
+        "config": config.to_dict(),
+        "revisions": [git_revision()],
+        **evaluated(
+            [list(run_clips(recognizer, config.front_end, each)) for each in clips],
+            config.labels,
+            out.with_suffix(".png"),
+            config.model.geometry.max_columns,
+        ),
+    }
+    write_json(out, result)
+    return result
