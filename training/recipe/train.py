@@ -231,8 +231,7 @@ class WindowTask:
         )
         if self._targets is not None:
             n = columns.shape[1]
-            own = head.centred(features, mean)
-            value = value + self._teacher_loss(own, logits, batch, n)
+            value = value + self._teacher_loss(features, logits, batch, n)
         n_labelled = int((batch.targets != UNLABELLED).sum())
         return Loss(value, n_right(logits, batch), n_labelled)
 

@@ -54,7 +54,7 @@ def make_targets(
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     own = _less_speaker(scaled, speakers)
     return Targets(
-        _components(own, config.components),
+        _components(scaled, config.components),
         _soft(own, targets, allowed, speakers, config),
     )
 
