@@ -56,6 +56,8 @@ NETWORK: dict[str, type | tuple[type, ...]] = {
 }
 """What the manifest says of CPAC, under `cpac`: the fields of `CpacConfig`, whose
 module imports torch. What other networks are made of, the child finds out."""
+OPTIONAL: dict[str, type] = {"speaker_mean": bool}
+"""Of those, what is said only where it is so."""
 _FIELDS: dict[str, type] = {
     "name": str,
     "labels": list,
@@ -256,6 +258,9 @@ def _nonsense(manifest: dict[str, Any]) -> str:
     for key, kinds in NETWORK.items():
         if not isinstance(network.get(key), kinds):
             return f"cpac.{key} is missing or of the wrong kind"
-    if unknown := sorted(network.keys() - NETWORK.keys()):
+    for key, kind in OPTIONAL.items():
+        if not isinstance(network.get(key, kind()), kind):
+            return f"cpac.{key} is of the wrong kind"
+    if unknown := sorted(network.keys() - NETWORK.keys() - OPTIONAL.keys()):
         return f"cpac has {', '.join(unknown)}, which no network has"
     return ""

@@ -46,7 +46,8 @@ class Watch:
 
     def feed(self, window: SpeechWindow) -> None:
         """Score a window, whose scores are of the active version, a second time."""
-        before = self._previous.scores(encode_window(self._previous, window.frames))
+        columns = encode_window(self._previous, window.frames)
+        before = self._previous.scores(columns, window.speaker)
         both = np.stack([window.scores, before])
         self._pairs.append((*both.argmax(1), *entropy(both)))
         self._seen += 1

@@ -269,11 +269,12 @@ class Pipeline:
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
             return Prediction(start, block.end, SpeechState.NO_SPEECH, level)
         columns = self._window.columns
+        told = None if self._listener is None else self._speaker.snapshot()
         scores: FloatArray = self._recognizer.scores(columns, self._speaker)
         best = int(scores.argmax())
         certain = float(scores[best]) >= self.config.smoothing.uncertain
         if self._listener is not None:
-            self._hand_out(self._listener, scores, block.end)
+            self._hand_out(self._listener, scores, block.end, told)
         return Prediction(
             start=self._window.start,
             end=block.end,
@@ -287,7 +288,11 @@ class Pipeline:
         )
 
     def _hand_out(
-        self, listener: Callable[[SpeechWindow], None], scores: FloatArray, end: int
+        self,
+        listener: Callable[[SpeechWindow], None],
+        scores: FloatArray,
+        end: int,
+        told: SpeakerMean | None,
     ) -> None:
         geometry, newest = self._geometry, self._window.newest
         least = min(
@@ -298,7 +303,8 @@ class Pipeline:
         if not enough or 0 <= self._handed_out > newest - every:
             return
         self._handed_out = newest
-        listener(SpeechWindow(self._window.encoded_frames(), scores, end, self._turn))
+        frames = self._window.encoded_frames()
+        listener(SpeechWindow(frames, scores, end, self._turn, told))
 
     def _level(self) -> float:
         energy, n = map(sum, zip(*self._levels, strict=True))

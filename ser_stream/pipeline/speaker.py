@@ -49,6 +49,12 @@ class SpeakerMean:
         if len(self._recent) > self._delay:
             self._count(self._recent.popleft())
 
+    def snapshot(self) -> "SpeakerMean":
+        """What counts now, for another network to be told."""
+        kept = SpeakerMean(self._step_s)
+        kept._sum, kept._steps = self._sum, self._steps
+        return kept
+
     def pause(self) -> None:
         """Speech has ended: what was said counts from now on."""
         while self._recent:

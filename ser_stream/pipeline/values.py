@@ -14,10 +14,13 @@ columns, (n, 6, 64)). `ser_stream.pipeline.geometry` says which frames one sees.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ser_stream.pipeline.speaker import SpeakerMean
 
 FloatArray = NDArray[np.float32]
 
@@ -202,6 +205,8 @@ class SpeechWindow:
     """Sample index at which the window ends."""
     turn: int
     """Number of the stretch of speech it lies in; a longer pause ends a turn."""
+    speaker: "SpeakerMean | None" = None
+    """What the model knew of the speaker when it gave the scores."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ser_stream.adaptation.child.windows import read_windows, write_windows
 from ser_stream.adaptation.pack import (
     CANARY,
     NETWORK,
+    OPTIONAL,
     SOURCE,
     WEIGHTS,
     Pack,
@@ -32,6 +33,7 @@ from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import Chunk, FloatArray
 from tests.helpers.adaptation_packs import (
     EMOTIONS,
@@ -105,6 +107,16 @@ def test_the_weights_and_windows_of_the_packaged_pack_know_their_classes(
     assert right / len(some) > 0.8
 
 
+class OfUnknownVoices(OnnxRecognizer):
+    """Is told nothing of the speaker: a pack's windows are of nobody in particular."""
+
+    def logits(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
+        del speaker
+        return super().logits(columns)
+
+
 def test_windows_are_what_the_pipeline_made_its_last_prediction_of(
     bundle: Bundle, clips: dict[str, FloatArray]
 ) -> None:
@@ -113,7 +125,7 @@ def test_windows_are_what_the_pipeline_made_its_last_prediction_of(
         for stem in ("03a01Wa", "15a02Ac"):
             frames = speech_window(clips[stem], bundle.front_end, past)
             assert frames is not None
-            recorder = LogitRecorder(OnnxRecognizer(bundle))
+            recorder = LogitRecorder(OfUnknownVoices(bundle))
             pipeline = Pipeline(recorder, bundle.front_end)
             start = 0
             if past is not None:
@@ -271,7 +283,9 @@ def test_a_pack_fits_what_adaptation_made_of_its_model(
 
 
 def test_what_a_manifest_says_of_the_network_is_all_of_it() -> None:
-    assert NETWORK.keys() == CpacConfig().to_dict().keys()
+    plain, with_mean = CpacConfig(), CpacConfig(speaker_mean=True)
+    assert NETWORK.keys() == plain.to_dict().keys()
+    assert {*NETWORK, *OPTIONAL} == with_mean.to_dict().keys()
 
 
 def test_an_adapted_bundle_has_the_pack_of_its_base(

@@ -1,5 +1,6 @@
 """Windows of speech as the running pipeline hands them out."""
 
+from dataclasses import replace
 from functools import cache
 
 import ser_stream
@@ -20,7 +21,7 @@ def heard_minutes(n: int) -> list[SpeechWindow]:
     """The same so many times, one after the other."""
     minute = heard_minute()
     return [
-        SpeechWindow(w.frames, w.scores, w.end + 960_000 * k, w.turn + 20 * k)
+        replace(w, end=w.end + 960_000 * k, turn=w.turn + 20 * k)
         for k in range(n)
         for w in minute
     ]

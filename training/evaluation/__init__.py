@@ -3,6 +3,8 @@
 clip_steps      labelled clips through the runtime's pipeline, step by step
 crossval        leave-speakers-out cross-validation
 loco            leave-one-corpus-out: the yardstick of a recipe
+recentre        what an unknown voice is taken for, measured on left-out corpora
+calibrate       temperatures and the threshold of `uncertain`, on left-out corpora
 metrics         UAR, WAR and the rest of what manifest and card give
 calibration     temperatures, and the calibration error
 bootstrap       95 % intervals, by a bootstrap over speakers

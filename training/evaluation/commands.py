@@ -142,7 +142,8 @@ def recentre(
 
     out = out or checkpoint.with_name("recentred.pt")
     moved = recentre(checkpoint, corpora, unseen, out)
-    say(f"{out}: an unknown voice's logits move by {moved.round(2).tolist()}")
+    by = ", ".join(f"{x:+.2f}" for x in moved)
+    say(f"{out}: an unknown voice's logits move by {by}")
 
 
 def calibrate(

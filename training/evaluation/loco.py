@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from audmetric import unweighted_average_recall
 from torch import Tensor
 
 from ser_stream.errors import ConfigError
@@ -197,13 +196,16 @@ def heard_of_clip(model: Cpac, config: TrainConfig, utterance: Utterance) -> Hea
 
 
 def _metrics(truth: np.ndarray, said: np.ndarray, labels: Sequence[str]) -> Result:
-    present = [i for i in range(len(labels)) if (truth == i).any()]
+    # A clip without speech, or of a class that this corpus has not, is wrong too.
     recall = {
-        labels[i]: round(100 * float((said[truth == i] == i).mean()), 1)
-        for i in present
+        label: 100 * float((said[truth == i] == i).mean())
+        for i, label in enumerate(labels)
+        if (truth == i).any()
     }
-    uar = unweighted_average_recall(truth, said, labels=present)
-    return {"UAR": round(100 * float(uar), 1), "recall": recall}
+    return {
+        "UAR": round(float(np.mean(list(recall.values()))), 1),
+        "recall": {label: round(x, 1) for label, x in recall.items()},
+    }
 
 
 def loco(

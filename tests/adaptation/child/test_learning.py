@@ -347,6 +347,6 @@ def test_f_prime_agrees_on_the_source_and_denies_on_the_target() -> None:
 
 @torch.no_grad()
 def _agreement(head: nn.Module, adversary: nn.Module, columns: Tensor) -> float:
-    psi: Tensor = head.features(columns)  # type: ignore[operator]
+    psi: Tensor = head.centred(head.features(columns))  # type: ignore[operator]
     said: Sequence[int] = head(columns).argmax(1).tolist()
     return float(np.mean(np.array(said) == adversary(psi).argmax(1).numpy()))

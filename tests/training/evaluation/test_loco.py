@@ -17,7 +17,14 @@ from ser_stream.pipeline.floor import FloorConfig
 from ser_stream.pipeline.values import FloatArray
 from tests.data.make_tiny import CONFIG as TINY_CONFIG
 from training.engine.checkpoint import load_checkpoint
-from training.evaluation.loco import HeardClip, LocoFold, LocoRun, loco, mean_line
+from training.evaluation.loco import (
+    HeardClip,
+    LocoFold,
+    LocoRun,
+    _metrics,
+    loco,
+    mean_line,
+)
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.train import TrainOptions
 
@@ -140,3 +147,11 @@ def test_labels_without_neutral_have_no_mostly_neutral_speaker(
     recipe = replace(RECIPE, labels=("angry", "sad"), model=model)
     ((_, result),) = loco(run_of(tmp_path, clip_corpora, recipe), ["far"])
     assert list(result["scores"]) == ["none", "3 clips", "10 clips"]
+
+
+def test_what_is_said_wrongly_is_wrong_whatever_it_is() -> None:
+    truth = np.array([0, 0, 2, 2, 2, 2])
+    # Without speech, and of a class that no clip has.
+    said = np.array([0, -1, 2, 1, 1, 1])
+    found = _metrics(truth, said, ("angry", "fear", "happy"))
+    assert found == {"UAR": 37.5, "recall": {"angry": 50.0, "happy": 25.0}}
