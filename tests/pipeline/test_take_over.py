@@ -117,8 +117,9 @@ def test_another_front_end_gets_the_speech_before_it_came(
     for a, b in zip(steps, expected, strict=True):
         assert (a.state, a.columns) == (b.state, b.columns)
         if a.scores is not None and b.scores is not None and b.end > cut:
-            # `fixed` has no memory, so the window alone decides.
-            np.testing.assert_allclose(a.scores, b.scores, atol=1e-4)
+            # `fixed` has no memory, so the window decides; and by a little what
+            # the noise floor and the speaker's mean were, of other frames.
+            np.testing.assert_allclose(a.scores, b.scores, atol=1e-3)
 
 
 def test_a_longer_step_takes_effect_at_once(
