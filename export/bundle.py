@@ -175,11 +175,14 @@ def _training(
     if left_out:
         unseen = " ".join(f"--unseen {name}" for name in left_out)
         command = f"python -m training calibrate CHECKPOINT --corpora DIR {unseen}"
+        if "recentred" in saved:
+            command = command.replace("CHECKPOINT", "RECENTRED")
     recentred = saved.get("recentred")
     again = []
     if recentred:
         unseen = " ".join(f"--unseen {name}" for name in recentred["corpora"])
-        again = [f"python -m training recentre CHECKPOINT --corpora DIR {unseen}"]
+        how_again = f"--corpora DIR {unseen} --out RECENTRED"
+        again = [f"python -m training recentre CHECKPOINT {how_again}"]
     return {
         **({"recentred": recentred} if recentred else {}),
         "epochs": saved["epoch"],
@@ -191,6 +194,7 @@ def _training(
             f"python -m training train {how}",
             *again,
             command,
-            f"python -m export CHECKPOINT DIR{options(given)}",
+            f"python -m export {'RECENTRED' if again else 'CHECKPOINT'} DIR"
+            f"{options(given)}",
         ],
     }

@@ -336,7 +336,8 @@ class Head(nn.Module):
         self.statistics = CapsuleStatistics(config) if config.n_statistics else None
         self.classifier = nn.Linear(config.n_features, config.n_classes)
         if config.speaker_mean:
-            # Of the training speech: the mean of a speaker who was not heard yet.
+            # Of a speaker who was not heard yet: of the training speech, until
+            # `training.evaluation.recentre` measures it on voices outside of it.
             self.register_buffer("mean", torch.zeros(config.n_features))
 
     def features(self, columns: Tensor) -> Tensor:

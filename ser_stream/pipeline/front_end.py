@@ -27,7 +27,9 @@ from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
 
 FRONT_END_VERSION = 2
-"""Raised when the arithmetic changes: 2 adds a noise floor. One without is as in 1."""
+"""Raised when the arithmetic changes."""
+WITHOUT_FLOOR = 1
+"""Version of a front end without a noise floor; to be raised with the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class FrontEndConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """All parameters, as the manifest of a bundle holds them."""
-        version = FRONT_END_VERSION if self.floor is not None else 1
+        version = FRONT_END_VERSION if self.floor is not None else WITHOUT_FLOOR
         values = {"version": version, "block": BLOCK_LENGTH, **asdict(self)}
         for part in ("pitch", "floor"):  # Bundles from before there were such.
             if values[part] is None:

@@ -2,8 +2,8 @@
 
 A voice that is always tense sounds angry to a network that never heard it. So a network
 may be trained to be told how the features of a window differ from their mean over the
-speech of the speaker: here, of the stream. The mean is shrunk towards that of the
-training speech, which the graph holds: at first it is nothing else, after 12.5 s half
+speech of the speaker: here, of the stream. The mean is shrunk towards that of unknown
+voices, which the graph holds: at first it is nothing else, after 12.5 s half
 of it is the speaker's own.
 """
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from ser_stream.environment import surroundings
 from ser_stream.errors import ConfigError
 from ser_stream.log import Every
 from ser_stream.protocol.messages import Message
@@ -136,7 +137,7 @@ class CommandSink(Sink):
         return None
 
     def _run(self, argv: tuple[str, ...], line: bytes) -> None:
-        environment = {k: v for k, v in os.environ.items() if k not in _KEPT_BACK}
+        environment = {k: v for k, v in surroundings().items() if k not in _KEPT_BACK}
         # A group of its own: to be killed whole, and out of the reach of Ctrl-C.
         with subprocess.Popen(
             argv,

@@ -8,6 +8,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+from ser_stream.environment import set_meanwhile
 
 _SOURCE, _CONFIG = "PULSE_SOURCE", "PULSE_CLIENTCONFIG"
 _FOLDERS = (
@@ -16,8 +19,6 @@ _FOLDERS = (
     ("HOME", ".pulse"),
 )
 _SYSTEM = Path("/etc/pulse/client.conf")
-_before: dict[str, str | None] = {}
-"""What ours stands in place of in the environment, while something is opened."""
 
 
 @contextlib.contextmanager
@@ -35,20 +36,24 @@ def connecting_to(source: str | None) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         if source is not None:
-            stack.enter_context(_set(_SOURCE, source))
-        if hasattr(os, "memfd_create"):
-            # In memory: disks are full, and folders read-only.
-            file = stack.enter_context(os.fdopen(os.memfd_create("client"), "w"))
+            stack.enter_context(set_meanwhile(_SOURCE, source))
+        file = _in_memory()
+        if file is not None:
+            stack.enter_context(file)
             file.write(_configuration())
             file.flush()
-            stack.enter_context(_set(_CONFIG, f"/proc/self/fd/{file.fileno()}"))
+            path = f"/proc/self/fd/{file.fileno()}"
+            stack.enter_context(set_meanwhile(_CONFIG, path))
         yield
 
 
-def surroundings() -> dict[str, str]:
-    """The environment, for other programs: without what is ours in it."""
-    true = {**os.environ, **_before}
-    return {name: value for name, value in true.items() if value is not None}
+def _in_memory() -> IO[str] | None:
+    """A file: disks are full, and folders read-only. None where it cannot be."""
+    create = getattr(os, "memfd_create", None)
+    try:
+        return None if create is None else os.fdopen(create("client"), "w")
+    except OSError:
+        return None
 
 
 def _configuration() -> str:
@@ -56,28 +61,14 @@ def _configuration() -> str:
 
 
 def _files() -> list[Path]:
-    """What libpulse would read, in its order (`pa_client_conf_load`)."""
+    """What libpulse would read by itself: one file, and those of its folder."""
     named = os.environ.get(_CONFIG)
     own = (
         Path(home) / name / _SYSTEM.name
         for variable, name in _FOLDERS
         if (home := os.environ.get(variable))
     )
-    places = (Path(named),) if named else (*own, _SYSTEM)
+    places = (Path(named).absolute(),) if named else (*own, _SYSTEM)
     first = next((path for path in places if path.is_file()), _SYSTEM)
     folder = first.with_name(f"{first.name}.d")
     return [path for path in (first, *sorted(folder.glob("*.conf"))) if path.is_file()]
-
-
-@contextlib.contextmanager
-def _set(name: str, value: str) -> Iterator[None]:
-    before = _before[name] = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
-        del _before[name]

@@ -36,6 +36,7 @@ def calibrate(
         ConfigError: if a corpus was in training, or there is but one.
         SourceError: if one is not there.
     """
+    names = list(dict.fromkeys(names))
     saved = load_checkpoint(checkpoint)
     model, config = build_model(saved)
     own = {corpus.name for corpus in config.corpora}
@@ -44,7 +45,7 @@ def calibrate(
             f"{', '.join(heard)}: the network was trained on it; calibration needs "
             "corpora that it never heard"
         )
-    if len(set(names)) < 2:
+    if len(names) < 2:
         raise ConfigError(
             f"calibration needs two corpora or more, each scored by what was fitted on "
             f"the others; given: {', '.join(names) or 'none'}"

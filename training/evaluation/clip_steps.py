@@ -21,6 +21,7 @@ from training.corpora.utterance import read_samples
 
 STEP_S = PipelineConfig().step_s
 LANGUAGES = {
+    "da": "Danish",
     "cmn": "Mandarin",
     "de": "German",
     "deu": "German",

@@ -67,7 +67,7 @@ def recentre(
             f"{', '.join(heard)}: the network was trained on it, and knows its voices"
         )
     means = []
-    for name in names:
+    for name in dict.fromkeys(names):
         clips = of_labels(load_corpora(corpora, [name]), name, config.labels)
         if len({u.emotion for u in clips}) < min(MIXED, len(config.labels)):
             raise ConfigError(

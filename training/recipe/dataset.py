@@ -46,9 +46,10 @@ def load_noises(folder: Path) -> list[FloatArray]:
 
 
 def taught(utterances: Sequence[Utterance], config: TrainConfig) -> list[Utterance]:
-    """The clips whose labels a training learns: of a class that their corpus teaches.
+    """The clips that a training learns from.
 
-    The others may still be of use without their labels.
+    Those of a class that their corpus teaches, and all of a corpus without labels. The
+    others may still be of use without their labels.
     """
     classes = {corpus.name: corpus.classes(config.labels) for corpus in config.corpora}
     whole = {corpus.name for corpus in config.corpora if corpus.unlabelled}
@@ -117,7 +118,12 @@ class TrainingSet:
             speakers[u.corpus, u.speaker].append(i)
             alike[u.corpus, u.speaker, u.emotion].append(i)
         self._same_speaker = [speakers[u.corpus, u.speaker] for u in self.utterances]
-        self._alike = [alike[u.corpus, u.speaker, u.emotion] for u in self.utterances]
+        self._alike = [
+            alike[u.corpus, u.speaker, u.emotion] if has_label else [i]
+            for i, (u, has_label) in enumerate(
+                zip(self.utterances, labelled, strict=True)
+            )
+        ]
         self.weights = self._balanced()
 
     def spectra(self, i: int) -> list[Spectra]:

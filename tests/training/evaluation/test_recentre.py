@@ -101,10 +101,10 @@ def test_a_bundle_is_calibrated_on_them(
     assert list(made.bundle.temperatures) == found["temperatures"]
     assert made.bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
     card = (tmp_path / "bundle/card.md").read_text()
-    assert "The figures are of this very network, which never heard these corpora." in (
+    assert "The figures are of this very network, which never heard these corpora" in (
         card
     )
     assert "was measured on far; no weight was trained there" in card
     evidence = (tmp_path / "bundle/evidence.json").read_text()
     assert "training recentre CHECKPOINT --corpora DIR --unseen far" in evidence
-    assert "calibrate CHECKPOINT --corpora DIR --unseen far --unseen emodb" in evidence
+    assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
