@@ -193,7 +193,7 @@ def test_what_was_measured_of_these_graphs_is_told(
     )
     assert "2 in 3.00 h without a voice, 0.67 an hour, at most 2.10" in card
     assert read_evidence(told.bundle)["training"]["commands"][-1] == (
-        "python -m export CHECKPOINT DIR --crossval CROSSVAL.json "
+        "python -m export RECENTRED DIR --crossval CROSSVAL.json "
         "--unseen UNSEEN.json --stream-eval STREAM-EVAL.json"
     )
 
