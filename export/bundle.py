@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -170,19 +170,20 @@ def _training(
         f"training/configs/{config.name}.toml --corpora DIR --epochs {config.epochs} "
         f"--seed {config.seed}"
     )
-    command = f"python -m training crossval {how}"
-    left_out = (results or {}).get("left_out")
-    if left_out:
-        unseen = " ".join(f"--unseen {name}" for name in left_out)
-        command = f"python -m training calibrate CHECKPOINT --corpora DIR {unseen}"
-        if "recentred" in saved:
-            command = command.replace("CHECKPOINT", "RECENTRED")
+    commands = [f"python -m training train {how}"]
+    made = "CHECKPOINT"
     recentred = saved.get("recentred")
-    again = []
     if recentred:
-        unseen = " ".join(f"--unseen {name}" for name in recentred["corpora"])
-        how_again = f"--corpora DIR {unseen} --out RECENTRED"
-        again = [f"python -m training recentre CHECKPOINT {how_again}"]
+        unseen = _unseen(recentred["corpora"])
+        commands.append(f"python -m training recentre {made} {unseen} --out RECENTRED")
+        made = "RECENTRED"
+    left_out = (results or {}).get("left_out")
+    commands += [
+        f"python -m training calibrate {made} {_unseen(left_out)}"
+        if left_out
+        else f"python -m training crossval {how}",
+        f"python -m export {made} DIR{options(given)}",
+    ]
     return {
         **({"recentred": recentred} if recentred else {}),
         "epochs": saved["epoch"],
@@ -190,11 +191,9 @@ def _training(
         "speakers": saved["speakers"],
         "config": config.to_dict(),
         "revision": saved.get("revision", "unknown"),
-        "commands": [
-            f"python -m training train {how}",
-            *again,
-            command,
-            f"python -m export {'RECENTRED' if again else 'CHECKPOINT'} DIR"
-            f"{options(given)}",
-        ],
+        "commands": commands,
     }
+
+
+def _unseen(corpora: Sequence[str]) -> str:
+    return " ".join(["--corpora DIR", *(f"--unseen {name}" for name in corpora)])

@@ -5,11 +5,13 @@ from torch.nn import functional as F
 
 UNLABELLED = -1
 """Target of a clip whose class is not known."""
+NEVER = -1e4
+"""Logit of a class that a corpus has no say about."""
 
 
 def masked_logits(logits: Tensor, allowed: Tensor) -> Tensor:
     """Logits, (B, n_classes), those of classes not allowed far below all others."""
-    return logits.masked_fill(~allowed, -1e4)
+    return logits.masked_fill(~allowed, NEVER)
 
 
 def masked_cross_entropy(

@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ser_stream.environment import surroundings
 from ser_stream.errors import ConfigError
 from ser_stream.log import Every
 from ser_stream.protocol.messages import Message
+from ser_stream.service.environment import surroundings
 from ser_stream.sinks import Sink
 
 _LOGGER = logging.getLogger(__name__)

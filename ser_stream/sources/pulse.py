@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from ser_stream.environment import surroundings
+from ser_stream.service.environment import surroundings
 
 _LOGGER = logging.getLogger(__name__)
 _TIMEOUT_S = 3.0

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from ser_stream.environment import set_meanwhile
+from ser_stream.service.environment import set_meanwhile
 
 _SOURCE, _CONFIG = "PULSE_SOURCE", "PULSE_CLIENTCONFIG"
 _FOLDERS = (

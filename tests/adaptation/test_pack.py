@@ -32,8 +32,6 @@ from ser_stream.errors import ModelError, SourceError
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import Chunk, FloatArray
 from tests.helpers.adaptation_packs import (
     EMOTIONS,
@@ -45,6 +43,7 @@ from tests.helpers.adaptation_packs import (
     training_set,
 )
 from tests.helpers.paths import CHECKPOINT, DATA
+from tests.helpers.unknown_voices import OfUnknownVoices
 from training.corpora import Utterance
 from training.evaluation.clip_steps import LogitRecorder
 from training.recipe.adaptation_pack import write_pack
@@ -105,16 +104,6 @@ def test_the_weights_and_windows_of_the_packaged_pack_know_their_classes(
             windows.label[i]
         )
     assert right / len(some) > 0.8
-
-
-class OfUnknownVoices(OnnxRecognizer):
-    """Is told nothing of the speaker: a pack's windows are of nobody in particular."""
-
-    def logits(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
-    ) -> FloatArray:
-        del speaker
-        return super().logits(columns)
 
 
 def test_windows_are_what_the_pipeline_made_its_last_prediction_of(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_stream.environment import surroundings
+from ser_stream.service.environment import surroundings
 from ser_stream.sources.pulse_connection import connecting_to
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has it")

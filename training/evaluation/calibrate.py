@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.errors import ConfigError
-from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint
 from training.engine.git_revision import git_revision
 from training.engine.result_store import write_json
-from training.evaluation.clip_steps import TorchRecognizer, of_labels, run_clips
+from training.evaluation.clip_steps import TorchRecognizer, never_heard, run_clips
 from training.evaluation.crossval import evaluated
 from training.recipe.model import build_model
 
@@ -36,33 +35,29 @@ def calibrate(
         ConfigError: if a corpus was in training, or there is but one.
         SourceError: if one is not there.
     """
-    names = list(dict.fromkeys(names))
     saved = load_checkpoint(checkpoint)
     model, config = build_model(saved)
-    own = {corpus.name for corpus in config.corpora}
-    if heard := sorted(own & set(names)):
-        raise ConfigError(
-            f"{', '.join(heard)}: the network was trained on it; calibration needs "
-            "corpora that it never heard"
-        )
-    if len(names) < 2:
+    clips = never_heard(config, corpora, names)
+    if len(clips) < 2:
         raise ConfigError(
             f"calibration needs two corpora or more, each scored by what was fitted on "
-            f"the others; given: {', '.join(names) or 'none'}"
+            f"the others; given: {', '.join(clips) or 'none'}"
         )
     recognizer = TorchRecognizer(model, config.labels)
-    clips = [of_labels(load_corpora(corpora, [n]), n, config.labels) for n in names]
     result = {
         "protocol": (
-            f"whole clips of {', '.join(names)}, none of them in training, through the "
+            f"whole clips of {', '.join(clips)}, none of them in training, through the "
             "streaming pipeline; the network itself, last epoch; calibration and "
             "threshold from the other of these corpora"
         ),
-        "left_out": list(names),
+        "left_out": list(clips),
         "config": config.to_dict(),
         "revisions": [git_revision()],
         **evaluated(
-            [list(run_clips(recognizer, config.front_end, each)) for each in clips],
+            [
+                list(run_clips(recognizer, config.front_end, of))
+                for of in clips.values()
+            ],
             config.labels,
             out.with_suffix(".png"),
             config.model.geometry.max_columns,

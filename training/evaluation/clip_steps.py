@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,8 +17,9 @@ from ser_stream.pipeline.recognizer import Recognizer, softmax
 from ser_stream.pipeline.recording import record
 from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import EncoderState, FloatArray
-from training.corpora import Utterance
+from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
+from training.recipe.config import TrainConfig
 
 STEP_S = PipelineConfig().step_s
 LANGUAGES = {
@@ -172,6 +174,26 @@ def of_labels(
             f"no clip of {corpus} has one of the labels {', '.join(labels)}"
         )
     return clips
+
+
+def never_heard(
+    config: TrainConfig, corpora: Path, names: Sequence[str]
+) -> dict[str, list[Utterance]]:
+    """The clips of the network's classes in corpora that it was not trained on.
+
+    Raises:
+        ConfigError: if it was trained on one, or one has none of the classes.
+        SourceError: if one is not there.
+    """
+    if heard := sorted({c.name for c in config.corpora} & set(names)):
+        raise ConfigError(
+            f"{', '.join(heard)}: the network was trained on it; give corpora that it "
+            "never heard"
+        )
+    return {
+        name: of_labels(load_corpora(corpora, [name]), name, config.labels)
+        for name in dict.fromkeys(names)
+    }
 
 
 def described(utterance: Utterance) -> dict[str, str]:

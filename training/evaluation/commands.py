@@ -17,6 +17,16 @@ from training.engine.command_line import (
 )
 from training.recipe.commands import TrainingRun, training_command
 
+Checkpoint = Annotated[
+    Path, typer.Argument(help="Of `python -m training train`.", exists=True)
+]
+Unheard = Annotated[
+    list[str],
+    typer.Option(
+        "--unseen", help="A corpus that is not in its training; may be repeated."
+    ),
+]
+
 
 @training_command
 def crossval(run: TrainingRun, only: Only = None) -> None:
@@ -122,14 +132,9 @@ def zero_shot(
 
 
 def recentre(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Of `python -m training train`.", exists=True)
-    ],
+    checkpoint: Checkpoint,
     corpora: Corpora,
-    unseen: Annotated[
-        list[str],
-        typer.Option(help="A corpus that is not in its training; may be repeated."),
-    ],
+    unseen: Unheard,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -147,14 +152,9 @@ def recentre(
 
 
 def calibrate(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="Of `python -m training train`.", exists=True)
-    ],
+    checkpoint: Checkpoint,
     corpora: Corpora,
-    unseen: Annotated[
-        list[str],
-        typer.Option(help="A corpus that is not in its training; two or more."),
-    ],
+    unseen: Unheard,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +163,7 @@ def calibrate(
         ),
     ] = None,
 ) -> None:
-    """Fit a network's temperatures, and when it is uncertain, on corpora left out."""
+    """Fit temperatures, and when a network is uncertain, on two corpora or more."""
     from training.evaluation.calibrate import calibrate
 
     out = out or checkpoint.with_name("calibration.json")

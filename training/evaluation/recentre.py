@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.values import FloatArray
-from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
-from training.evaluation.clip_steps import of_labels
+from training.evaluation.clip_steps import never_heard
 from training.evaluation.loco import heard_of_clip
 from training.recipe.model import build_model, slimmed
 
@@ -62,13 +61,9 @@ def recentre(
             f"{checkpoint} was trained without model.speaker_mean = true, so it has no "
             "mean to measure"
         )
-    if heard := sorted({c.name for c in config.corpora} & set(names)):
-        raise ConfigError(
-            f"{', '.join(heard)}: the network was trained on it, and knows its voices"
-        )
     means = []
-    for name in dict.fromkeys(names):
-        clips = of_labels(load_corpora(corpora, [name]), name, config.labels)
+    heard = never_heard(config, corpora, names)
+    for name, clips in heard.items():
         if len({u.emotion for u in clips}) < min(MIXED, len(config.labels)):
             raise ConfigError(
                 f"{name} has {', '.join(sorted({u.emotion for u in clips}))} alone; "
@@ -86,7 +81,7 @@ def recentre(
     made = slimmed(saved)
     made["weights"][MEAN] = torch.from_numpy(mean)
     made["recentred"] = {
-        "corpora": list(names),
+        "corpora": list(heard),
         "logits": [round(float(x), 3) for x in moved],
     }
     save_checkpoint(out, made)

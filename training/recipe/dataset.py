@@ -92,15 +92,14 @@ class TrainingSet:
                 "corpus teaches"
             )
         unlabelled = {c.name for c in config.corpora if c.unlabelled}
-        labelled = np.array([u.corpus not in unlabelled for u in self.utterances])
         self._spectra = clip_spectra(
             self.utterances, cache, progress=progress, plain=unlabelled
         )
         self._noises = NoiseSpectra(noises)
         self.targets = np.array(
             [
-                config.labels.index(u.emotion) if has_label else UNLABELLED
-                for u, has_label in zip(self.utterances, labelled, strict=True)
+                UNLABELLED if u.corpus in unlabelled else config.labels.index(u.emotion)
+                for u in self.utterances
             ]
         )
         only = {
@@ -118,11 +117,12 @@ class TrainingSet:
             speakers[u.corpus, u.speaker].append(i)
             alike[u.corpus, u.speaker, u.emotion].append(i)
         self._same_speaker = [speakers[u.corpus, u.speaker] for u in self.utterances]
+        # A clip without a label is like none but itself.
         self._alike = [
-            alike[u.corpus, u.speaker, u.emotion] if has_label else [i]
-            for i, (u, has_label) in enumerate(
-                zip(self.utterances, labelled, strict=True)
-            )
+            [i]
+            if self.targets[i] == UNLABELLED
+            else alike[u.corpus, u.speaker, u.emotion]
+            for i, u in enumerate(self.utterances)
         ]
         self.weights = self._balanced()
 
@@ -153,10 +153,10 @@ class TrainingSet:
         speakers = np.array([u.speaker for u in self.utterances])
         for corpus in self.config.corpora:
             of_corpus = np.array([u.corpus == corpus.name for u in self.utterances])
-            share = of_corpus.sum() * corpus.weight / len(set(self.targets[of_corpus]))
             if corpus.unlabelled:
                 weights[of_corpus] = corpus.weight
                 continue
+            share = of_corpus.sum() * corpus.weight / len(set(self.targets[of_corpus]))
             for target in set(self.targets[of_corpus]):
                 of_class = of_corpus & (self.targets == target)
                 for speaker in set(speakers[of_class]):

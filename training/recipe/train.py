@@ -232,7 +232,7 @@ class WindowTask:
         if self._targets is not None:
             n = columns.shape[1]
             value = value + self._teacher_loss(features, logits, batch, n)
-        n_labelled = int((batch.targets != UNLABELLED).sum())
+        n_labelled = int((self._data.targets[rows] != UNLABELLED).sum())
         return Loss(value, n_right(logits, batch), n_labelled)
 
     def _teacher_loss(

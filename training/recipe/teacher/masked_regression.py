@@ -11,10 +11,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from ser_stream.nn.masked import NEVER
 from ser_stream.pipeline.values import FloatArray
 
 ITERATIONS = 200
-_NEVER = -1e4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ class MaskedRegression:
         def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
             both = flat.reshape(n_features + 1, n_classes)
             weight, bias = both[:-1], both[-1]
-            log_probs = log_softmax(np.where(allowed, x @ weight + bias, _NEVER), 1)
+            log_probs = log_softmax(np.where(allowed, x @ weight + bias, NEVER), 1)
             value = -(weights * (true * log_probs).sum(1)).sum()
             slope = weights[:, None] * (np.exp(log_probs) - true)
             gradient = np.vstack([x.T @ slope + weight / c, slope.sum(0)])
