@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ def use(model: str, file: Path | None) -> None:
             f"{path} has settings that model {name} would not start with, so nothing "
             f"was changed: {error}"
         ) from None
-    restriction = _restriction(bundle)
+    restriction = bundle.restriction
     terms = f"licence: {bundle.licence}" + (f"; {restriction}" if restriction else "")
     if _is_same(before.model, bundle.folder):
         write(f"{name} is the default already; nothing was changed\n{terms}\n")
@@ -125,20 +124,6 @@ def _is_same(model: str, folder: Path) -> bool:
         return False
 
 
-def _restriction(bundle: Bundle) -> str | None:
-    """What a user must be told of the licence, in words; None where any use is free."""
-    bound = [
-        str(corpus.get("name"))
-        for corpus in bundle.manifest.get("corpora", ())
-        if corpus.get("any_use") is False
-    ]
-    terms = re.search(r"\bNC\b|non-?commercial|research", bundle.licence, re.IGNORECASE)
-    if not bound and not terms:
-        return None
-    why = f", as {' and '.join(bound)} it was trained on" if bound else ""
-    return f"NOT for commercial use{why}"
-
-
 def _origin(bundle: Bundle) -> str | None:
     """What an adapted bundle was made from, in words; None for any other one."""
     if not bundle.adapted:
@@ -167,7 +152,7 @@ def _row(name: str, folder: Path, default: bool) -> dict[str, Any]:
         "folder": str(bundle.folder),
         "model": bundle.name,
         "licence": bundle.licence,
-        "commercial_use": _restriction(bundle) is None,
+        "commercial_use": bundle.restriction is None,
         "labels": list(bundle.labels),
         "uar": uar if isinstance(uar, int | float) else None,
         "protocol": metrics.get("protocol"),

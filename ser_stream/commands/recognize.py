@@ -7,7 +7,7 @@ from pathlib import Path
 from ser_stream.commands.progress import clear_bar, progress_bar
 from ser_stream.commands.rows import FORMATS
 from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.for_model import pipeline_config, tell_terms
 from ser_stream.errors import SourceError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
@@ -20,6 +20,7 @@ def recognize(
 ) -> int:
     """Print a line for each file; return how many could not be read."""
     bundle = load_bundle(config.model)
+    tell_terms(bundle)
     model = Model(bundle, pipeline_config(config, bundle))
     write_row = FORMATS[format](model.labels, segments)
     failed = 0

@@ -1,5 +1,7 @@
 """What the user set, with the thresholds that the model brings."""
 
+import logging
+
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.config.layers import DEFAULT, Settings
 from ser_stream.config.listen import DEFAULT_WINDOW_S, ListenConfig
@@ -9,6 +11,8 @@ from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.values import SAMPLE_RATE
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def configured_bundle(settings: Settings) -> Bundle:
@@ -24,6 +28,12 @@ def configured_bundle(settings: Settings) -> Bundle:
         if origin == DEFAULT or origin.startswith("--"):
             raise
         raise ModelError(f"{origin}: {error}") from None
+
+
+def tell_terms(bundle: Bundle) -> None:
+    """Say in the log what a model may not be used for, when its use begins."""
+    if bundle.restriction:
+        _LOGGER.warning("model %s is %s", bundle.name, bundle.restriction)
 
 
 def configured_pack(config: ListenConfig, bundle: Bundle) -> Pack:

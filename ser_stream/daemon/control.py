@@ -14,7 +14,11 @@ import numpy as np
 from ser_stream import __version__
 from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
-from ser_stream.config.for_model import configured_bundle, pipeline_config
+from ser_stream.config.for_model import (
+    configured_bundle,
+    pipeline_config,
+    tell_terms,
+)
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
@@ -197,6 +201,8 @@ class Control:
             detail += f"; only a restart brings: {', '.join(restart)}"
         self._tell("reloaded", detail, hello=hello)
         _LOGGER.info("reloaded: %s", detail)
+        if another:
+            tell_terms(bundle)
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
     def _tell(self, state: str, detail: str, *, hello: bool) -> None:

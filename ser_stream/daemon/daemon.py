@@ -17,6 +17,7 @@ from ser_stream.config.for_model import (
     configured_bundle,
     configured_pack,
     pipeline_config,
+    tell_terms,
 )
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
@@ -100,6 +101,7 @@ class Daemon:
                 # Not before the worker has looked at the source: `status` tells of it.
                 self._worker.mailbox.submit(lambda: self._started.set_result(control))
             self._stack = stack.pop_all()
+        tell_terms(bundle)
 
     def _open_sinks(self, config: ListenConfig) -> list[Sink]:
         uris = config.to

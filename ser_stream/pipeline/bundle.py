@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.resources import files
@@ -45,6 +46,8 @@ ENCODER = "encoder.onnx"
 HEAD = "head.onnx"
 CARD = "card.md"
 DEFAULT_MODEL = "open"
+RESTRICTED = re.compile(r"\bNC\b|non-?commercial|research", re.IGNORECASE)
+"""What the licence of a bundle says that is not for any use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,19 @@ class Bundle:
     def max_columns(self) -> int:
         """The longest window it was trained and calibrated for."""
         return self.geometry.max_columns
+
+    @property
+    def restriction(self) -> str | None:
+        """What a user must be told of the licence; None where any use is free."""
+        bound = [
+            str(corpus.get("name"))
+            for corpus in self.manifest.get("corpora", ())
+            if corpus.get("any_use") is False
+        ]
+        if not bound and not RESTRICTED.search(self.licence):
+            return None
+        why = f", as {' and '.join(bound)} it was trained on" if bound else ""
+        return f"NOT for commercial use{why}"
 
 
 def identity(manifest: Mapping[str, Any]) -> str:

@@ -122,6 +122,15 @@ def test_no_folder_stands_in_for_the_packaged_model(home: Home) -> None:
     assert str(OPEN) in home.run("model", "verify", "open").stdout.decode()
 
 
+def test_terms_are_told_when_a_models_use_begins(home: Home) -> None:
+    home.add("mine", **RESEARCH)
+    told = "model mine is NOT for commercial use, as RAVDESS it was trained on"
+    for command in (("listen", "--pace", "fast", "--input"), ("recognize",)):
+        log = home.run(*command, CLIP, "--model", "mine").stderr.decode()
+        assert log.count(told) == 1
+        assert "commercial" not in home.run(*command, CLIP).stderr.decode()
+
+
 def test_a_broken_bundle_is_listed_with_its_reason(home: Home) -> None:
     (home.add("broken") / "head.onnx").unlink()
     (home.models / "empty").mkdir()

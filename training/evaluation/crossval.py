@@ -28,7 +28,7 @@ from training.evaluation.risk_coverage import (
     curve,
     plot_risk_coverage,
 )
-from training.recipe.config import TrainConfig
+from training.recipe.config import CORPORA, TrainConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
 
@@ -51,13 +51,16 @@ def held_out_groups(
 ) -> list[list[str]]:
     """Speakers that each fold leaves out, as `corpus/speaker`: group k of each corpus.
 
-    A corpus that speaks of some classes only cannot be scored; it stays in training,
-    and so do clips of unnamed speakers.
+    With `held_out = "corpora"` all of one corpus, unnamed ones too. A corpus that
+    speaks of some classes only cannot be scored; it stays in training, and so do clips
+    of unnamed speakers where speakers are held out.
 
     Raises:
         ConfigError: if no corpus has all labels, one of those that have names no
-            speaker, or there are fewer speakers than folds.
+            speaker, or there are fewer speakers than folds, or fewer than two corpora.
     """
+    if config.held_out == CORPORA:
+        return _whole_corpora(utterances, config)
     groups: list[list[str]] = [[] for _ in range(config.folds)]
     for corpus in scored_corpora(config):
         of_corpus = speaker_folds(utterances, corpus, config.folds)
@@ -75,6 +78,20 @@ def held_out_groups(
             f"({', '.join(scored_corpora(config)) or 'none'}) have {n} speakers"
         )
     return groups
+
+
+def _whole_corpora(
+    utterances: Sequence[Utterance], config: TrainConfig
+) -> list[list[str]]:
+    names = scored_corpora(config)
+    if len(names) < 2:
+        raise ConfigError(
+            f"held_out is {CORPORA!r}, which needs two corpora or more that have all "
+            f"labels; there is {', '.join(names) or 'none'}"
+        )
+    return [
+        sorted({u.person for u in utterances if u.corpus == name}) for name in names
+    ]
 
 
 def scored_corpora(config: TrainConfig) -> list[str]:
@@ -243,9 +260,14 @@ def _protocol(config: TrainConfig) -> str:
         for c in partial
         for taught in [", ".join(c.classes(config.labels))]
     )
-    return (
+    by = (
         f"leave-speakers-out on {', '.join(scored)}: {config.folds} folds of speakers, "
-        f"mixed by sex, each fold of all these corpora{kept}; whole clips through the "
+        "mixed by sex, each fold of all these corpora"
+    )
+    if config.held_out == CORPORA:
+        by = f"leave-one-corpus-out on {', '.join(scored)}"
+    return (
+        f"{by}{kept}; whole clips through the "
         "streaming pipeline; last epoch, nothing selected on held-out speakers; "
         f"calibration and threshold from the other folds; uncertain: {RULE}; that "
         "a step weighs the square of its window in a clip was chosen on held-out "

@@ -16,6 +16,8 @@ from training.protocols.names import PAPER_CLASSES
 from training.recipe.teacher.config import TeacherConfig
 from training.recipe.waveform_augment import VARIANTS
 
+SPEAKERS, CORPORA = "speakers", "corpora"
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusConfig:
@@ -124,6 +126,9 @@ class TrainConfig:
     """Folder of noise recordings beside the corpora; empty for synthetic noise only."""
     folds: int = 5
     """Groups of held-out speakers in `crossval`."""
+    held_out: str = SPEAKERS
+    """What a fold of `crossval` leaves out: a group of speakers of every corpus, or a
+    corpus whole; there are then as many folds as corpora that speak of all labels."""
 
     @property
     def front_end(self) -> FrontEndConfig:
@@ -140,6 +145,8 @@ class TrainConfig:
         for part in ("floor", "teacher"):
             if values[part] is None:
                 del values[part]
+        if self.held_out == SPEAKERS:
+            del values["held_out"]
         values["model"] = self.model.to_dict()
         for corpus in values["corpora"]:
             if not corpus["unlabelled"]:
@@ -184,6 +191,10 @@ class TrainConfig:
                 raise ConfigError(
                     f"{key} is {getattr(config, key)}; allowed: 1 or more"
                 )
+        if config.held_out not in (SPEAKERS, CORPORA):
+            raise ConfigError(
+                f"held_out is {config.held_out!r}; allowed: {SPEAKERS}, {CORPORA}"
+            )
         config.augment.check()
         for corpus in config.corpora:
             foreign = set(corpus.only) - set(config.labels)

@@ -87,6 +87,23 @@ def test_too_few_speakers_and_no_whole_corpus_are_named() -> None:
         held_out_groups(CLIPS, partial)
 
 
+def test_a_fold_may_leave_out_a_corpus_whole(tmp_path: Path) -> None:
+    config = replace(CONFIG, held_out="corpora", folds=5)
+    unnamed = utterance("near", "x", "male", "sad").without_name()
+    groups = held_out_groups([*CLIPS, unnamed], config)
+    assert groups[0] == [f"near/{who}" for who in ("a", "b", "c", "d", "unnamed")]
+    assert groups[1] == ["far/a", "far/b", "far/c", "far/d"]
+    assert len(groups) == 2
+    finished(tmp_path, CLIPS, config)
+    result = crossval(CLIPS, config, tmp_path, CALM)
+    assert result is not None
+    assert "leave-one-corpus-out on near, far; some (happy" in result["protocol"]
+    assert result["fold_war"] == [100.0, 0.0]
+    alone = replace(config, corpora=(CorpusConfig("near"),))
+    with pytest.raises(ConfigError, match=r"two corpora or more .* there is near"):
+        held_out_groups(CLIPS, alone)
+
+
 def test_unnamed_speakers_are_never_held_out() -> None:
     more = [
         utterance("near", "x", "male", label).without_name()
