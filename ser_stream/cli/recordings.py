@@ -78,13 +78,13 @@ def tune(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Choose thresholds, smoothing and dwell by recordings that you have labelled.
+    """Choose thresholds and smoothing by recordings that you have labelled.
 
-    Runs the model on each recording once, then tries some five thousand settings.
-    Of those that cover enough speech without flickering, the ones that follow a change
-    of emotion soonest are printed beside the present ones, as lines for the
-    configuration file; with --write they are put into it, and nothing else in it is
-    changed.
+    Runs the model on each recording once, then tries some eight thousand settings.
+    Of those that cover enough speech without flickering, the ones that tell the right
+    emotion for the largest share of each label's time are printed beside the present
+    ones, as lines for the configuration file; with --write they are put into it, and
+    nothing else in it is changed.
 
     Label what you want recognised: some thirty stretches of 3 s or more, all emotions
     that matter, in your room, with your microphone. What is not labelled does not

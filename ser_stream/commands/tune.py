@@ -248,6 +248,7 @@ def _text(streams: Sequence[Stream], rule: Rule, found: Found) -> str:
     rows += [
         ["speech covered", *(_percent(f.coverage) for f in figures)],
         ["of it right", *(_percent(f.accuracy) for f in figures)],
+        ["recall of time", *(_percent(f.recall) for f in figures)],
         ["median delay", *(_seconds(f.median_delay_s) for f in figures)],
         ["changes missed", *(f"{f.missed} of {f.changes}" for f in figures)],
         ["flips a minute", *(f"{f.flips_per_minute:.1f}" for f in figures)],
@@ -280,13 +281,8 @@ def _verdict(rule: Rule, found: Found) -> str:
     if not found.satisfied:
         return f"No settings reach {asked}; these come nearest."
     if found.best == found.present:
-        return f"The settings of now are the best: {asked}, least delay."
-    if math.isinf(found.best_figures.median_delay_s):
-        return (
-            f"Of those with {asked}, these\nare right for longest; under none of them "
-            "half of the changes are told."
-        )
-    return f"Of those with {asked}, these have the least delay."
+        return f"The settings of now are the best: {asked}, most recall."
+    return f"Of those with {asked}, these\ntell the right emotion for longest."
 
 
 def _percent(share: float) -> str:

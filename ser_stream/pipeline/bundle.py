@@ -26,9 +26,11 @@ from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.smoothing import SmoothingConfig
 
-FORMAT = 2
-"""Of the manifest; raised when an older reader would misunderstand it. Format 1, which
-had the evidence in the manifest and CPAC's geometry, is read too."""
+FORMAT = 3
+"""Of the manifest; raised when an older reader would misunderstand it. Format 2, which
+had thresholds of another smoothing, and format 1, which also had the evidence in the
+manifest and CPAC's geometry, are read too."""
+READ = (1, 2, FORMAT)
 IDENTITY = (
     "labels",
     "front_end",
@@ -263,21 +265,29 @@ _REQUIRED = (
     "files",
     "sha256",
 )
+_LASTING = ("uncertain", "update_s")
+"""Of the thresholds, those that all formats have."""
 _REQUIRED_NOW = ("clip_temperature", "geometry", OWN_HASH)
 
 
 def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of format 1 as it would be written now; its evidence stays in it."""
+    """A manifest as it would be written now; the evidence of format 1 stays in it."""
     if manifest["format"] == FORMAT:
         return manifest
-    geometry = replace(CPAC, max_columns=max(1, len(manifest["temperatures"])))
-    now = {
-        "clip_temperature": 1.0,
-        **manifest,
-        "geometry": asdict(geometry),
-        "files": {k: v for k, v in manifest["files"].items() if k != CARD},
-    }
-    return {**now, "sha256": identity(now)}
+    now = manifest
+    if manifest["format"] == 1:
+        geometry = replace(CPAC, max_columns=max(1, len(manifest["temperatures"])))
+        now = {
+            "clip_temperature": 1.0,
+            **manifest,
+            "geometry": asdict(geometry),
+            "files": {k: v for k, v in manifest["files"].items() if k != CARD},
+        }
+        now["sha256"] = identity(now)
+    # What else it says of the smoothing meant something else. Its identity stays, by
+    # which its pack and its versions know it.
+    thresholds = {k: v for k, v in manifest["thresholds"].items() if k in _LASTING}
+    return {**now, "thresholds": thresholds}
 
 
 def read_json(path: Path, otherwise: str) -> Any:
@@ -303,21 +313,21 @@ def read_json(path: Path, otherwise: str) -> Any:
 def _read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_json(path, "is not a bundle")
     found = manifest.get("format") if isinstance(manifest, dict) else None
-    if found not in (1, FORMAT):
+    if found not in READ:
         raise ModelError(
             f"{path} is not a manifest of format {FORMAT}, the one this version reads"
         )
-    required = _REQUIRED + (_REQUIRED_NOW if found == FORMAT else ())
+    required = _REQUIRED + (() if found == 1 else _REQUIRED_NOW)
     missing = [key for key in required if key not in manifest]
     if missing:
         raise ModelError(f"{path} lacks {', '.join(missing)}")
-    own = OWN_HASH if found == FORMAT else "sha256"
+    own = "sha256" if found == 1 else OWN_HASH
     if manifest_hash(manifest, own) != manifest[own]:
         raise ModelError(
             f"{path} was changed after it was written: its content does not match its "
             "own hash; copy or build the bundle again"
         )
-    if found == FORMAT and manifest["sha256"] != identity(manifest):
+    if found != 1 and manifest["sha256"] != identity(manifest):
         raise ModelError(f"{path} makes no sense: its sha256 is not of its identity")
     if not {ENCODER, HEAD} <= set(manifest["files"]):
         raise ModelError(f"{path} does not name {ENCODER} and {HEAD}")

@@ -9,7 +9,7 @@ to an event is called from `Pipeline.feed`, in this order:
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -86,6 +86,12 @@ class PipelineConfig:
             )
         return geometry.columns_of(self.window_s * SAMPLE_RATE)
 
+    def smoothing_of(self, geometry: Geometry) -> SmoothingConfig:
+        """The smoothing, where no window ever is as long as it asks the longest is."""
+        longest_s = geometry.window_length(self.columns(geometry)) / SAMPLE_RATE
+        heard_s = min(self.smoothing.heard_s, longest_s)
+        return replace(self.smoothing, heard_s=heard_s)
+
 
 class Pipeline:
     """One stream. The same samples give the same events, however they are cut."""
@@ -114,7 +120,9 @@ class Pipeline:
         self._gate = SpeechGate(self.config.gate)
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
-        self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
+        self._smoother = Smoother(
+            recognizer.labels, self.config.smoothing_of(geometry), geometry
+        )
         self._speaker = SpeakerMean(self.config.step_s)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
@@ -234,7 +242,6 @@ class Pipeline:
                 # Not at the next step: if steps are long, speech may be back by then.
                 self._window.clear()
                 self._speaker.pause()
-                events += self._smoother.pause()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1

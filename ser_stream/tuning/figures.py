@@ -33,6 +33,8 @@ class Figures:
     """Share of the covered time during which it is the right one; NaN if none is."""
     right: float
     """Share of all that time during which the right emotion is active."""
+    recall: float
+    """The same for each label that was said, and the mean of these."""
     median_delay_s: float
     """From a change to the right emotion, seconds; a missed change is infinite.
 
@@ -60,13 +62,13 @@ class Figures:
 class Tally:
     """What figures are made of, summed over streams; arrays over the settings."""
 
-    speech: int
-    """Steps with speech within segments."""
+    speech_of: Counts
+    """Steps with speech within segments of each label, (n_labels,)."""
     speech_s: float
     active: Counts
     """Of these, steps with an emotion active, (n_settings,)."""
-    right: Counts
-    """Of these, steps with the right one, (n_settings,)."""
+    right_of: Counts
+    """Of these, steps with the right one, (n_labels, n_settings)."""
     flips: Counts
     delays_s: NDArray[np.float32]
     """(n_changes, n_settings); infinite where the change was missed."""
@@ -75,10 +77,10 @@ class Tally:
     def sum(cls, parts: Sequence[Self]) -> Self:
         """Pool the tallies of several streams, one or more."""
         return cls(
-            sum(part.speech for part in parts),
+            np.sum([part.speech_of for part in parts], axis=0),
             sum(part.speech_s for part in parts),
             np.sum([part.active for part in parts], axis=0),
-            np.sum([part.right for part in parts], axis=0),
+            np.sum([part.right_of for part in parts], axis=0),
             np.sum([part.flips for part in parts], axis=0),
             np.concatenate([part.delays_s for part in parts]),
         )
@@ -88,10 +90,14 @@ class Tally:
         return replace(
             self,
             active=self.active[one],
-            right=self.right[one],
+            right_of=self.right_of[:, one],
             flips=self.flips[one],
             delays_s=self.delays_s[:, one],
         )
+
+    @property
+    def speech(self) -> int:
+        return int(self.speech_of.sum())
 
     # As in `Figures`, (n_settings,).
 
@@ -101,7 +107,17 @@ class Tally:
 
     @property
     def right_share(self) -> NDArray[np.float64]:
-        return self.right / max(1, self.speech)
+        share: NDArray[np.float64] = self.right_of.sum(axis=0) / max(1, self.speech)
+        return share
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        said = self.speech_of > 0
+        if not said.any():
+            return np.zeros(self.active.shape)
+        shares = self.right_of[said] / self.speech_of[said, None]
+        mean: NDArray[np.float64] = shares.mean(axis=0)
+        return mean
 
     @property
     def flips_per_minute(self) -> NDArray[np.float64]:
@@ -118,11 +134,12 @@ class Tally:
 
     def figures(self, index: int = 0) -> Figures:
         one = self.only(index)
-        active, right = int(one.active[0]), int(one.right[0])
+        active, right = int(one.active[0]), int(one.right_of.sum())
         return Figures(
             coverage=float(one.coverage[0]),
             accuracy=right / active if active else math.nan,
             right=float(one.right_share[0]),
+            recall=float(one.recall[0]),
             median_delay_s=float(one.median_delay_s[0]),
             missed=int(np.isinf(one.delays_s).sum()),
             changes=len(one.delays_s),
@@ -145,7 +162,7 @@ def tally(stream: Stream, labels: Sequence[str], settings: SettingsGrid) -> Tall
     return replace(
         parts[0],
         active=np.concatenate([part.active for part in parts]),
-        right=np.concatenate([part.right for part in parts]),
+        right_of=np.concatenate([part.right_of for part in parts], axis=1),
         flips=np.concatenate([part.flips for part in parts]),
         delays_s=np.concatenate([part.delays_s for part in parts], axis=1),
     )
@@ -160,8 +177,11 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
         active: index of the active label or -1, (n_steps, n_settings).
     """
     n_settings = active.shape[1]
-    n_speech = 0
-    n_active, n_right, n_flips = np.zeros((3, n_settings), np.int64)
+    n_speech, n_right = (
+        np.zeros(len(labels), np.int64),
+        np.zeros((len(labels), n_settings), np.int64),
+    )
+    n_active, n_flips = np.zeros((2, n_settings), np.int64)
     nothing = np.full(n_settings, NONE, np.int8)
     delays = []
     before_label: str | None = None
@@ -169,9 +189,11 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
         label, steps = list(labels).index(segment.label), stream.steps(segment)
         within, speech = active[steps], stream.speech[steps]
         before = active[steps.start - 1] if steps.start else nothing
-        n_speech += int(speech.sum())
-        n_active += (within != NONE).sum(axis=0)
-        n_right += (within == label).sum(axis=0)
+        # An emotion is held over a pause, but only speech is counted.
+        spoken = within[speech]
+        n_speech[label] += len(spoken)
+        n_active += (spoken != NONE).sum(axis=0)
+        n_right[label] += (spoken == label).sum(axis=0)
         n_flips += flips(within, speech, before, label, last_of(active[: steps.start]))
         if segment.label != before_label:
             late = (stream.ends[steps] - segment.start) / SAMPLE_RATE
@@ -179,7 +201,7 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
         before_label = segment.label
     return Tally(
         n_speech,
-        n_speech * stream.step_s,
+        int(n_speech.sum()) * stream.step_s,
         n_active,
         n_right,
         n_flips,

@@ -20,22 +20,21 @@ MIN_GROUPS = 4
 """With fewer groups nothing is held out: each would be too much of the whole."""
 NEARLY = 0.1
 """Shortfalls of so much more than the least are taken as equal to it. Without that,
-settings that miss the rule by a hair less would win, be they seconds slower."""
+settings that miss the rule by a hair less would win, be they wrong more often."""
 TUNED = (
     "uncertain",
     "enter",
     "exit",
-    "evidence_per_s",
-    "change_per_s",
-    "change_per_s_silent",
-    "dwell_s",
+    "memory_s",
+    "lead",
+    "heard_s",
 )
 """Fields of `SmoothingConfig` that are chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What settings must achieve before their delay counts."""
+    """What settings must achieve before it counts how often they are right."""
 
     min_coverage: float = 0.7
     """Least share of labelled speech with an emotion active, 0 to 1."""
@@ -70,13 +69,14 @@ class Grid:
     """The settings that are tried: every combination. One value keeps a setting."""
 
     uncertain: Sequence[float] = (0.0, 0.4, 0.5)
-    enter: Sequence[float] = (0.4, 0.5, 0.6, 0.7, 0.8)
-    below_enter: Sequence[float] = (0.05, 0.15, 0.3, 0.5)
+    enter: Sequence[float] = (0.3, 0.4, 0.5, 0.6)
+    below_enter: Sequence[float] = (0.1, 0.2, 1.0)
     """How far `exit` lies below `enter`; at lowest, `exit` is 0."""
-    evidence_per_s: Sequence[float] = (0.4, 0.7, 1.0, 1.5, 2.2)
-    change_per_s: Sequence[float] = (0.05, 0.2, 0.8)
-    change_per_s_silent: Sequence[float] = (0.02, 0.05, 0.2)
-    dwell_s: Sequence[float] = (0.0, 0.4)
+    memory_s: Sequence[float] = (0.4, 0.7, 1.0, 1.4, 2.0)
+    lead: Sequence[float] = (
+        *(0.05, 0.08, 0.1, 0.12, 0.14, 0.16, 0.18, 0.2, 0.22, 0.25, 0.3, 0.4),
+    )
+    heard_s: Sequence[float] = (1.0, 1.2, 1.4, 1.6)
 
     def settings(self, present: SmoothingConfig) -> list[SmoothingConfig]:
         """All combinations without repetition, the present settings first."""
@@ -118,12 +118,13 @@ def search(
 ) -> Found:
     """Find the settings that suit labelled streams best.
 
-    The whole grid is tried, 5400 settings; nothing is approximated, since
+    The whole grid is tried, 8640 settings; nothing is approximated, since
     `replay` does them all at once (some ten seconds for an hour of recordings).
 
-    The best settings are, among those that meet the rule, the ones of least median
-    delay, to a tenth of a second; among these, of the largest share of time with the
-    right emotion, to a whole percent; among these, the nearest to the present ones.
+    The best settings are, among those that meet the rule, the ones of the largest
+    recall of time, to a whole percent (which is late is wrong, so that a delay counts
+    too); among these, of least median delay, to a tenth of a second; among these, the
+    nearest to the present ones.
     (Finer differences are noise in any amount of labels made by hand.) If none
     meets the rule, the same order is taken among those that fall short of it least, or
     by at most a tenth more of what is asked.
@@ -193,8 +194,8 @@ def choose(tally: Tally, rule: Rule, distance: NDArray[np.float64]) -> int:
     order = np.lexsort(
         (
             distance,
-            -np.round(tally.right_share, 2),
             np.round(tally.median_delay_s, 1),
+            -np.round(tally.recall, 2),
             shortfall > (least + NEARLY if least else 0.0),
         )
     )

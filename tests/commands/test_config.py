@@ -13,6 +13,7 @@ from ser_stream.commands.config import check
 from ser_stream.config import KEYS, build_config
 from ser_stream.config.listen import ListenConfig
 from ser_stream.errors import SerStreamError
+from ser_stream.pipeline.bundle import load_bundle
 from tests.helpers.paths import MINUTE, ROOT
 from tests.helpers.program import ENVIRONMENT, error_line, run
 
@@ -51,7 +52,7 @@ def test_show_tells_where_each_value_came_from(file: Path) -> None:
     assert rows["smoothing.enter"]["from"] == f"{file}:5"
     exit = rows["smoothing.exit"]
     assert exit["from"] == "model open"
-    assert 0 < exit["value"] < 0.9
+    assert exit["value"] == load_bundle("open").thresholds.exit
 
 
 def test_show_is_a_table(file: Path) -> None:
@@ -92,7 +93,7 @@ def test_path_names_the_file_that_is_read_or_the_one_to_begin(tmp_path: Path) ->
     ("text", "status", "said"),
     [
         ("\nstepp = 1", 2, "FILE:2: unknown key 'stepp'; did you mean step?"),
-        ("[smoothing]\n\nenter = 0.01", 2, "FILE:3: exit (0."),
+        ("[smoothing]\n\nexit = 0.9", 2, "FILE:3: exit (0.9)"),
         ("on_emotion = 'nonsense-x'", 2, "FILE:1: on_emotion: there is no command"),
         ("# x\ntoken_file = '/nonexistent'", 2, "FILE:2: cannot read token_file"),
         ("model = 'nonsense'", 4, "there is no model 'nonsense'"),

@@ -36,10 +36,9 @@ TUNED = (
     "uncertain",
     "enter",
     "exit",
-    "evidence_per_s",
-    "change_per_s",
-    "change_per_s_silent",
-    "dwell_s",
+    "memory_s",
+    "lead",
+    "heard_s",
 )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ser_stream.config.edit import edited, set_values, snippet
 from ser_stream.errors import ConfigError
 
-SMOOTHING = {"enter": 0.6, "dwell_s": 0.0}
+SMOOTHING = {"enter": 0.6, "lead": 0.0}
 
 KEPT = """\
 # my settings
@@ -48,7 +48,7 @@ max_pause_s = 1.0
 # steadier
 enter = 0.6      # was 0.4
 update_s = 2
-dwell_s = 0.0
+lead = 0.0
 
 # about what comes
 [other]
@@ -60,16 +60,16 @@ enter = 9
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", "[smoothing]\nenter = 0.6\ndwell_s = 0.0\n"),
-        ("step = 0.2", "step = 0.2\n\n[smoothing]\nenter = 0.6\ndwell_s = 0.0\n"),
-        ("[smoothing]\n", "[smoothing]\nenter = 0.6\ndwell_s = 0.0\n"),
+        ("", "[smoothing]\nenter = 0.6\nlead = 0.0\n"),
+        ("step = 0.2", "step = 0.2\n\n[smoothing]\nenter = 0.6\nlead = 0.0\n"),
+        ("[smoothing]\n", "[smoothing]\nenter = 0.6\nlead = 0.0\n"),
         (
-            "[smoothing]\ndwell_s=1 #x\nenter=5e-1",
-            "[smoothing]\ndwell_s=0.0 #x\nenter=0.6\n",
+            "[smoothing]\nlead=1 #x\nenter=5e-1",
+            "[smoothing]\nlead=0.0 #x\nenter=0.6\n",
         ),
         (
             '["smoothing"]\r\n"enter" = 0.5\r\n[gate]\r\n',
-            '["smoothing"]\r\n"enter" = 0.6\r\ndwell_s = 0.0\r\n[gate]\r\n',
+            '["smoothing"]\r\n"enter" = 0.6\r\nlead = 0.0\r\n[gate]\r\n',
         ),
     ],
 )
@@ -113,7 +113,7 @@ def test_a_spelling_that_is_not_known_is_refused_or_right(
     try:
         set_values(path, {"smoothing": SMOOTHING})
     except ConfigError as error:
-        assert "put in by hand: [smoothing]; enter = 0.6; dwell_s = 0.0" in str(error)  # noqa: PT017
+        assert "put in by hand: [smoothing]; enter = 0.6; lead = 0.0" in str(error)  # noqa: PT017
         assert path.read_text() == content
     else:
         before, after = tomllib.loads(content), tomllib.loads(path.read_text())
@@ -123,10 +123,10 @@ def test_a_spelling_that_is_not_known_is_refused_or_right(
 
 def test_an_inline_and_a_dotted_table_are_changed_where_they_stand() -> None:
     assert edited("smoothing = {enter = 0.5}  # x\n", {"smoothing": SMOOTHING}) == (
-        "smoothing = {enter = 0.6,dwell_s = 0.0}  # x\n"
+        "smoothing = {enter = 0.6,lead = 0.0}  # x\n"
     )
     assert edited("smoothing.enter = 0.5\n", {"smoothing": SMOOTHING}) == (
-        "smoothing.enter = 0.6\nsmoothing.dwell_s = 0.0\n"
+        "smoothing.enter = 0.6\nsmoothing.lead = 0.0\n"
     )
 
 

@@ -308,11 +308,11 @@ def test_what_turns_out_to_be_wrong_later_is_named_too(file: Path) -> None:
     found = settings(file, "step = 0.3\n[smoothing]\nenter = 0.2\n")
 
     def build(config: Any) -> SmoothingConfig:
-        return SmoothingConfig(**{"exit": 0.35, **(config.smoothing or {})})
+        return SmoothingConfig(**{"exit": 0.25, **(config.smoothing or {})})
 
     with pytest.raises(ConfigError) as caught:
         found.located(build)
-    assert str(caught.value) == f"{file}:3: exit (0.35) must not be above enter (0.2)"
+    assert str(caught.value) == f"{file}:3: exit (0.25) must not be above enter (0.2)"
     assert found.located(lambda config: config.step_s) == 0.3
 
 

@@ -267,7 +267,7 @@ def test_what_was_measured_of_another_model_is_refused(
 
 def test_streams_of_other_thresholds_are_refused(made: Export, tmp_path: Path) -> None:
     path = tmp_path / "stream.json"
-    thresholds = {**made.bundle.manifest["thresholds"], "dwell_s": 9.0}
+    thresholds = {**made.bundle.manifest["thresholds"], "lead": 9.0}
     path.write_text(json.dumps({"protocol": {"thresholds": thresholds}, "groups": {}}))
     with pytest.raises(ModelError, match="another model: it differs in thresholds"):
         read_stream_eval(path, made.bundle.manifest)
@@ -281,14 +281,14 @@ def test_thresholds_of_a_search_win_and_say_where_they_are_from(
 ) -> None:
     path = tmp_path / "found.json"
     by_folds = {"thresholds": {"uncertain": 0.51}}
-    path.write_text(json.dumps({"thresholds": {"dwell_s": 0.8}, "protocol": "grid"}))
+    path.write_text(json.dumps({"thresholds": {"lead": 0.8}, "protocol": "grid"}))
     values, why = choose_thresholds(path, by_folds)
-    assert (values["uncertain"], values["dwell_s"]) == (0.51, 0.8)
-    assert why == {"uncertain": RULE, "dwell_s": "grid"}
+    assert (values["uncertain"], values["lead"]) == (0.51, 0.8)
+    assert why == {"uncertain": RULE, "lead": "grid"}
     path.write_text(json.dumps({"uncertain": 0.3}))
     values, why = choose_thresholds(path, by_folds)
     assert (values["uncertain"], why["uncertain"]) == (0.3, "given in found.json")
-    path.write_text(json.dumps({"enter": 0.2}))
+    path.write_text(json.dumps({"enter": 0.2, "exit": 0.35}))
     with pytest.raises(ModelError, match=r"exit \(0.35\) must not be above enter"):
         choose_thresholds(path, by_folds)
     path.write_text(json.dumps({"entre": 0.2}))

@@ -1,4 +1,4 @@
-"""What was measured of a model is no part of it, and format 1 is the same model."""
+"""What was measured of a model is no part of it; older formats are the same model."""
 
 import json
 import logging
@@ -17,11 +17,13 @@ from ser_stream.pipeline.bundle import (
     MANIFEST,
     Bundle,
     file_hash,
+    identity,
     load_bundle,
     manifest_hash,
     sealed,
 )
 from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
+from ser_stream.pipeline.smoothing import SmoothingConfig
 from tests.helpers.adaptation_store import stage
 from tests.helpers.paths import OPEN
 from tests.helpers.program import run
@@ -84,7 +86,7 @@ def test_the_name_is_not_what_a_model_computes_but_each_of_these_is(
     rewrite(bundle, name="mine", licence="another", corpora=[])
     assert again(bundle).sha256 == bundle.sha256
     temperatures = [*bundle.temperatures[:-1], 2.0]
-    thresholds = {**bundle.manifest["thresholds"], "dwell_s": 0.4}
+    thresholds = {**bundle.manifest["thresholds"], "lead": 0.4}
     for changes in (
         {"temperatures": temperatures},
         {"thresholds": thresholds},
@@ -110,6 +112,20 @@ def test_evidence_of_another_model_is_not_shown(
     with caplog.at_level(logging.WARNING):
         assert read_evidence(again(bundle)) == {}
     assert "was measured on another model" in caplog.text
+
+
+def test_format_2_keeps_identity_and_pack_and_loses_the_smoothing_it_had(
+    bundle: Bundle,
+) -> None:
+    had = {"uncertain": 0.45, "enter": 0.9, "exit": 0.1, "dwell_s": 0.4}
+    manifest = {**bundle.manifest, "thresholds": had, "format": 2}
+    manifest["sha256"] = identity(manifest)
+    manifest["manifest_sha256"] = manifest_hash(manifest, "manifest_sha256")
+    (bundle.folder / MANIFEST).write_text(json.dumps(manifest))
+    old = again(bundle)
+    assert old.sha256 == manifest["sha256"]
+    assert old.thresholds == SmoothingConfig(uncertain=0.45)
+    assert run("model", "verify", bundle.folder).returncode == 0
 
 
 def test_format_1_is_the_same_model_with_the_same_evidence(bundle: Bundle) -> None:

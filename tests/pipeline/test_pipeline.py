@@ -16,6 +16,7 @@ from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
+from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import (
     Block,
@@ -297,7 +298,8 @@ def test_a_pause_of_more_than_0_6_s_clears_the_window_and_a_shorter_one_stays(
 
 
 def test_an_emotion_begins_in_speech_and_ends_with_it(talk: FloatArray) -> None:
-    events = emotions(run(pipeline(SureRecognizer()), Chunk(0, talk)))
+    short = SmoothingConfig(max_pause_s=0.4)
+    events = emotions(run(pipeline(SureRecognizer(), smoothing=short), Chunk(0, talk)))
     starts = [e for e in events if e.phase is Phase.START]
     ends = [e for e in events if e.phase is Phase.END]
     assert [e.id for e in starts] == [e.id for e in ends] == [1, 2]
@@ -407,13 +409,22 @@ class Angry:
         return np.array([0.9, 0.1], np.float32)
 
 
-def test_a_pause_between_two_long_steps_ends_the_emotion(
-    clips: dict[str, FloatArray],
+@pytest.mark.parametrize(("longest_s", "times"), [(0.1, 2), (1.5, 1)])
+def test_a_pause_between_two_long_steps_ends_the_emotion_if_it_is_too_long(
+    longest_s: float, times: int, clips: dict[str, FloatArray]
 ) -> None:
     speech = np.tile(clips["03a01Wa"], 3)
-    parts = [zeros(0.4), speech, zeros(11_000 / SECOND), speech, zeros(1.0)]
-    config = PipelineConfig(step_s=2.0)
+    parts = [zeros(0.4), speech, zeros(13_000 / SECOND), speech, zeros(1.0)]
+    smoothing = SmoothingConfig(max_pause_s=longest_s, heard_s=0.0)
+    config = PipelineConfig(step_s=2.0, smoothing=smoothing)
     stream = Pipeline(Angry(), FrontEndConfig(), config)
     events = stream.feed(Chunk(0, np.concatenate(parts))) + stream.flush()
     phases = [e.phase.value for e in events if isinstance(e, EmotionEvent)]
-    assert [p for p in phases if p != "update"] == ["start", "end", "start", "end"]
+    assert [p for p in phases if p != "update"] == ["start", "end"] * times
+
+
+def test_a_window_limited_to_less_than_decides_by_default_still_decides(
+    talk: FloatArray,
+) -> None:
+    events = emotions(run(pipeline(SureRecognizer(), window_s=0.6), Chunk(0, talk)))
+    assert events[0].phase is Phase.START

@@ -1,7 +1,8 @@
 """Scores of single steps become a steady emotion."""
 
+import math
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,32 +15,24 @@ from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechSt
 
 LABELS = ("angry", "happy", "sad")
 STEP = 3200
-DWELL = SmoothingConfig(
-    enter=0.6,
-    exit=0.35,
-    evidence_per_s=5.0,
-    change_per_s=1000.0,
-    change_per_s_silent=1000.0,
-    dwell_s=0.4,
-)
-"""Nothing is remembered, and a step is one look: scores decide as they come in."""
-PLAIN = replace(DWELL, dwell_s=0.0)
-KEEPING = SmoothingConfig(evidence_per_s=5.0, change_per_s=0.0, change_per_s_silent=0.0)
-"""A step is one look, and nothing is ever forgotten."""
+FIRST = 46_600
+"""Where step 0 falls due: the longest window has passed."""
+PLAIN = SmoothingConfig(enter=0.6, exit=0.35, memory_s=0.0, lead=0.0)
+"""Nothing is remembered: scores decide as they come in."""
 
 
 def step(
     n: int, *scores: float, label: str | None = None, columns: int = 25
 ) -> Prediction:
     """Step n of the default 0.2 s; with no scores, silence."""
-    end = 8200 + STEP * n
+    end = FIRST + STEP * n
     if not scores:
         return Prediction(end - STEP, end, SpeechState.NO_SPEECH, -90.0)
     array = np.array(scores, np.float32)
     if label is None:
         best = int(array.argmax())
         label = LABELS[best] if array[best] >= 0.4 else UNCERTAIN
-    start = max(0, end - 46_600)
+    start = end - 8200 - 1600 * (columns - 1)
     return Prediction(start, end, SpeechState.SPEECH, -20.0, label, array, columns)
 
 
@@ -56,29 +49,25 @@ SURE = (1.0, 0.0, 0.0)
 UNSURE = (0.34, 0.33, 0.33)
 
 
-def test_an_emotion_starts_only_after_its_label_led_for_the_dwell() -> None:
-    smoother = Smoother(LABELS, DWELL)
-    assert smoother.feed(step(0, *ANGRY)) == []
-    assert smoother.feed(step(1, *ANGRY)) == []
-    (event,) = smoother.feed(step(2, *ANGRY))
+def test_an_emotion_starts_with_the_first_step_that_has_heard_enough() -> None:
+    smoother = Smoother(LABELS, replace(PLAIN, heard_s=1.4))
+    heard = [step(n, *ANGRY, columns=2 * n + 1) for n in range(6)]
+    assert [run(smoother, one) for one in heard[:5]] == [[]] * 5
+    (event,) = smoother.feed(heard[5])
     assert (event.phase, event.id, event.label) == (Phase.START, 1, "angry")
-    # From the column that made it the candidate, up to now.
-    assert (event.start, event.end) == (0, 8200 + 2 * STEP)
+    assert heard[5].end - heard[5].start == 24_200  # 1.5 s
     assert event.confidence == pytest.approx(0.8, abs=1e-6)
+    # From the newest column, not from where the window begins.
+    assert (event.start, event.end) == (heard[5].end - 8200, heard[5].end)
 
 
-def test_one_step_of_another_label_breaks_the_dwell() -> None:
-    scores = [ANGRY, ANGRY, HAPPY, ANGRY, ANGRY]
-    steps = [step(n, *s) for n, s in enumerate(scores)]
-    smoother = Smoother(LABELS, DWELL)
-    assert run(smoother, *steps) == []
-    assert short(smoother.feed(step(5, *ANGRY))) == [("start", 1, "angry")]
-
-
-def test_an_emotion_begins_with_the_newest_column_and_not_with_the_window() -> None:
-    smoother = Smoother(LABELS, PLAIN)
-    (event,) = smoother.feed(step(100, *ANGRY))
-    assert event.start == event.end - 8200
+def test_a_short_window_changes_no_emotion_either() -> None:
+    smoother = Smoother(LABELS, replace(PLAIN, exit=0.0))
+    run(smoother, step(0, *ANGRY), step(1))
+    (event,) = run(smoother, *[step(n, *HAPPY, columns=2 * n - 3) for n in range(2, 7)])
+    assert (event.phase, event.label) == (Phase.UPDATE, "angry")
+    changed = smoother.feed(step(7, *HAPPY, columns=11))
+    assert short(changed) == [("end", 1, "angry"), ("start", 2, "happy")]
 
 
 @given(n=st.integers(1, 40))
@@ -88,15 +77,6 @@ def test_uncertain_steps_never_start_an_emotion(n: int) -> None:
     steps = [step(i, *ANGRY, label=UNCERTAIN) for i in range(n)]
     assert run(smoother, *steps) == []
     assert smoother.current is None
-
-
-def test_an_uncertain_step_between_others_does_not_start_one_either() -> None:
-    smoother = Smoother(LABELS, replace(KEEPING, dwell_s=0.2))
-    run(smoother, step(0, *ANGRY))
-    # The belief still leads and the dwell is over, but this step is uncertain.
-    assert smoother.feed(step(1, *UNSURE)) == []
-    assert smoother.feed(step(2, *ANGRY)) == []
-    assert short(smoother.feed(step(3, *ANGRY))) == [("start", 1, "angry")]
 
 
 def test_it_takes_more_to_enter_an_emotion_than_to_stay_in_it() -> None:
@@ -112,32 +92,60 @@ def test_it_takes_more_to_enter_an_emotion_than_to_stay_in_it() -> None:
 def test_an_emotion_that_ends_by_its_score_ends_where_it_last_held() -> None:
     smoother = Smoother(LABELS, PLAIN)
     (_, end) = run(smoother, step(0, *ANGRY), step(1, *ANGRY), step(2, *UNSURE))
-    assert (end.phase, end.end) == (Phase.END, 8200 + STEP)
+    assert (end.phase, end.end) == (Phase.END, FIRST + STEP)
     assert end.confidence == pytest.approx(0.8)
 
 
-def test_silence_ends_an_emotion_at_once() -> None:
-    smoother = Smoother(LABELS, PLAIN)
-    events = run(smoother, step(0, *ANGRY), step(1))
-    assert short(events) == [("start", 1, "angry"), ("end", 1, "angry")]
-    assert events[1].end == 8200
-    assert smoother.feed(step(2)) == []
+def test_an_emotion_is_held_over_a_pause_and_ends_where_speech_did() -> None:
+    smoother = Smoother(LABELS, replace(PLAIN, max_pause_s=1.5))
+    assert short(run(smoother, step(0, *ANGRY))) == [("start", 1, "angry")]
+    # 1.4 s of silence, and speech again: nothing happened.
+    assert run(smoother, *[step(n) for n in range(1, 8)]) == []
+    assert smoother.current is not None
+    assert short(smoother.feed(step(8, *ANGRY))) == [("update", 1, "angry")]
+    # After 1.6 s it is over, and was since the last speech.
+    assert run(smoother, *[step(n) for n in range(9, 16)]) == []
+    (end,) = smoother.feed(step(16))
+    assert (end.phase, end.end) == (Phase.END, FIRST + 8 * STEP)
+    assert smoother.feed(step(17)) == []
 
 
-def test_another_emotion_that_dwells_ends_the_first_and_starts() -> None:
-    smoother = Smoother(LABELS, DWELL)
-    steps = [step(n, *(ANGRY if n < 8 else HAPPY)) for n in range(20)]
-    events = [e for e in run(smoother, *steps) if e.phase is not Phase.UPDATE]
-    assert short(events) == [
-        ("start", 1, "angry"),
-        ("end", 1, "angry"),
-        ("start", 2, "happy"),
-    ]
-    assert events[1].end <= events[2].end
+def test_a_new_turn_believes_nothing_of_the_turn_before() -> None:
+    config = replace(SmoothingConfig(), memory_s=2.0)
+    fresh = Smoother(LABELS, config)
+    expected = fresh.feed(step(200, *HAPPY))[0].confidence
+    smoother = Smoother(LABELS, config)
+    run(smoother, *[step(n, *ANGRY) for n in range(20)])
+    events = run(smoother, *[step(n) for n in range(20, 200)])
+    assert short(events) == [("end", 1, "angry")]
+    (start,) = smoother.feed(step(200, *HAPPY))
+    assert start.label == "happy"
+    assert start.confidence == pytest.approx(expected)
+
+
+def test_another_emotion_needs_a_lead_and_the_step_on_its_side() -> None:
+    config = SmoothingConfig(memory_s=1.0, lead=0.2)
+    smoother = Smoother(LABELS, config)
+    events = run(smoother, *[step(n, *ANGRY) for n in range(15)])
+    assert short(events)[0] == ("start", 1, "angry")
+    # Three steps of happy: it leads in none; ten: it does.
+    assert all(
+        e.label == "angry"
+        for e in run(smoother, *[step(n, *HAPPY) for n in range(15, 18)])
+    )
+    events = run(smoother, *[step(n, *HAPPY) for n in range(18, 25)])
+    changed = [e for e in events if e.phase is not Phase.UPDATE]
+    assert short(changed) == [("end", 1, "angry"), ("start", 2, "happy")]
+    assert changed[0].end <= changed[1].end
+    # Belief is with happy still, but nothing begins against what the step says.
+    assert run(smoother, *[step(n) for n in range(25, 40)])[-1].phase is Phase.END
+    run(smoother, *[step(n, *HAPPY, columns=1) for n in range(40, 50)])
+    assert smoother.feed(step(50, *ANGRY)) == []
+    assert short(smoother.feed(step(51, *HAPPY))) == [("start", 3, "happy")]
 
 
 def test_one_odd_step_does_not_interrupt_an_emotion() -> None:
-    smoother = Smoother(LABELS, SmoothingConfig(evidence_per_s=5.0))
+    smoother = Smoother(LABELS)
     scores = [ANGRY] * 6 + [HAPPY] + [ANGRY] * 6
     events = run(smoother, *[step(n, *s) for n, s in enumerate(scores)])
     assert {(e.id, e.label) for e in events} == {(1, "angry")}
@@ -152,119 +160,25 @@ def test_updates_come_at_most_once_a_second() -> None:
     assert [b.end - a.end for a, b in pairwise(events)] == [16_000] * 10
 
 
-def steps_until(smoother: Smoother, n: int, scores: tuple[float, ...]) -> int:
-    """How many such steps, the first of them step n, their emotion takes to begin."""
-    label = LABELS[int(np.argmax(scores))]
-    for taken in count(1):
-        events = smoother.feed(step(n + taken - 1, *scores))
-        if any((e.phase, e.label) == (Phase.START, label) for e in events):
-            return taken
-        assert taken < 1000
-    raise AssertionError
+def test_the_belief_is_the_mean_of_scores_with_an_exponential_memory() -> None:
+    config = SmoothingConfig(enter=0.0, memory_s=0.5, update_s=0.0, lead=1.0)
+    smoother = Smoother(LABELS, config)
+    events = run(smoother, step(0, *ANGRY), step(1, *HAPPY), step(3, *HAPPY))
+    # Steps count for the time since the one before: 0.2, 0.2 and 0.4 s.
+    kept, late = math.exp(-0.2 / 0.5), math.exp(-0.4 / 0.5)
+    weights = [(1 - kept) * kept * late, (1 - kept) * late, 1 - late]
+    expected = np.average([0.8, 0.1, 0.1], weights=weights)
+    assert events[-1].label == "angry"
+    assert events[-1].confidence == pytest.approx(expected, abs=1e-6)
+    assert events[0].confidence == pytest.approx(0.8, abs=1e-6)
 
 
-def confidence_after(config: SmoothingConfig, *predictions: Prediction) -> float:
-    """The belief in the emotion that goes on after these steps."""
-    smoother = Smoother(LABELS, replace(config, update_s=0.0))
-    return run(smoother, *predictions)[-1].confidence
-
-
-def test_a_step_moves_the_belief_as_its_share_of_a_look() -> None:
-    config = replace(KEEPING, enter=0.0, exit=0.0, evidence_per_s=2.5)
-    # Two steps of 0.2 s are one look, which from no opinion is believed as it is.
-    both = confidence_after(config, step(0, *ANGRY), step(1, *ANGRY))
-    assert both == pytest.approx(0.8, abs=1e-6)
-    # One alone: p ** 0.5, of sum 1.
-    weights = np.sqrt(ANGRY)
-    expected = weights[0] / weights.sum()
-    assert confidence_after(config, step(0, *ANGRY)) == pytest.approx(expected)
-    # A step of 0.4 s is worth as much as two of 0.2 s.
-    late = confidence_after(config, step(0, *ANGRY), step(2, *ANGRY))
-    three = [step(n, *ANGRY) for n in range(3)]
-    assert late == pytest.approx(confidence_after(config, *three))
-
-
-def test_a_short_window_counts_less_by_the_square_root_of_its_columns() -> None:
-    config = replace(KEEPING, enter=0.0, exit=0.0)
-    # 4 of 25 columns: two fifths of a look.
-    weights = np.array(ANGRY) ** 0.4
-    short = confidence_after(config, step(0, *ANGRY, columns=4))
-    assert short == pytest.approx(weights[0] / weights.sum())
-    assert short < confidence_after(config, step(0, *ANGRY))
-
-
-@pytest.mark.parametrize("silent", [False, True])
-def test_the_belief_fades_at_one_rate_in_speech_and_at_another_in_silence(
-    silent: bool,
-) -> None:
-    config = replace(KEEPING, enter=0.0, exit=0.0)
-    rates = {"change_per_s": 0.5, "change_per_s_silent": 0.1}
-    even = (1 / 3, 1 / 3, 1 / 3)
-    # 2 s of silence, or of speech that tells nothing.
-    quiet = [step(n, *(() if silent else even)) for n in range(1, 11)]
-    after = step(11, *even, label="angry")
-    # Steps that tell nothing add nothing; the first leaves no doubt.
-    sure = replace(config, **rates, evidence_per_s=10.0)
-    found = confidence_after(sure, step(0, *SURE), *quiet, after)
-    rate = 0.1 * 2.0 + 0.5 * 0.2 if silent else 0.5 * 2.2
-    assert found == pytest.approx(1 / 3 + 2 / 3 * np.exp(-rate), abs=1e-5)
-
-
-def test_after_a_pause_the_same_emotion_is_back_sooner_than_another_comes() -> None:
-    config = replace(SmoothingConfig(), evidence_per_s=1.0)
-    first = steps_until(Smoother(LABELS, config), 0, ANGRY)
-    taken = {}
-    for scores in (ANGRY, HAPPY):
-        smoother = Smoother(LABELS, config)
-        heard = run(smoother, *[step(n, *ANGRY) for n in range(15)])
-        ended = run(smoother, *[step(n) for n in range(15, 20)])
-        assert short(heard)[0] == ("start", 1, "angry")
-        assert short(ended) == [("end", 1, "angry")]
-        taken[scores] = steps_until(smoother, 20, scores)
-    assert taken[ANGRY] < first < taken[HAPPY]
-
-
-def test_a_long_silence_is_as_good_as_a_new_stream() -> None:
+def test_a_gap_forgets_what_a_pause_keeps() -> None:
     smoother = Smoother(LABELS)
-    run(smoother, *[step(n, *HAPPY) for n in range(15)])
-    run(smoother, *[step(n) for n in range(15, 3000)])
-    first = steps_until(Smoother(LABELS), 0, ANGRY)
-    assert steps_until(smoother, 3000, ANGRY) == first
-
-
-def test_a_pause_keeps_belief_and_flush_forgets_it() -> None:
-    paused, flushed = Smoother(LABELS), Smoother(LABELS)
-    for smoother in (paused, flushed):
-        run(smoother, *[step(n, *HAPPY) for n in range(15)])
-    assert paused.pause() == flushed.flush()
-    assert paused.current is None
-    first = steps_until(Smoother(LABELS), 0, ANGRY)
-    assert steps_until(flushed, 15, ANGRY) == first
-    assert steps_until(paused, 15, ANGRY) > first
-
-
-def test_silence_breaks_the_dwell() -> None:
-    smoother = Smoother(LABELS, replace(KEEPING, dwell_s=0.4))
-    assert run(smoother, *[step(n, *ANGRY) for n in (0, 1)], step(2)) == []
-    assert steps_until(smoother, 3, ANGRY) == 3
-
-
-def test_no_single_score_of_0_rules_an_emotion_out() -> None:
-    smoother = Smoother(LABELS, replace(KEEPING, enter=0.7))
-    assert short(run(smoother, step(0, 0.0, 1.0, 0.0))) == [("start", 1, "happy")]
-    # 1e-4 against it, and 0.001 ** 2 for it.
-    sad = (0.0005, 0.0005, 0.999)
-    steps = [step(n, *sad) for n in (1, 2, 3)]
-    starts = [e for e in run(smoother, *steps) if e.phase is Phase.START]
-    assert [e.label for e in starts] == ["sad"]
-
-
-@given(scores=st.lists(st.sampled_from([ANGRY, HAPPY, SURE, None]), max_size=60))
-def test_without_evidence_nothing_is_believed(
-    scores: list[tuple[float, ...] | None],
-) -> None:
-    smoother = Smoother(LABELS, replace(KEEPING, enter=0.4, evidence_per_s=0.0))
-    assert run(smoother, *[step(n, *(s or ())) for n, s in enumerate(scores)]) == []
+    run(smoother, *[step(n, *ANGRY) for n in range(15)])
+    assert short(smoother.flush()) == [("end", 1, "angry")]
+    assert smoother.current is None
+    assert short(smoother.feed(step(15, *HAPPY))) == [("start", 2, "happy")]
 
 
 def test_flush_ends_what_goes_on_and_nothing_twice() -> None:
@@ -297,7 +211,7 @@ SCORES = st.one_of(
 def test_every_emotion_has_one_start_one_end_and_the_next_id(
     script: list[tuple[float, ...] | None],
 ) -> None:
-    smoother = Smoother(LABELS, replace(DWELL, enter=0.45, exit=0.4, dwell_s=0.2))
+    smoother = Smoother(LABELS, SmoothingConfig(enter=0.45, exit=0.4))
     steps = [step(n, *(scores or ())) for n, scores in enumerate(script)]
     events = run(smoother, *steps) + smoother.flush()
     for id_ in {e.id for e in events}:
@@ -320,10 +234,10 @@ def test_every_emotion_has_one_start_one_end_and_the_next_id(
         ({"enter": float("nan")}, "enter is nan; allowed"),
         ({"exit": -0.1}, "exit is -0.1; allowed"),
         ({"enter": 0.3, "exit": 0.4}, r"exit \(0.4\) must not be above enter \(0.3\)"),
-        ({"dwell_s": -1.0}, "dwell_s is -1.0; allowed: >= 0 s"),
-        ({"evidence_per_s": -1.0}, "evidence_per_s is -1.0; allowed: >= 0 a second"),
-        ({"change_per_s": float("inf")}, "change_per_s is inf; allowed"),
-        ({"change_per_s_silent": float("nan")}, "change_per_s_silent is nan; allowed"),
+        ({"lead": 1.5}, "lead is 1.5; allowed: a score from 0 to 1"),
+        ({"memory_s": -1.0}, "memory_s is -1.0; allowed: >= 0 s"),
+        ({"heard_s": float("inf")}, "heard_s is inf; allowed"),
+        ({"max_pause_s": float("nan")}, "max_pause_s is nan; allowed"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(

@@ -18,6 +18,7 @@ from training.evaluation.adaptation.collapse import Collapse
 from training.evaluation.adaptation.gains import all_gains
 from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
+from training.evaluation.loco import LocoFold, LocoRun
 from training.paper.emobox_joint.folds import classes, joint_folds
 from training.paper.emobox_joint.run import JointRun
 from training.paper.reproduce.constants import JOINT, JOINT_OWN, PROTOCOLS
@@ -34,7 +35,8 @@ OWN_EPOCHS = 12
 def committed() -> list[PaperExperiment]:
     """What the files below the protocols' folders are of, by their paths."""
     found = []
-    for path in sorted(RESULTS.glob("*/*/*/*.json")):
+    files = [path for name in PROTOCOLS for path in RESULTS.glob(f"{name}/*/*/*.json")]
+    for path in sorted(files):
         protocol, system, place, _ = path.relative_to(RESULTS).parts
         name, inner = path.stem.removesuffix("-validated"), "-validated" in path.stem
         fold, _, seed = name.rpartition("-seed-")
@@ -42,6 +44,15 @@ def committed() -> list[PaperExperiment]:
             PaperExperiment(protocol, system, place, fold, int(seed), inner=inner)
         )
     return found
+
+
+def test_all_results_of_corpora_left_out_are_done(tmp_path: Path) -> None:
+    config = TrainConfig.read(ROOT / "training" / "configs" / "loco.toml")
+    out = RESULTS / "loco" / config.name / f"seed-{config.seed}"
+    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions())
+    there = [LocoFold(path.stem) for path in sorted(out.glob("*.json"))]
+    assert there
+    assert not missing(there, space)
 
 
 def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:

@@ -192,7 +192,7 @@ def thresholds(
     ] = 0.72,
     max_flips: Annotated[
         float, typer.Option(help="Most flips of the emotion a minute.")
-    ] = 1.8,
+    ] = 3.0,
     seed: Annotated[int, typer.Option(help="Of the streams.", min=0)] = 7,
 ) -> None:
     """Choose the thresholds of a bundle on streams of speakers it never heard."""

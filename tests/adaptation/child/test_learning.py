@@ -283,6 +283,10 @@ def test_the_whole_network_learns_the_same_from_parts_of_a_batch(
     monkeypatch.setattr(mdd_round, "AT_ONCE", 32)
     at_once = adapt(base, base, source, target, steps, 0)
     for name, tensor in parts.named_parameters():
+        if name == "head.attention.key.bias":
+            # It adds the same to all logits of a softmax: its gradient is zero but for
+            # rounding, of which Adam makes steps of any size.
+            continue
         before = base.get_parameter(name)
         change = at_once.get_parameter(name) - before
         torch.testing.assert_close(tensor - before, change, atol=2e-5, rtol=0.02)

@@ -92,6 +92,7 @@ def _protocol(question: Question, found: Found, n_streams: int) -> str:
         "hear them: of "
         f"{found.tried} settings tried, among those that keep an emotion for "
         f"{rule.min_coverage:.0%} of speech with at most {rule.max_flips:g} flips a "
-        f"minute, the one of least delay; what was found {met} that. The same speakers "
-        "are joined to other streams in the benchmark, so it flatters"
+        "minute, the one of the largest recall of time; what was found "
+        f"{met} that. The same speakers are joined to other streams in the benchmark, "
+        "so it flatters"
     )
