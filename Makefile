@@ -54,13 +54,15 @@ research: $(VENV)/.all      ## train and install the model `research` from SER_C
 		--corpora "$(SER_CORPORA)"
 	$(BIN)/python -m training crossval training/configs/research.toml \
 		--corpora "$(SER_CORPORA)"
+	$(BIN)/python -m training recentre runs/research/checkpoint.pt \
+		--corpora "$(SER_CORPORA)" --crossval runs/research-crossval
 	@mkdir -p "$(MODELS)"
-	$(BIN)/python -m export bundle runs/research/checkpoint.pt "$(MODELS)/research" \
+	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/research" \
 		--crossval runs/research-crossval/crossval.json
 	$(BIN)/python -m training thresholds "$(MODELS)/research" \
 		--corpora "$(SER_CORPORA)" --crossval runs/research-crossval \
 		--out runs/research-thresholds.json
-	$(BIN)/python -m export bundle runs/research/checkpoint.pt "$(MODELS)/research" \
+	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/research" \
 		--crossval runs/research-crossval/crossval.json \
 		--thresholds runs/research-thresholds.json
 

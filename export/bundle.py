@@ -174,8 +174,10 @@ def _training(
     made = "CHECKPOINT"
     recentred = saved.get("recentred")
     if recentred:
-        unseen = _unseen(recentred["corpora"])
-        commands.append(f"python -m training recentre {made} {unseen} --out RECENTRED")
+        on = _unseen(recentred["corpora"])
+        if recentred.get("folds"):
+            on = "--corpora DIR --crossval FOLDS"
+        commands.append(f"python -m training recentre {made} {on} --out RECENTRED")
         made = "RECENTRED"
     left_out = (results or {}).get("left_out")
     commands += [

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from ser_stream.errors import ConfigError
 from training.engine.command_line import (
     Corpora,
     Limit,
@@ -134,7 +135,16 @@ def zero_shot(
 def recentre(
     checkpoint: Checkpoint,
     corpora: Corpora,
-    unseen: Unheard,
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(help="A corpus that is not in its training; may be repeated."),
+    ] = None,
+    crossval: Annotated[
+        Path | None,
+        typer.Option(
+            help="Or the folder of its `crossval`, if each fold leaves out a corpus."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -143,10 +153,15 @@ def recentre(
     ] = None,
 ) -> None:
     """Measure, on corpora left out, the mean that stands for an unknown voice."""
-    from training.evaluation.recentre import recentre
+    from training.evaluation.recentre import recentre, recentre_by_folds
 
     out = out or checkpoint.with_name("recentred.pt")
-    moved = recentre(checkpoint, corpora, unseen, out)
+    if bool(unseen) == (crossval is not None):
+        raise ConfigError("give either --unseen, once or more, or --crossval")
+    if crossval is not None:
+        moved = recentre_by_folds(checkpoint, corpora, crossval, out)
+    else:
+        moved = recentre(checkpoint, corpora, unseen or (), out)
     by = ", ".join(f"{x:+.2f}" for x in moved)
     say(f"{out}: an unknown voice's logits move by {by}")
 

@@ -6,20 +6,31 @@ it has learned by heart, and features of new ones lie elsewhere, all in one dire
 So m0 is measured where it will be used: on voices that it never heard. No label is
 looked at, but to keep to the network's classes, which these corpora have in about
 equal parts: a mean of neutral speech alone would be another.
+
+Where all corpora are in training, the networks of a cross-validation that leaves out
+one corpus at a time tell how it moves: their features mean other things than those of
+the network that ships, but their logits mean the same, so it is in these that the move
+is measured, and the least move of m0 that gives it is taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.values import FloatArray
+from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
-from training.evaluation.clip_steps import never_heard
+from training.evaluation.clip_steps import never_heard, of_labels
+from training.evaluation.crossval import scored_corpora
 from training.evaluation.loco import heard_of_clip
+from training.recipe.config import TrainConfig
 from training.recipe.model import build_model, slimmed
 
 MEAN = "head.mean"
@@ -56,11 +67,7 @@ def recentre(
     """
     saved = load_checkpoint(checkpoint)
     model, config = build_model(saved)
-    if not config.model.speaker_mean:
-        raise ModelError(
-            f"{checkpoint} was trained without model.speaker_mean = true, so it has no "
-            "mean to measure"
-        )
+    _check_has_mean(checkpoint, config)
     means = []
     heard = never_heard(config, corpora, names)
     for name, clips in heard.items():
@@ -69,21 +76,118 @@ def recentre(
                 f"{name} has {', '.join(sorted({u.emotion for u in clips}))} alone; "
                 f"the mean needs {MIXED} classes of the network or more"
             )
-        speakers: dict[str, list[FloatArray]] = {}
-        for u in tqdm(clips, name, unit="clip", disable=not progress):
-            found = heard_of_clip(model, config, u)
-            if found.columns:
-                speakers.setdefault(u.speaker, []).append(found.mean)
-        means.append(np.mean([np.mean(of, axis=0) for of in speakers.values()], axis=0))
+        bar = tqdm(clips, name, unit="clip", disable=not progress)
+        means.append(_mean_of_speakers(model, config, bar))
     mean = np.mean(means, axis=0).astype(np.float32)
-    before = model.head.mean.numpy()
-    moved = model.head.classifier.weight.detach().numpy() @ (before - mean)
+    moved: FloatArray = _weight(model) @ (model.head.mean.numpy() - mean)
+    _write(out, saved, mean, moved, {"corpora": list(heard)})
+    return moved
+
+
+def recentre_by_folds(
+    checkpoint: Path,
+    corpora: Path,
+    folds: Path,
+    out: Path,
+    *,
+    progress: bool = True,
+) -> FloatArray:
+    """Write the checkpoint anew, its mean moved as corpora that were left out ask.
+
+    Labels are used to weigh the classes of a corpus the same. A corpus says nothing of
+    classes that it has not; every class is the mean over the corpora that have it.
+
+    Args:
+        checkpoint: of `python -m training train`, with `speaker_mean`.
+        corpora: folder with those of its training.
+        folds: folder of its `crossval`, with `held_out = "corpora"`.
+        out: checkpoint to write.
+        progress: show a bar for each corpus.
+
+    Returns:
+        By how much the logits of an unknown voice move, (n_classes,).
+
+    Raises:
+        ModelError: if the network has no such mean.
+        ConfigError: if the folds are not two or more of this recipe, finished.
+        SourceError: if a corpus is not there.
+    """
+    saved = load_checkpoint(checkpoint)
+    model, config = build_model(saved)
+    _check_has_mean(checkpoint, config)
+    moves = {}
+    for path in sorted(folds.glob("fold-*/checkpoint.pt")):
+        of_fold = load_checkpoint(path)
+        network, recipe = build_model(of_fold)
+        trained = {speaker.partition("/")[0] for speaker in of_fold["speakers"]}
+        left_out = [name for name in scored_corpora(config) if name not in trained]
+        if replace(recipe, name=config.name) != config or len(left_out) != 1:
+            raise ConfigError(
+                f"{path} is of another recipe than {checkpoint}, or leaves out no "
+                'corpus whole; crossval does with held_out = "corpora"'
+            )
+        if int(of_fold["epoch"]) < recipe.epochs:
+            raise ConfigError(f"{path} is not finished; run crossval to its end")
+        (name,) = left_out
+        clips = of_labels(load_corpora(corpora, [name]), name, config.labels)
+        means = {}
+        for label in config.labels:
+            of_label = [u for u in clips if u.emotion == label]
+            bar = tqdm(of_label, f"{name} {label}", disable=not progress)
+            if of_label:
+                means[label] = _mean_of_speakers(network, config, bar)
+        mean = np.mean(list(means.values()), axis=0)
+        move = _weight(network) @ (network.head.mean.numpy() - mean)
+        said = np.array([label in means for label in config.labels])
+        moves[name] = np.where(said, move - move[said].mean(), np.nan)
+    if len(moves) < 2:
+        raise ConfigError(
+            f"{folds} has {len(moves)} folds that leave out a corpus; it needs two or "
+            "more"
+        )
+    moved: FloatArray = np.nan_to_num(np.nanmean(list(moves.values()), axis=0))
+    least = np.linalg.pinv(_weight(model)) @ moved
+    mean = (model.head.mean.numpy() - least).astype(np.float32)
+    _write(out, saved, mean, moved, {"corpora": list(moves), "folds": True})
+    return moved
+
+
+def _check_has_mean(checkpoint: Path, config: TrainConfig) -> None:
+    if not config.model.speaker_mean:
+        raise ModelError(
+            f"{checkpoint} was trained without model.speaker_mean = true, so it has no "
+            "mean to measure"
+        )
+
+
+def _mean_of_speakers(
+    model: Cpac, config: TrainConfig, clips: Iterable[Utterance]
+) -> FloatArray:
+    speakers: dict[str, list[FloatArray]] = {}
+    for u in clips:
+        found = heard_of_clip(model, config, u)
+        if found.columns:
+            speakers.setdefault(u.speaker, []).append(found.mean)
+    mean: FloatArray = np.mean(
+        [np.mean(of, axis=0) for of in speakers.values()], axis=0
+    )
+    return mean
+
+
+def _weight(model: Cpac) -> FloatArray:
+    weight: FloatArray = model.head.classifier.weight.detach().numpy()
+    return weight
+
+
+def _write(
+    out: Path,
+    saved: dict[str, Any],
+    mean: FloatArray,
+    moved: FloatArray,
+    by: dict[str, Any],
+) -> None:
     made = slimmed(saved)
     made["weights"][MEAN] = torch.from_numpy(mean)
-    made["recentred"] = {
-        "corpora": list(heard),
-        "logits": [round(float(x), 3) for x in moved],
-    }
+    logits = [round(float(x), 3) for x in moved]
+    made["recentred"] = {**by, "logits": logits}
     save_checkpoint(out, made)
-    result: FloatArray = moved
-    return result

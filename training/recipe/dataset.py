@@ -153,6 +153,8 @@ class TrainingSet:
         speakers = np.array([u.speaker for u in self.utterances])
         for corpus in self.config.corpora:
             of_corpus = np.array([u.corpus == corpus.name for u in self.utterances])
+            if not of_corpus.any():
+                continue  # A fold may leave it out whole.
             if corpus.unlabelled:
                 weights[of_corpus] = corpus.weight
                 continue

@@ -16,10 +16,11 @@ from ser_stream.pipeline.floor import FloorConfig
 from tests.data.make_tiny import CONFIG
 from tests.helpers.paths import TINY
 from training.corpora import load_corpora
-from training.engine.checkpoint import load_checkpoint
+from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.calibrate import calibrate
+from training.evaluation.crossval import crossval
 from training.evaluation.loco import heard_of_clip
-from training.evaluation.recentre import recentre
+from training.evaluation.recentre import recentre, recentre_by_folds
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -108,3 +109,63 @@ def test_a_bundle_is_calibrated_on_them(
     evidence = (tmp_path / "bundle/evidence.json").read_text()
     assert "training recentre CHECKPOINT --corpora DIR --unseen far" in evidence
     assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
+
+
+def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
+    clip_corpora: Path, tmp_path: Path
+) -> None:
+    both = replace(
+        RECIPE,
+        name="both",
+        corpora=(CorpusConfig("clips"), CorpusConfig("far")),
+        held_out="corpora",
+    )
+    clips = load_corpora(clip_corpora, ["clips", "far"])
+    options = TrainOptions(
+        device="cpu", threads=1, progress=False, cache=tmp_path / "spectra"
+    )
+    whole = train(clips, both, tmp_path / "run", options)
+    folds, out = tmp_path / "folds", tmp_path / "recentred.pt"
+    crossval(clips, both, folds, options, only=1)
+    with pytest.raises(ConfigError, match="1 folds that leave out a corpus"):
+        recentre_by_folds(whole, clip_corpora, folds, out, progress=False)
+    crossval(clips, both, folds, options, only=2)
+    moved = recentre_by_folds(whole, clip_corpora, folds, out, progress=False)
+    expected = []
+    for number, name in ((1, "clips"), (2, "far")):
+        saved = load_checkpoint(folds / f"fold-{number}" / "checkpoint.pt")
+        network, config = build_model(saved)
+        heard = {
+            label: np.mean(
+                [
+                    heard_of_clip(network, config, u).mean
+                    for u in clips
+                    if (u.corpus, u.emotion) == (name, label)
+                ],
+                axis=0,
+            )
+            for label in {u.emotion for u in clips if u.corpus == name}
+            & set(config.labels)
+        }
+        # Every speaker of these clips has one.
+        new = torch.from_numpy(np.mean(list(heard.values()), axis=0))
+        with torch.no_grad():
+            weight = network.head.classifier.weight
+            move = (weight @ (network.head.mean - new)).numpy()
+        said = [label in heard for label in config.labels]
+        expected.append(np.where(said, move - move[said].mean(), np.nan))
+    assert np.allclose(moved, np.nan_to_num(np.nanmean(expected, axis=0)), atol=1e-4)
+    before, _ = build_model(load_checkpoint(whole))
+    saved = load_checkpoint(out)
+    after, _ = build_model(saved)
+    assert saved["recentred"]["corpora"] == ["clips", "far"]
+    with torch.no_grad():
+        x = torch.randn(3, RECIPE.model.n_features)
+        difference = after.head.classify(x) - before.head.classify(x)
+    assert np.allclose(difference.numpy(), np.tile(moved, (3, 1)), atol=1e-4)
+    # Folds of another recipe, and those that leave out speakers, are refused.
+    saved = load_checkpoint(folds / "fold-1" / "checkpoint.pt")
+    saved["config"] = replace(both, name="both", seed=7).to_dict()
+    save_checkpoint(folds / "fold-1" / "checkpoint.pt", saved)
+    with pytest.raises(ConfigError, match="is of another recipe than"):
+        recentre_by_folds(whole, clip_corpora, folds, out, progress=False)
