@@ -140,8 +140,14 @@ KEYS = {
 TABLES = tuple(dict.fromkeys(key.table for key in KEYS.values() if key.table))
 
 
+GONE = ("evidence_per_s", "change_per_s", "change_per_s_silent", "dwell_s")
+"""Settings of the smoothing that files of earlier versions may hold."""
+
+
 def nearest(name: str, allowed: Sequence[str]) -> str:
     """What may be said of a name that is not known, to follow the complaint."""
+    if name.lower().endswith(GONE):
+        return "; it is gone: delete it, and let `ser-stream tune` choose again"
     near = get_close_matches(name, allowed, n=1)
     if near:
         return f"; did you mean {near[0]}?"

@@ -201,7 +201,7 @@ class Control:
             detail += f"; only a restart brings: {', '.join(restart)}"
         self._tell("reloaded", detail, hello=hello)
         _LOGGER.info("reloaded: %s", detail)
-        if another:
+        if another or told[0] != told[1]:
             tell_terms(bundle)
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 

@@ -267,7 +267,7 @@ _REQUIRED = (
 )
 _LASTING = ("uncertain", "update_s")
 """Of the thresholds, those that all formats have."""
-_REQUIRED_NOW = ("clip_temperature", "geometry", OWN_HASH)
+_REQUIRED_LATER = ("clip_temperature", "geometry", OWN_HASH)
 
 
 def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -286,8 +286,8 @@ def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
         now["sha256"] = identity(now)
     # What else it says of the smoothing meant something else. Its identity stays, by
     # which its pack and its versions know it.
-    thresholds = {k: v for k, v in manifest["thresholds"].items() if k in _LASTING}
-    return {**now, "thresholds": thresholds}
+    kept = {k: v for k, v in manifest["thresholds"].items() if k in _LASTING}
+    return {**now, "thresholds": asdict(SmoothingConfig(**kept))}
 
 
 def read_json(path: Path, otherwise: str) -> Any:
@@ -315,9 +315,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     found = manifest.get("format") if isinstance(manifest, dict) else None
     if found not in READ:
         raise ModelError(
-            f"{path} is not a manifest of format {FORMAT}, the one this version reads"
+            f"{path} is not a manifest of format {READ[0]} to {FORMAT}, which this "
+            "version reads"
         )
-    required = _REQUIRED + (() if found == 1 else _REQUIRED_NOW)
+    required = _REQUIRED + (() if found == 1 else _REQUIRED_LATER)
     missing = [key for key in required if key not in manifest]
     if missing:
         raise ModelError(f"{path} lacks {', '.join(missing)}")

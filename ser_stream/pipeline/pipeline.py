@@ -9,7 +9,7 @@ to an event is called from `Pipeline.feed`, in this order:
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -86,12 +86,6 @@ class PipelineConfig:
             )
         return geometry.columns_of(self.window_s * SAMPLE_RATE)
 
-    def smoothing_of(self, geometry: Geometry) -> SmoothingConfig:
-        """The smoothing, where no window ever is as long as it asks the longest is."""
-        longest_s = geometry.window_length(self.columns(geometry)) / SAMPLE_RATE
-        heard_s = min(self.smoothing.heard_s, longest_s)
-        return replace(self.smoothing, heard_s=heard_s)
-
 
 class Pipeline:
     """One stream. The same samples give the same events, however they are cut."""
@@ -120,9 +114,7 @@ class Pipeline:
         self._gate = SpeechGate(self.config.gate)
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
-        self._smoother = Smoother(
-            recognizer.labels, self.config.smoothing_of(geometry), geometry
-        )
+        self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
         self._speaker = SpeakerMean(self.config.step_s)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
@@ -290,7 +282,7 @@ class Pipeline:
             label=self._recognizer.labels[best] if certain else UNCERTAIN,
             scores=scores,
             columns=len(columns),
-            max_columns=self._geometry.max_columns,
+            max_columns=self._window.max_columns,
             labels=self._recognizer.labels,
         )
 

@@ -2,8 +2,8 @@
 
 Against flicker: a belief that follows the scores slowly; the lead that another emotion
 must have in it over the one that is told; and windows that are too short to decide. An
-emotion is held over a pause within a turn. What is told is never against the present
-step: it begins only where the step itself says the same.
+emotion is held over a pause within a turn. None begins against the present step: the
+step itself must say the same.
 
 The belief is a leaky mean of the scores. On voices never heard it did as well as what
 is less plain (docs/model.md): the forward filter of a hidden Markov model, evidence
@@ -39,12 +39,14 @@ class SmoothingConfig:
     memory_s: float = 0.7
     """Time constant of the belief, seconds of speech; 0: the present step alone."""
     lead: float = 0.2
-    """How far in the belief another emotion must be ahead of the one that is told."""
+    """How far in the belief another emotion must be ahead of the one that is told; in
+    the first steps of a turn, which weigh little yet, farther."""
     heard_s: float = 1.4
-    """A window that is shorter, seconds, neither begins an emotion nor changes it."""
+    """A window that is shorter, seconds, and may still grow neither begins an emotion
+    nor changes it."""
     max_pause_s: float = 1.5
-    """After a longer pause an emotion ends, and what was believed is forgotten; seconds
-    since the speech gate closed."""
+    """So long without scores an emotion is held, seconds; then it ends, and what was
+    believed is forgotten. The speech gate closes some time after the last word."""
     update_s: float = 1.0
     """Least time between two updates of one emotion, seconds."""
 
@@ -65,7 +67,7 @@ class SmoothingConfig:
 
 def share_of_step(memory_s: float, elapsed_s: float) -> float:
     """How much of the belief one step replaces, 0 to 1."""
-    return 1.0 - math.exp(-elapsed_s / memory_s) if memory_s else 1.0
+    return -math.expm1(-elapsed_s / memory_s) if memory_s else 1.0
 
 
 class Smoother:
@@ -141,7 +143,8 @@ class Smoother:
         # Never against the step itself, and never by a step that is uncertain.
         agrees = prediction.label == self.labels[best]
         heard = prediction.end - prediction.start
-        agrees &= heard >= self.config.heard_s * SAMPLE_RATE
+        full = prediction.columns >= prediction.max_columns
+        agrees &= full or heard >= round(self.config.heard_s * SAMPLE_RATE)
         agrees &= self._belief(best) >= self.config.enter
         if emotion is None:
             return self._start(best, prediction) if agrees else []

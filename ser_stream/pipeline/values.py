@@ -158,7 +158,7 @@ class Prediction(_Span):
     columns: int = 0
     """How many encoder frames the window held, 1 to `max_columns`."""
     max_columns: int = 25
-    """In the longest window of the model; shorter ones are weaker evidence."""
+    """In the longest window that there may be; shorter ones are weaker evidence."""
     labels: tuple[str, ...] = ()
     """The model's, in the order of the scores; empty without speech."""
 
@@ -183,7 +183,7 @@ class EmotionEvent(_Span):
     """Numbers the emotions of this stream from 1."""
     label: str
     start: int
-    """Sample index at which this emotion was first the candidate."""
+    """Sample index where the newest encoder frame of the step that began it begins."""
     end: int
     """Sample index up to which it lasts so far."""
     confidence: float

@@ -1,4 +1,4 @@
-"""How good settings are on labelled streams: coverage, accuracy, delay and flips."""
+"""How good settings are on labelled streams: coverage, recall, delay, flips."""
 
 import math
 from collections.abc import Sequence
@@ -177,10 +177,8 @@ def count(stream: Stream, labels: Sequence[str], active: NDArray[np.int8]) -> Ta
         active: index of the active label or -1, (n_steps, n_settings).
     """
     n_settings = active.shape[1]
-    n_speech, n_right = (
-        np.zeros(len(labels), np.int64),
-        np.zeros((len(labels), n_settings), np.int64),
-    )
+    n_speech = np.zeros(len(labels), np.int64)
+    n_right = np.zeros((len(labels), n_settings), np.int64)
     n_active, n_flips = np.zeros((2, n_settings), np.int64)
     nothing = np.full(n_settings, NONE, np.int8)
     delays = []

@@ -34,7 +34,7 @@ class SettingsGrid:
         self.enter = column("enter")
         self.exit = column("exit")
         self.lead = column("lead")
-        self.heard = column("heard_s") * SAMPLE_RATE
+        self.heard = np.round(column("heard_s") * SAMPLE_RATE)
         keys = [(c.memory_s, c.max_pause_s) for c in configs]
         self.tracks = tuple(dict.fromkeys(keys))
         """Memory and longest pause that occur together, seconds."""
@@ -76,7 +76,8 @@ def replay(
         best = sums.argmax(axis=1)[track]
         agrees = best == int(prediction.scores.argmax())
         agrees &= float(prediction.scores.max()) >= settings.uncertain
-        agrees &= prediction.end - prediction.start >= settings.heard
+        if prediction.columns < prediction.max_columns:
+            agrees &= prediction.end - prediction.start >= settings.heard
         agrees &= belief[track, best] >= settings.enter
         told = active != NONE
         ahead = sums[track, best] - sums[track, active] >= settings.lead

@@ -1,4 +1,4 @@
-"""The settings that meet a rule with the least delay."""
+"""The settings that meet a rule with the largest recall of time."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -132,7 +132,8 @@ def search(
     Args:
         streams: recorded with any smoothing; their segments carry the model's labels.
         labels: of the model, in the order of its scores.
-        present: the settings to compare with; `update_s` is taken from them.
+        present: the settings to compare with; `max_pause_s` and
+            `update_s` are taken from them.
         rule: what must be achieved.
         grid: what is tried.
         progress: wraps the streams, as a progress bar does.

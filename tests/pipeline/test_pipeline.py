@@ -30,6 +30,7 @@ from ser_stream.pipeline.values import (
     SpeechState,
     StreamEvent,
 )
+from ser_stream.tuning.replay import SettingsGrid, replay
 
 SECOND = 16_000
 FRONT_END = FrontEndConfig()
@@ -423,8 +424,20 @@ def test_a_pause_between_two_long_steps_ends_the_emotion_if_it_is_too_long(
     assert [p for p in phases if p != "update"] == ["start", "end"] * times
 
 
-def test_a_window_limited_to_less_than_decides_by_default_still_decides(
-    talk: FloatArray,
+@pytest.mark.parametrize("columns", [1, 2, 9, 16, 24, 25])
+def test_the_longest_window_decides_however_long_it_is(
+    columns: int, talk: FloatArray
 ) -> None:
-    events = emotions(run(pipeline(SureRecognizer(), window_s=0.6), Chunk(0, talk)))
-    assert events[0].phase is Phase.START
+    heart = pipeline(
+        SureRecognizer(),
+        window_s=CPAC.window_length(columns) / SECOND,
+        smoothing=SmoothingConfig(heard_s=9.0),
+    )
+    events = run(heart, Chunk(0, talk))
+    assert emotions(events)[0].phase is Phase.START
+    # Nor does a search on what was predicted find it silent.
+    steps = predictions(events)
+    active = replay(steps, SettingsGrid([heart.config.smoothing]))[:, 0]
+    began = int(np.flatnonzero(active >= 0)[0])
+    assert steps[began].columns == columns
+    assert steps[began].end == emotions(events)[0].end

@@ -174,11 +174,35 @@ def test_the_belief_is_the_mean_of_scores_with_an_exponential_memory() -> None:
 
 
 def test_a_gap_forgets_what_a_pause_keeps() -> None:
-    smoother = Smoother(LABELS)
-    run(smoother, *[step(n, *ANGRY) for n in range(15)])
-    assert short(smoother.flush()) == [("end", 1, "angry")]
-    assert smoother.current is None
-    assert short(smoother.feed(step(15, *HAPPY))) == [("start", 2, "happy")]
+    config = SmoothingConfig(memory_s=2.0, lead=0.0, update_s=0.0)
+    belief = {}
+    for gap in (False, True):
+        smoother = Smoother(LABELS, config)
+        run(smoother, *[step(n, *ANGRY) for n in range(15)])
+        if gap:
+            assert short(smoother.flush()) == [("end", 1, "angry")]
+            assert smoother.current is None
+        else:
+            assert run(smoother, *[step(n) for n in range(15, 20)]) == []
+        (event,) = smoother.feed(step(20, *HAPPY))
+        belief[gap] = event
+    # Before the pause 3 s of angry, after it one step of happy.
+    kept = math.exp(-0.2 / 2.0)
+    heard = 1 - math.exp(-3.0 / 2.0)
+    angry = (0.8 * heard * kept + 0.1 * (1 - kept)) / (heard * kept + 1 - kept)
+    assert short([belief[False], belief[True]]) == [
+        ("update", 1, "angry"),
+        ("start", 2, "happy"),
+    ]
+    assert belief[False].confidence == pytest.approx(angry, abs=1e-6)
+    assert belief[True].confidence == pytest.approx(0.8, abs=1e-6)
+
+
+@pytest.mark.parametrize("memory_s", [1e-9, 1e17])
+def test_any_memory_that_is_allowed_has_a_belief(memory_s: float) -> None:
+    smoother = Smoother(LABELS, SmoothingConfig(memory_s=memory_s))
+    events = run(smoother, *[step(n, *ANGRY) for n in range(3)])
+    assert events[0].confidence == pytest.approx(0.8, abs=1e-6)
 
 
 def test_flush_ends_what_goes_on_and_nothing_twice() -> None:

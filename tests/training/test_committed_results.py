@@ -46,6 +46,11 @@ def committed() -> list[PaperExperiment]:
     return found
 
 
+def test_no_result_lies_where_nothing_reads_it() -> None:
+    folders = {path.name for path in RESULTS.iterdir() if path.is_dir()}
+    assert folders == {*PROTOCOLS, "adapt-eval", "loco"}
+
+
 def test_all_results_of_corpora_left_out_are_done(tmp_path: Path) -> None:
     config = TrainConfig.read(ROOT / "training" / "configs" / "loco.toml")
     out = RESULTS / "loco" / config.name / f"seed-{config.seed}"

@@ -435,10 +435,10 @@ def test_settings_that_are_the_best_already_stay() -> None:
 
 
 def test_a_rule_that_nothing_meets_is_said_so() -> None:
-    # No window is ever so long.
-    late = replace(PLAIN, heard_s=9.0)
+    # Every step is uncertain.
+    never = replace(PLAIN, uncertain=0.99)
     found = search(
-        streams(4), LABELS, late, Rule(min_coverage=1.0), Grid(heard_s=(9.0,))
+        streams(4), LABELS, never, Rule(min_coverage=1.0), Grid(uncertain=(0.99,))
     )
     assert not found.satisfied
     assert found.best_figures.coverage < 1

@@ -145,7 +145,13 @@ def recentre_by_folds(
             f"{folds} has {len(moves)} folds that leave out a corpus; it needs two or "
             "more"
         )
-    moved: FloatArray = np.nan_to_num(np.nanmean(list(moves.values()), axis=0))
+    table = np.array(list(moves.values()))
+    if unsaid := np.isnan(table).all(axis=0).nonzero()[0].tolist():
+        raise ConfigError(
+            f"no fold says how {', '.join(config.labels[i] for i in unsaid)} moves: "
+            f"{', '.join(moves)} have it not"
+        )
+    moved: FloatArray = np.nanmean(table, axis=0)
     least = np.linalg.pinv(_weight(model)) @ moved
     mean = (model.head.mean.numpy() - least).astype(np.float32)
     _write(out, saved, mean, moved, {"corpora": list(moves), "folds": True})

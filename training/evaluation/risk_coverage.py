@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_COVERAGE = 0.85
-"""Share of the steps that keeps a label, whatever the rest is worth. Pauses, dwell and
-hysteresis take their part of the stream of emotions after it."""
+"""Share of the steps that keeps a label, whatever the rest is worth. The
+smoothing takes its part of the stream of emotions after it."""
 RULE = (
     "the score under which a held-out step is more often wrong than right (isotonic "
     f"regression), but no higher than leaves {100 * LEAST_COVERAGE:.0f} % of steps "

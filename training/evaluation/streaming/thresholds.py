@@ -1,7 +1,7 @@
 """The thresholds that a bundle ships: chosen on streams of speakers never heard."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
-from ser_stream.tuning.search import Found, Grid, Rule, search
+from ser_stream.tuning.search import TUNED, Found, Grid, Rule, search
 from ser_stream.tuning.streams import Stream
 from training.evaluation.streaming.streams import plans
 from training.evaluation.streaming.unseen_speakers import (
@@ -58,7 +58,9 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
     grid = Grid(uncertain=(bundle.thresholds.uncertain,))
     found = search(streams, bundle.labels, bundle.thresholds, question.rule, grid)
     return {
-        "thresholds": {k: v for k, v in asdict(found.best).items() if k != "uncertain"},
+        "thresholds": {
+            name: getattr(found.best, name) for name in TUNED if name != "uncertain"
+        },
         "protocol": _protocol(question, found, len(streams)),
         "figures": {
             "chosen": found.best_figures.to_dict(),
