@@ -47,7 +47,7 @@ soak: $(VENV)/.all          ## faults and load at full size, about 70 minutes; d
 	@sh tests/install_packages.sh
 	$(BIN)/python -m benchmarks.soak
 
-research: $(VENV)/.all      ## train and install the model `research` from SER_CORPORA; hours
+research: $(VENV)/.all      ## train `research` anew from SER_CORPORA, as my-research; hours
 	@test -d "$(SER_CORPORA)" || \
 		{ echo "name the folder of corpora: make research SER_CORPORA=DIR" >&2; exit 2; }
 	$(BIN)/python -m training train training/configs/research.toml \
@@ -57,12 +57,12 @@ research: $(VENV)/.all      ## train and install the model `research` from SER_C
 	$(BIN)/python -m training recentre runs/research/checkpoint.pt \
 		--corpora "$(SER_CORPORA)" --crossval runs/research-crossval
 	@mkdir -p "$(MODELS)"
-	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/research" \
+	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/my-research" \
 		--crossval runs/research-crossval/crossval.json
-	$(BIN)/python -m training thresholds "$(MODELS)/research" \
+	$(BIN)/python -m training thresholds "$(MODELS)/my-research" \
 		--corpora "$(SER_CORPORA)" --crossval runs/research-crossval \
 		--out runs/research-thresholds.json
-	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/research" \
+	$(BIN)/python -m export bundle runs/research/recentred.pt "$(MODELS)/my-research" \
 		--crossval runs/research-crossval/crossval.json \
 		--thresholds runs/research-thresholds.json
 

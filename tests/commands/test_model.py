@@ -11,7 +11,7 @@ import pytest
 from ser_stream.pipeline.bundle import MANIFEST, load_bundle, sealed
 from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
 from ser_stream.pipeline.geometry import CPAC
-from tests.helpers.paths import DATA, OPEN
+from tests.helpers.paths import DATA, OPEN, PACKAGED
 from tests.helpers.program import ENVIRONMENT, error_line, messages, run
 
 CLIP = DATA / "15a02Ac.flac"
@@ -76,8 +76,12 @@ RESEARCH = {
 }
 
 
-def test_the_packaged_model_is_listed_and_the_default(home: Home) -> None:
-    (row,) = home.listed().values()
+def test_the_packaged_models_are_listed_and_open_is_the_default(home: Home) -> None:
+    rows = home.listed()
+    assert tuple(rows) == PACKAGED
+    row = rows["open"]
+    assert not rows["research"]["commercial_use"]
+    assert not rows["research"]["default"]
     manifest = json.loads((OPEN / MANIFEST).read_text())
     evidence = read_evidence(load_bundle("open"))
     assert row == {
@@ -112,21 +116,24 @@ def test_a_bundle_among_the_users_own_has_its_folders_name_everywhere(
         assert done.returncode == 0
     text = home.run("model", "list").stdout.decode()
     assert "*  open" in text
-    assert "   mine  61.2   CC-BY-NC-SA-4.0" in text
+    assert "   mine      61.2   CC-BY-NC-SA-4.0" in text
 
 
 def test_no_folder_stands_in_for_the_packaged_model(home: Home) -> None:
     home.add("open", licence="none")
-    (row,) = home.listed().values()
-    assert row["folder"] == str(OPEN)
+    rows = home.listed()
+    assert tuple(rows) == PACKAGED
+    assert rows["open"]["folder"] == str(OPEN)
     assert str(OPEN) in home.run("model", "verify", "open").stdout.decode()
 
 
 def test_terms_are_told_when_a_models_use_begins(home: Home) -> None:
-    home.add("mine", **RESEARCH)
-    told = "model mine is NOT for commercial use, as RAVDESS it was trained on"
+    told = (
+        "model research is NOT for commercial use, as RAVDESS and EmoTale it was "
+        "trained on"
+    )
     for command in (("listen", "--pace", "fast", "--input"), ("recognize",)):
-        log = home.run(*command, CLIP, "--model", "mine").stderr.decode()
+        log = home.run(*command, CLIP, "--model", "research").stderr.decode()
         assert log.count(told) == 1
         assert "commercial" not in home.run(*command, CLIP).stderr.decode()
 
@@ -136,7 +143,7 @@ def test_a_broken_bundle_is_listed_with_its_reason(home: Home) -> None:
     (home.models / "empty").mkdir()
     (home.models / "notes.txt").write_text("no folder")
     rows = home.listed()
-    assert set(rows) == {"open", "broken", "empty"}
+    assert set(rows) == {*PACKAGED, "broken", "empty"}
     assert "head.onnx is missing" in rows["broken"]["error"]
     assert "is not a bundle" in rows["empty"]["error"]
     assert rows["broken"]["labels"] is None
@@ -231,7 +238,7 @@ def test_a_name_that_is_nowhere_lists_those_that_are(home: Home) -> None:
     home.add("mine")
     line = error_line(home.run("model", "use", "nonsense"))
     assert "there is no model 'nonsense'" in line
-    assert "(open, mine)" in line
+    assert "(open, research, mine)" in line
 
 
 def test_settings_that_the_model_would_not_start_with_are_said_before(

@@ -17,18 +17,25 @@ from export.bundle import export_bundle
 from export.parity import TOLERANCE, Parity, prove_parity
 from tests.helpers.adaptation_packs import small_pack
 from tests.helpers.packaged_graphs import use_packaged_graphs
-from tests.helpers.paths import CHECKPOINT, DATA, TINY
+from tests.helpers.paths import CHECKPOINT, CHECKPOINTS, DATA, PACKAGED, TINY
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.recipe.model import build_model
 
 
+@pytest.fixture(scope="module", params=PACKAGED)
+def packaged(request: pytest.FixtureRequest) -> str:
+    """The name of a bundle in the package."""
+    name: str = request.param
+    return name
+
+
 @pytest.fixture(scope="module")
-def parity() -> Parity:
-    """Of the bundle in the package, against the network it was exported from."""
-    model, _ = build_model(load_checkpoint(CHECKPOINT))
+def parity(packaged: str) -> Parity:
+    """Of a bundle in the package, against the network it was exported from."""
+    model, _ = build_model(load_checkpoint(CHECKPOINTS / f"{packaged}.pt"))
     clips = [(path, read_samples(path)) for path in sorted(DATA.glob("*.flac"))]
-    return prove_parity(model, load_bundle("open"), clips)
+    return prove_parity(model, load_bundle(packaged), clips)
 
 
 def test_the_packaged_bundle_is_the_trained_network(parity: Parity) -> None:
@@ -51,8 +58,8 @@ def test_columns_shifted_by_half_a_column_fail(parity: Parity) -> None:
     assert parity.median_difference_when_shifted > 10 * TOLERANCE
 
 
-def test_the_evidence_holds_the_same_proof(parity: Parity) -> None:
-    stored = read_evidence(load_bundle("open"))["parity"]
+def test_the_evidence_holds_the_same_proof(packaged: str, parity: Parity) -> None:
+    stored = read_evidence(load_bundle(packaged))["parity"]
     assert stored["passed"] is True
     assert stored["steps"] == parity.steps
     assert stored["median_distance_between_clips"] == pytest.approx(

@@ -10,7 +10,7 @@ teacher/              what frozen encoders know, as targets
 train                 the training, by `training.engine.fit`
 model                 a checkpoint -> its network
 commands              the command line: corpora, train, slim
-checkpoints/          what the packaged bundle was exported from
+checkpoints/          what the packaged bundles were exported from
 stream_window         a clip's speech as one window, after the daemon has been running
 adaptation_pack       writes the pack that online adaptation needs
 """
