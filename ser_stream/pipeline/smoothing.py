@@ -6,8 +6,9 @@ emotion is held over a pause within a turn. None begins against the present step
 step itself must say the same.
 
 The belief is a leaky mean of the scores. On voices never heard it did as well as what
-is less plain (docs/model.md): the forward filter of a hidden Markov model, evidence
-summed over the turn, Page's cumulative sum (Biometrika 41, 1954), a logistic decoder.
+is less plain (docs/model-trials.md): the forward filter of a hidden Markov model,
+evidence summed over the turn, Page's cumulative sum (Biometrika 41, 1954), a logistic
+decoder.
 """
 
 import math
