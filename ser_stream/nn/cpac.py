@@ -75,7 +75,7 @@ class CpacConfig:
 
     @staticmethod
     def listening(n_classes: int) -> "CpacConfig":
-        """The network of the bundles; `docs/model-trials.md` says what parts brought."""
+        """The network of the bundles; see `docs/model-trials.md` for each part."""
         return CpacConfig(
             n_classes=n_classes,
             n_channels=2,
