@@ -184,8 +184,8 @@ class Control:
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.
         told = [(one.name, one.licence) for one in (bundle, self._bundle)]
-        hello = another or told[0] != told[1]
-        hello = hello or not {"step", "window"}.isdisjoint(changed)
+        other_terms = another or told[0] != told[1]
+        hello = other_terms or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
         if self._adapter is None:
@@ -201,7 +201,7 @@ class Control:
             detail += f"; only a restart brings: {', '.join(restart)}"
         self._tell("reloaded", detail, hello=hello)
         _LOGGER.info("reloaded: %s", detail)
-        if another or told[0] != told[1]:
+        if other_terms:
             tell_terms(bundle)
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 

@@ -71,6 +71,21 @@ def share_of_step(memory_s: float, elapsed_s: float) -> float:
     return -math.expm1(-elapsed_s / memory_s) if memory_s else 1.0
 
 
+def elapsed_s(last_end: int | None, prediction: Prediction) -> float:
+    """Seconds from the step before, which ended with sample `last_end`, to this one."""
+    if last_end is None:
+        return FIRST_STEP_S
+    return (prediction.end - last_end) / SAMPLE_RATE
+
+
+def silent_to(prediction: Prediction) -> int:
+    """Sample index up to which there were no scores since the step that last had some.
+
+    Between two long steps there may be a pause that no step falls into.
+    """
+    return prediction.end if prediction.scores is None else prediction.start
+
+
 class Smoother:
     """Predictions -> emotion events."""
 
@@ -115,20 +130,17 @@ class Smoother:
     def feed(self, prediction: Prediction) -> list[EmotionEvent]:
         """The events that one step causes, in order: at most an end and a start."""
         last, self._last_end = self._last_end, prediction.end
-        # Between two long steps there may be a pause that no step falls into.
-        speechless = prediction.scores is None
-        silent_to = prediction.end if speechless else prediction.start
         events = []
-        if silent_to - self._last_speech > self.config.max_pause_s * SAMPLE_RATE:
+        if (
+            silent_to(prediction) - self._last_speech
+            > self.config.max_pause_s * SAMPLE_RATE
+        ):
             self._forget()
             events = self._end()
         if prediction.scores is None:
             return events
         self._last_speech = prediction.end
-        elapsed = FIRST_STEP_S
-        if last is not None:
-            elapsed = (prediction.end - last) / SAMPLE_RATE
-        share = share_of_step(self.config.memory_s, elapsed)
+        share = share_of_step(self.config.memory_s, elapsed_s(last, prediction))
         self._scores = self._scores + share * (prediction.scores - self._scores)
         self._weight += share * (1.0 - self._weight)
         return [*events, *self._decide(prediction)]

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser_stream.pipeline.smoothing import (
-    FIRST_STEP_S,
     SmoothingConfig,
+    elapsed_s,
     share_of_step,
+    silent_to,
 )
 from ser_stream.pipeline.values import SAMPLE_RATE, Prediction
 
@@ -104,18 +105,13 @@ class _Beliefs:
     def feed(self, prediction: Prediction) -> NDArray[np.bool_]:
         """Take a step; return which tracks forget at it, (n_tracks,)."""
         last, self._last = self._last, prediction.end
-        speechless = prediction.scores is None
-        silent_to = prediction.end if speechless else prediction.start
-        forgotten = silent_to - self._last_speech > self._pauses
+        forgotten = silent_to(prediction) - self._last_speech > self._pauses
         self.sums[forgotten] = 0.0
         self.weights[forgotten] = 0.0
         if prediction.scores is None:
             return forgotten
         self._last_speech = prediction.end
-        elapsed = FIRST_STEP_S
-        if last is not None:
-            elapsed = (prediction.end - last) / SAMPLE_RATE
-        share = self._share(elapsed)
+        share = self._share(elapsed_s(last, prediction))
         self.sums += share * (prediction.scores - self.sums)
         self.weights += share * (1.0 - self.weights)
         return forgotten

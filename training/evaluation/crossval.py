@@ -260,12 +260,13 @@ def _protocol(config: TrainConfig) -> str:
         for c in partial
         for taught in [", ".join(c.classes(config.labels))]
     )
-    by = (
-        f"leave-speakers-out on {', '.join(scored)}: {config.folds} folds of speakers, "
-        "mixed by sex, each fold of all these corpora"
-    )
     if config.held_out == CORPORA:
         by = f"leave-one-corpus-out on {', '.join(scored)}"
+    else:
+        by = (
+            f"leave-speakers-out on {', '.join(scored)}: {config.folds} folds of "
+            "speakers, mixed by sex, each fold of all these corpora"
+        )
     return (
         f"{by}{kept}; whole clips through the "
         "streaming pipeline; last epoch, nothing selected on held-out speakers; "

@@ -65,9 +65,7 @@ def recentre(
         ConfigError: if a corpus was in training, or has hardly any of the classes.
         SourceError: if one is not there.
     """
-    saved = load_checkpoint(checkpoint)
-    model, config = build_model(saved)
-    _check_has_mean(checkpoint, config)
+    saved, model, config = _with_mean(checkpoint)
     means = []
     heard = never_heard(config, corpora, names)
     for name, clips in heard.items():
@@ -112,9 +110,7 @@ def recentre_by_folds(
         ConfigError: if the folds are not two or more of this recipe, finished.
         SourceError: if a corpus is not there.
     """
-    saved = load_checkpoint(checkpoint)
-    model, config = build_model(saved)
-    _check_has_mean(checkpoint, config)
+    saved, model, config = _with_mean(checkpoint)
     moves = {}
     for path in sorted(folds.glob("fold-*/checkpoint.pt")):
         of_fold = load_checkpoint(path)
@@ -130,16 +126,7 @@ def recentre_by_folds(
             raise ConfigError(f"{path} is not finished; run crossval to its end")
         (name,) = left_out
         clips = of_labels(load_corpora(corpora, [name]), name, config.labels)
-        means = {}
-        for label in config.labels:
-            of_label = [u for u in clips if u.emotion == label]
-            bar = tqdm(of_label, f"{name} {label}", disable=not progress)
-            if of_label:
-                means[label] = _mean_of_speakers(network, config, bar)
-        mean = np.mean(list(means.values()), axis=0)
-        move = _weight(network) @ (network.head.mean.numpy() - mean)
-        said = np.array([label in means for label in config.labels])
-        moves[name] = np.where(said, move - move[said].mean(), np.nan)
+        moves[name] = _move_of_corpus(network, config, clips, progress=progress)
     if len(moves) < 2:
         raise ConfigError(
             f"{folds} has {len(moves)} folds that leave out a corpus; it needs two or "
@@ -158,12 +145,33 @@ def recentre_by_folds(
     return moved
 
 
-def _check_has_mean(checkpoint: Path, config: TrainConfig) -> None:
+def _with_mean(checkpoint: Path) -> tuple[dict[str, Any], Cpac, TrainConfig]:
+    saved = load_checkpoint(checkpoint)
+    model, config = build_model(saved)
     if not config.model.speaker_mean:
         raise ModelError(
             f"{checkpoint} was trained without model.speaker_mean = true, so it has no "
             "mean to measure"
         )
+    return saved, model, config
+
+
+def _move_of_corpus(
+    model: Cpac, config: TrainConfig, clips: Sequence[Utterance], *, progress: bool
+) -> FloatArray:
+    """Of each logit, less their mean; NaN for classes that the corpus has not."""
+    means = {}
+    for label in config.labels:
+        of_label = [u for u in clips if u.emotion == label]
+        if of_label:
+            name = f"{clips[0].corpus} {label}"
+            bar = tqdm(of_label, name, unit="clip", disable=not progress)
+            means[label] = _mean_of_speakers(model, config, bar)
+    mean = np.mean(list(means.values()), axis=0)
+    move = _weight(model) @ (model.head.mean.numpy() - mean)
+    said = np.array([label in means for label in config.labels])
+    result: FloatArray = np.where(said, move - move[said].mean(), np.nan)
+    return result
 
 
 def _mean_of_speakers(
