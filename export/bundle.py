@@ -5,12 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from export.card import write_card
-from export.corpora import bundle_licence, check_name, described
+from export.corpora import PARTS, bundle_licence, check_name, described
 from export.evidence import choose_thresholds, options, read_crossval, read_measured
 from export.parity import Parity, prove_parity
 from ser_stream.adaptation.pack import FOLDER as PACK
@@ -147,13 +147,14 @@ def _manifest(
         "front_end": config.front_end.to_dict(),
         "front_end_hash": config.front_end.hash,
         "normalisation": config.normalise.kind,
-        "step_ms": 200,
+        "step_ms": round(1000 * config.model.step_s),
         "window_ms": milliseconds(geometry.window_length(geometry.max_columns)),
-        "geometry": asdict(geometry),
+        "geometry": geometry.to_dict(),
         "temperatures": found.get("temperatures", [1.0] * geometry.max_columns),
         "clip_temperature": found.get("clip_temperature", 1.0),
         "thresholds": thresholds,
         "corpora": described(config),
+        **({"parts": parts} if (parts := PARTS.get(config.network)) else {}),
         "opset": OPSET,
         "adapted": False,
     }

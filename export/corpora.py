@@ -1,12 +1,28 @@
 """Licence and credit of the corpora a model may have been trained on."""
 
 from ser_stream.errors import ModelError
+from ser_stream.nn.build import WHISPER
 from ser_stream.pipeline.bundle import DEFAULT_MODEL
 from training.corpora.corpus import Use
 from training.corpora.known import KNOWN
 from training.recipe.config import TrainConfig
 
 UNKNOWN = "unknown"
+PARTS: dict[str, list[dict[str, object]]] = {
+    WHISPER: [
+        {
+            "name": "Whisper base",
+            "what": "its encoder's two convolutions and first three blocks, frozen, "
+            "rounded to eight bits a weight",
+            "licence": "MIT",
+            "notice": "Copyright (c) 2022 OpenAI",
+            "citation": "A. Radford, J. W. Kim, T. Xu, G. Brockman, C. McLeavey, "
+            'I. Sutskever, "Robust Speech Recognition via Large-Scale Weak '
+            'Supervision", ICML 2023',
+        }
+    ]
+}
+"""What of others is in the graphs of a network, by its kind; any use is free."""
 
 
 def describe(name: str) -> dict[str, object]:

@@ -12,7 +12,6 @@ from ser_stream.errors import ModelError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import frames_of
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.pipeline.window import ColumnWindow
@@ -56,10 +55,11 @@ def incremental_logits(
     window = ColumnWindow(n_features=frames.shape[1], geometry=recognizer.geometry)
     steps = []
     window.begin(0)
-    # The first block of a stream completes six frames, every other one eight.
-    ends = range(6, len(frames) + FRAMES_PER_BLOCK, FRAMES_PER_BLOCK)
-    for block, end in enumerate(ends):
-        first = max(0, end - FRAMES_PER_BLOCK)
+    # With CPAC the first block of a stream completes six frames, every other one eight.
+    frame = recognizer.geometry.frame
+    n = frame.frames_per_block
+    for block, end in enumerate(range(n + frame.complete, len(frames) + n, n)):
+        first = max(0, end - n)
         window.push(first, frames[first:end])
         if block % BLOCKS_PER_STEP or window.newest < 0:
             continue

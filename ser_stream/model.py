@@ -30,14 +30,11 @@ from ser_stream.sources.array import ArrayInput
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
-MAX_STEP_S = 0.2
-"""Seconds between two predictions of a recording: with long steps a short one might
-end before the second of them."""
 
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
-    """The settings of `listen` without flags: the bundle's window and thresholds."""
-    return PipelineConfig(smoothing=bundle.thresholds)
+    """The settings of `listen` without flags: the bundle's step and thresholds."""
+    return PipelineConfig(step_s=bundle.step_s, smoothing=bundle.thresholds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +103,7 @@ class Model:
         Args:
             bundle: see `load_bundle`.
             config: how often to predict, over how much, and how steady; None for the
-                bundle's own window and thresholds, a step each 0.2 s.
+                bundle's own step, window and thresholds.
 
         Raises:
             ModelError: if ONNX Runtime cannot use them.
@@ -150,7 +147,9 @@ class Model:
             pieces = [chunk.samples for chunk in chunks]
             if not np.size(recording):
                 raise SourceError("there are no samples in the array")
-        config = replace(self.config, step_s=min(self.config.step_s, MAX_STEP_S))
+        # With longer steps a short recording might end before the second of them.
+        step_s = min(self.config.step_s, self.bundle.step_s)
+        config = replace(self.config, step_s=step_s)
         recorded = record(pieces, self.recognizer, self.bundle.front_end, config)
         scores = recorded.scores(self.bundle.clip_temperature)
         duration_s = recorded.n_samples / SAMPLE_RATE

@@ -57,7 +57,7 @@ class Adapter:
         self._store = store
         self._live = live
         self._failed = ""
-        self._inbox = WindowQueue(live)
+        self._inbox = WindowQueue(live, store.base.geometry)
         self._keeping = threading.Lock()
         self._oldest = 0
         self._reservoir = self._remembered()

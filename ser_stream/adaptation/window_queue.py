@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ser_stream.pipeline.geometry import samples_of
+from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.values import SpeechWindow
 
 MOST_WAITING = 32
@@ -14,8 +14,9 @@ MOST_WAITING = 32
 class WindowQueue:
     """A queue that never makes live audio wait, and lets a recording wait for all."""
 
-    def __init__(self, live: bool) -> None:
+    def __init__(self, live: bool, geometry: Geometry = CPAC) -> None:
         self._live = live
+        self._geometry = geometry
         # Held for a moment only: the audio's thread comes by here.
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, SpeechWindow]] = deque()
@@ -89,7 +90,7 @@ class WindowQueue:
             self._forgetting, self._forgotten_to = False, window.end
         if self._forgotten_to is None:
             return False
-        begin = window.end - samples_of(len(window.frames))
+        begin = window.end - self._geometry.samples_of(len(window.frames))
         # A new stream, which all came later, counts its samples from the beginning.
         if begin < self._forgotten_to <= window.end:
             return True

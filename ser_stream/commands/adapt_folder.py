@@ -30,7 +30,7 @@ from ser_stream.errors import (
     SourceError,
     StoppedError,
 )
-from ser_stream.model import MAX_STEP_S, Model
+from ser_stream.model import Model
 from ser_stream.paths import is_file
 from ser_stream.pipeline.bundle import MANIFEST, Bundle, load_bundle, seal
 
@@ -74,7 +74,7 @@ def adapt(
     recordings = find_recordings(folder)
     # A long step would hand out fewer windows.
     usual = pipeline_config(config, base)
-    step_s = min(usual.step_s, MAX_STEP_S)
+    step_s = min(usual.step_s, base.step_s)
     # Before anything is begun: a signal while a library is loaded comes as ImportError.
     model = Model(base, replace(usual, step_s=step_s))
     with _told_if_stopped(out), _beside(out) as scratch:

@@ -4,6 +4,7 @@ import json
 import resource
 import time
 from importlib import import_module
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,9 @@ from ser_stream.model import Model
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.front_end import FrontEnd
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 
-BLOCKS_PER_STEP = 2
 N_WARM_UP = 10
 
 
@@ -29,29 +28,33 @@ def bench(model: str, seconds: float, as_json: bool) -> None:
     rng = np.random.default_rng(0)
     samples = voice_like(rng, round(seconds * SAMPLE_RATE))
     blocks = [b for b in Blocker().feed(Chunk(0, samples)) if isinstance(b, Block)]
-    steps = len(blocks) // BLOCKS_PER_STEP
+    per_step = loaded.config.step_blocks
+    steps = len(blocks) // per_step
     front_end, gate = FrontEnd(bundle.front_end), SpeechGate()
     n = bundle.front_end.n_features
     geometry = bundle.geometry
-    new = BLOCKS_PER_STEP * FRAMES_PER_BLOCK  # what a step brings
+    # What a step brings; a network that wants the window whole gets the longest.
+    new = per_step * geometry.frame.frames_per_block
+    if geometry.whole:
+        new = geometry.n_frames(geometry.max_columns)
     cold = rng.standard_normal((geometry.cold_frames + new, n)).astype(np.float32)
     encoded, state = recognizer.encode(cold, None)
     frames = cold[len(cold) - geometry.kept_frames - new :]
     columns = np.resize(encoded, (geometry.max_columns, *encoded.shape[1:]))
 
-    def two_blocks(stage: Any) -> Any:
-        pairs = iter(blocks * 2)
-        return lambda: [stage.feed(next(pairs)) for _ in range(BLOCKS_PER_STEP)]
+    def a_step(stage: Any) -> Any:
+        endless = cycle(blocks)
+        return lambda: [stage.feed(next(endless)) for _ in range(per_step)]
 
     stages = {
-        "front end": _cpu_times(two_blocks(front_end), steps),
-        "gate": _cpu_times(two_blocks(gate), steps),
+        "front end": _cpu_times(a_step(front_end), steps),
+        "gate": _cpu_times(a_step(gate), steps),
         "encoder": _cpu_times(lambda: recognizer.encode(frames, state), steps),
         "head": _cpu_times(lambda: recognizer.scores(columns), steps),
     }
     result: dict[str, Any] = {
         "model": bundle.name,
-        "step_ms": 200,
+        "step_ms": round(1000 * loaded.config.step_s),
         "cpu_ms": {name: _percentiles(times) for name, times in stages.items()},
     }
     parts = ("front end", "encoder", "head")
@@ -101,7 +104,10 @@ def _whole(model: Model, samples: FloatArray) -> float:
 
 
 def _text(result: dict[str, Any]) -> str:
-    rows = [f"model {result['model']}: CPU milliseconds of one step of 200 ms of audio"]
+    rows = [
+        f"model {result['model']}: CPU milliseconds of one step of "
+        f"{result['step_ms']} ms of audio"
+    ]
     rows.append(f"  {'':<28}{'p50':>8}{'p95':>8}{'p99':>8}")
     for name, row in result["cpu_ms"].items():
         figures = "".join(f"{row[p]:8.3f}" for p in ("p50", "p95", "p99"))

@@ -79,6 +79,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
         _LOGGER.warning("the thresholds of the model are not known: %s", error)
     else:
         settings.located(lambda config: pipeline_config(config, bundle))
+        derived["step"] = bundle.step_s
         for name in SmoothingConfig.__slots__:
             derived[f"smoothing.{name}"] = getattr(bundle.thresholds, name)
     rows = []

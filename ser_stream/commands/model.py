@@ -205,6 +205,8 @@ def _describe(bundle: Bundle) -> str:
         rows.append(("made", origin))
     for corpus in manifest.get("corpora", ()):
         rows.append(("trained on", f"{corpus['name']} ({corpus['licence']})"))
+    for part in manifest.get("parts", ()):
+        rows.append(("contains", f"{part['name']} ({part['licence']})"))
     metrics = read_evidence(bundle).get("metrics")
     if metrics:
         rows.append(("protocol", metrics["protocol"]))

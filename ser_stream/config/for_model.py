@@ -48,7 +48,7 @@ def configured_pack(config: ListenConfig, bundle: Bundle) -> Pack:
 
 
 def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
-    """The bundle's thresholds, changed by what the user set.
+    """The bundle's step and thresholds, changed by what the user set.
 
     Raises:
         ConfigError: if the model was trained for no window so short or so long.
@@ -58,7 +58,7 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
     }
     default = config.window_s == DEFAULT_WINDOW_S
     result = PipelineConfig(
-        step_s=config.step_s,
+        step_s=bundle.step_s if config.step_s is None else config.step_s,
         window_s=None if default else config.window_s,
         gate=config.gate,
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),

@@ -37,7 +37,8 @@ class ListenConfig:
     wait: bool | None = None
     """Wait for a microphone that is not there at the start; None: see `waits`."""
     model: str = DEFAULT_MODEL
-    step_s: float = 0.2
+    step_s: float | None = None
+    """None: what the model brings."""
     window_s: float = DEFAULT_WINDOW_S
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
@@ -66,7 +67,8 @@ class ListenConfig:
         # with what is set.
         loosest = {"enter": 1.0, "exit": 0.0}
         smoothing = SmoothingConfig(**{**loosest, **(self.smoothing or {})})
-        pipeline = PipelineConfig(self.step_s, self.window_s, self.gate, smoothing)
+        step_s = PipelineConfig().step_s if self.step_s is None else self.step_s
+        pipeline = PipelineConfig(step_s, self.window_s, self.gate, smoothing)
         if self.model == DEFAULT_MODEL:
             pipeline.columns(CPAC)  # any other model has its say in `pipeline_config`
         if not self.to:

@@ -8,15 +8,20 @@ A new one is a module beside `ser_stream.nn.cpac` and a row here. It has what CP
 its graphs are folded: today it knows CPAC's blocks alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac, CpacConfig
+from ser_stream.nn.whisper import Whisper, WhisperConfig
 
 CPAC = "cpac"
 """The network of what does not name another."""
-NETWORKS = {CPAC: (Cpac, CpacConfig)}
+WHISPER = "whisper"
+NETWORKS: dict[str, tuple[Callable[[Any], Cpac], type[CpacConfig]]] = {
+    CPAC: (Cpac, CpacConfig),
+    WHISPER: (Whisper, WhisperConfig),
+}
 
 
 def build(kind: str, config: CpacConfig | Mapping[str, Any]) -> Cpac:

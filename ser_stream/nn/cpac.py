@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from ser_stream.nn.cpu_ops import dropout, elu_pool
 from ser_stream.pipeline.geometry import CPAC, Geometry
+from ser_stream.pipeline.mfcc import MfccConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,16 @@ class CpacConfig:
     def geometry(self) -> Geometry:
         """How columns lie on frames: three blocks and a convolution make it so."""
         return CPAC
+
+    @property
+    def mfcc(self) -> MfccConfig:
+        """The frames that it hears."""
+        return MfccConfig()
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one prediction to the next, if nobody says otherwise."""
+        return 0.2
 
     @property
     def n_features(self) -> int:
@@ -184,6 +195,11 @@ class Encoder(nn.Module):
         )
         n_out = config.n_primary * config.capsule_dim
         self.primary = nn.Conv2d(config.n_filters, n_out, 3)
+
+    @property
+    def n_inputs(self) -> int:
+        """Numbers in a frame."""
+        return len(self.mean)
 
     def forward(self, frames: Tensor) -> Tensor:
         x = self._standardised(frames)
@@ -385,10 +401,13 @@ class Cpac(nn.Module):
     Frames beyond the last whole column are not looked at. T is at least 38.
     """
 
-    def __init__(self, config: CpacConfig | None = None) -> None:
+    def __init__(
+        self, config: CpacConfig | None = None, encoder: Encoder | None = None
+    ) -> None:
+        """Make it, its weights by chance; `encoder` is another than CPAC's."""
         super().__init__()
         self.config = config or CpacConfig()
-        self.encoder = Encoder(self.config)
+        self.encoder = encoder or Encoder(self.config)
         self.head = Head(self.config)
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -63,7 +63,9 @@ def write_pair(model: Cpac, folder: Path) -> None:
     columns = torch.export.Dim("columns", min=1, max=64)
     kept = [torch.zeros(shape) for shape in model.encoder.kept_shapes()]
     n_frames = geometry.frames_per_column * 3 + geometry.kept_frames
-    frames = torch.zeros(1, n_frames, len(model.encoder.mean))
+    frames = torch.zeros(1, n_frames, model.encoder.n_inputs)
+    if geometry.whole:  # a window is never longer
+        columns = torch.export.Dim("columns", min=1, max=geometry.max_columns)
     dynamic = geometry.frames_per_column * columns + geometry.kept_frames
     numbers = range(1, len(kept) + 1)
     names = ["frames", *(f"kept_{i}" for i in numbers)]

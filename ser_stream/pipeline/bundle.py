@@ -78,6 +78,11 @@ class Bundle:
         return self.geometry.max_columns
 
     @property
+    def step_s(self) -> float:
+        """Seconds from one prediction to the next, if nobody says otherwise."""
+        return float(self.manifest.get("step_ms", 200)) / 1000
+
+    @property
     def restriction(self) -> str | None:
         """What a user must be told of the licence; None where any use is free."""
         bound = [
@@ -280,7 +285,7 @@ def _in_this_format(manifest: dict[str, Any]) -> dict[str, Any]:
         now = {
             "clip_temperature": 1.0,
             **manifest,
-            "geometry": asdict(geometry),
+            "geometry": geometry.to_dict(),
             "files": {k: v for k, v in manifest["files"].items() if k != CARD},
         }
         now["sha256"] = identity(now)

@@ -16,6 +16,7 @@ from ser_stream.errors import ModelError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.floor import FloorConfig, NoiseFloor
 from ser_stream.pipeline.mfcc import (
+    LOG_MEL,
     Mfcc,
     MfccConfig,
     mel_power,
@@ -82,6 +83,7 @@ class FrontEndConfig:
                 f"front end of the bundle is incomplete: {error}"
             ) from None
         fixed = FrontEndConfig(
+            LOG_MEL if config.mfcc == LOG_MEL else MfccConfig(),
             normalise=config.normalise,
             pitch=config.pitch and PitchConfig(),
             floor=config.floor,

@@ -5,17 +5,12 @@ columns. Column k sees the frames from `frames_per_column * k` on, `receptive_fr
 them.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, MfccConfig
+from ser_stream.pipeline.mfcc import LOG_MEL, MfccConfig
 
 _FRAME = MfccConfig()
-
-
-def samples_of(n_frames: int) -> int:
-    """Samples that so many frames span."""
-    return _FRAME.frame_length + _FRAME.hop_length * (n_frames - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +31,36 @@ class Geometry:
     """First columns that an encoder without state makes wrong, and that are dropped."""
     max_columns: int = 25
     """In the longest window that the network was trained and calibrated for."""
+    whole: bool = False
+    """Whether the columns of a window depend on all of it, and each step encodes it
+    anew."""
+    frame_length: int = _FRAME.frame_length
+    """Samples of a frame."""
+    hop_length: int = _FRAME.hop_length
+    """Samples from one frame to the next."""
 
     def __post_init__(self) -> None:
         least = {"kept_frames": 0, "cold_columns": 0}
-        for name in self.__slots__:
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
+            if name == "whole" and type(value) is bool:
+                continue
             if type(value) is not int or value < least.get(name, 1):
                 raise ValueError(f"geometry.{name} is {value!r}; it must be a number")
         if self.cold_frames < self.extra_frames:
             raise ValueError("geometry: a cold encoder would see too few frames")
+
+    @property
+    def frame(self) -> MfccConfig:
+        """How long frames are, and how far apart."""
+        return MfccConfig(frame_length=self.frame_length, hop_length=self.hop_length)
+
+    def to_dict(self) -> dict[str, int | bool]:
+        """As a manifest holds it: without what all networks had once."""
+        values = asdict(self)
+        for name in ("whole", "frame_length", "hop_length"):
+            if values[name] == getattr(CPAC, name):
+                del values[name]
+        return values
 
     @property
     def extra_frames(self) -> int:
@@ -59,25 +75,33 @@ class Geometry:
     @property
     def spare_frames(self) -> int:
         """Most frames behind the newest column when a block ends; 0 with CPAC."""
-        # Block m completes frame 8 m - 3, counted from 0.
-        ends = [FRAMES_PER_BLOCK * m - 2 for m in range(self.frames_per_column)]
+        # Block m completes, with CPAC, frame 8 m - 3, counted from 0.
+        frame = self.frame
+        ends = [
+            frame.frames_per_block * m + frame.complete
+            for m in range(self.frames_per_column)
+        ]
         return max((end - self.extra_frames) % self.frames_per_column for end in ends)
 
     @property
     def column_hop(self) -> int:
         """Samples between the starts of two columns."""
-        return _FRAME.hop_length * self.frames_per_column
+        return self.hop_length * self.frames_per_column
 
     @property
     def column_length(self) -> int:
         """Samples that one column sees."""
-        return samples_of(self.receptive_frames)
+        return self.samples_of(self.receptive_frames)
 
     @property
     def first_step(self) -> int:
         """Sample index at which the first step falls due: a block and a column end."""
         blocks = -(-(self.column_length - BLOCK_PHASE) // BLOCK_LENGTH)
         return BLOCK_PHASE + BLOCK_LENGTH * blocks
+
+    def samples_of(self, n_frames: int) -> int:
+        """Samples that so many frames span."""
+        return self.frame_length + self.hop_length * (n_frames - 1)
 
     def n_frames(self, columns: int) -> int:
         """Frames of a window of so many columns."""
@@ -98,3 +122,14 @@ class Geometry:
 
 
 CPAC = Geometry()
+WHISPER = Geometry(
+    frames_per_column=10,
+    receptive_frames=10,
+    kept_frames=0,
+    cold_columns=0,
+    max_columns=30,
+    whole=True,
+    frame_length=LOG_MEL.frame_length,
+    hop_length=LOG_MEL.hop_length,
+)
+"""Windows of at most 3 s."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.fft import rfft
 from numpy.typing import NDArray
 
-from ser_stream.pipeline.blocks import BLOCK_LENGTH
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
 
 
@@ -37,10 +37,22 @@ class MfccConfig:
     taper: str = "hann-periodic"
     mel: str = "slaney"
     dct: str = "II-ortho"
+    """Or `none`: the mel bands in decibels as they are, `n_mfcc` of them."""
+
+    @property
+    def frames_per_block(self) -> int:
+        """Frames that a block completes; 8, or 10 where they come every 10 ms."""
+        return BLOCK_LENGTH // self.hop_length
+
+    @property
+    def complete(self) -> int:
+        """Frames that block m completes the last of, less `frames_per_block` m."""
+        return (BLOCK_PHASE - self.frame_length) // self.hop_length + 1
 
 
-FRAMES_PER_BLOCK = 8
 N_MFCC = 39
+LOG_MEL = MfccConfig(frame_length=400, hop_length=160, n_mels=80, n_mfcc=80, dct="none")
+"""What Whisper hears: 80 mel bands of 25 ms every 10 ms."""
 
 
 def hz_to_mel(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -136,12 +148,17 @@ def mel_power(power: NDArray[np.float64], config: MfccConfig) -> NDArray[np.floa
 def mfcc_of_mel(mel: NDArray[np.float64], config: MfccConfig) -> FloatArray:
     """Power of the mel bands, shape (n, 128) -> MFCCs, shape (n, 39)."""
     decibels = 10.0 * np.log10(np.maximum(mel, config.amin))
+    if config.dct == "none":
+        return decibels.astype(np.float32)
     result: FloatArray = (decibels @ _tables(config)[2]).astype(np.float32)
     return result
 
 
 class Mfcc:
-    """Blocks -> the 8 frames each one completes, keeping 600 samples between them."""
+    """Blocks -> the 8 frames each one completes, keeping 600 samples between them.
+
+    With another configuration other numbers, but always the same for every block.
+    """
 
     def __init__(
         self,
@@ -154,7 +171,10 @@ class Mfcc:
         """
         self.config = config or MfccConfig()
         self._features = features or partial(mfcc_of_frames, config=self.config)
-        self._carry = self.config.frame_length - self.config.hop_length
+        config = self.config
+        # The last frame of a block need not end with it.
+        spare = (BLOCK_PHASE - config.frame_length) % config.hop_length
+        self._carry = config.frame_length - config.hop_length + spare
         self._buffer = np.zeros(self._carry + BLOCK_LENGTH, np.float32)
         self._frames = np.lib.stride_tricks.sliding_window_view(
             self._buffer, self.config.frame_length
@@ -172,13 +192,15 @@ class Mfcc:
 
         Returns:
             Index of the first frame on the absolute grid (frame i starts at sample
-            200 i), and features of shape (m, 39); m is 8, or less where a stream or a
-            gap has just begun: frames that reach before `valid_from` are left out.
+            200 i, or by the hop), and features of shape (m, 39); m is 8, or less where
+            a stream or a gap has just begun: frames that reach before `valid_from` are
+            left out.
         """
         if block.first:
             self.reset()
         self._buffer[: self._carry] = self._buffer[BLOCK_LENGTH:]
         self._buffer[self._carry :] = block.samples
-        first = FRAMES_PER_BLOCK * block.index - 10
+        per_block = self.config.frames_per_block
+        first = per_block * (block.index - 1) + self.config.complete
         skip = max(0, -(-block.valid_from // self.config.hop_length) - first)
         return first + skip, self._features(self._frames[skip:])

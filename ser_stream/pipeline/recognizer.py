@@ -98,6 +98,7 @@ class OnnxRecognizer:
     def __init__(self, bundle: Bundle) -> None:
         self.labels = bundle.labels
         self.geometry = bundle.geometry
+        self.step_s = bundle.step_s
         self._temperatures = bundle.temperatures
         self._encoder = open_session(bundle.folder / ENCODER)
         self._head = open_session(bundle.folder / HEAD)

@@ -100,8 +100,11 @@ class ColumnWindow:
         )
         if todo > newest:
             return None
-        if todo > self._first + len(self._columns):
-            # A step longer than the window: what lies between was never encoded.
+        if self.geometry.whole:
+            todo = max(self._first, self._oldest(), newest - self.max_columns + 1)
+        if self.geometry.whole or todo > self._first + len(self._columns):
+            # A step longer than the window: what lies between was never encoded. Or the
+            # network wants all of it anew.
             self._first, self._columns = todo, np.zeros((0, 0, 0), np.float32)
             self.state = None
         geometry, n = self.geometry, newest - todo + 1

@@ -18,6 +18,7 @@ from ser_stream.nn.onnx_pair import write_pair
 from ser_stream.pipeline.bundle import ENCODER, HEAD, seal
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
+from ser_stream.pipeline.smoothing import SmoothingConfig
 
 GEOMETRY = Geometry(
     frames_per_column=4,
@@ -34,11 +35,14 @@ class TinyConfig:
     """What `build` would give it."""
 
     n_classes: int = 2
+    step_s: float = 0.2
     geometry: Geometry = GEOMETRY
 
 
 class TinyEncoder(nn.Module):
     """Frames (B, 4 n + 4, 39) -> columns (B, n, 5)."""
+
+    n_inputs = 39
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,17 +102,29 @@ def export_tiny_network(folder: Path) -> None:
     """Its bundle: the graphs as the project's own exporter writes them."""
     folder.mkdir(parents=True)
     write_pair(tiny_network(), folder)
-    front_end = FrontEndConfig()
+    write_bundle(folder, "tiny", LABELS, GEOMETRY, FrontEndConfig())
+
+
+def write_bundle(
+    folder: Path,
+    name: str,
+    labels: Sequence[str],
+    geometry: Geometry,
+    front_end: FrontEndConfig,
+    **more: Any,
+) -> None:
+    """The manifest of a bundle whose graphs are there, not calibrated."""
     manifest: dict[str, Any] = {
-        "name": "tiny",
+        "name": name,
         "licence": "MIT",
-        "labels": list(LABELS),
+        "labels": list(labels),
         "front_end": front_end.to_dict(),
         "front_end_hash": front_end.hash,
-        "geometry": asdict(GEOMETRY),
-        "temperatures": [1.0] * GEOMETRY.max_columns,
+        "geometry": geometry.to_dict(),
+        "temperatures": [1.0] * geometry.max_columns,
         "clip_temperature": 1.0,
-        "thresholds": {"uncertain": 0.0, "enter": 0.5, "exit": 0.3},
+        "thresholds": asdict(SmoothingConfig(uncertain=0.0)),
         "corpora": [],
+        **more,
     }
     seal(folder, manifest, (ENCODER, HEAD))

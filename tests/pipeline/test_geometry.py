@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def test_cpac_s_numbers_are_the_defaults() -> None:
         {"cold_columns": 2},
     ],
 )
-def test_a_geometry_that_no_encoder_has_is_refused(wrong: dict[str, int]) -> None:
+def test_a_geometry_that_no_encoder_has_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="geometry"):
         Geometry(**wrong)
 

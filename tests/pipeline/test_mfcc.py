@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.mfcc import (
+    LOG_MEL,
     Mfcc,
     MfccConfig,
     dct_matrix,
@@ -48,9 +49,11 @@ def framed(samples: FloatArray) -> FloatArray:
     return frames
 
 
-def stream(chunks: list[Chunk]) -> tuple[list[int], list[FloatArray]]:
+def stream(
+    chunks: list[Chunk], config: MfccConfig | None = None
+) -> tuple[list[int], list[FloatArray]]:
     """First indices and frames of all blocks that have frames."""
-    blocker, mfcc = Blocker(), Mfcc()
+    blocker, mfcc = Blocker(), Mfcc(config)
     firsts, parts = [], []
     for chunk in chunks:
         for block in blocker.feed(chunk):
@@ -106,6 +109,28 @@ def test_a_floor_of_1e_10_would_not_pass_on_a_quiet_voice(
 ) -> None:
     frames = mfcc_of_frames(framed(signal("quiet", clips)), MfccConfig(amin=1e-10))
     assert np.abs(frames - reference["quiet"]).max() > 1.0
+
+
+@pytest.mark.parametrize("start", [0, 3_333])
+def test_log_mel_bands_are_those_of_librosa(start: int, clip: FloatArray) -> None:
+    librosa = pytest.importorskip("librosa")
+    samples = clip[:20_000]
+    power = librosa.feature.melspectrogram(
+        y=np.pad(samples, (start, 0)),
+        sr=16_000,
+        n_fft=400,
+        hop_length=160,
+        n_mels=80,
+        center=False,
+    )
+    expected = librosa.power_to_db(power, amin=1e-14, top_db=None).T
+    firsts, parts = stream([Chunk(start, samples)], LOG_MEL)
+    frames = np.concatenate(parts)
+    first = firsts[0]
+    # The first that holds nothing of what was before the stream.
+    assert first == -(-start // 160)
+    assert 0 <= len(expected) - first - len(frames) < 10
+    assert np.abs(frames - expected[first : first + len(frames)]).max() < 1e-3
 
 
 def test_digital_silence_reads_as_the_floor_in_c0_and_nothing_else() -> None:

@@ -30,7 +30,8 @@ class Calibration:
 
     def steps(self, clip: ClipSteps) -> Scores:
         """Scores of every step, (n_steps, n_classes)."""
-        t = np.array(self.temperatures)[np.array(clip.columns) - 1]
+        longest = len(self.temperatures)
+        t = np.array(self.temperatures)[np.minimum(clip.columns, longest) - 1]
         result: Scores = softmax(np.array(clip.logits) / t[:, None])
         return result
 

@@ -19,9 +19,10 @@ from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
+from training.evaluation.frozen_steps import remembered
 from training.recipe.config import TrainConfig
+from training.recipe.frozen_columns import COLUMNS
 
-STEP_S = PipelineConfig().step_s
 LANGUAGES = {
     "da": "Danish",
     "cmn": "Mandarin",
@@ -36,6 +37,10 @@ LANGUAGES = {
 
 class LogitRecognizer(Recognizer, Protocol):
     """A recogniser that also tells what its scores are made of."""
+
+    @property
+    def step_s(self) -> float:
+        """Seconds from one prediction to the next."""
 
     def logits(
         self, columns: FloatArray, speaker: SpeakerMean | None = None, /
@@ -53,8 +58,9 @@ class TorchRecognizer:
         temperatures: tuple[float, ...] = (1.0,),
     ) -> None:
         """Take a network that is on the CPU, and temperatures as a bundle has them."""
-        self._model = model.eval()
+        self.model = model.eval()
         self.labels = labels
+        self.step_s = model.config.step_s
         self.geometry = model.config.geometry
         self._temperatures = temperatures
 
@@ -62,7 +68,7 @@ class TorchRecognizer:
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        encoder = self._model.encoder
+        encoder = self.model.encoder
         if state is None:
             kept = [torch.zeros(shape) for shape in encoder.kept_shapes()]
         else:
@@ -73,17 +79,17 @@ class TorchRecognizer:
 
     def features(self, columns: FloatArray) -> Tensor:
         """What the classifier sees of a window, (1, n_features)."""
-        features: Tensor = self._model.head.features(torch.from_numpy(columns)[None])
+        features: Tensor = self.model.head.features(torch.from_numpy(columns)[None])
         return features
 
     @torch.no_grad()
     def logits(
         self, columns: FloatArray, speaker: SpeakerMean | None = None, /
     ) -> FloatArray:
-        head = self._model.head
+        head = self.model.head
         features = self.features(columns)
         mean = None
-        if speaker is not None and self._model.config.speaker_mean:
+        if speaker is not None and self.model.config.speaker_mean:
             heard = torch.from_numpy(speaker.total(features.shape[1]))[None]
             mean = head.mean_of(heard, torch.tensor([[speaker.seconds]]))
             speaker.add(features[0].numpy(), len(columns))
@@ -139,17 +145,22 @@ def run_clips(
     recognizer: LogitRecognizer,
     front_end: FrontEndConfig,
     utterances: Sequence[Utterance],
+    cache: Path = COLUMNS,
 ) -> Iterable[ClipSteps]:
     """Each clip as a stream of its own, as `ser-stream recognize` runs it.
 
-    Clips of other labels than the network's are passed over.
+    Clips of other labels than the network's are passed over. In `cache` is kept what
+    a frozen encoder says.
     """
     labels = recognizer.labels
+    stream = PipelineConfig(step_s=recognizer.step_s)
+    model = getattr(recognizer, "model", None)
     for utterance in utterances:
         if utterance.emotion not in labels:
             continue
         recorder = LogitRecorder(recognizer)
-        record(read_samples(utterance.path), recorder, front_end)
+        with remembered(model, front_end, utterance, cache):
+            record(read_samples(utterance.path), recorder, front_end, stream)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recognizer import clip_scores, softmax
 from ser_stream.pipeline.recording import record
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
@@ -25,7 +26,9 @@ from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, locked
 from training.engine.run_experiments import each_result
 from training.evaluation.clip_steps import TorchRecognizer, of_labels
+from training.evaluation.frozen_steps import remembered
 from training.recipe.config import TrainConfig
+from training.recipe.frozen_columns import COLUMNS
 from training.recipe.model import build_model
 from training.recipe.speaker_memory import CLIP_S, draw_mostly
 from training.recipe.train import TrainOptions, train
@@ -110,15 +113,22 @@ class LocoFold(Experiment[LocoRun]):
                 "without their labels"
             ),
             "n": len(clips),
-            "scores": scored(model, config, clips),
+            "scores": scored(model, config, clips, space.options.columns),
         }
 
 
 def scored(
-    model: Cpac, config: TrainConfig, clips: Sequence[Utterance]
+    model: Cpac, config: TrainConfig, clips: Sequence[Utterance], cache: Path
 ) -> dict[str, Result]:
-    """UAR, percent, and recall of each class, by what was heard of the speaker."""
-    heard = [heard_of_clip(model, config, u) for u in clips]
+    """UAR, percent, and recall of each class, by what was heard of the speaker.
+
+    Args:
+        model: on the CPU.
+        config: what it was trained with.
+        clips: of the network's labels.
+        cache: folder in which what a frozen encoder says is kept.
+    """
+    heard = [heard_of_clip(model, config, u, cache) for u in clips]
     truth = np.array([config.labels.index(u.emotion) for u in clips])
     speakers = np.array([u.speaker for u in clips])
     spoke = np.array([bool(clip.columns) for clip in heard])
@@ -186,10 +196,14 @@ class _FeatureRecorder(TorchRecognizer):
         return features
 
 
-def heard_of_clip(model: Cpac, config: TrainConfig, utterance: Utterance) -> HeardClip:
-    """One clip as a stream of its own."""
+def heard_of_clip(
+    model: Cpac, config: TrainConfig, utterance: Utterance, cache: Path = COLUMNS
+) -> HeardClip:
+    """One clip as a stream of its own; `run_clips` explains the `cache`."""
     recorder = _FeatureRecorder(model, config.labels)
-    record(read_samples(utterance.path), recorder, config.front_end)
+    stream = PipelineConfig(step_s=recorder.step_s)
+    with remembered(model, config.front_end, utterance, cache):
+        record(read_samples(utterance.path), recorder, config.front_end, stream)
     shape = (len(recorder.columns), config.model.n_features)
     features = np.array(recorder.kept, np.float32).reshape(shape)
     return HeardClip(features, recorder.columns)

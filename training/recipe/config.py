@@ -133,6 +133,7 @@ class TrainConfig:
     @property
     def front_end(self) -> FrontEndConfig:
         return FrontEndConfig(
+            self.model.mfcc,
             normalise=self.normalise,
             pitch=PitchConfig() if self.pitch else None,
             floor=self.floor,

@@ -93,9 +93,13 @@ class TrainingSet:
             )
         unlabelled = {c.name for c in config.corpora if c.unlabelled}
         self._spectra = clip_spectra(
-            self.utterances, cache, progress=progress, plain=unlabelled
+            self.utterances,
+            cache,
+            front_end=config.front_end,
+            progress=progress,
+            plain=unlabelled,
         )
-        self._noises = NoiseSpectra(noises)
+        self._noises = NoiseSpectra(noises, config.front_end)
         self.targets = np.array(
             [
                 UNLABELLED if u.corpus in unlabelled else config.labels.index(u.emotion)

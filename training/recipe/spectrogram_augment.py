@@ -8,7 +8,7 @@ another pitch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
@@ -20,13 +20,13 @@ from torch import Tensor
 from ser_stream.pipeline.floor import FloorConfig, NoiseFloor, band_shares
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
-from ser_stream.pipeline.mfcc import FRAMES_PER_BLOCK, dct_matrix, hz_to_mel
+from ser_stream.pipeline.mfcc import MfccConfig, dct_matrix, hz_to_mel
 from ser_stream.pipeline.normalise import C0_PER_DB, NormaliseConfig, Normaliser
 from ser_stream.pipeline.pipeline import PRE_ROLL
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.recipe.config import AugmentConfig
 from training.recipe.spectrogram_cache import (
-    MFCC,
+    CPAC_SPECTRA,
     Spectra,
     level_of,
     mel_and_pitch,
@@ -34,8 +34,6 @@ from training.recipe.spectrogram_cache import (
 from training.recipe.waveform_augment import VARIANTS
 
 LN_PER_DB = float(np.log(10.0) / 10.0)
-MEL_WIDTH = float(hz_to_mel(np.array([SAMPLE_RATE / 2]))[0]) / (MFCC.n_mels + 1)
-"""Mels between the centres of two bands."""
 WHITE_NOISE_DB = 12.0
 """What white noise of 0 dBFS reads on every mel band; see `pipeline.normalise`."""
 
@@ -56,10 +54,10 @@ class Clips(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Cut:
     mel: FloatArray
-    """(T, 128), dB, speech at 0."""
+    """(T, n_mels), dB, speech at 0."""
     pitch: FloatArray
     noise: FloatArray
-    """(T, 128), dB on the same scale."""
+    """(T, n_mels), dB on the same scale."""
     peak: float
     """Of c0, at speech of 0 dB, in the audio before; -inf if there was none."""
     loudest: float
@@ -80,12 +78,19 @@ class NoiseSpectra:
 
     N_SYNTHETIC, SYNTHETIC_SAMPLES = 24, 160_000
 
-    def __init__(self, recordings: Sequence[FloatArray]) -> None:
-        self._synthetic = _synthetic(self.N_SYNTHETIC, self.SYNTHETIC_SAMPLES)
-        self._recorded = [_at_zero(samples) for samples in recordings]
+    def __init__(
+        self,
+        recordings: Sequence[FloatArray],
+        front_end: FrontEndConfig = CPAC_SPECTRA,
+    ) -> None:
+        front_end = replace(front_end, pitch=None)
+        self._synthetic = _synthetic(
+            self.N_SYNTHETIC, self.SYNTHETIC_SAMPLES, front_end
+        )
+        self._recorded = [_at_zero(samples, front_end) for samples in recordings]
 
     def draw(self, n: int, rng: np.random.Generator) -> FloatArray:
-        """A stretch of n frames, (n, 128), repeated where it is too short."""
+        """A stretch of n frames, (n, n_mels), repeated where it is too short."""
         kind = self._synthetic
         if self._recorded and rng.random() < 0.5:
             kind = self._recorded
@@ -95,16 +100,16 @@ class NoiseSpectra:
 
 
 @cache
-def _synthetic(n: int, length: int) -> list[FloatArray]:
+def _synthetic(n: int, length: int, front_end: FrontEndConfig) -> list[FloatArray]:
     """The same in every training, and so in all those of a process."""
     rng = np.random.default_rng(0)
     made = [coloured_noise(length, rng) for _ in range(n)]
-    return [_at_zero(samples) for samples in made]
+    return [_at_zero(samples, front_end) for samples in made]
 
 
-def _at_zero(samples: FloatArray) -> FloatArray:
-    mel = mel_and_pitch(samples)[0].astype(np.float32)
-    return mel - np.float32(level_of(mel))
+def _at_zero(samples: FloatArray, front_end: FrontEndConfig) -> FloatArray:
+    mel = mel_and_pitch(samples, front_end)[0].astype(np.float32)
+    return mel - np.float32(level_of(mel, front_end.mfcc))
 
 
 class WindowMaker:
@@ -130,7 +135,11 @@ class WindowMaker:
             .T.astype(np.float32)
             .copy()
         )
-        self._shares = torch.from_numpy(band_shares(MFCC).astype(np.float32))
+        shares = band_shares(front_end.mfcc)
+        self._shares = torch.from_numpy(shares.astype(np.float32))
+        # Mels between the centres of two bands.
+        top = float(hz_to_mel(np.array([SAMPLE_RATE / 2]))[0])
+        self._mel_width = top / (front_end.mfcc.n_mels + 1)
 
     def windows(self, rows: NDArray[np.integer], n: int) -> Tensor:
         """Normalised frames of windows of n columns, (B, n_frames, n_features).
@@ -150,9 +159,12 @@ class WindowMaker:
         mel = self._band_limited(self._coloured(self._stretched(mel)))
         if self._front_end.floor is not None:
             loudest = torch.tensor([c.loudest for c in cuts], dtype=torch.float32)
-            mel = floored(mel, loudest, self._shares, self._front_end.floor)
+            mel = floored(mel, loudest, self._front_end.floor, self._front_end.mfcc)
         level = self._drawn(*self._augment.level_dbfs, len(cuts)) + WHITE_NOISE_DB
-        frames = (mel + level[:, None, None]) @ self._dct
+        mel = mel + level[:, None, None]
+        if self._front_end.mfcc.dct == "none":
+            return mel
+        frames = mel @ self._dct
         frames[:, :, 0] = normalised(
             frames[:, :, 0], peak + C0_PER_DB * level, self._front_end.normalise
         )
@@ -249,10 +261,14 @@ class WindowMaker:
         for curve in curves:
             if rng.random() >= self._augment.band_limit:
                 continue
-            top = hz_to_mel(np.array([rng.uniform(3000.0, 7600.0)]))[0] / MEL_WIDTH
+            top = (
+                hz_to_mel(np.array([rng.uniform(3000.0, 7600.0)]))[0] / self._mel_width
+            )
             over = np.maximum(0.0, bands - top)
             if rng.random() < 0.5:
-                low = hz_to_mel(np.array([rng.uniform(50.0, 350.0)]))[0] / MEL_WIDTH
+                low = (
+                    hz_to_mel(np.array([rng.uniform(50.0, 350.0)]))[0] / self._mel_width
+                )
                 over += np.maximum(0.0, low - bands)
             curve -= np.minimum(90.0, rng.uniform(2.0, 12.0) * over)
         return mel + torch.from_numpy(curves)[:, None]
@@ -290,25 +306,30 @@ def resampled(x: Tensor, place: Tensor) -> Tensor:
 
 
 def floored(
-    mel: Tensor, loudest: Tensor, shares: Tensor, config: FloorConfig
+    mel: Tensor,
+    loudest: Tensor,
+    config: FloorConfig,
+    mfcc: MfccConfig = CPAC_SPECTRA.mfcc,
 ) -> Tensor:
-    """`NoiseFloor` on the mel spectra of many windows at once, (B, T, 128), dB.
+    """`NoiseFloor` on the mel spectra of many windows at once, (B, T, n_mels), dB.
 
     Args:
         mel: of each window.
         loudest: the running maximum that each begins with, dB, (B,); -inf for a cold
             one.
-        shares: of the bands in a frame's power, (128,).
         config: how far under it.
+        mfcc: how the spectra were made.
     """
+    shares = torch.from_numpy(band_shares(mfcc).astype(np.float32))
+    per_block = mfcc.frames_per_block
     power = torch.exp(mel * LN_PER_DB) @ shares
     peak = torch.exp(loudest * LN_PER_DB)
-    kept = NoiseFloor(config, MFCC).kept
+    kept = NoiseFloor(config, mfcc).kept
     peaks = torch.empty_like(power)
-    for i in range(0, power.shape[1], FRAMES_PER_BLOCK):
-        block = power[:, i : i + FRAMES_PER_BLOCK]
+    for i in range(0, power.shape[1], per_block):
+        block = power[:, i : i + per_block]
         peak = torch.maximum(kept * peak, block.amax(1))
-        peaks[:, i : i + FRAMES_PER_BLOCK] = peak[:, None]
+        peaks[:, i : i + per_block] = peak[:, None]
     floor = torch.log(peaks) - config.below_peak_db * LN_PER_DB
     return torch.logaddexp(mel * LN_PER_DB, floor[:, :, None]) / LN_PER_DB
 
@@ -326,9 +347,10 @@ def normalised(c0: Tensor, peak: Tensor, config: NormaliseConfig) -> Tensor:
     one = Normaliser(config)
     result = torch.empty_like(c0)
     peak = peak.clamp(min=one.floor)
-    for i in range(0, c0.shape[1], FRAMES_PER_BLOCK):
-        block = c0[:, i : i + FRAMES_PER_BLOCK]
+    per_block = CPAC_SPECTRA.mfcc.frames_per_block
+    for i in range(0, c0.shape[1], per_block):
+        block = c0[:, i : i + per_block]
         leaked = (peak - one.leak).clamp(min=one.floor)
         peak = torch.maximum(leaked, block.amax(1))
-        result[:, i : i + FRAMES_PER_BLOCK] = block - peak[:, None]
+        result[:, i : i + per_block] = block - peak[:, None]
     return result

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.floor import band_shares
+from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.mfcc import (
     MfccConfig,
@@ -35,6 +36,8 @@ from training.recipe.waveform_augment import VARIANTS
 FORMAT = 2
 """Raised when what is computed changes."""
 MFCC, PITCH = MfccConfig(), PitchConfig()
+CPAC_SPECTRA = FrontEndConfig(MFCC, pitch=PITCH)
+"""What is computed where nothing else is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +45,9 @@ class Spectra:
     """One variant of one clip."""
 
     mel: NDArray[np.float16]
-    """(T, 128), decibels."""
+    """(T, n_mels), decibels; 128 bands for CPAC."""
     pitch: NDArray[np.float16]
-    """(T, 39), see `ser_stream.pipeline.pitch`."""
+    """(T, 39), see `ser_stream.pipeline.pitch`; (T, 0) without."""
     begin: int
     """Frame in which speech begins."""
     end: int
@@ -57,23 +60,31 @@ class Spectra:
     """Power of the loudest frame, dB as mel bands read it."""
 
 
-def mel_and_pitch(samples: FloatArray) -> tuple[NDArray[np.float16], ...]:
-    """Mel spectra in dB, (T, 128), and pitchograms, (T, 39), of at least one column."""
+def mel_and_pitch(
+    samples: FloatArray, front_end: FrontEndConfig = CPAC_SPECTRA
+) -> tuple[NDArray[np.float16], ...]:
+    """Mel spectra in dB, (T, n_mels), and pitchograms, (T, 39), of at least 0.5 s."""
+    config = front_end.mfcc
     samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(samples, MFCC.frame_length)
-    power = power_spectrum(frames[:: MFCC.hop_length], MFCC)
-    mel = 10.0 * np.log10(np.maximum(mel_power(power, MFCC), MFCC.amin))
-    return mel.astype(np.float16), pitchogram(power, PITCH, MFCC).astype(np.float16)
+    frames = np.lib.stride_tricks.sliding_window_view(samples, config.frame_length)
+    power = power_spectrum(frames[:: config.hop_length], config)
+    mel = 10.0 * np.log10(np.maximum(mel_power(power, config), config.amin))
+    if front_end.pitch is None:
+        return mel.astype(np.float16), np.zeros((len(mel), 0), np.float16)
+    pitch = pitchogram(power, front_end.pitch, config)
+    return mel.astype(np.float16), pitch.astype(np.float16)
 
 
-def level_of(mel: NDArray[np.floating]) -> float:
-    """Mean power of mel spectra in dB, (T, 128), as white noise of the same reads."""
-    return float(10.0 * np.log10(frame_power(mel).mean() + 1e-14))
+def level_of(mel: NDArray[np.floating], config: MfccConfig = MFCC) -> float:
+    """Mean power of mel spectra in dB, (T, n_mels), as white noise of that reads."""
+    return float(10.0 * np.log10(frame_power(mel, config).mean() + 1e-14))
 
 
-def frame_power(mel: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Power of each frame of mel spectra in dB, (T, 128) -> (T,)."""
-    return (10.0 ** (mel.astype(np.float32) / 10.0)) @ band_shares(MFCC)
+def frame_power(
+    mel: NDArray[np.floating], config: MfccConfig = MFCC
+) -> NDArray[np.floating]:
+    """Power of each frame of mel spectra in dB, (T, n_mels) -> (T,)."""
+    return (10.0 ** (mel.astype(np.float32) / 10.0)) @ band_shares(config)
 
 
 def speech_span(samples: FloatArray) -> tuple[int, int]:
@@ -99,6 +110,7 @@ def clip_spectra(
     utterances: Sequence[Utterance],
     cache: Path,
     *,
+    front_end: FrontEndConfig = CPAC_SPECTRA,
     plain: Container[str] = (),
     progress: bool = True,
 ) -> list[list[Spectra]]:
@@ -111,16 +123,22 @@ def clip_spectra(
     """
     bar = tqdm(utterances, "spectra", unit="clip", disable=not progress)
     every = list(VARIANTS)
-    return [_of_clip(u, cache, every[:1] if u.corpus in plain else every) for u in bar]
+    return [
+        _of_clip(u, cache, every[:1] if u.corpus in plain else every, front_end)
+        for u in bar
+    ]
 
 
 def _of_clip(
-    utterance: Utterance, cache: Path, variants: Sequence[str]
+    utterance: Utterance,
+    cache: Path,
+    variants: Sequence[str],
+    front_end: FrontEndConfig,
 ) -> list[Spectra]:
-    name = f"{utterance.clip}-{_key(utterance, variants)}.npz"
+    name = f"{utterance.clip}-{_key(utterance, variants, front_end)}.npz"
     kept = cached_arrays(
         cache / utterance.corpus / name,
-        lambda: _packed(list(_computed(utterance, variants))),
+        lambda: _packed(list(_computed(utterance, variants, front_end))),
     )
     return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])
 
@@ -148,24 +166,30 @@ def _unpacked(
     ]
 
 
-def _computed(utterance: Utterance, variants: Sequence[str]) -> Iterator[Spectra]:
+def _computed(
+    utterance: Utterance, variants: Sequence[str], front_end: FrontEndConfig
+) -> Iterator[Spectra]:
+    config = front_end.mfcc
     samples = read_samples(utterance.path)
     begin, end = speech_span(samples)
     # The same variants whichever clips are computed beside it.
     rng = np.random.default_rng(zlib.crc32(utterance.name.encode()))
     for variant in variants:
         heard = VARIANTS[variant](samples, rng)
-        mel, pitch = mel_and_pitch(heard)
-        scale = len(heard) / len(samples) / MFCC.hop_length
+        mel, pitch = mel_and_pitch(heard, front_end)
+        scale = len(heard) / len(samples) / config.hop_length
         first = min(int(begin * scale), len(mel) - 8)
         last = min(max(int(end * scale), first + 8), len(mel))
         peak = float(mel.astype(np.float32).sum(1).max()) / C0_PER_DB
-        loudest = 10.0 * float(np.log10(frame_power(mel).max() + 1e-14))
-        level = level_of(mel[first:last])
+        loudest = 10.0 * float(np.log10(frame_power(mel, config).max() + 1e-14))
+        level = level_of(mel[first:last], config)
         yield Spectra(mel, pitch, first, last, level, peak, loudest)
 
 
-def _key(utterance: Utterance, variants: Sequence[str]) -> str:
+def _key(
+    utterance: Utterance, variants: Sequence[str], front_end: FrontEndConfig
+) -> str:
     stat = utterance.path.stat()
-    what = (FORMAT, MFCC, PITCH, list(variants), stat.st_size, stat.st_mtime_ns)
+    spectra = (front_end.mfcc, front_end.pitch)
+    what = (FORMAT, *spectra, list(variants), stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

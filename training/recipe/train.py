@@ -1,6 +1,6 @@
 """Training CPAC for the stream: windows of speech into the one training loop."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ser_stream.nn.build import build
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.masked import UNLABELLED, masked_cross_entropy, masked_logits
+from ser_stream.nn.whisper import WhisperEncoder
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
@@ -23,8 +24,10 @@ from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
 from training.engine.git_revision import git_revision
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, taught
+from training.recipe.frozen_columns import COLUMNS, FrozenSet
 from training.recipe.model import IN_TRAINING, network_weights
 from training.recipe.speaker_memory import SpeakerMemory
+from training.recipe.teacher.pretrained import whisper_weights
 
 if TYPE_CHECKING:
     from training.recipe.teacher.targets import Targets
@@ -48,6 +51,8 @@ class TrainOptions:
     """Folder in which the clips' spectra are kept."""
     teacher: Path = Path("runs/teacher")
     """Folder of the teacher's wheels, and of the clips' features."""
+    columns: Path = COLUMNS
+    """Folder in which what a frozen encoder says of the clips is kept."""
 
 
 def train(
@@ -95,10 +100,8 @@ def train(
     if config.teacher is not None:
         # Before the spectra, which take long.
         check_teacher(taught(utterances, config), options)
-    data = TrainingSet(
-        utterances, config, options.noises, options.cache, progress=options.progress
-    )
-    task = WindowTask(data, config, where, teacher_targets(data, options))
+    task = new_task(utterances, config, options, where)
+    data = task.data
     if begin is not None:
         weights = network_weights(load_checkpoint(begin)["weights"])
         own = task.module.state_dict()
@@ -140,6 +143,30 @@ def train(
     return path
 
 
+def new_task(
+    utterances: Sequence[Utterance],
+    config: TrainConfig,
+    options: TrainOptions,
+    where: torch.device,
+) -> "WindowTask":
+    """The network of a configuration, and its clips."""
+    # The same beginning for a fresh and a resumed run.
+    torch.manual_seed(config.seed)
+    model = build(config.network, config.model)
+    encoder = model.encoder
+    if isinstance(encoder, WhisperEncoder):
+        # Before the spectra, which take long.
+        encoder.load(whisper_weights(options.teacher))
+    kind = FrozenSet if isinstance(encoder, WhisperEncoder) else TrainingSet
+    data = kind(
+        utterances, config, options.noises, options.cache, progress=options.progress
+    )
+    if isinstance(data, FrozenSet):
+        frozen = encoder.get_submodule("frozen")
+        data.prepare(frozen, options.columns, progress=options.progress)
+    return WindowTask(model, data, config, where, teacher_targets(data, options))
+
+
 def check_teacher(utterances: Sequence[Utterance], options: TrainOptions) -> None:
     """Refuse a training whose teacher is not there.
 
@@ -175,18 +202,16 @@ class WindowTask:
 
     def __init__(
         self,
+        model: Cpac,
         data: TrainingSet,
         config: TrainConfig,
         device: torch.device,
         targets: "Targets | None" = None,
     ) -> None:
-        self._data = data
+        self.data = data
         self.n_batches = data.n_batches
         self._config = config
         self._device = device
-        # The same beginning for a fresh and a resumed run.
-        torch.manual_seed(config.seed)
-        model = build(config.network, config.model)
         maker = data.maker(np.random.default_rng(config.seed))
         mean, deviation = data.statistics(maker)
         self._mean = mean
@@ -194,6 +219,11 @@ class WindowTask:
         model.encoder.deviation.copy_(torch.from_numpy(deviation))
         # What only training needs is kept with the weights, so that it is resumed too.
         n_features = config.model.n_features
+        encoder = model.encoder
+        # What went through the frozen part already is only to be projected.
+        self._encode: Callable[[Tensor], Tensor] = (
+            encoder.project if isinstance(encoder, WhisperEncoder) else encoder
+        )
         self._targets, self._memory, self._components = targets, None, None
         if targets is not None:
             self._components = nn.Linear(n_features, targets.components.shape[1])
@@ -208,7 +238,7 @@ class WindowTask:
         return [(self.module.parameters(), 1.0)]
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        return self._data.batches(self._data.maker(rng), self._mean)
+        return self.data.batches(self.data.maker(rng), self._mean)
 
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
         batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
@@ -217,7 +247,7 @@ class WindowTask:
             return Loss(value, right, len(batch.targets))
         rows = batch.rows.cpu().numpy()
         head = self.module.head
-        columns = self.module.encoder(batch.frames)
+        columns = self._encode(batch.frames)
         features = head.features(columns).float()
         mean = None
         if self._memory is not None:
@@ -232,7 +262,7 @@ class WindowTask:
         if self._targets is not None:
             n = columns.shape[1]
             value = value + self._teacher_loss(features, logits, batch, n)
-        n_labelled = int((self._data.targets[rows] != UNLABELLED).sum())
+        n_labelled = int((self.data.targets[rows] != UNLABELLED).sum())
         return Loss(value, n_right(logits, batch), n_labelled)
 
     def _teacher_loss(

@@ -10,7 +10,13 @@ import pandas as pd
 from ser_stream.errors import SinkError, SourceError
 from training.engine.templates import fill
 from training.evaluation.bootstrap import N_BOOTSTRAP
-from training.paper.reproduce.constants import BASELINES, JOINT, JOINT_OWN, READINGS
+from training.paper.reproduce.constants import (
+    BASELINES,
+    JOINT,
+    JOINT_OWN,
+    JOINT_WHISPER,
+    READINGS,
+)
 from training.protocols.names import CORPORA, place_name
 from training.report import adaptation_tables as adaptation
 from training.report import wording
@@ -22,7 +28,7 @@ from training.report.tables import PAPER_TABLES, quoted, record, rows
 
 _TEMPLATE = Path(__file__).with_name("results.md.j2")
 _ALWAYS = {
-    "emobox": {*READINGS, *BASELINES, JOINT, JOINT_OWN},
+    "emobox": {*READINGS, *BASELINES, JOINT, JOINT_OWN, JOINT_WHISPER},
     "loso": {*READINGS, *BASELINES},
 }
 """Systems that the tables name, run or not."""

@@ -16,6 +16,7 @@ SYSTEMS = {
     "cpac-streaming": "CPAC, streaming",
     "cpac-joint": "CPAC, all corpora in one",
     "cpac-joint-own": "CPAC, all corpora, then its own",
+    "whisper-joint": "Whisper's first blocks and CPAC's head, all corpora in one",
     **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},

@@ -84,14 +84,15 @@ def _tensors(model: Cpac) -> dict[str, FloatArray]:
 
 
 def _folded(model: Cpac) -> Iterator[tuple[str, Tensor, Tensor]]:
-    for i, block in enumerate(model.encoder.blocks):
-        assert isinstance(block, ConvBlock)
+    for name, block in model.named_modules():
+        if not isinstance(block, ConvBlock):
+            continue
         conv, norm = block.conv, block.norm
         assert conv.bias is not None
         mean, variance = running(norm)
         scale = norm.weight * torch.rsqrt(variance + norm.eps)
         yield (
-            f"encoder.blocks.{i}",
+            name,
             conv.weight * scale[:, None, None, None],
             (conv.bias - mean) * scale + norm.bias,
         )
@@ -144,6 +145,7 @@ _KEPT = (
     "clip_temperature",
     "thresholds",
     "corpora",
+    "parts",
     "opset",
 )
 """Keys of a manifest that do not hold for an adapted model."""

@@ -24,7 +24,7 @@ def with_statistics_of(base: Cpac, windows: Sequence[FloatArray], share: float) 
     """The same network, its statistics moved towards those of other windows.
 
     Always from the network that everything began with: moved from round to round they
-    would end up being the room's alone.
+    would end up being the room's alone. A network without any stays as it is.
 
     Args:
         base: the network; it is left alone.
@@ -33,6 +33,8 @@ def with_statistics_of(base: Cpac, windows: Sequence[FloatArray], share: float) 
     """
     moved = copy.deepcopy(base).eval()
     norms = norms_of(moved)
+    if not norms:
+        return moved
     kept = [[statistic.clone() for statistic in running(norm)] for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

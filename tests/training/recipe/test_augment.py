@@ -11,9 +11,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from ser_stream.pipeline.floor import FloorConfig, NoiseFloor, band_shares
+from ser_stream.pipeline.floor import FloorConfig, NoiseFloor
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
-from ser_stream.pipeline.mfcc import MfccConfig, dct_matrix
+from ser_stream.pipeline.mfcc import LOG_MEL, MfccConfig, dct_matrix
 from ser_stream.pipeline.normalise import NormaliseConfig, Normaliser
 from ser_stream.pipeline.pitch import PitchConfig
 from ser_stream.pipeline.values import FloatArray
@@ -126,23 +126,24 @@ def test_many_windows_are_normalised_as_the_runtime_does_one(
     assert np.allclose(many[0].numpy(), expected[:, 0], atol=1e-3)
 
 
+@pytest.mark.parametrize("mfcc", [MfccConfig(), LOG_MEL], ids=["mfcc", "log-mel"])
 @pytest.mark.parametrize("warm", [None, -20.0])
 def test_many_windows_get_the_floor_that_the_runtime_adds_to_one(
-    warm: float | None, rng: np.random.Generator
+    warm: float | None, mfcc: MfccConfig, rng: np.random.Generator
 ) -> None:
-    config, shares = FloorConfig(below_peak_db=40.0), band_shares(MfccConfig())
-    mel = rng.uniform(-120.0, -30.0, (40, 128))
-    one = NoiseFloor(config, MfccConfig())
+    config, n = FloorConfig(below_peak_db=40.0), mfcc.frames_per_block
+    mel = rng.uniform(-120.0, -30.0, (40, mfcc.n_mels))
+    one = NoiseFloor(config, mfcc)
     if warm is not None:
-        one.feed(np.full((8, 128), 10 ** (warm / 10)))
+        one.feed(np.full((n, mfcc.n_mels), 10 ** (warm / 10)))
     power = 10 ** (mel / 10)
-    expected = np.concatenate([one.feed(power[i : i + 8]) for i in range(0, 40, 8)])
+    expected = np.concatenate([one.feed(power[i : i + n]) for i in range(0, 40, n)])
     start = torch.tensor([-np.inf if warm is None else warm])
     many = floored(
         torch.from_numpy(mel[None].astype(np.float32)),
         start,
-        torch.from_numpy(shares.astype(np.float32)),
         config,
+        mfcc,
     )
     assert np.allclose(many[0].numpy(), 10 * np.log10(expected), atol=1e-3)
 

@@ -156,7 +156,7 @@ def _manifest(config: TrainConfig) -> dict[str, Any]:
         "labels": list(config.labels),
         "front_end": config.front_end.to_dict(),
         "front_end_hash": config.front_end.hash,
-        "geometry": asdict(config.model.geometry),
+        "geometry": config.model.geometry.to_dict(),
         "temperatures": [1.0] * config.model.geometry.max_columns,
         "clip_temperature": 1.0,
         "thresholds": asdict(SmoothingConfig()),

@@ -5,21 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ser_stream.nn.cpac import Cpac
+from ser_stream.nn.cpac import Cpac, CpacConfig
 from ser_stream.pipeline.front_end import FrontEndConfig, frames_of
-from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.recognizer import softmax
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
-from training.evaluation.clip_steps import STEP_S, TorchRecognizer, run_clips
+from training.evaluation.clip_steps import TorchRecognizer, run_clips
 
-DECISION = (
-    f"clip through the streaming pipeline, a step each {STEP_S} s; largest mean, over "
-    "the steps whose window is as long as it gets in this clip, of the softmax over "
-    "the classes of the corpus; a clip in which the gate hears no speech: one window "
-    f"over the whole clip, at most its middle {CPAC.max_columns} columns"
-)
+
+def decision(network: CpacConfig) -> str:
+    """What is said of a clip, in words."""
+    return (
+        f"clip through the streaming pipeline, a step each {network.step_s} s; largest "
+        "mean, over the steps whose window is as long as it gets in this clip, of the "
+        "softmax over the classes of the corpus; a clip in which the gate hears no "
+        "speech: one window over the whole clip, at most its middle "
+        f"{network.geometry.max_columns} columns"
+    )
 
 
 def decide(logits: FloatArray, allowed: Sequence[int]) -> int:
@@ -71,11 +74,12 @@ def ungated(model: Cpac, front_end: FrontEndConfig, samples: FloatArray) -> Floa
 
     The window is the whole clip, or the middle of a longer one.
     """
-    samples = np.pad(samples, (0, max(0, CPAC.first_step - len(samples))))
+    geometry = model.config.geometry
+    samples = np.pad(samples, (0, max(0, geometry.first_step - len(samples))))
     frames = frames_of(samples, front_end)
-    n_whole = CPAC.columns_in(len(frames))
-    n = min(n_whole, CPAC.max_columns)
-    first = CPAC.frames_per_column * ((n_whole - n) // 2)
-    window = frames[first : first + CPAC.n_frames(n)]
+    n_whole = geometry.columns_in(len(frames))
+    n = min(n_whole, geometry.max_columns)
+    first = geometry.frames_per_column * ((n_whole - n) // 2)
+    window = frames[first : first + geometry.n_frames(n)]
     logits: FloatArray = model.eval()(torch.from_numpy(window.copy())[None]).numpy()
     return logits

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ser_stream.errors import ConfigError
+from ser_stream.nn.build import CPAC, WHISPER
 from training.corpora import Utterance
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Progress
 from training.engine.result_store import Result, ResultStore
 from training.engine.run_experiments import chosen, each_result, missing
-from training.paper.emobox_joint.clip_decision import DECISION, clip_logits, decide
+from training.paper.emobox_joint.clip_decision import clip_logits, decide, decision
 from training.paper.emobox_joint.folds import JointFold, classes, joint_folds
-from training.paper.reproduce.constants import JOINT, JOINT_OWN
+from training.paper.reproduce.constants import JOINT, JOINT_OWN, JOINT_WHISPER
 from training.paper.reproduce.experiment import FoldExperiment
 from training.paper.reproduce.scores import scores
 from training.paper.reproduce.workspace import paper_store
@@ -46,6 +48,8 @@ class JointRun:
 
     def experiments(self, fold: JointFold) -> "list[JointExperiment]":
         system = JOINT_OWN if self.own_epochs else JOINT
+        if self.config.network == WHISPER:
+            system = JOINT_WHISPER
         seed = self.config.seed
         return [
             JointExperiment("emobox", system, corpus, fold.name, seed)
@@ -69,7 +73,7 @@ class JointExperiment(FoldExperiment[JointRun]):
             "trained_on": "one network for all corpora, of which other corpora than "
             f"the scored one take part in training; left out: test {fold.name} of "
             f"{', '.join(fold.test)}{also}",
-            "decision": DECISION,
+            "decision": decision(space.config.model),
             "train": space.config.to_dict(),
         }
         if space.own_epochs:
@@ -146,6 +150,8 @@ def run(
         SourceError: if a corpus lacks a clip of its folds.
     """
     folds = joint_folds(utterances, config)
+    if own_epochs and config.network == WHISPER:
+        raise ConfigError(f"--own-epochs is for {CPAC} alone, not for {WHISPER}")
     known = classes(utterances, config)
     by_name = {fold.name: fold for fold in folds}
     space = JointRun(config, by_name, known, out, results, options, own_epochs)

@@ -11,6 +11,8 @@ JOINT = "cpac-joint"
 """One network for all corpora of EmoBox's folds: `python -m training emobox-joint`."""
 JOINT_OWN = "cpac-joint-own"
 """The same, gone on with for some epochs on the scored corpus alone."""
+JOINT_WHISPER = "whisper-joint"
+"""As `JOINT`, with Whisper's first blocks in front of CPAC's head."""
 BASELINES = ("compare-svm", "egemaps-svm")
 """openSMILE with an SVM; no part of the paper."""
 SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")

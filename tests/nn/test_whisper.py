@@ -1,0 +1,182 @@
+"""A frozen encoder that hears a window whole, and CPAC's head behind it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("torch")
+
+import itertools
+
+import torch
+from torch.nn import functional as F
+
+from export.parity import prove_parity
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.config.listen import ListenConfig
+from ser_stream.model import Model
+from ser_stream.nn.whisper import Block, FrozenWhisper, Int8Weight
+from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.front_end import frames_of
+from ser_stream.pipeline.recognizer import softmax
+from ser_stream.pipeline.values import Chunk, FloatArray, Prediction, StreamEvent
+from tests.helpers.made_once import MadeOnce
+from tests.helpers.paths import DATA
+from tests.helpers.small_whisper import (
+    CONFIG,
+    FRONT_END,
+    export_small_whisper,
+    small_whisper,
+)
+from training.corpora.utterance import read_samples
+
+CLIPS = sorted(DATA.glob("???????.flac"))[:3]
+
+
+@pytest.fixture(scope="module")
+def bundle(once: MadeOnce) -> Bundle:
+    return load_bundle(str(once("small-whisper", export_small_whisper)))
+
+
+@pytest.fixture(scope="module")
+def speech() -> FloatArray:
+    pause = np.zeros(16_000, np.float32)
+    clips = [read_samples(path) for path in CLIPS]
+    return np.concatenate([part for clip in clips for part in (clip, pause)])
+
+
+def heard(bundle: Bundle, *chunks: Chunk) -> list[StreamEvent]:
+    pipeline = Model(bundle).pipeline()
+    events = [event for chunk in chunks for event in pipeline.feed(chunk)]
+    return [*events, *pipeline.flush()]
+
+
+def spoken(events: list[StreamEvent]) -> list[Prediction]:
+    return [e for e in events if isinstance(e, Prediction) and e.scores is not None]
+
+
+def test_a_weight_is_off_by_half_a_step_at_most() -> None:
+    weight = torch.randn(7, 33, generator=torch.Generator().manual_seed(0))
+    packed = Int8Weight(7, 33)
+    packed.set(weight, torch.arange(7.0))
+    step = weight.abs().amax(1, keepdim=True) / 127
+    assert ((packed.full - weight).abs() <= 0.501 * step).all()
+    assert torch.equal(packed.bias, torch.arange(7.0))
+
+
+def test_weights_that_are_loaded_are_those_that_count() -> None:
+    first, second = Int8Weight(3, 4), Int8Weight(3, 4)
+    first.set(torch.ones(3, 4), torch.zeros(3))
+    assert not second.full.any()
+    second.load_state_dict(first.state_dict())
+    assert torch.allclose(second.full, torch.ones(3, 4))
+
+
+def test_a_block_is_the_one_that_torch_has() -> None:
+    torch.manual_seed(1)
+    width, heads = 16, 2
+    torch_s = torch.nn.TransformerEncoderLayer(
+        width,
+        heads,
+        4 * width,
+        dropout=0.0,
+        activation="gelu",
+        batch_first=True,
+        norm_first=True,
+    ).eval()
+    mine = Block(width, heads)
+    for part, weight, bias in (
+        (mine.qkv, torch_s.self_attn.in_proj_weight, torch_s.self_attn.in_proj_bias),
+        (mine.out, torch_s.self_attn.out_proj.weight, torch_s.self_attn.out_proj.bias),
+        (mine.up, torch_s.linear1.weight, torch_s.linear1.bias),
+        (mine.down, torch_s.linear2.weight, torch_s.linear2.bias),
+    ):
+        part.set(weight.detach(), bias.detach())
+        weight.data.copy_(part.full)  # the same rounding on both sides
+    x = torch.randn(2, 9, width)
+    with torch.no_grad():
+        assert torch.allclose(mine(x), torch_s(x), atol=1e-5)
+
+
+def test_the_level_does_not_matter() -> None:
+    network = small_whisper()
+    frames = frames_of(read_samples(CLIPS[0]), FRONT_END)
+    with torch.no_grad():
+        loud, quiet = (
+            network(torch.from_numpy(frames[None, :200] + np.float32(gain)))
+            for gain in (0.0, -40.0)
+        )
+    assert torch.allclose(loud, quiet, atol=1e-4)
+    assert not torch.allclose(loud, network(torch.zeros(1, 200, 80)), atol=1e-2)
+
+
+def test_columns_are_mean_and_deviation_of_the_tokens() -> None:
+    frozen = small_whisper().encoder.frozen
+    assert isinstance(frozen, FrozenWhisper)
+    frames = torch.randn(1, 40, 80) * 10
+    with torch.no_grad():
+        tokens, columns = frozen.tokens(frames)[0], frozen(frames)[0]
+    assert tokens.shape == (20, CONFIG.width)
+    assert columns.shape == (4, 2 * CONFIG.width)
+    third = tokens[10:15]
+    assert torch.allclose(columns[2, : CONFIG.width], third.mean(0), atol=1e-5)
+    deviation = F.mse_loss(third, third.mean(0).expand(5, -1), reduction="none").mean(0)
+    assert torch.allclose(columns[2, CONFIG.width :].square(), deviation, atol=1e-4)
+
+
+def test_the_graphs_say_what_the_network_says(bundle: Bundle) -> None:
+    clips = [(path, read_samples(path)) for path in CLIPS]
+    proof = prove_parity(small_whisper(), bundle, clips)
+    assert proof.passed
+    assert proof.steps > 20
+
+
+def test_a_step_falls_due_when_the_bundle_says(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    steps = [e for e in heard(bundle, Chunk(0, speech)) if isinstance(e, Prediction)]
+    assert {b.end - a.end for a, b in itertools.pairwise(steps)} == {8000}
+    # Ten frames of 25 ms, 10 ms apart, are 1840 samples; a block ends at 3400.
+    assert steps[0].end == 3400
+    lengths = {step.columns for step in spoken(list(steps))}
+    assert max(lengths) <= 30
+    assert len(lengths) > 5
+
+
+def test_whoever_wants_another_step_gets_it(bundle: Bundle) -> None:
+    assert pipeline_config(ListenConfig(), bundle).step_s == 0.5
+    assert pipeline_config(ListenConfig(step_s=0.2), bundle).step_s == 0.2
+
+
+def test_live_is_what_the_whole_network_says_of_the_same_frames(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    network, frames = small_whisper(), frames_of(speech, bundle.front_end)
+    (first, *_) = spoken(heard(bundle, Chunk(0, speech)))
+    begin = first.start // 160
+    cut = frames[begin : begin + 10 * first.columns]
+    with torch.no_grad():
+        logits = network(torch.from_numpy(cut.copy())[None])[0].numpy()
+    assert first.scores is not None
+    np.testing.assert_allclose(first.scores, softmax(logits), atol=1e-3)
+
+
+@settings(max_examples=6, deadline=None)
+@given(cuts=st.lists(st.integers(1, 9_000), min_size=1, max_size=40))
+def test_however_it_is_cut_it_says_the_same(
+    bundle: Bundle, speech: FloatArray, cuts: list[int]
+) -> None:
+    chunks: list[Chunk] = []
+    start = 0
+    for n in [*cuts, len(speech)]:
+        chunks.append(Chunk(start, speech[start : start + n]))
+        start = min(len(speech), start + n)
+    whole = spoken(heard(bundle, Chunk(0, speech)))
+    pieces = spoken(heard(bundle, *(c for c in chunks if len(c.samples))))
+    assert len(whole) == len(pieces) > 5
+    for a, b in zip(whole, pieces, strict=True):
+        assert (a.start, a.end) == (b.start, b.end)
+        assert a.scores is not None
+        assert b.scores is not None
+        assert np.array_equal(a.scores, b.scores)
