@@ -60,24 +60,35 @@ def loco(
     runs: Annotated[Path, typer.Option(help="Folder of the trainings.")] = Path(
         "runs/loco"
     ),
+    recentred: Annotated[
+        bool,
+        typer.Option(
+            "--recentred",
+            help="Measure what an unknown voice is taken for on the other corpora, by "
+            "networks that lack one more: as many trainings as pairs of corpora.",
+        ),
+    ] = False,
 ) -> None:
     """Leave one corpus out: UAR on what the recipe never heard; resumable.
 
     Left out in turn are those of emodb, ravdess, savee, casia and emotale that the
     configuration names; a --corpus that it does not name is scored with the network of
-    all. Results go to --out, or to results/loco/NAME/seed-SEED.
+    all. Results go to --out, or to results/loco/NAME/seed-SEED, with --recentred to
+    results/loco/NAME-recentred/seed-SEED.
     """
     from training.evaluation.loco import SCORED, LocoRun, loco, mean_line
 
     settings = run.settings()
-    part = Path(settings.name) / f"seed-{settings.seed}"
+    seed = f"seed-{settings.seed}"
+    name = f"{settings.name}-recentred" if recentred else settings.name
     _, options = run.recordings(settings)
     space = LocoRun(
         settings,
         run.corpora,
-        run.out or Path("results/loco") / part,
-        runs / part,
+        run.out or Path("results/loco") / name / seed,
+        runs / settings.name / seed,
         options,
+        recentred,
     )
     mine = [c.name for c in settings.corpora]
     found = loco(space, corpus or [c for c in SCORED if c in mine], say=say)

@@ -10,32 +10,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
-from ser_stream.pipeline.pipeline import PipelineConfig
-from ser_stream.pipeline.recognizer import clip_scores, softmax
-from ser_stream.pipeline.recording import record
-from ser_stream.pipeline.speaker import LEAST_COLUMNS
-from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
-from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, locked
 from training.engine.run_experiments import each_result
-from training.evaluation.clip_steps import TorchRecognizer, of_labels
-from training.evaluation.frozen_steps import remembered
+from training.evaluation.clip_steps import of_labels
+from training.evaluation.heard_clip import heard_of_clip
+from training.evaluation.unknown_voice import mean_move, move_of_corpus, moved_mean
 from training.recipe.config import TrainConfig
-from training.recipe.frozen_columns import COLUMNS
 from training.recipe.model import build_model
-from training.recipe.speaker_memory import CLIP_S, draw_mostly
+from training.recipe.speaker_memory import draw_mostly
 from training.recipe.train import TrainOptions, train
 
 SCORED = ("emodb", "ravdess", "savee", "casia", "emotale")
 """Corpora that have at least four of the paper's five classes."""
 NEUTRAL = "neutral"
+RECENTRED = "recentred"
+"""Of a result's configuration: see `LocoRun.recentred`."""
 MODES = {
     "none": (0, False),
     "3 clips": (3, False),
@@ -54,6 +49,9 @@ class LocoRun:
     out: Path
     runs: Path
     options: TrainOptions
+    recentred: bool = False
+    """Whether what an unknown voice is taken for is measured on the other corpora, by
+    networks that were trained without one of them, too."""
 
     @property
     def store(self) -> ResultStore:
@@ -74,35 +72,65 @@ class LocoFold(Experiment[LocoRun]):
         return self.corpus
 
     def config(self, space: LocoRun) -> Result:
-        return self.settings(space).to_dict()
+        told = {RECENTRED: True} if space.recentred else {}
+        return {**self.settings(space).to_dict(), **told}
 
     def today(self, stored: Result) -> Result:
-        return TrainConfig.from_dict(stored).to_dict()
+        own = {k: v for k, v in stored.items() if k == RECENTRED}
+        rest = {k: v for k, v in stored.items() if k != RECENTRED}
+        return {**TrainConfig.from_dict(rest).to_dict(), **own}
 
-    def settings(self, space: LocoRun) -> TrainConfig:
-        """The recipe without this corpus."""
+    def settings(self, space: LocoRun, *also: str) -> TrainConfig:
+        """The recipe without this corpus, and `also` without others."""
         config = space.settings
-        others = tuple(c for c in config.corpora if c.name != self.corpus)
+        left_out = sorted({self.corpus, *also})
+        others = tuple(c for c in config.corpora if c.name not in left_out)
         if others == config.corpora:
             return config
-        return replace(config, name=f"{config.name}-{self.corpus}", corpora=others)
+        name = "-".join([config.name, *left_out])
+        return replace(config, name=name, corpora=others)
 
-    def training(self, space: LocoRun) -> Path:
+    def training(self, space: LocoRun, *also: str) -> Path:
         """The folder of the training; what all of the recipe scores has the same.
 
         No command with another --out has it.
         """
-        return space.store.lock_folder(f"training/{self.settings(space).name}")
+        return space.store.lock_folder(f"training/{self.settings(space, *also).name}")
+
+    def network(self, space: LocoRun, *also: str) -> Cpac:
+        """Trained without this corpus, and `also` without others."""
+        config = self.settings(space, *also)
+        utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
+        folder = self.training(space, *also)
+        with locked(folder, wait=True):
+            saved = load_checkpoint(train(utterances, config, folder, space.options))
+        return build_model(saved)[0]
+
+    def recentre(self, space: LocoRun, model: Cpac) -> list[str]:
+        """Move what an unknown voice is taken for; by which corpora."""
+        config = self.settings(space)
+        moves = {}
+        for corpus in config.corpora:
+            if corpus.name not in SCORED:
+                continue
+            network = self.network(space, corpus.name)
+            of_corpus = load_corpora(space.corpora, [corpus.name])
+            clips = of_labels(of_corpus, corpus.name, config.labels)
+            moves[corpus.name] = move_of_corpus(network, config, clips, progress=False)
+        mean = moved_mean(model, mean_move(moves, config.labels))
+        model.head.mean.copy_(torch.from_numpy(mean))
+        return list(moves)
 
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         config = self.settings(space)
-        utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
-        folder = self.training(space)
-        with locked(folder, wait=True):
-            saved = load_checkpoint(train(utterances, config, folder, space.options))
-        model, _ = build_model(saved)
+        model = self.network(space)
+        moved_by = self.recentre(space, model) if space.recentred else []
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
+        moved = (
+            "; what an unknown voice is taken for moved as networks trained without "
+            f"one of {', '.join(moved_by)} too are off on it"
+        )
         return {
             "protocol": (
                 f"trained on {', '.join(c.name for c in config.corpora)}, last epoch; "
@@ -110,7 +138,7 @@ class LocoFold(Experiment[LocoRun]):
                 "without speech is wrong); clips of other classes than "
                 f"{', '.join(config.labels)} dropped; "
                 "statistics of the speaker from other clips of this corpus, "
-                "without their labels"
+                f"without their labels{moved if moved_by else ''}"
             ),
             "n": len(clips),
             "scores": scored(model, config, clips, space.options.columns),
@@ -152,61 +180,6 @@ def scored(
             said.append(clip.decide(model, [means[j] for j in chosen]))
         found[name] = _metrics(truth, np.array(said), config.labels)
     return found
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HeardClip:
-    """The features of every step of a clip, (n, n_features), and its columns."""
-
-    features: FloatArray
-    columns: list[int]
-
-    @property
-    def mean(self) -> FloatArray:
-        """Over the steps whose windows are long enough, or over all."""
-        long = np.array(self.columns) >= LEAST_COLUMNS
-        result: FloatArray = self.features[long if long.any() else ~long].mean(0)
-        return result
-
-    @torch.no_grad()
-    def decide(self, model: Cpac, others: Sequence[FloatArray]) -> int:
-        """The class of the clip; -1 without speech."""
-        if not self.columns:
-            return -1
-        mean = None
-        if others:
-            heard = CLIP_S * torch.from_numpy(np.sum(others, axis=0))
-            mean = model.head.mean_of(heard, torch.tensor(CLIP_S * len(others)))
-        logits = model.head.classify(torch.from_numpy(self.features), mean).numpy()
-        return int(clip_scores(softmax(logits), self.columns, 1.0).argmax())
-
-
-class _FeatureRecorder(TorchRecognizer):
-    """Keeps the features of every step."""
-
-    def __init__(self, model: Cpac, labels: tuple[str, ...]) -> None:
-        super().__init__(model, labels)
-        self.columns: list[int] = []
-        self.kept: list[FloatArray] = []
-
-    def features(self, columns: FloatArray) -> Tensor:
-        features = super().features(columns)
-        self.columns.append(len(columns))
-        self.kept.append(features[0].numpy())
-        return features
-
-
-def heard_of_clip(
-    model: Cpac, config: TrainConfig, utterance: Utterance, cache: Path = COLUMNS
-) -> HeardClip:
-    """One clip as a stream of its own; `run_clips` explains the `cache`."""
-    recorder = _FeatureRecorder(model, config.labels)
-    stream = PipelineConfig(step_s=recorder.step_s)
-    with remembered(model, config.front_end, utterance, cache):
-        record(read_samples(utterance.path), recorder, config.front_end, stream)
-    shape = (len(recorder.columns), config.model.n_features)
-    features = np.array(recorder.kept, np.float32).reshape(shape)
-    return HeardClip(features, recorder.columns)
 
 
 def _metrics(truth: np.ndarray, said: np.ndarray, labels: Sequence[str]) -> Result:

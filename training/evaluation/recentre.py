@@ -13,7 +13,7 @@ the network that ships, but their logits mean the same, so it is in these that t
 is measured, and the least move of m0 that gives it is taken.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,17 @@ from tqdm import tqdm
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.values import FloatArray
-from training.corpora import Utterance, load_corpora
+from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.clip_steps import never_heard, of_labels
 from training.evaluation.crossval import scored_corpora
-from training.evaluation.loco import heard_of_clip
+from training.evaluation.unknown_voice import (
+    classifier_weight,
+    mean_move,
+    mean_of_speakers,
+    move_of_corpus,
+    moved_mean,
+)
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model, slimmed
 
@@ -75,9 +81,9 @@ def recentre(
                 f"the mean needs {MIXED} classes of the network or more"
             )
         bar = tqdm(clips, name, unit="clip", disable=not progress)
-        means.append(_mean_of_speakers(model, config, bar))
+        means.append(mean_of_speakers(model, config, bar))
     mean = np.mean(means, axis=0).astype(np.float32)
-    moved: FloatArray = _weight(model) @ (model.head.mean.numpy() - mean)
+    moved: FloatArray = classifier_weight(model) @ (model.head.mean.numpy() - mean)
     _write(out, saved, mean, moved, {"corpora": list(heard)})
     return moved
 
@@ -126,21 +132,14 @@ def recentre_by_folds(
             raise ConfigError(f"{path} is not finished; run crossval to its end")
         (name,) = left_out
         clips = of_labels(load_corpora(corpora, [name]), name, config.labels)
-        moves[name] = _move_of_corpus(network, config, clips, progress=progress)
+        moves[name] = move_of_corpus(network, config, clips, progress=progress)
     if len(moves) < 2:
         raise ConfigError(
             f"{folds} has {len(moves)} folds that leave out a corpus; it needs two or "
             "more"
         )
-    table = np.array(list(moves.values()))
-    if unsaid := np.isnan(table).all(axis=0).nonzero()[0].tolist():
-        raise ConfigError(
-            f"no fold says how {', '.join(config.labels[i] for i in unsaid)} moves: "
-            f"{', '.join(moves)} have it not"
-        )
-    moved: FloatArray = np.nanmean(table, axis=0)
-    least = np.linalg.pinv(_weight(model)) @ moved
-    mean = (model.head.mean.numpy() - least).astype(np.float32)
+    moved = mean_move(moves, config.labels)
+    mean = moved_mean(model, moved)
     _write(out, saved, mean, moved, {"corpora": list(moves), "folds": True})
     return moved
 
@@ -154,43 +153,6 @@ def _with_mean(checkpoint: Path) -> tuple[dict[str, Any], Cpac, TrainConfig]:
             "mean to measure"
         )
     return saved, model, config
-
-
-def _move_of_corpus(
-    model: Cpac, config: TrainConfig, clips: Sequence[Utterance], *, progress: bool
-) -> FloatArray:
-    """Of each logit, less their mean; NaN for classes that the corpus has not."""
-    means = {}
-    for label in config.labels:
-        of_label = [u for u in clips if u.emotion == label]
-        if of_label:
-            name = f"{clips[0].corpus} {label}"
-            bar = tqdm(of_label, name, unit="clip", disable=not progress)
-            means[label] = _mean_of_speakers(model, config, bar)
-    mean = np.mean(list(means.values()), axis=0)
-    move = _weight(model) @ (model.head.mean.numpy() - mean)
-    said = np.array([label in means for label in config.labels])
-    result: FloatArray = np.where(said, move - move[said].mean(), np.nan)
-    return result
-
-
-def _mean_of_speakers(
-    model: Cpac, config: TrainConfig, clips: Iterable[Utterance]
-) -> FloatArray:
-    speakers: dict[str, list[FloatArray]] = {}
-    for u in clips:
-        found = heard_of_clip(model, config, u)
-        if found.columns:
-            speakers.setdefault(u.speaker, []).append(found.mean)
-    mean: FloatArray = np.mean(
-        [np.mean(of, axis=0) for of in speakers.values()], axis=0
-    )
-    return mean
-
-
-def _weight(model: Cpac) -> FloatArray:
-    weight: FloatArray = model.head.classifier.weight.detach().numpy()
-    return weight
 
 
 def _write(

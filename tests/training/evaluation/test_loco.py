@@ -17,8 +17,8 @@ from ser_stream.pipeline.floor import FloorConfig
 from ser_stream.pipeline.values import FloatArray
 from tests.data.make_tiny import CONFIG as TINY_CONFIG
 from training.engine.checkpoint import load_checkpoint
+from training.evaluation.heard_clip import HeardClip
 from training.evaluation.loco import (
-    HeardClip,
     LocoFold,
     LocoRun,
     _metrics,
@@ -70,6 +70,27 @@ def test_what_is_scored_was_not_trained_on_and_results_are_kept(
     before = (tmp_path / "out/far.json").stat().st_mtime_ns
     loco(space, ["far"])
     assert (tmp_path / "out/far.json").stat().st_mtime_ns == before
+
+
+def test_what_an_unknown_voice_is_taken_for_comes_from_corpora_left_out_too(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    three = replace(RECIPE, corpora=(*RECIPE.corpora, CorpusConfig("emodb")))
+    plain = run_of(tmp_path, clip_corpora, three)
+    space = replace(plain, out=tmp_path / "recentred", recentred=True)
+    ((_, result),) = loco(space, ["far"])
+    assert "moved as networks trained without one of emodb too" in result["protocol"]
+    fold = LocoFold("far")
+    saved = load_checkpoint(fold.training(space, "emodb") / "checkpoint.pt")
+    assert all(s.startswith("clips/") for s in saved["speakers"])
+    # The network itself is the one that is scored without this, too.
+    model = fold.network(space)
+    before = model.head.mean.clone()
+    assert fold.recentre(space, model) == ["emodb"]
+    assert not torch.equal(model.head.mean, before)
+    loco(space, ["far"])  # and what is done is known again
+    with pytest.raises(ConfigError, match="recentred"):
+        loco(replace(space, recentred=False), ["far"])
 
 
 def test_a_network_without_the_mean_is_scored_once(

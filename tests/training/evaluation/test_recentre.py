@@ -19,7 +19,7 @@ from training.corpora import load_corpora
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.calibrate import calibrate
 from training.evaluation.crossval import crossval
-from training.evaluation.loco import heard_of_clip
+from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.recentre import recentre, recentre_by_folds
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
