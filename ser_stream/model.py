@@ -47,7 +47,8 @@ class Recognition:
     """Seconds of speech in it."""
     duration_s: float
     short: bool
-    """Whether it was shorter than a step needs, 0.5125 s, and padded with silence."""
+    """Whether it was shorter than a step needs, with `open` 0.5125 s, and padded with
+    silence."""
     emotions: list[EmotionEvent]
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
 

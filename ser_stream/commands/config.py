@@ -16,6 +16,7 @@ from ser_stream.config.for_model import (
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.access_token import read_token
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks.command import check_command
@@ -80,6 +81,8 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
     else:
         settings.located(lambda config: pipeline_config(config, bundle))
         derived["step"] = bundle.step_s
+        longest = bundle.geometry.window_length(bundle.max_columns)
+        derived["window"] = longest / SAMPLE_RATE
         for name in SmoothingConfig.__slots__:
             derived[f"smoothing.{name}"] = getattr(bundle.thresholds, name)
     rows = []

@@ -4,7 +4,7 @@ import logging
 
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.config.layers import DEFAULT, Settings
-from ser_stream.config.listen import DEFAULT_WINDOW_S, ListenConfig
+from ser_stream.config.listen import ListenConfig
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import user_path
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -56,10 +56,9 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
     thresholds = {
         name: getattr(bundle.thresholds, name) for name in SmoothingConfig.__slots__
     }
-    default = config.window_s == DEFAULT_WINDOW_S
     result = PipelineConfig(
         step_s=bundle.step_s if config.step_s is None else config.step_s,
-        window_s=None if default else config.window_s,
+        window_s=config.window_s,
         gate=config.gate,
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
     )
@@ -67,7 +66,7 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
         result.columns(bundle.geometry)
     except ConfigError:
         longest_s = bundle.geometry.window_length(bundle.max_columns) / SAMPLE_RATE
-        if config.window_s < longest_s:
+        if config.window_s is None or config.window_s < longest_s:
             raise
         raise ConfigError(
             f"window is {config.window_s:g} s, but model {bundle.name} was trained on "

@@ -15,7 +15,6 @@ from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
-from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
 from ser_stream.sources import InputConfig
@@ -24,8 +23,6 @@ Format = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 STDOUT = "stdout:"
-DEFAULT_WINDOW_S = CPAC.window_length(CPAC.max_columns) / SAMPLE_RATE
-"""Stands for the longest window that the model was trained for, whatever that is."""
 MOST_SUBSCRIBERS = 100_000
 LONGEST_PAUSE_S = 86_400.0
 """Between two runs of a command, a day."""
@@ -39,7 +36,8 @@ class ListenConfig:
     model: str = DEFAULT_MODEL
     step_s: float | None = None
     """None: what the model brings."""
-    window_s: float = DEFAULT_WINDOW_S
+    window_s: float | None = None
+    """None: the longest that the model was trained for."""
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""

@@ -261,7 +261,7 @@ def test_the_user_s_own_file_is_read_or_else_the_system_s(
     own.parent.mkdir()
     own.write_text("window = 2")
     found = resolve(None, {}, environment={})
-    assert (found.file, found.config.step_s) == (own, 0.2)
+    assert (found.file, found.config.step_s) == (own, None)
     # A link to nowhere is a mistake, and no absent file.
     own.unlink()
     own.symlink_to(tmp_path / "nowhere")
@@ -269,7 +269,7 @@ def test_the_user_s_own_file_is_read_or_else_the_system_s(
         resolve(None, {})
     with pytest.raises(ConfigError, match=r"cannot read .*No such file"):
         build_config(own, {}, begin=True)
-    assert build_config(tmp_path / "new.toml", {}, begin=True).step_s == 0.2
+    assert build_config(tmp_path / "new.toml", {}, begin=True).step_s is None
 
 
 def test_a_reload_tells_what_changed_and_what_waits_for_a_restart(

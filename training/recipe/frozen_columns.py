@@ -42,7 +42,7 @@ class FrozenSet(TrainingSet):
     def _of_clip(
         self, i: int, utterance: Utterance, encoder: nn.Module, cache: Path
     ) -> list[FloatArray]:
-        path = cache / utterance.corpus / f"{utterance.clip}-{self._key(utterance)}.npz"
+        path = cache / utterance.corpus / f"{utterance.clip}-{self._key(i)}.npz"
         kept = cached_arrays(
             path, lambda: {"columns": self._computed(i, utterance, encoder)}
         )
@@ -61,11 +61,14 @@ class FrozenSet(TrainingSet):
             parts.append(columns.float().flatten(0, 1).numpy().astype(np.float16))
         return np.concatenate(parts)
 
-    def _key(self, utterance: Utterance) -> str:
+    def _key(self, i: int) -> str:
         config = self.config
-        size = utterance.path.stat().st_size
+        size = self.utterances[i].path.stat().st_size
         assert isinstance(config.model, WhisperConfig)
-        what = (FORMAT, config.augment, config.front_end, config.model.n_blocks, size)
+        # A short clip is joined with these: where some are held out, by none of them.
+        alike = sorted(self.utterances[j].name for j in self.alike(i))
+        network = (config.front_end, config.model.n_blocks)
+        what = (FORMAT, config.augment, *network, size, alike)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def statistics(self, maker: WindowMaker) -> tuple[FloatArray, ...]:

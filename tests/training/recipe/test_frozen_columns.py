@@ -113,6 +113,28 @@ def test_what_is_kept_is_what_the_encoder_says_of_augmented_windows(
         assert one.frames.std() > 1.0
 
 
+def test_no_window_holds_a_clip_that_is_held_out(
+    clip_corpora: Path, options: TrainOptions
+) -> None:
+    asked = []
+
+    class Encoder(nn.Module):
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            asked.append(len(frames))
+            return frames.reshape(len(frames), -1, 10, 80).mean(2)
+
+    first, second, *rest = load_corpora(clip_corpora, ["clips"])
+    # A short clip is joined with others of its speaker and emotion.
+    second = replace(second, speaker=first.speaker, emotion=first.emotion)
+    for utterances, n in (([first, second, *rest], 6), ([first, *rest], 1)):
+        asked.clear()
+        data = FrozenSet(utterances, RECIPE, (), options.cache)
+        data.prepare(Encoder(), options.columns, progress=False)
+        # Without the second, the first is heard anew, and nothing else is.
+        n_labelled = min(n, len(data))
+        assert len(asked) == n_labelled * len(set(LENGTHS))
+
+
 def test_a_clip_goes_through_the_encoder_once(
     tmp_path: Path, clip_corpora: Path, options: TrainOptions
 ) -> None:
