@@ -8,7 +8,7 @@ DATA = ROOT / "tests/data"
 MINUTE = DATA / "emodb_minute.flac"
 OPEN = ROOT / "ser_stream/bundles/open"
 """The packaged bundle that is the default."""
-PACKAGED = ("open", "research")
+PACKAGED = ("accurate", "open", "research")
 """The bundles that the package carries."""
 CHECKPOINTS = ROOT / "training/recipe/checkpoints"
 """What they were exported from."""

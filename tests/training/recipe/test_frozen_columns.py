@@ -126,13 +126,13 @@ def test_no_window_holds_a_clip_that_is_held_out(
     first, second, *rest = load_corpora(clip_corpora, ["clips"])
     # A short clip is joined with others of its speaker and emotion.
     second = replace(second, speaker=first.speaker, emotion=first.emotion)
-    for utterances, n in (([first, second, *rest], 6), ([first, *rest], 1)):
+    for utterances in ([first, second, *rest], [first, *rest]):
         asked.clear()
         data = FrozenSet(utterances, RECIPE, (), options.cache)
         data.prepare(Encoder(), options.columns, progress=False)
         # Without the second, the first is heard anew, and nothing else is.
-        n_labelled = min(n, len(data))
-        assert len(asked) == n_labelled * len(set(LENGTHS))
+        n_heard = len(data) if second in utterances else 1
+        assert len(asked) == n_heard * len(set(LENGTHS))
 
 
 def test_a_clip_goes_through_the_encoder_once(
