@@ -12,8 +12,8 @@ PARTS: dict[str, list[dict[str, object]]] = {
     WHISPER: [
         {
             "name": "Whisper base",
-            "what": "its encoder's two convolutions and first three blocks, frozen, "
-            "rounded to eight bits a weight",
+            "what": "its encoder's convolutions and first blocks, frozen, rounded to "
+            "eight bits a weight",
             "licence": "MIT",
             "notice": "Copyright (c) 2022 OpenAI",
             "citation": "A. Radford, J. W. Kim, T. Xu, G. Brockman, C. McLeavey, "

@@ -30,6 +30,8 @@ from ser_stream.sources.array import ArrayInput
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
+LEAST_STEP_S = 0.1
+"""Seconds; no step is shorter."""
 
 
 def runtime_config(bundle: Bundle) -> PipelineConfig:
@@ -141,18 +143,28 @@ class Model:
             # A stream needs no libsndfile.
             from ser_stream.sources.file import read_pieces
 
-            pieces: Iterable[FloatArray] = read_pieces(Path(recording))
+            path = Path(recording)
+
+            def pieces() -> Iterable[FloatArray]:
+                return read_pieces(path)
         else:
             source = ArrayInput()
             chunks = source.feed(recording, rate), source.finish()
-            pieces = [chunk.samples for chunk in chunks]
+            parts = [chunk.samples for chunk in chunks]
             if not np.size(recording):
                 raise SourceError("there are no samples in the array")
+
+            def pieces() -> Iterable[FloatArray]:
+                return parts
+
         # With longer steps a short recording might end before the second of them.
         step_s = min(self.config.step_s, self.bundle.step_s)
-        config = replace(self.config, step_s=step_s)
-        recorded = record(pieces, self.recognizer, self.bundle.front_end, config)
+        recorded = self._recorded(pieces(), step_s)
         scores = recorded.scores(self.bundle.clip_temperature)
+        if scores is None and recorded.speech_s and step_s > LEAST_STEP_S:
+            # No step fell into the little speech that there is.
+            recorded = self._recorded(pieces(), LEAST_STEP_S)
+            scores = recorded.scores(self.bundle.clip_temperature)
         duration_s = recorded.n_samples / SAMPLE_RATE
         return Recognition(
             by_label=None if scores is None else named(scores, self.labels),
@@ -161,6 +173,10 @@ class Model:
             short=recorded.short,
             emotions=recorded.emotions,
         )
+
+    def _recorded(self, pieces: Iterable[FloatArray], step_s: float) -> Recording:
+        config = replace(self.config, step_s=step_s)
+        return record(pieces, self.recognizer, self.bundle.front_end, config)
 
     def configured(self, config: PipelineConfig) -> "Model":
         """The same model under another configuration."""

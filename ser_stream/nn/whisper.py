@@ -100,6 +100,10 @@ class Int8Weight(nn.Module):
             self._unpacked = self.weight.float() * self.scale
         return self._unpacked
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._unpacked = None  # what moves to another device is the eight bits
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
     def _load_from_state_dict(self, *args: Any) -> None:
         super()._load_from_state_dict(*args)
         self._unpacked = None

@@ -71,16 +71,13 @@ class Bundle:
     clip_temperature: float = 1.0
     """Of the mean score of a whole recording; 1 where none was fitted."""
     geometry: Geometry = CPAC
+    step_s: float = 0.2
+    """From one prediction to the next, seconds, if nobody says otherwise."""
 
     @property
     def max_columns(self) -> int:
         """The longest window it was trained and calibrated for."""
         return self.geometry.max_columns
-
-    @property
-    def step_s(self) -> float:
-        """Seconds from one prediction to the next, if nobody says otherwise."""
-        return float(self.manifest.get("step_ms", 200)) / 1000
 
     @property
     def restriction(self) -> str | None:
@@ -243,6 +240,12 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
             f"it has {len(temperatures)} temperatures, one for each length of a "
             f"window, and the longest has {geometry.max_columns} columns"
         )
+    frame, mfcc = geometry.frame, front_end.mfcc
+    if (frame.frame_length, frame.hop_length) != (mfcc.frame_length, mfcc.hop_length):
+        raise ValueError("geometry has other frames than the front end")
+    step_ms = manifest.get("step_ms", 200)
+    if type(step_ms) is not int or step_ms % 100 or not 100 <= step_ms <= 2000:
+        raise ValueError(f"step_ms is {step_ms!r}; it must be 100, 200, ... 2000")
     return Bundle(
         folder=folder,
         manifest=manifest,
@@ -256,6 +259,7 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         thresholds=SmoothingConfig(**manifest["thresholds"]),
         adapted=bool(manifest.get("adapted", False)),
         geometry=geometry,
+        step_s=step_ms / 1000,
     )
 
 

@@ -42,10 +42,17 @@ class Geometry:
     def __post_init__(self) -> None:
         least = {"kept_frames": 0, "cold_columns": 0}
         for name, value in asdict(self).items():
-            if name == "whole" and type(value) is bool:
+            if name == "whole":
                 continue
             if type(value) is not int or value < least.get(name, 1):
                 raise ValueError(f"geometry.{name} is {value!r}; it must be a number")
+        if type(self.whole) is not bool:
+            raise ValueError(f"geometry.whole is {self.whole!r}; it must be a boolean")
+        if BLOCK_LENGTH % self.hop_length:
+            raise ValueError(
+                f"geometry.hop_length is {self.hop_length}; a block has {BLOCK_LENGTH} "
+                "samples, which it must divide"
+            )
         if self.cold_frames < self.extra_frames:
             raise ValueError("geometry: a cold encoder would see too few frames")
 

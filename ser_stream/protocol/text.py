@@ -21,10 +21,14 @@ def clock(ms: float) -> str:
 
 
 class TextRenderer:
-    """Renders emotions as lines; with `live`, predictions as one line rewritten."""
+    """Renders emotions as lines; with `live`, predictions as one line rewritten.
 
-    def __init__(self, *, live: bool) -> None:
+    With `advise`, the first line says when another model is worth its cost.
+    """
+
+    def __init__(self, *, live: bool, advise: bool = False) -> None:
         self._live = live
+        self._advise = advise
         self._renderers: dict[str, Callable[[Fields], str]] = {
             "hello": self._hello,
             "snapshot": self._snapshot,
@@ -56,7 +60,7 @@ class TextRenderer:
         device = m["audio"]["device"] or m["audio"]["source"]
         name = m["model"]["name"]
         text = f"hearing {device} with model {name} ({labels})"
-        return text + (ADVICE.get(name, "") if self._live else "")
+        return text + (ADVICE.get(name, "") if self._advise else "")
 
     def _snapshot(self, m: Fields) -> str:
         if m["audio"] != "healthy":

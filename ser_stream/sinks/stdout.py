@@ -41,7 +41,7 @@ def open_sink(_addresses: Sequence[Address], options: SinkOptions) -> "StdoutSin
         raise SinkError("standard output is closed")
     terminal = sys.stdout.isatty()
     text = options.format == "text" or (options.format == "auto" and terminal)
-    render = TextRenderer(live=terminal) if text else json_line
+    render = TextRenderer(live=terminal, advise=terminal) if text else json_line
     return StdoutSink(render, live=options.live, alone=options.alone)
 
 

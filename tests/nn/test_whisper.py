@@ -1,5 +1,8 @@
 """A frozen encoder that hears a window whole, and CPAC's head behind it."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,11 +18,14 @@ from torch.nn import functional as F
 from export.parity import prove_parity
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.config.listen import ListenConfig
+from ser_stream.errors import ModelError
 from ser_stream.model import Model
 from ser_stream.nn.whisper import Block, FrozenWhisper, Int8Weight
-from ser_stream.pipeline.bundle import Bundle, load_bundle
+from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle, seal
 from ser_stream.pipeline.front_end import frames_of
-from ser_stream.pipeline.recognizer import softmax
+from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.recognizer import OnnxRecognizer, softmax
+from ser_stream.pipeline.speaker import SpeakerMean
 from ser_stream.pipeline.values import Chunk, FloatArray, Prediction, StreamEvent
 from tests.helpers.made_once import MadeOnce
 from tests.helpers.paths import DATA
@@ -149,17 +155,65 @@ def test_whoever_wants_another_step_gets_it(bundle: Bundle) -> None:
     assert pipeline_config(ListenConfig(step_s=0.2), bundle).step_s == 0.2
 
 
+class OfStrangers(OnnxRecognizer):
+    """Forgets the speaker from step to step."""
+
+    def scores(
+        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+    ) -> FloatArray:
+        return super().scores(columns)
+
+
 def test_live_is_what_the_whole_network_says_of_the_same_frames(
     bundle: Bundle, speech: FloatArray
 ) -> None:
+    # Five seconds without a pause, so that the window slides.
+    speech = np.concatenate([speech[:24_000]] * 4)
     network, frames = small_whisper(), frames_of(speech, bundle.front_end)
-    (first, *_) = spoken(heard(bundle, Chunk(0, speech)))
-    begin = first.start // 160
-    cut = frames[begin : begin + 10 * first.columns]
-    with torch.no_grad():
-        logits = network(torch.from_numpy(cut.copy())[None])[0].numpy()
-    assert first.scores is not None
-    np.testing.assert_allclose(first.scores, softmax(logits), atol=1e-3)
+    config = PipelineConfig(step_s=bundle.step_s)
+    pipeline = Pipeline(OfStrangers(bundle), bundle.front_end, config)
+    turn: list[Prediction] = []
+    for step in spoken(pipeline.feed(Chunk(0, speech))):
+        if turn and step.columns < turn[-1].columns:
+            break
+        turn.append(step)
+    assert [step.columns for step in turn[-2:]] == [30, 30]
+    assert turn[-2].start < turn[-1].start
+    for step in turn:
+        begin = step.start // 160
+        cut = frames[begin : begin + 10 * step.columns]
+        # The newest column ends less than 0.1 s before the step.
+        assert 0 <= step.end - 160 * (begin + 10 * step.columns) - 240 < 1600
+        with torch.no_grad():
+            logits = network(torch.from_numpy(cut.copy())[None])[0].numpy()
+        assert step.scores is not None
+        np.testing.assert_allclose(step.scores, softmax(logits), atol=1e-3)
+
+
+def test_a_recording_too_short_for_its_step_is_recognised(
+    bundle: Bundle, speech: FloatArray
+) -> None:
+    found = Model(bundle).recognize(speech[:10_400])
+    assert found.label in bundle.labels
+    assert found.duration_s == 0.65
+
+
+def test_a_bundle_whose_frames_are_not_its_front_end_s_is_refused(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    for wrong, why in (
+        (
+            {"geometry": {**bundle.geometry.to_dict(), "hop_length": 200}},
+            "other frames",
+        ),
+        ({"step_ms": 250}, "step_ms is 250"),
+        ({"step_ms": "500"}, "step_ms is '500'"),
+    ):
+        folder = tmp_path / why
+        shutil.copytree(bundle.folder, folder)
+        seal(folder, {**bundle.manifest, **wrong}, (ENCODER, HEAD))
+        with pytest.raises(ModelError, match=why):
+            load_bundle(str(folder))
 
 
 @settings(max_examples=6, deadline=None)

@@ -20,14 +20,22 @@ def write_arrays(path: Path, arrays: Arrays, *, compress: bool = True) -> None:
     replace_file(path, archive.getbuffer())
 
 
+def read_arrays(path: Path) -> Arrays:
+    """The arrays of a file; none if it is absent, or broken: then it is deleted."""
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path) as kept:
+            return dict(kept)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        path.unlink()
+        return {}
+
+
 def cached_arrays(path: Path, compute: Callable[[], Arrays]) -> Arrays:
     """The arrays of a file; computed and kept there if it is absent or broken."""
-    if path.is_file():
-        try:
-            with np.load(path) as kept:
-                return dict(kept)
-        except (OSError, ValueError, zipfile.BadZipFile):
-            path.unlink()
+    if kept := read_arrays(path):
+        return kept
     arrays = compute()
     write_arrays(path, arrays, compress=False)
     return arrays

@@ -154,13 +154,16 @@ def run_clips(
     """
     labels = recognizer.labels
     stream = PipelineConfig(step_s=recognizer.step_s)
-    model = getattr(recognizer, "model", None)
     for utterance in utterances:
         if utterance.emotion not in labels:
             continue
         recorder = LogitRecorder(recognizer)
-        with remembered(model, front_end, utterance, cache):
-            record(read_samples(utterance.path), recorder, front_end, stream)
+        samples = read_samples(utterance.path)
+        if isinstance(recognizer, TorchRecognizer):
+            with remembered(recognizer.model, utterance, cache):
+                record(samples, recorder, front_end, stream)
+        else:
+            record(samples, recorder, front_end, stream)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,

@@ -65,7 +65,7 @@ def loco(
         typer.Option(
             "--recentred",
             help="Measure what an unknown voice is taken for on the other corpora, by "
-            "networks that lack one more: as many trainings as pairs of corpora.",
+            "networks that lack one more: one training for each pair of corpora, too.",
         ),
     ] = False,
 ) -> None:

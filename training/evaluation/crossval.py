@@ -147,7 +147,9 @@ class CrossvalFold(Experiment[CrossvalRun]):
         checkpoint = train(rest, named, self.lock(space), space.options)
         model, _ = build_model(load_checkpoint(checkpoint))
         recognizer = TorchRecognizer(model, config.labels)
-        steps = run_clips(recognizer, config.front_end, self.held_out(space))
+        steps = run_clips(
+            recognizer, config.front_end, self.held_out(space), space.options.columns
+        )
         return {"clips": [asdict(clip) for clip in steps]}
 
     def held_out(self, space: CrossvalRun) -> list[Utterance]:

@@ -19,7 +19,6 @@ from training.corpora.utterance import read_samples
 from training.evaluation.clip_steps import TorchRecognizer
 from training.evaluation.frozen_steps import remembered
 from training.recipe.config import TrainConfig
-from training.recipe.frozen_columns import COLUMNS
 from training.recipe.speaker_memory import CLIP_S
 
 
@@ -66,12 +65,12 @@ class _FeatureRecorder(TorchRecognizer):
 
 
 def heard_of_clip(
-    model: Cpac, config: TrainConfig, utterance: Utterance, cache: Path = COLUMNS
+    model: Cpac, config: TrainConfig, utterance: Utterance, cache: Path
 ) -> HeardClip:
     """One clip as a stream of its own; `run_clips` explains the `cache`."""
     recorder = _FeatureRecorder(model, config.labels)
     stream = PipelineConfig(step_s=recorder.step_s)
-    with remembered(model, config.front_end, utterance, cache):
+    with remembered(model, utterance, cache):
         record(read_samples(utterance.path), recorder, config.front_end, stream)
     shape = (len(recorder.columns), config.model.n_features)
     features = np.array(recorder.kept, np.float32).reshape(shape)

@@ -83,7 +83,8 @@ class LocoFold(Experiment[LocoRun]):
     def settings(self, space: LocoRun, *also: str) -> TrainConfig:
         """The recipe without this corpus, and `also` without others."""
         config = space.settings
-        left_out = sorted({self.corpus, *also})
+        known = {c.name for c in config.corpora}
+        left_out = sorted({self.corpus, *also} & known)
         others = tuple(c for c in config.corpora if c.name not in left_out)
         if others == config.corpora:
             return config
@@ -116,7 +117,9 @@ class LocoFold(Experiment[LocoRun]):
             network = self.network(space, corpus.name)
             of_corpus = load_corpora(space.corpora, [corpus.name])
             clips = of_labels(of_corpus, corpus.name, config.labels)
-            moves[corpus.name] = move_of_corpus(network, config, clips, progress=False)
+            moves[corpus.name] = move_of_corpus(
+                network, config, clips, space.options.columns, progress=False
+            )
         mean = moved_mean(model, mean_move(moves, config.labels))
         model.head.mean.copy_(torch.from_numpy(mean))
         return list(moves)
@@ -124,13 +127,15 @@ class LocoFold(Experiment[LocoRun]):
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         config = self.settings(space)
         model = self.network(space)
-        moved_by = self.recentre(space, model) if space.recentred else []
+        moved = ""
+        if space.recentred:
+            moved_by = ", ".join(self.recentre(space, model))
+            moved = (
+                "; what an unknown voice is taken for moved as networks trained "
+                f"without one of {moved_by} too are off on it"
+            )
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
-        moved = (
-            "; what an unknown voice is taken for moved as networks trained without "
-            f"one of {', '.join(moved_by)} too are off on it"
-        )
         return {
             "protocol": (
                 f"trained on {', '.join(c.name for c in config.corpora)}, last epoch; "
@@ -138,7 +143,7 @@ class LocoFold(Experiment[LocoRun]):
                 "without speech is wrong); clips of other classes than "
                 f"{', '.join(config.labels)} dropped; "
                 "statistics of the speaker from other clips of this corpus, "
-                f"without their labels{moved if moved_by else ''}"
+                f"without their labels{moved}"
             ),
             "n": len(clips),
             "scores": scored(model, config, clips, space.options.columns),
@@ -211,6 +216,19 @@ def loco(
         raise ConfigError(
             f"the configuration has {', '.join(known)} alone; to leave one out it "
             "needs two corpora or more"
+        )
+    if space.recentred and not space.settings.model.speaker_mean:
+        raise ConfigError(
+            "the recipe has no model.speaker_mean = true, so nothing that an unknown "
+            "voice is taken for"
+        )
+    if space.recentred and any(
+        not (set(known) & set(SCORED)) - {name} or len(set(known) - {name}) < 2
+        for name in names
+    ):
+        raise ConfigError(
+            f"--recentred leaves out a second of {', '.join(SCORED)}; the "
+            f"configuration has {', '.join(known)} alone"
         )
     if not names:
         raise ConfigError(

@@ -4,6 +4,7 @@ See `training.evaluation.recentre`, which mends it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -14,10 +15,16 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.evaluation.heard_clip import heard_of_clip
 from training.recipe.config import TrainConfig
+from training.recipe.frozen_columns import COLUMNS
 
 
 def move_of_corpus(
-    model: Cpac, config: TrainConfig, clips: Sequence[Utterance], *, progress: bool
+    model: Cpac,
+    config: TrainConfig,
+    clips: Sequence[Utterance],
+    cache: Path = COLUMNS,
+    *,
+    progress: bool,
 ) -> FloatArray:
     """Of each logit, less their mean; NaN for classes that the corpus has not."""
     means = {}
@@ -26,7 +33,7 @@ def move_of_corpus(
         if of_label:
             name = f"{clips[0].corpus} {label}"
             bar = tqdm(of_label, name, unit="clip", disable=not progress)
-            means[label] = mean_of_speakers(model, config, bar)
+            means[label] = mean_of_speakers(model, config, bar, cache)
     mean = np.mean(list(means.values()), axis=0)
     move = classifier_weight(model) @ (model.head.mean.numpy() - mean)
     said = np.array([label in means for label in config.labels])
@@ -35,11 +42,15 @@ def move_of_corpus(
 
 
 def mean_of_speakers(
-    model: Cpac, config: TrainConfig, clips: Iterable[Utterance]
+    model: Cpac,
+    config: TrainConfig,
+    clips: Iterable[Utterance],
+    cache: Path = COLUMNS,
 ) -> FloatArray:
+    """Mean of the features, (n_features,), every speaker weighing the same."""
     speakers: dict[str, list[FloatArray]] = {}
     for u in clips:
-        found = heard_of_clip(model, config, u)
+        found = heard_of_clip(model, config, u, cache)
         if found.columns:
             speakers.setdefault(u.speaker, []).append(found.mean)
     mean: FloatArray = np.mean(

@@ -229,6 +229,13 @@ class TrainConfig:
                 f"model.n_channels is {config.model.n_channels}; it must be 2 with "
                 "pitch = true, else 1"
             )
+        if config.model.mfcc.dct == "none" and config.normalise.kind != "fixed":
+            raise ConfigError(
+                f"normalise.kind is {config.normalise.kind!r}; of network {kind}, "
+                "which hears mel bands, it must be 'fixed'"
+            )
+        if config.model.mfcc.dct == "none" and config.pitch:
+            raise ConfigError(f"pitch is true; of network {kind} it must be false")
         if config.model.n_classes != len(config.labels):
             raise ConfigError(
                 f"model.n_classes is {config.model.n_classes}, but there are "

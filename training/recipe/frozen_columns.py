@@ -6,7 +6,7 @@ clip has a handful of windows, of some lengths, each augmented in its own way.
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,17 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from ser_stream.nn.whisper import WhisperConfig
+from ser_stream.nn.whisper import WhisperConfig, WhisperEncoder
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.engine.array_file import cached_arrays
 from training.engine.fit import use_bf16
+from training.recipe.config import TrainConfig
 from training.recipe.dataset import Batch, TrainingSet
 from training.recipe.spectrogram_augment import WindowMaker
+from training.recipe.spectrogram_cache import spectra_key
+from training.recipe.teacher.pretrained import WHEELS
+from training.recipe.waveform_augment import VARIANTS
 
 FORMAT = 1
 """Raised when what is computed changes."""
@@ -33,11 +37,38 @@ LENGTHS = (30, 30, 30, 30, 24, 18, 12, 6)
 class FrozenSet(TrainingSet):
     """A training set whose windows went through the encoder already."""
 
-    def prepare(self, encoder: nn.Module, cache: Path, *, progress: bool) -> None:
-        """Compute, or read, the columns of all clips' windows."""
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        config: TrainConfig,
+        noises: Sequence[FloatArray],
+        cache: Path,
+        *,
+        encoder: WhisperEncoder,
+        columns: Path,
+        progress: bool = False,
+    ) -> None:
+        """Read, or compute, the spectra of all clips, and the columns of their windows.
+
+        Args:
+            utterances: see `TrainingSet`.
+            config: what to train.
+            noises: noise recordings, samples.
+            cache: folder in which spectra are kept.
+            encoder: of the network; its frozen part hears the windows.
+            columns: folder in which what it says is kept.
+            progress: show progress bars.
+        """
+        super().__init__(utterances, config, noises, cache, progress=progress)
+        self._noise = [hashlib.sha256(noise.tobytes()).hexdigest() for noise in noises]
+        self._spectra_keys = [
+            spectra_key(u, list(VARIANTS), config.front_end) for u in self.utterances
+        ]
         bar = tqdm(self.utterances, "encoder", unit="clip", disable=not progress)
-        encoder = encoder.eval()
-        self._columns = [self._of_clip(i, u, encoder, cache) for i, u in enumerate(bar)]
+        frozen = encoder.frozen.eval()
+        self._columns = [
+            self._of_clip(i, u, frozen, columns) for i, u in enumerate(bar)
+        ]
 
     def _of_clip(
         self, i: int, utterance: Utterance, encoder: nn.Module, cache: Path
@@ -62,13 +93,15 @@ class FrozenSet(TrainingSet):
         return np.concatenate(parts)
 
     def _key(self, i: int) -> str:
-        config = self.config
-        size = self.utterances[i].path.stat().st_size
-        assert isinstance(config.model, WhisperConfig)
-        # A short clip is joined with these: where some are held out, by none of them.
-        alike = sorted(self.utterances[j].name for j in self.alike(i))
-        network = (config.front_end, config.model.n_blocks)
-        what = (FORMAT, config.augment, *network, size, alike)
+        config, model = self.config, self.config.model
+        assert isinstance(model, WhisperConfig)
+        # A short clip is joined with those alike, and the floor is that of any clip of
+        # the speaker: where some are held out, it is to be of none of them.
+        known = [self._spectra_keys[j] for j in self.same_speaker(i)]
+        alike = [self._spectra_keys[j] for j in self.alike(i)]
+        network = (model.width, model.n_heads, model.n_blocks, sorted(WHEELS.values()))
+        windows = (config.augment, config.front_end, LENGTHS, self._noise)
+        what = (FORMAT, *network, *windows, self._spectra_keys[i], alike, known)
         return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def statistics(self, maker: WindowMaker) -> tuple[FloatArray, ...]:

@@ -135,7 +135,7 @@ def _of_clip(
     variants: Sequence[str],
     front_end: FrontEndConfig,
 ) -> list[Spectra]:
-    name = f"{utterance.clip}-{_key(utterance, variants, front_end)}.npz"
+    name = f"{utterance.clip}-{spectra_key(utterance, variants, front_end)}.npz"
     kept = cached_arrays(
         cache / utterance.corpus / name,
         lambda: _packed(list(_computed(utterance, variants, front_end))),
@@ -186,9 +186,10 @@ def _computed(
         yield Spectra(mel, pitch, first, last, level, peak, loudest)
 
 
-def _key(
+def spectra_key(
     utterance: Utterance, variants: Sequence[str], front_end: FrontEndConfig
 ) -> str:
+    """What tells the spectra of a clip from those of its file before a change."""
     stat = utterance.path.stat()
     spectra = (front_end.mfcc, front_end.pitch)
     what = (FORMAT, *spectra, list(variants), stat.st_size, stat.st_mtime_ns)

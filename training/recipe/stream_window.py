@@ -75,6 +75,9 @@ def speech_window(
     stretches = [np.concatenate(parts) for parts in keeper.stretches]
     if not stretches:
         return None
+    if geometry.whole:
+        # Each step gave its window whole; of the longest, the one at the end.
+        stretches.reverse()
     longest: FloatArray = max(stretches, key=len)
     return longest[-geometry.n_frames(geometry.max_columns) :]
 

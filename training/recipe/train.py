@@ -1,4 +1,4 @@
-"""Training CPAC for the stream: windows of speech into the one training loop."""
+"""Training for the stream: windows of speech into the one training loop."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -153,17 +153,16 @@ def new_task(
     # The same beginning for a fresh and a resumed run.
     torch.manual_seed(config.seed)
     model = build(config.network, config.model)
-    encoder = model.encoder
-    if isinstance(encoder, WhisperEncoder):
+    progress = options.progress
+    clips = (utterances, config, options.noises, options.cache)
+    if isinstance(model.encoder, WhisperEncoder):
         # Before the spectra, which take long.
-        encoder.load(whisper_weights(options.teacher))
-    kind = FrozenSet if isinstance(encoder, WhisperEncoder) else TrainingSet
-    data = kind(
-        utterances, config, options.noises, options.cache, progress=options.progress
-    )
-    if isinstance(data, FrozenSet):
-        frozen = encoder.get_submodule("frozen")
-        data.prepare(frozen, options.columns, progress=options.progress)
+        model.encoder.load(whisper_weights(options.teacher))
+        data: TrainingSet = FrozenSet(
+            *clips, progress=progress, encoder=model.encoder, columns=options.columns
+        )
+    else:
+        data = TrainingSet(*clips, progress=progress)
     return WindowTask(model, data, config, where, teacher_targets(data, options))
 
 
@@ -198,7 +197,7 @@ def teacher_targets(data: TrainingSet, options: TrainOptions) -> "Targets | None
 
 
 class WindowTask:
-    """CPAC on augmented windows of 1 to 25 columns, made anew in every epoch."""
+    """A network on augmented windows; a frozen encoder has heard them already."""
 
     def __init__(
         self,
@@ -243,7 +242,7 @@ class WindowTask:
     def loss(self, batch: Batch, rng: np.random.Generator, progress: float) -> Loss:
         batch = Batch(*(getattr(batch, f).to(self._device) for f in Batch.__slots__))
         if self._memory is None and self._targets is None:
-            value, right = mixed_loss(self.module, batch, rng, self._config)
+            value, right = mixed_loss(self._logits, batch, rng, self._config)
             return Loss(value, right, len(batch.targets))
         rows = batch.rows.cpu().numpy()
         head = self.module.head
@@ -265,6 +264,10 @@ class WindowTask:
         n_labelled = int((self.data.targets[rows] != UNLABELLED).sum())
         return Loss(value, n_right(logits, batch), n_labelled)
 
+    def _logits(self, frames: Tensor) -> Tensor:
+        logits: Tensor = self.module.head(self._encode(frames))
+        return logits
+
     def _teacher_loss(
         self, features: Tensor, logits: Tensor, batch: Batch, columns: int
     ) -> Tensor:
@@ -283,7 +286,10 @@ class WindowTask:
 
 
 def mixed_loss(
-    model: Cpac, batch: Batch, rng: np.random.Generator, config: TrainConfig
+    model: Callable[[Tensor], Tensor],
+    batch: Batch,
+    rng: np.random.Generator,
+    config: TrainConfig,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy with mixup, over the classes that each clip's corpus may speak of.
 

@@ -21,6 +21,7 @@ from ser_stream.adaptation.child.statistics import running
 from ser_stream.adaptation.pack import WEIGHTS
 from ser_stream.errors import ModelError
 from ser_stream.nn.cpac import ConvBlock, Cpac
+from ser_stream.nn.whisper import Int8Weight
 from ser_stream.pipeline.bundle import CARD, ENCODER, HEAD, Bundle, seal
 from ser_stream.pipeline.values import FloatArray
 
@@ -75,8 +76,14 @@ def _same(a: FloatArray, b: FloatArray) -> bool:
 
 @torch.no_grad()
 def _tensors(model: Cpac) -> dict[str, FloatArray]:
-    """The network's tensors, batch normalisation folded into the convolutions."""
+    """The network's tensors, batch normalisation folded into the convolutions.
+
+    Also eight-bit weights unpacked, which the exporter does with small ones.
+    """
     tensors = {name: _numpy(t) for name, t in model.state_dict().items()}
+    for name, part in model.named_modules():
+        if isinstance(part, Int8Weight):
+            tensors[f"{name}.full"] = _numpy(part.full)
     for name, kernel, bias in _folded(model):
         tensors[f"{name}.conv.weight"] = _numpy(kernel)
         tensors[f"{name}.conv.bias"] = _numpy(bias)

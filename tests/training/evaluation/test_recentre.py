@@ -57,7 +57,9 @@ def test_an_unknown_voice_is_taken_for_the_mean_of_those(
     assert saved["recentred"]["corpora"] == ["far"]
     # Every speaker of these clips has one.
     clips = [u for u in load_corpora(clip_corpora, ["far"]) if u.emotion != "boredom"]
-    features = np.array([heard_of_clip(before, config, u).mean for u in clips])
+    features = np.array(
+        [heard_of_clip(before, config, u, tmp_path).mean for u in clips]
+    )
     assert np.allclose(after.head.mean.numpy(), features.mean(0), atol=1e-5)
     x = torch.from_numpy(features)
     with torch.no_grad():
@@ -138,7 +140,7 @@ def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
         heard = {
             label: np.mean(
                 [
-                    heard_of_clip(network, config, u).mean
+                    heard_of_clip(network, config, u, tmp_path).mean
                     for u in clips
                     if (u.corpus, u.emotion) == (name, label)
                 ],

@@ -1,6 +1,7 @@
 """A whole clip -> one of the classes of its corpus."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.evaluation.clip_steps import TorchRecognizer, run_clips
+from training.recipe.frozen_columns import COLUMNS
 
 
 def decision(network: CpacConfig) -> str:
@@ -41,6 +43,7 @@ def clip_logits(
     labels: tuple[str, ...],
     front_end: FrontEndConfig,
     utterances: Sequence[Utterance],
+    cache: Path = COLUMNS,
 ) -> tuple[list[FloatArray], list[str]]:
     """What the network says of whole clips.
 
@@ -49,6 +52,7 @@ def clip_logits(
         labels: class names of the network; every clip has one of them.
         front_end: what it was trained on.
         utterances: clips to run.
+        cache: folder in which what a frozen encoder says is kept.
 
     Returns:
         Logits of every clip, each (n_steps, n_labels), at the steps whose window is as
@@ -57,7 +61,7 @@ def clip_logits(
         have the one step of `ungated`.
     """
     heard, without_speech = [], []
-    steps = run_clips(TorchRecognizer(model, labels), front_end, utterances)
+    steps = run_clips(TorchRecognizer(model, labels), front_end, utterances, cache)
     for utterance, clip in zip(utterances, steps, strict=True):
         if clip.logits:
             longest = np.array(clip.columns) == max(clip.columns)

@@ -99,7 +99,9 @@ class JointExperiment(FoldExperiment[JointRun]):
             )
         model, _ = build_model(load_checkpoint(best))
         allowed = [config.labels.index(name) for name in names]
-        logits, unheard = clip_logits(model, config.labels, config.front_end, test)
+        logits, unheard = clip_logits(
+            model, config.labels, config.front_end, test, space.options.columns
+        )
         truth = [names.index(u.emotion) for u in test]
         last = scores(truth, [decide(steps, allowed) for steps in logits], names)
         epochs = config.epochs + space.own_epochs
