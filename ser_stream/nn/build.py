@@ -1,11 +1,12 @@
 """The networks by their names: what a training configuration and a pack call them.
 
 A new one is a module beside `ser_stream.nn.cpac` and a row here. It has what CPAC has:
-`config` (with `geometry`, `listening`, `n_classes`, `n_features`, `to_dict`,
-`from_dict`), an `encoder` with `mean`, `deviation`, `step` and `kept_shapes`, and a
-`head` from its columns to logits. To be adapted online, it needs `head.features`,
-`head.centred` and `head.classifier` too, and `adaptation.child.candidate` must know how
-its graphs are folded: today it knows CPAC's blocks alone.
+`config` (with `geometry`, `mfcc`, `step_s`, `listening`, `n_classes`, `n_features`,
+`to_dict`, `from_dict`), an `encoder` with `mean`, `deviation`, `n_inputs`, `step` and
+`kept_shapes`, and a `head` from its columns to logits. To be adapted online, it needs
+`head.features`, `head.centred` and `head.classifier` too, and
+`adaptation.child.candidate` must know what its exporter folds: today CPAC's blocks and
+eight-bit weights.
 """
 
 from collections.abc import Callable, Mapping

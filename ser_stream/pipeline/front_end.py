@@ -117,14 +117,14 @@ class FrontEnd:
         self.mfcc.prime(block)
 
     def feed(self, block: Block) -> tuple[int, FloatArray]:
-        """Index of the first new frame and the frames, (m, n_features), m at most 8."""
+        """Index of the first new frame, and the frames of a block, (m, n_features)."""
         if block.first:
             self.reset()
         first, frames = self.mfcc.feed(block)
         return first, self.normaliser.feed(frames)
 
     def _features(self, frames: FloatArray) -> FloatArray:
-        """Frames of samples, (m, 800) -> features before normalisation, (m, n)."""
+        """Frames of samples, (m, frame_length) -> features, not normalised, (m, n)."""
         config = self.config
         power = power_spectrum(frames, config.mfcc)
         mel = mel_power(power, config.mfcc)

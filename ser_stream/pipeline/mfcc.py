@@ -165,9 +165,9 @@ class Mfcc:
         config: MfccConfig | None = None,
         features: Callable[[FloatArray], FloatArray] | None = None,
     ) -> None:
-        """`features`: frames of samples, (m, 800), -> (m, n); None for MFCCs alone.
+        """`features`: frames of samples, (m, frame_length) -> (m, n); None: MFCCs alone.
 
-        It is called once a block, m at most 8.
+        It is called once a block, m at most `frames_per_block`.
         """
         self.config = config or MfccConfig()
         self._features = features or partial(mfcc_of_frames, config=self.config)

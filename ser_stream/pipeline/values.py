@@ -147,7 +147,8 @@ class Prediction(_Span):
     start: int
     """Sample index at which the evidence begins."""
     end: int
-    """Sample index after the last sample used; the step fell due here."""
+    """Sample index at which the step fell due: after the last sample used (of a network
+    that hears windows whole, up to 0.1 s after)."""
     state: SpeechState
     level_dbfs: float
     """Root mean square of the step's samples, dB relative to full scale."""

