@@ -69,7 +69,7 @@ class NoiseFloor:
         return self._peak * self._under
 
     def feed(self, mel: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add the floor to the frames of one block, (m, n_mels); m is at most 8, or 10 of log-mel.
+        """Add the floor to the frames of one block, (m, n_mels).
 
         The maximum is updated before, so nothing looks ahead of the block.
         """

@@ -165,7 +165,7 @@ class Mfcc:
         config: MfccConfig | None = None,
         features: Callable[[FloatArray], FloatArray] | None = None,
     ) -> None:
-        """`features`: frames of samples, (m, frame_length) -> (m, n); None: MFCCs alone.
+        """`features`: frames of samples, (m, frame_length) -> (m, n); None: MFCC alone.
 
         It is called once a block, m at most `frames_per_block`.
         """
