@@ -1,4 +1,5 @@
 """Speed, latency, memory and size, measured beside peers in one run.
 
-`python -m benchmarks` prints a table and writes docs/benchmarks.json.
+`python -m benchmarks` prints a table and writes docs/benchmarks.json; `python -m
+benchmarks.models` what accuracy costs, with a picture.
 """

@@ -2,6 +2,7 @@
 
 build       a network by its kind and configuration
 cpac        the network, whole and in its streaming form
+whisper     Whisper's first blocks, frozen, in front of CPAC's head
 mdd         margin disparity discrepancy, the loss of CAAM
 masked      cross-entropy where a corpus has no say about some classes
 onnx_pair   a network -> its two graphs, encoder and head

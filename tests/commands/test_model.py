@@ -238,7 +238,7 @@ def test_a_name_that_is_nowhere_lists_those_that_are(home: Home) -> None:
     home.add("mine")
     line = error_line(home.run("model", "use", "nonsense"))
     assert "there is no model 'nonsense'" in line
-    assert "(open, research, mine)" in line
+    assert f"({', '.join(PACKAGED)}, mine)" in line
 
 
 def test_settings_that_the_model_would_not_start_with_are_said_before(

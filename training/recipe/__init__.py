@@ -5,6 +5,7 @@ waveform_augment      a clip -> four variants: other voices, rooms, channels
 spectrogram_cache     mel spectra and pitchograms of all variants, computed once
 spectrogram_augment   these -> windows of frames with noise, level, colour, pitch
 dataset               batches of windows, balanced over classes and speakers
+frozen_columns        what a frozen encoder says of augmented windows, kept
 speaker_memory        means of a speaker's other clips, to train with
 teacher/              what frozen encoders know, as targets
 train                 the training, by `training.engine.fit`
