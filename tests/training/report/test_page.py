@@ -573,6 +573,7 @@ def test_results_of_other_commands_are_left_alone(tmp_path: Path) -> None:
     write(results, "emobox/cpac-as-written/casia/fold-1")
     for name in (
         "adapt-eval/gains/casia-emodb-seed-98-half-1.json",
+        "loco/loco/seed-98/casia.json",
         "unseen/mine.json",
     ):
         (results / name).parent.mkdir(parents=True)
