@@ -22,16 +22,15 @@ Scores = NDArray[np.floating]
 class Calibration:
     """What turns logits into the scores of a step, and of a whole clip."""
 
-    temperatures: tuple[float, ...] = (1.0,)
-    """For windows of 1, 2, ... columns; a single one for all."""
+    temperatures: tuple[float, ...] = (1.0,) * CPAC.max_columns
+    """For windows of 1, 2, ... columns."""
     clip_temperature: float = 1.0
     """See `clip_scores`; the mean of a clip's steps is too timid by itself: averaging
     flattens, while a whole clip is recognised better than a step."""
 
     def steps(self, clip: ClipSteps) -> Scores:
         """Scores of every step, (n_steps, n_classes)."""
-        t = np.array(self.temperatures)
-        t = t[np.array(clip.columns) - 1] if len(t) > 1 else t.repeat(len(clip.columns))
+        t = np.array(self.temperatures)[np.array(clip.columns) - 1]
         result: Scores = softmax(np.array(clip.logits) / t[:, None])
         return result
 

@@ -91,7 +91,7 @@ def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
     saved = load_checkpoint(path)
     model, config = build_model(saved)
     found = _read_crossval(crossval, config) if crossval is not None else {}
-    calibration = Calibration()
+    calibration = Calibration((1.0,) * config.model.geometry.max_columns)
     if found:
         calibration = Calibration(
             tuple(found["temperatures"]), found.get("clip_temperature", 1.0)
