@@ -51,10 +51,16 @@ def test_no_result_lies_where_nothing_reads_it() -> None:
     assert folders == {*PROTOCOLS, "adapt-eval", "loco"}
 
 
-def test_all_results_of_corpora_left_out_are_done(tmp_path: Path) -> None:
-    config = TrainConfig.read(ROOT / "training" / "configs" / "loco.toml")
-    out = RESULTS / "loco" / config.name / f"seed-{config.seed}"
-    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions())
+@pytest.mark.parametrize(
+    ("recipe", "recentred"), [("loco", False), ("loco-accurate", True)]
+)
+def test_all_results_of_corpora_left_out_are_done(
+    tmp_path: Path, recipe: str, recentred: bool
+) -> None:
+    config = TrainConfig.read(ROOT / "training" / "configs" / f"{recipe}.toml")
+    name = f"{config.name}-recentred" if recentred else config.name
+    out = RESULTS / "loco" / name / f"seed-{config.seed}"
+    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions(), recentred)
     there = [LocoFold(path.stem) for path in sorted(out.glob("*.json"))]
     assert there
     assert not missing(there, space)
