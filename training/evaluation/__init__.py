@@ -5,6 +5,7 @@ heard_clip      what a network makes of a clip, before it knows the speaker
 frozen_steps    what a frozen encoder says at each step of a clip, kept
 crossval        leave-speakers-out cross-validation
 loco            leave-one-corpus-out: the yardstick of a recipe
+loco_svm        openSMILE with an SVM beside it
 recentre        what an unknown voice is taken for, measured on left-out corpora
 unknown_voice   how the logits of a voice never heard are off
 calibrate       temperatures and the threshold of `uncertain`, on left-out corpora

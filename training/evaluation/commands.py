@@ -68,6 +68,14 @@ def loco(
             "networks that lack one more: one training for each pair of corpora, too.",
         ),
     ] = False,
+    svm: Annotated[
+        bool,
+        typer.Option(
+            "--svm",
+            help="openSMILE's ComParE with a linear SVM in the network's place; to "
+            "--out, or to results/loco/compare-svm.",
+        ),
+    ] = False,
 ) -> None:
     """Leave one corpus out: UAR on what the recipe never heard; resumable.
 
@@ -79,6 +87,21 @@ def loco(
     from training.evaluation.loco import SCORED, LocoRun, loco, mean_line
 
     settings = run.settings()
+    mine = [c.name for c in settings.corpora]
+    left_out = corpus or [c for c in SCORED if c in mine]
+    if svm:
+        from training.evaluation.loco_svm import loco_svm
+
+        out = run.out or Path("results/loco/compare-svm")
+        found = loco_svm(
+            settings, run.corpora, left_out, Path("runs/functionals"), out, say=say
+        )
+        told = ", ".join(
+            f"{scaling} {sum(of[scaling] for of in found.values()) / len(found):.1f}"
+            for scaling in next(iter(found.values()))
+        )
+        say(f"mean UAR of {len(found)} corpora: scaled by {told}")
+        return
     seed = f"seed-{settings.seed}"
     name = f"{settings.name}-recentred" if recentred else settings.name
     _, options = run.recordings(settings)
@@ -90,9 +113,7 @@ def loco(
         options,
         recentred,
     )
-    mine = [c.name for c in settings.corpora]
-    found = loco(space, corpus or [c for c in SCORED if c in mine], say=say)
-    say(mean_line(found))
+    say(mean_line(loco(space, left_out, say=say)))
 
 
 def zero_shot(

@@ -176,3 +176,26 @@ def test_what_is_said_wrongly_is_wrong_whatever_it_is() -> None:
     said = np.array([0, -1, 2, 1, 1, 1])
     found = _metrics(truth, said, ("angry", "fear", "happy"))
     assert found == {"UAR": 37.5, "recall": {"angry": 50.0, "happy": 25.0}}
+
+
+def test_openSMILE_is_scored_on_the_same_corpora_left_out(  # noqa: N802  its name
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    pytest.importorskip("opensmile")
+    from training.evaluation.loco_svm import loco_svm
+
+    said: list[str] = []
+    found = loco_svm(
+        RECIPE,
+        clip_corpora,
+        ["far"],
+        tmp_path / "functionals",
+        tmp_path / "out",
+        say=said.append,
+    )
+    result = json.loads((tmp_path / "out/far.json").read_text())
+    # The clips of both corpora are alike: what was learned of one holds for the other.
+    assert found["far"]["training"] == result["training"]["UAR"] > 60
+    assert result["n"] == 5
+    assert result["protocol"].startswith("trained on clips; ")
+    assert said[0].startswith("far: UAR scaled by training ")
