@@ -81,7 +81,6 @@ class Int8Weight(nn.Module):
         self.register_buffer("weight", torch.zeros(shape, dtype=torch.int8))
         self.register_buffer("scale", torch.ones(rows))
         self.register_buffer("bias", torch.zeros(shape[0]))
-        self._unpacked: Tensor | None = None
 
     def set(self, weight: Tensor, bias: Tensor) -> None:
         """Round weights to the nearest of 255 steps of each output."""
@@ -89,24 +88,11 @@ class Int8Weight(nn.Module):
         self.scale.copy_(most.reshape(self.scale.shape))
         self.weight.copy_(torch.round(weight / self.scale))
         self.bias.copy_(bias)
-        self._unpacked = None
 
     @property
     def full(self) -> Tensor:
-        """The weights as numbers, unpacked once; in a graph, by the graph."""
-        if torch.compiler.is_exporting():
-            return self.weight.float() * self.scale
-        if self._unpacked is None:
-            self._unpacked = self.weight.float() * self.scale
-        return self._unpacked
-
-    def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        self._unpacked = None  # what moves to another device is the eight bits
-        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-
-    def _load_from_state_dict(self, *args: Any) -> None:
-        super()._load_from_state_dict(*args)
-        self._unpacked = None
+        """The weights as numbers; not kept, as they take four times the memory."""
+        return self.weight.float() * self.scale
 
 
 class Block(nn.Module):

@@ -87,7 +87,7 @@ def _scored(
     people = [u.person for u in train]
     found = {}
     for scaling in SCALINGS:
-        scaled, scaled_test = standardised(x, x), standardised(x, test_x)
+        scaled, scaled_test = standardised(x, x), standardised(test_x, x)
         if scaling == "speaker":
             scaled = _each_by_itself(x, people)
             scaled_test = _each_by_itself(test_x, [u.person for u in test])

@@ -186,7 +186,7 @@ def test_openSMILE_is_scored_on_the_same_corpora_left_out(  # noqa: N802  its na
 
     said: list[str] = []
     found = loco_svm(
-        RECIPE,
+        replace(RECIPE, corpora=(*RECIPE.corpora, CorpusConfig("emodb"))),
         clip_corpora,
         ["far"],
         tmp_path / "functionals",
@@ -197,5 +197,5 @@ def test_openSMILE_is_scored_on_the_same_corpora_left_out(  # noqa: N802  its na
     # The clips of both corpora are alike: what was learned of one holds for the other.
     assert found["far"]["training"] == result["training"]["UAR"] > 60
     assert result["n"] == 5
-    assert result["protocol"].startswith("trained on clips; ")
+    assert result["protocol"].startswith("trained on clips, emodb; ")
     assert said[0].startswith("far: UAR scaled by training ")
