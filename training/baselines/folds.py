@@ -179,3 +179,13 @@ def standardised(x: Features, reference: Features) -> Features:
     deviation = reference.std(0)
     scaled: Features = (x - reference.mean(0)) / np.where(deviation > 0, deviation, 1)
     return scaled
+
+
+def standardised_by_group(x: Features, groups: Sequence[str]) -> Features:
+    """`x`, the rows of every group shifted and scaled by their own statistics."""
+    scaled = np.empty(x.shape, np.float64)
+    names = np.array(groups)
+    for group in set(groups):
+        rows = names == group
+        scaled[rows] = standardised(x[rows], x[rows])
+    return scaled

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from training.baselines.folds import standardised
+from training.baselines.folds import standardised, standardised_by_group
 from training.baselines.functionals import functionals
-from training.baselines.svm import GRID, Features, choose_c, fit_predict
+from training.baselines.svm import GRID, choose_c, fit_predict
 from training.corpora import Utterance, load_corpora
 from training.engine.result_store import write_json
 from training.evaluation.clip_steps import of_labels
@@ -89,8 +89,8 @@ def _scored(
     for scaling in SCALINGS:
         scaled, scaled_test = standardised(x, x), standardised(test_x, x)
         if scaling == "speaker":
-            scaled = _each_by_itself(x, people)
-            scaled_test = _each_by_itself(test_x, [u.person for u in test])
+            scaled = standardised_by_group(x, people)
+            scaled_test = standardised_by_group(test_x, [u.person for u in test])
         c = choose_c(scaled, y, people, GRID)
         predicted = fit_predict(scaled, y, scaled_test, c).tolist()
         recall = by_class(truth, predicted, labels)["recall"]
@@ -98,12 +98,3 @@ def _scored(
         uar = round(float(np.mean(known)), 1)
         found[scaling] = {"UAR": uar, "C": c, "recall": recall}
     return found
-
-
-def _each_by_itself(x: Features, groups: Sequence[str]) -> Features:
-    scaled = np.empty(x.shape, np.float64)
-    names = np.array(groups)
-    for group in set(groups):
-        rows = names == group
-        scaled[rows] = standardised(x[rows], x[rows])
-    return scaled

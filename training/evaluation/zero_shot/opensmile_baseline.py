@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from training.baselines.folds import standardised
+from training.baselines.folds import standardised, standardised_by_group
 from training.baselines.functionals import functionals
-from training.baselines.svm import GRID, Features, Ints, choose_c, fit_predict
+from training.baselines.svm import GRID, Ints, choose_c, fit_predict
 from training.corpora import Utterance, load_corpora
 from training.evaluation.bootstrap import Counts
 from training.evaluation.metrics import by_class
@@ -64,7 +64,7 @@ def opensmile_svm(
     for name in SCALINGS:
         scaled, test_scaled = x, test_x
         if name == "own-scale":
-            scaled = _each_by_itself(x, [u.corpus for u in train])
+            scaled = standardised_by_group(x, [u.corpus for u in train])
             test_scaled = standardised(test_x, test_x)
         c = choose_c(scaled, y, groups, GRID)
         predicted = fit_predict(scaled, y, test_scaled, c)
@@ -88,12 +88,3 @@ def _scores(
         "lead_interval": counts.bounds(drawn),
         **by_class(truth, predicted.tolist(), labels),
     }
-
-
-def _each_by_itself(x: Features, corpora: Sequence[str]) -> Features:
-    scaled = np.empty(x.shape, np.float64)
-    names = np.array(corpora)
-    for corpus in set(corpora):
-        rows = names == corpus
-        scaled[rows] = standardised(x[rows], x[rows])
-    return scaled
