@@ -92,22 +92,18 @@ class ColumnWindow:
         """
         if self._columns is None or self._end_frame is None:
             return None
-        newest = self.newest
-        todo = max(
-            self._first + len(self._columns),
-            self._oldest(),
-            newest - self.max_columns + 1,
-        )
-        if todo > newest:
+        geometry, newest = self.geometry, self.newest
+        oldest = max(self._oldest(), newest - self.max_columns + 1)
+        encoded = self._first + len(self._columns)
+        if max(encoded, oldest) > newest:
             return None
-        if self.geometry.whole:
-            todo = max(self._first, self._oldest(), newest - self.max_columns + 1)
-        if self.geometry.whole or todo > self._first + len(self._columns):
-            # A step longer than the window: what lies between was never encoded. Or the
-            # network wants all of it anew.
+        todo = max(self._first if geometry.whole else encoded, oldest)
+        if geometry.whole or todo > encoded:
+            # The network wants all of the window anew. Or a step was longer than that:
+            # what lies between was never encoded.
             self._first, self._columns = todo, np.zeros((0, 0, 0), np.float32)
             self.state = None
-        geometry, n = self.geometry, newest - todo + 1
+        n = newest - todo + 1
         extra = geometry.cold_frames if self.state is None else geometry.kept_frames
         return self._frames_of(newest, geometry.frames_per_column * n + extra)
 

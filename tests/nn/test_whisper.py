@@ -26,18 +26,24 @@ from ser_stream.pipeline.front_end import frames_of
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer, softmax
 from ser_stream.pipeline.speaker import SpeakerMean
-from ser_stream.pipeline.values import Chunk, FloatArray, Prediction, StreamEvent
+from ser_stream.pipeline.values import Chunk, FloatArray, Prediction
 from tests.helpers.made_once import MadeOnce
-from tests.helpers.paths import DATA
 from tests.helpers.small_whisper import (
     CONFIG,
     FRONT_END,
     export_small_whisper,
     small_whisper,
 )
+from tests.helpers.streamed_speech import (
+    CLIPS,
+    clips_with_pauses,
+    cut_up,
+    first_turn,
+    heard,
+    same,
+    spoken,
+)
 from training.corpora.utterance import read_samples
-
-CLIPS = sorted(DATA.glob("???????.flac"))[:3]
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +53,7 @@ def bundle(once: MadeOnce) -> Bundle:
 
 @pytest.fixture(scope="module")
 def speech() -> FloatArray:
-    pause = np.zeros(16_000, np.float32)
-    clips = [read_samples(path) for path in CLIPS]
-    return np.concatenate([part for clip in clips for part in (clip, pause)])
-
-
-def heard(bundle: Bundle, *chunks: Chunk) -> list[StreamEvent]:
-    pipeline = Model(bundle).pipeline()
-    events = [event for chunk in chunks for event in pipeline.feed(chunk)]
-    return [*events, *pipeline.flush()]
-
-
-def spoken(events: list[StreamEvent]) -> list[Prediction]:
-    return [e for e in events if isinstance(e, Prediction) and e.scores is not None]
+    return clips_with_pauses()
 
 
 def test_a_weight_is_off_by_half_a_step_at_most() -> None:
@@ -141,7 +135,8 @@ def test_the_graphs_say_what_the_network_says(bundle: Bundle) -> None:
 def test_a_step_falls_due_when_the_bundle_says(
     bundle: Bundle, speech: FloatArray
 ) -> None:
-    steps = [e for e in heard(bundle, Chunk(0, speech)) if isinstance(e, Prediction)]
+    events = heard(Model(bundle).pipeline(), Chunk(0, speech))
+    steps = [e for e in events if isinstance(e, Prediction)]
     assert {b.end - a.end for a, b in itertools.pairwise(steps)} == {8000}
     # Ten frames of 25 ms, 10 ms apart, are 1840 samples; a block ends at 3400.
     assert steps[0].end == 3400
@@ -172,11 +167,7 @@ def test_live_is_what_the_whole_network_says_of_the_same_frames(
     network, frames = small_whisper(), frames_of(speech, bundle.front_end)
     config = PipelineConfig(step_s=bundle.step_s)
     pipeline = Pipeline(OfStrangers(bundle), bundle.front_end, config)
-    turn: list[Prediction] = []
-    for step in spoken(pipeline.feed(Chunk(0, speech))):
-        if turn and step.columns < turn[-1].columns:
-            break
-        turn.append(step)
+    turn = first_turn(spoken(pipeline.feed(Chunk(0, speech))))
     assert [step.columns for step in turn[-2:]] == [30, 30]
     assert turn[-2].start < turn[-1].start
     for step in turn:
@@ -221,16 +212,9 @@ def test_a_bundle_whose_frames_are_not_its_front_end_s_is_refused(
 def test_however_it_is_cut_it_says_the_same(
     bundle: Bundle, speech: FloatArray, cuts: list[int]
 ) -> None:
-    chunks: list[Chunk] = []
-    start = 0
-    for n in [*cuts, len(speech)]:
-        chunks.append(Chunk(start, speech[start : start + n]))
-        start = min(len(speech), start + n)
-    whole = spoken(heard(bundle, Chunk(0, speech)))
-    pieces = spoken(heard(bundle, *(c for c in chunks if len(c.samples))))
-    assert len(whole) == len(pieces) > 5
-    for a, b in zip(whole, pieces, strict=True):
-        assert (a.start, a.end) == (b.start, b.end)
-        assert a.scores is not None
-        assert b.scores is not None
-        assert np.array_equal(a.scores, b.scores)
+    model = Model(bundle)
+    whole = heard(model.pipeline(), Chunk(0, speech))
+    pieces = heard(model.pipeline(), *cut_up(speech, cuts))
+    assert len(whole) == len(pieces)
+    assert len(spoken(whole)) > 5
+    assert all(map(same, whole, pieces))

@@ -31,12 +31,18 @@ import torch
 
 from export.parity import prove_parity
 from tests.helpers.made_once import MadeOnce
-from tests.helpers.paths import DATA
 from tests.helpers.program import messages, run
+from tests.helpers.streamed_speech import (
+    CLIPS,
+    clips_with_pauses,
+    cut_up,
+    first_turn,
+    heard,
+    same,
+    spoken,
+)
 from tests.helpers.tiny_network import GEOMETRY, export_tiny_network, tiny_network
 from training.corpora.utterance import read_samples
-
-CLIPS = sorted(DATA.glob("???????.flac"))[:3]
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +52,13 @@ def bundle(once: MadeOnce) -> Bundle:
 
 @pytest.fixture(scope="module")
 def speech() -> FloatArray:
-    pause = np.zeros(16_000, np.float32)
-    clips = [read_samples(path) for path in CLIPS]
-    return np.concatenate([part for clip in clips for part in (clip, pause)])
+    return clips_with_pauses()
 
 
-def heard(bundle: Bundle, *chunks: Chunk, step_s: float = 0.2) -> list[StreamEvent]:
+def streamed(bundle: Bundle, *chunks: Chunk, step_s: float = 0.2) -> list[StreamEvent]:
     config = PipelineConfig(step_s=step_s, smoothing=bundle.thresholds)
     pipeline = Pipeline(OnnxRecognizer(bundle), bundle.front_end, config)
-    events = [event for chunk in chunks for event in pipeline.feed(chunk)]
-    return [*events, *pipeline.flush()]
-
-
-def spoken(events: list[StreamEvent]) -> list[Prediction]:
-    return [e for e in events if isinstance(e, Prediction) and e.scores is not None]
-
-
-def same(a: StreamEvent, b: StreamEvent) -> bool:
-    if not isinstance(a, Prediction) or not isinstance(b, Prediction):
-        return a == b
-    return all(
-        np.array_equal(getattr(a, name), getattr(b, name))
-        for name in Prediction.__slots__
-    )
+    return heard(pipeline, *chunks)
 
 
 def test_cpac_s_numbers_are_the_defaults() -> None:
@@ -98,7 +88,7 @@ def test_a_geometry_that_no_encoder_has_is_refused(wrong: dict[str, Any]) -> Non
 def test_steps_fall_due_where_the_network_has_what_it_needs(
     bundle: Bundle, speech: FloatArray
 ) -> None:
-    steps = [e for e in heard(bundle, Chunk(0, speech)) if isinstance(e, Prediction)]
+    steps = [e for e in streamed(bundle, Chunk(0, speech)) if isinstance(e, Prediction)]
     # Eight frames are 2200 samples; the first block that ends behind them, at 3400.
     assert [step.end for step in steps[:3]] == [3400, 6600, 9800]
     in_speech = spoken(list(steps))
@@ -115,13 +105,7 @@ def test_live_is_what_the_whole_network_says_of_the_same_frames(
 ) -> None:
     network, frames = tiny_network(), frames_of(speech, bundle.front_end)
     # The normalisation is causal, and begins with the first speech: only that is told.
-    steps = spoken(heard(bundle, Chunk(0, speech)))
-    turn = [steps[0]]
-    for step in steps[1:]:
-        if step.columns < turn[-1].columns:
-            break
-        turn.append(step)
-    for step in turn:
+    for step in first_turn(spoken(streamed(bundle, Chunk(0, speech)))):
         first = step.start // 200
         cut = frames[first : first + GEOMETRY.n_frames(step.columns)]
         with torch.no_grad():
@@ -138,14 +122,8 @@ def test_live_is_what_the_whole_network_says_of_the_same_frames(
 def test_however_it_is_cut_another_geometry_says_the_same(
     bundle: Bundle, speech: FloatArray, cuts: list[int], step_s: float
 ) -> None:
-    chunks: list[Chunk] = []
-    start = 0
-    while start < len(speech):
-        size = cuts[len(chunks) % len(cuts)]
-        chunks.append(Chunk(start, speech[start : start + size]))
-        start += size
-    whole = heard(bundle, Chunk(0, speech), step_s=step_s)
-    pieces = heard(bundle, *chunks, step_s=step_s)
+    whole = streamed(bundle, Chunk(0, speech), step_s=step_s)
+    pieces = streamed(bundle, *cut_up(speech, cuts), step_s=step_s)
     assert len(whole) == len(pieces)
     assert all(map(same, whole, pieces))
 

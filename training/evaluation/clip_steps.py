@@ -1,6 +1,7 @@
 """A network on labelled clips, through the runtime's own pipeline."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -158,12 +159,12 @@ def run_clips(
         if utterance.emotion not in labels:
             continue
         recorder = LogitRecorder(recognizer)
-        samples = read_samples(utterance.path)
-        if isinstance(recognizer, TorchRecognizer):
-            with remembered(recognizer.model, utterance, cache):
-                record(samples, recorder, front_end, stream)
-        else:
-            record(samples, recorder, front_end, stream)
+        with (
+            remembered(recognizer.model, utterance, cache)
+            if isinstance(recognizer, TorchRecognizer)
+            else nullcontext()
+        ):
+            record(read_samples(utterance.path), recorder, front_end, stream)
         yield ClipSteps(
             utterance.name,
             utterance.speaker,
