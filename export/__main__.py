@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-COMMANDS = ("bundle", "card", "adaptation-pack")
+COMMANDS = ("bundle", "card", "features", "adaptation-pack")
 
 Checkpoint = Annotated[Path, typer.Argument(help="Of `python -m training train`.")]
 Unseen = Annotated[
@@ -98,6 +98,23 @@ def card(
     given = {"crossval": crossval, "unseen": unseen, "stream_eval": stream_eval}
     made = renew_card(folder, given)
     sys.stdout.write(f"{made.folder}: card written, sha256 {made.sha256}\n")
+
+
+@app.command()
+def features(
+    checkpoint: Checkpoint,
+    folder: Annotated[
+        Path, typer.Argument(help="Bundle exported from it.", metavar="BUNDLE")
+    ],
+) -> None:
+    """Add features.npz to a bundle without one, so that it can be taught.
+
+    The model stays the same one; that the file fits its graphs is checked.
+    """
+    from export.features import add_features
+
+    made = add_features(checkpoint, folder)
+    sys.stdout.write(f"{made.features} written, sha256 of the model {made.sha256}\n")
 
 
 @app.command()

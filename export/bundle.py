@@ -12,6 +12,7 @@ from typing import Any
 from export.card import write_card
 from export.corpora import PARTS, bundle_licence, check_name, described
 from export.evidence import choose_thresholds, options, read_crossval, read_measured
+from export.features import check_features, write_features
 from export.parity import Parity, prove_parity
 from ser_stream.adaptation.pack import FOLDER as PACK
 from ser_stream.adaptation.pack import load_pack
@@ -89,9 +90,11 @@ def export_bundle(
         write_pair(model, part)
         chosen, why = choose_thresholds(thresholds, results)
         manifest = _manifest(name, config, results, chosen)
+        manifest |= write_features(model, part)
         seal(part, manifest, (ENCODER, HEAD))
         # The proof runs on the files as they will be loaded.
         bundle = load_bundle(str(part))
+        check_features(bundle)
         given = {
             "crossval": crossval,
             "thresholds": thresholds,

@@ -15,6 +15,7 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.recording import Recording, record
+from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     EmotionEvent,
@@ -114,6 +115,8 @@ class Model:
         self.bundle = bundle
         self.config = config or runtime_config(bundle)
         self.recognizer = OnnxRecognizer(bundle)
+        self.known: KnownVoice | None = None
+        """What every stream begins with; see `ser_stream.adaptation.known_speakers`."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -188,7 +191,13 @@ class Model:
         self, listener: Callable[[SpeechWindow], None] | None = None
     ) -> Pipeline:
         """A new pipeline with this model and its settings; see `Pipeline`."""
-        return Pipeline(self.recognizer, self.bundle.front_end, self.config, listener)
+        return Pipeline(
+            self.recognizer,
+            self.bundle.front_end,
+            self.config,
+            listener,
+            Speaker(self.config.step_s, self.known),
+        )
 
     def record(
         self,

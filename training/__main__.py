@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "calibrate": evaluation.calibrate,
     "zero-shot": evaluation.zero_shot,
     "loco": evaluation.loco,
+    "told": evaluation.told,
     "reproduce": paper.reproduce,
     "report": report,
     "thresholds": evaluation.thresholds,

@@ -41,6 +41,6 @@ def _asks(do: str) -> Callable[..., None]:
 
 
 for _each in COMMANDS.values():
-    if not _each.adapts:
+    if _each.help and not _each.adapts:
         _epilog = STATUS_EPILOG if _each.name == "status" else EPILOG
         app.command(_each.word, help=_each.help, epilog=_epilog)(_asks(_each.name))

@@ -102,6 +102,14 @@ def listen(
             metavar="HOST:PORT",
         ),
     ] = None,
+    speakers: Annotated[
+        bool | None,
+        typer.Option(
+            "--speakers/--no-speakers",
+            help="Begin with who was enrolled and what was taught; see `enroll --help`."
+            " [default: with]",
+        ),
+    ] = None,
     adapt: Annotated[
         bool | None,
         typer.Option(

@@ -18,6 +18,7 @@ for _name in (
     "listen",
     "subscribe",
     "control",
+    "speakers",
     "adapt",
     "recordings",
     "config",

@@ -20,7 +20,10 @@ from ser_stream.protocol.commands import COMMANDS
 
 
 def control(
-    do: str, socket: str | Path | None = None, timeout: float | None = None
+    do: str,
+    socket: str | Path | None = None,
+    timeout: float | None = None,
+    **fields: str | float,
 ) -> dict[str, Any]:
     """Have a daemon do something; wait until it has.
 
@@ -31,6 +34,8 @@ def control(
             daemon, or else of the system's.
         timeout: seconds for everything; None for as long as the command may take, 10
             for `status` and 60 for the others.
+        fields: what else the request says, as `label` and `last_s` of
+            `speakers.teach`.
 
     Returns:
         The result; docs/protocol.md has the fields of `status`.
@@ -49,7 +54,7 @@ def control(
     deadline = time.monotonic() + timeout
     flags = "--adapt " if command is not None and command.adapts else ""
     with _connect(_where(socket), timeout, flags) as connection:
-        connection.send(encode({"type": "control", "id": 1, "do": do}))
+        connection.send(encode({"type": "control", "id": 1, "do": do, **fields}))
         while (left := deadline - time.monotonic()) > 0:
             # The daemon also says hello, and whatever happens meanwhile.
             line = connection.receive(left)

@@ -109,6 +109,7 @@ KEYS = {
         Key("model", str, "model", live=True),
         Key("step", float, "step_s", live=True),
         Key("window", float, "window_s", live=True),
+        Key("speakers", bool, "speakers", live=True),
         Key("to", tuple, "to"),
         Key("format", str, "format"),
         Key("token_file", str, "token_file"),

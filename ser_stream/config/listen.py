@@ -41,6 +41,8 @@ class ListenConfig:
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: Mapping[str, float] | None = None
     """Only what differs from the thresholds in the bundle."""
+    speakers: bool = True
+    """Whether to begin with what was enrolled and taught."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     to: tuple[str, ...] = (STDOUT,)
     format: Format = "auto"

@@ -20,6 +20,7 @@ from ser_stream.config.for_model import (
     tell_terms,
 )
 from ser_stream.daemon.pause_state import PausedState
+from ser_stream.daemon.speakers import SpeakerRequests, with_known
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
@@ -64,23 +65,32 @@ class Control:
         self._notifier = notifier
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
-        self._handlers: dict[str, Callable[[], Answer]] = {
+        self._handlers: dict[str, Callable[..., Answer]] = {
             "status": self.status,
             "pause": self.pause,
             "resume": self.resume,
             "reload": self.reload,
+            **SpeakerRequests(worker).handlers,
         }
 
-    async def __call__(self, do: str) -> Answer:
+    async def __call__(self, do: str, fields: Mapping[str, Any]) -> Answer:
         """Carry out a request of the protocol, off the loop that asks for it.
+
+        Args:
+            do: name of the command.
+            fields: of the request; those of the command are handed on.
 
         Raises:
             SerStreamError: if it is refused; nothing has changed then.
         """
-        if not COMMANDS[do].adapts:
+        command = COMMANDS[do]
+        if not command.adapts:
             handler = self._handlers[do]
+            given = {name: fields[name] for name in command.fields}
             # At once: it is asked for where all else hangs.
-            return handler() if do == "status" else await asyncio.to_thread(handler)
+            if do == "status":
+                return handler()
+            return await asyncio.to_thread(handler, **given)
         if self._adapter is None:
             raise SerStreamError(
                 "this daemon does not adapt; start it with ser-stream listen --adapt, "
@@ -180,6 +190,7 @@ class Control:
         model = Model(
             bundle, settings.located(lambda config: pipeline_config(config, bundle))
         )
+        with_known(model, settings.config.speakers)
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.

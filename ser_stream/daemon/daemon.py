@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -22,6 +22,7 @@ from ser_stream.config.for_model import (
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.pause_state import PausedState
+from ser_stream.daemon.speakers import with_known
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -94,7 +95,7 @@ class Daemon:
             self._adapter, active = self._open_adapter(config, bundle, stack)
             source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
-            model = Model(active, pipeline)
+            model = with_known(Model(active, pipeline), config.speakers)
             self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
@@ -178,7 +179,7 @@ class Daemon:
         return adapter, store.current or bundle
 
     def _install(self, bundle: Bundle, phase: str, reason: str) -> None:
-        version = Model(bundle)
+        version = with_known(Model(bundle), self._settings.config.speakers)
         self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
@@ -203,7 +204,7 @@ class Daemon:
             counts.update(server.subscribers)
         return counts
 
-    async def _answer(self, do: str) -> dict[str, Any]:
+    async def _answer(self, do: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         import asyncio  # only where there is a socket, which has loaded it
 
         starting = asyncio.shield(asyncio.wrap_future(self._started))
@@ -211,7 +212,7 @@ class Daemon:
             control = await asyncio.wait_for(starting, START_WAIT)
         except TimeoutError:
             raise SerStreamError("the daemon is still starting; try again") from None
-        return await control(do)
+        return await control(do, fields)
 
     def run(self) -> None:
         """Run until the input ends, a signal comes, or the reader leaves.

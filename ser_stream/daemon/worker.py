@@ -10,6 +10,7 @@ from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
+from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     AudioState,
@@ -174,6 +175,21 @@ class Worker:
         events = pipeline.take_over_from(self._pipeline)
         self.announcer.events(events, time.monotonic())
         self._use(model, pipeline)
+
+    @property
+    def model(self) -> Model:
+        """The active one."""
+        return self._model
+
+    @property
+    def speaker(self) -> Speaker:
+        """What is known of who speaks."""
+        return self._pipeline.speaker
+
+    def know(self, model: Model, voice: KnownVoice | None) -> None:
+        """Go on with what is known of the voices, unless it is of another model."""
+        if self._model.recognizer is model.recognizer:
+            self._model.known = self._pipeline.speaker.known = voice
 
     def _pipeline_of(self, model: Model) -> Pipeline:
         return model.pipeline(

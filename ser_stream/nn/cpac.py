@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from ser_stream.nn.cpu_ops import dropout, elu_pool
 from ser_stream.pipeline.geometry import CPAC, Geometry
+from ser_stream.pipeline.last_layer import SHRINK_S
 from ser_stream.pipeline.mfcc import MfccConfig
 
 
@@ -121,11 +122,6 @@ class CpacConfig:
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "CpacConfig":
         return CpacConfig(**{**values, "dropout": tuple(values["dropout"])})
-
-
-SHRINK_S = 12.5
-"""Seconds of speech that the mean over the training speech counts as, in the mean of a
-speaker: as much as five clips."""
 
 
 def shrunk(heard: Tensor, heard_s: Tensor, centre: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ encoder.onnx   frames -> encoder frames (CPAC: capsule columns)
 head.onnx      columns -> logits
 manifest.json  identity: labels, front end, geometry, calibration, thresholds, hashes of
                the graphs; and name, licence, corpora
+features.npz   what the numbers before the last layer mean, see `last_layer`: a copy of
+               weights that the head has, and so no part of the identity; not in all
 evidence.json  what was measured of it; and card.md, the same for people. These change
                nothing that is computed, and nothing that runs the model reads them
 """
@@ -46,6 +48,7 @@ OWN_HASH = "manifest_sha256"
 MANIFEST = "manifest.json"
 ENCODER = "encoder.onnx"
 HEAD = "head.onnx"
+FEATURES = "features.npz"
 CARD = "card.md"
 DEFAULT_MODEL = "open"
 RESTRICTED = re.compile(r"\bNC\b|non-?commercial|research", re.IGNORECASE)
@@ -73,6 +76,8 @@ class Bundle:
     geometry: Geometry = CPAC
     step_s: float = 0.2
     """From one prediction to the next, seconds, if nobody says otherwise."""
+    features: Path | None = None
+    """The file `FEATURES`; None where there is none, and the model cannot be taught."""
 
     @property
     def max_columns(self) -> int:
@@ -218,6 +223,14 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
                 f"{path} was changed or damaged: its SHA-256 is not the manifest's; "
                 "copy or build the bundle again"
             )
+    features = folder / FEATURES if "features" in manifest else None
+    if features is not None and (
+        not is_file(features) or file_hash(features) != manifest["features"]
+    ):
+        raise ModelError(
+            f"{features} is missing, changed or damaged: its SHA-256 is not the "
+            "manifest's; copy or build the bundle again"
+        )
     front_end = FrontEndConfig.from_dict(manifest["front_end"])
     if front_end.hash != manifest["front_end_hash"]:
         raise ModelError(
@@ -260,6 +273,7 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         adapted=bool(manifest.get("adapted", False)),
         geometry=geometry,
         step_s=step_ms / 1000,
+        features=features,
     )
 
 

@@ -19,7 +19,7 @@ from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
@@ -96,11 +96,13 @@ class Pipeline:
         front_end: FrontEndConfig,
         config: PipelineConfig | None = None,
         listener: Callable[[SpeechWindow], None] | None = None,
+        speaker: Speaker | None = None,
     ) -> None:
         """Begin a stream.
 
         The `listener` is handed windows of speech, at most one a step; what it does is
-        done before the step's events are out, so let it be quick.
+        done before the step's events are out, so let it be quick. The `speaker` is
+        somebody who was heard before; by default nobody was.
         """
         self.config = config or PipelineConfig()
         geometry = self._geometry = recognizer.geometry
@@ -115,7 +117,7 @@ class Pipeline:
         self._front_end = FrontEnd(front_end)
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
-        self._speaker = SpeakerMean(self.config.step_s)
+        self.speaker = speaker or Speaker(self.config.step_s)
         self._waiting: list[Block] = []
         # What speech may turn out to have begun in, the pre-roll, and a block to spare
         # on either side.
@@ -175,7 +177,9 @@ class Pipeline:
             other.config.step_s,
         ):
             # Features of another network mean something else.
-            self._speaker = other._speaker
+            known = self.speaker.known
+            self.speaker = other.speaker
+            self.speaker.known = known
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
             self._window.take_over_from(other._window)
@@ -233,7 +237,7 @@ class Pipeline:
             if self._window.started:
                 # Not at the next step: if steps are long, speech may be back by then.
                 self._window.clear()
-                self._speaker.pause()
+                self.speaker.pause()
         elif not self._window.started:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1
@@ -268,8 +272,8 @@ class Pipeline:
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
             return Prediction(start, block.end, SpeechState.NO_SPEECH, level)
         columns = self._window.columns
-        told = None if self._listener is None else self._speaker.snapshot()
-        scores: FloatArray = self._recognizer.scores(columns, self._speaker)
+        told = None if self._listener is None else self.speaker.snapshot()
+        scores: FloatArray = self._recognizer.scores(columns, self.speaker)
         best = int(scores.argmax())
         certain = float(scores[best]) >= self.config.smoothing.uncertain
         if self._listener is not None:
@@ -291,7 +295,7 @@ class Pipeline:
         listener: Callable[[SpeechWindow], None],
         scores: FloatArray,
         end: int,
-        told: SpeakerMean | None,
+        told: Speaker | None,
     ) -> None:
         geometry, newest = self._geometry, self._window.newest
         least = min(

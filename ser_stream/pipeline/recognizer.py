@@ -8,8 +8,9 @@ import numpy as np
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.geometry import Geometry
+from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.onnx_session import open_session
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import EncoderState, FloatArray
 
 
@@ -38,7 +39,7 @@ class Recognizer(Protocol):
         """
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1.
 
@@ -105,6 +106,9 @@ class OnnxRecognizer:
         # Of a network that is told of the speaker; 0 where it is not.
         told = {node.name: node.shape for node in self._head.get_inputs()}
         self._n_features = int(told["heard"][1]) if "heard" in told else 0
+        found = bundle.features
+        self.last_layer = None if found is None else LastLayer.read(found)
+        """None where the bundle does not tell."""
         kept = self._encoder.get_inputs()[1:]
         self._kept = [node.name for node in kept]
         self._cold = tuple(
@@ -124,23 +128,27 @@ class OnnxRecognizer:
         return result, tuple(keep)
 
     def logits(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         """Columns of a window, (n, ...) -> logits, (n_classes,), uncalibrated."""
         feed = {"columns": columns[None]}
         if not self._n_features:
             (logits,) = self._head.run(None, feed)
         else:
-            speaker = speaker or SpeakerMean(1.0)
-            feed["heard"] = speaker.total(self._n_features)[None]
-            feed["heard_s"] = np.array([[speaker.seconds]], np.float32)
+            speaker = speaker or Speaker(1.0)
+            heard, heard_s = speaker.total(self._n_features), speaker.seconds
+            feed["heard"] = heard[None]
+            feed["heard_s"] = np.array([[heard_s]], np.float32)
             logits, features = self._head.run(None, feed)
+            if speaker.taught is not None and self.last_layer is not None:
+                centred = features[0] - self.last_layer.mean_of(heard, heard_s)
+                logits = logits + speaker.taught @ centred
             speaker.add(features[0], len(columns))
         result: FloatArray = logits[0]
         return result
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         """Columns of a window, (n, ...) -> probabilities, (n_classes,), sum 1.
 

@@ -1,13 +1,17 @@
-"""What the network's features are like on average for the present speaker.
+"""What is known of the present speaker: what the features are like on average.
 
 A voice that is always tense sounds angry to a network that never heard it. So a network
 may be trained to be told how the features of a window differ from their mean over the
 speech of the speaker: here, of the stream. The mean is shrunk towards that of unknown
 voices, which the graph holds: at first it is nothing else, after 12.5 s half
 of it is the speaker's own.
+
+Where somebody enrolled, the stream begins with that; and what examples have taught goes
+on top of the network's last layer (`ser_stream.pipeline.last_layer`).
 """
 
 from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,41 +21,77 @@ LEAST_COLUMNS = 10
 """Features of shorter windows say little of a voice, and do not count."""
 DELAY_S = 3.0
 """What was said so lately does not count yet: it is what is to be told apart."""
+REMEMBERED_S = 30.0
+"""Of the newest speech the features stay, for somebody to say what that was."""
 
 
-class SpeakerMean:
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownVoice:
+    """What was known of the voices before the stream began."""
+
+    heard: FloatArray
+    """Sum of the features, each times the seconds it stands for, (n_features,)."""
+    heard_s: float
+    """How many seconds that was."""
+    taught: FloatArray | None = None
+    """What examples add to the weights of the last layer, (n_classes, n_features)."""
+
+
+class Speaker:
     """Sum of features over speech, and how much speech that was; slow and causal."""
 
-    def __init__(self, step_s: float) -> None:
-        """Begin with a speaker who was not heard yet; a step adds so many seconds."""
+    def __init__(self, step_s: float, known: KnownVoice | None = None) -> None:
+        """Begin with what is known before; a step adds so many seconds."""
         self._step_s = step_s
+        self.known = known
         self._recent: deque[FloatArray] = deque()
         self._delay = round(DELAY_S / step_s)
+        self._newest: deque[FloatArray] = deque(maxlen=round(REMEMBERED_S / step_s))
         self._sum: FloatArray | None = None
         self._steps = 0
 
     @property
     def seconds(self) -> float:
         """How much speech counts by now."""
-        return self._steps * self._step_s
+        before = 0.0 if self.known is None else self.known.heard_s
+        return before + self._steps * self._step_s
+
+    @property
+    def taught(self) -> FloatArray | None:
+        """What is added to the weights of the last layer, if anything."""
+        return None if self.known is None else self.known.taught
 
     def total(self, n_features: int) -> FloatArray:
         """Sum of the features, each times the seconds it stands for, (n_features,)."""
-        if self._sum is None:
-            return np.zeros(n_features, np.float32)
-        return (self._sum * self._step_s).astype(np.float32)
+        total: FloatArray = np.zeros(n_features, np.float32)
+        if self._sum is not None:
+            total = (self._sum * self._step_s).astype(np.float32)
+        if self.known is not None:
+            total = np.asarray(total + self.known.heard, np.float32)
+        return total
 
     def add(self, features: FloatArray, columns: int) -> None:
         """Take in the features of a step's window, (n_features,)."""
         if columns < LEAST_COLUMNS:
             return
+        self._newest.append(features.copy())
         self._recent.append(features.astype(np.float64))
         if len(self._recent) > self._delay:
             self._count(self._recent.popleft())
 
-    def snapshot(self) -> "SpeakerMean":
+    def newest(self, seconds: float) -> tuple[FloatArray, float] | None:
+        """Mean features of the last `seconds` of speech, (n_features,), and how many.
+
+        At most 30 s; None if nothing long enough was said.
+        """
+        steps = list(self._newest)[-max(1, round(seconds / self._step_s)) :]
+        if not steps:
+            return None
+        return np.array(steps).mean(axis=0), len(steps) * self._step_s
+
+    def snapshot(self) -> "Speaker":
         """What counts now, for another network to be told."""
-        kept = SpeakerMean(self._step_s)
+        kept = Speaker(self._step_s, self.known)
         kept._sum, kept._steps = self._sum, self._steps
         return kept
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ser_stream.pipeline.speaker import SpeakerMean
+    from ser_stream.pipeline.speaker import Speaker
 
 FloatArray = NDArray[np.float32]
 
@@ -206,7 +206,7 @@ class SpeechWindow:
     """Sample index at which the window ends."""
     turn: int
     """Number of the stretch of speech it lies in; a longer pause ends a turn."""
-    speaker: "SpeakerMean | None" = None
+    speaker: "Speaker | None" = None
     """What the model knew of the speaker when it gave the scores."""
 
 

@@ -6,6 +6,7 @@ where it needs a daemon that adapts. All of them are taken on a Unix socket alon
 permissions of its file decide who may.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -16,6 +17,8 @@ class Command(NamedTuple):
     """Of the command line; a command without one has no place of its own there."""
     timeout_s: float = 60.0
     """Seconds that a client waits for the answer; a device or a model may be opened."""
+    fields: Mapping[str, type] = {}
+    """What else a request has to say, `str` or `float`."""
 
     @property
     def adapts(self) -> bool:
@@ -54,6 +57,10 @@ _ROWS = (
         was. SIGHUP does the same, without an answer.
         """,
     ),
+    Command("speakers.status"),
+    Command("speakers.read"),
+    Command("speakers.enroll", fields={"name": str, "last_s": float}),
+    Command("speakers.teach", fields={"label": str, "last_s": float}),
     Command(
         "adapt.status",
         """Show how far it is: the active version, seconds of speech, last verdict.

@@ -131,6 +131,12 @@ def _check_control(fields: Mapping[str, Any], id: Id) -> None:
     if do not in COMMANDS:
         text = f"unknown command {do[:MAX_ID]}; allowed are {', '.join(COMMANDS)}"
         raise RequestError("unknown_command", text, id)
+    for name, kind in COMMANDS[do].fields.items():
+        value = fields.get(name)
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            what = "a number" if kind is float else "a text"
+            raise RequestError("bad_message", f"{do} needs {name}, {what}", id)
 
 
 def _check_auth(fields: Mapping[str, Any], id: Id) -> None:

@@ -25,7 +25,7 @@ from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle, seal
 from ser_stream.pipeline.front_end import frames_of
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer, softmax
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import Chunk, FloatArray, Prediction
 from tests.helpers.made_once import MadeOnce
 from tests.helpers.small_whisper import (
@@ -154,7 +154,7 @@ class OfStrangers(OnnxRecognizer):
     """Forgets the speaker from step to step."""
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         return super().scores(columns)
 

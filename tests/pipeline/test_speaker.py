@@ -12,12 +12,13 @@ pytest.importorskip("torch")
 import soundfile
 import torch
 
-from ser_stream.nn.cpac import SHRINK_S, Cpac
+from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.onnx_pair import write_pair
 from ser_stream.pipeline.bundle import ENCODER, HEAD, load_bundle, seal
+from ser_stream.pipeline.last_layer import SHRINK_S
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.speaker import DELAY_S, LEAST_COLUMNS, SpeakerMean
+from ser_stream.pipeline.speaker import DELAY_S, LEAST_COLUMNS, Speaker
 from ser_stream.pipeline.values import Chunk, FloatArray, Gap, Prediction
 from tests.data.make_tiny import CONFIG
 from tests.helpers.made_once import MadeOnce
@@ -65,7 +66,7 @@ def of(events: object) -> FloatArray:
 
 
 def test_nothing_is_known_at_first_and_what_is_said_counts_late() -> None:
-    speaker, ones = SpeakerMean(0.2), np.ones(3, np.float32)
+    speaker, ones = Speaker(0.2), np.ones(3, np.float32)
     assert not speaker.total(3).any()
     speaker.add(ones, LEAST_COLUMNS - 1)
     for _ in range(round(DELAY_S / 0.2)):
@@ -127,11 +128,11 @@ def test_a_gap_and_a_change_of_settings_keep_the_speaker_another_model_does_not(
     first.feed(Chunk(0, speech))
     events = first.feed(Chunk(len(speech) + 50_000, speech[:16_000]))
     assert any(isinstance(event, Gap) for event in events)
-    heard = first._speaker.seconds
+    heard = first.speaker.seconds
     assert heard > 5
     same = Pipeline(recognizer, bundle.front_end, PipelineConfig(window_s=2.0))
     same.take_over_from(first)
-    assert same._speaker.seconds == heard
+    assert same.speaker.seconds == heard
     other = Pipeline(OnnxRecognizer(bundle), bundle.front_end)
     other.take_over_from(same)
-    assert other._speaker.seconds == 0
+    assert other.speaker.seconds == 0

@@ -16,7 +16,7 @@ from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recognizer import Recognizer, softmax
 from ser_stream.pipeline.recording import record
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import EncoderState, FloatArray
 from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
@@ -44,7 +44,7 @@ class LogitRecognizer(Recognizer, Protocol):
         """Seconds from one prediction to the next."""
 
     def logits(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         """Columns of a window, (n, 6, 64) -> logits, (n_classes,), uncalibrated."""
 
@@ -85,7 +85,7 @@ class TorchRecognizer:
 
     @torch.no_grad()
     def logits(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         head = self.model.head
         features = self.features(columns)
@@ -98,7 +98,7 @@ class TorchRecognizer:
         return logits
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         temperature = self._temperatures[min(len(columns), len(self._temperatures)) - 1]
         return softmax(self.logits(columns, speaker) / np.float32(temperature))
@@ -116,7 +116,7 @@ class LogitRecorder:
         self.logits: list[FloatArray] = []
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         """Uncalibrated."""
         self.columns.append(len(columns))

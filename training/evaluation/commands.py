@@ -116,6 +116,42 @@ def loco(
     say(mean_line(loco(space, left_out, say=say)))
 
 
+@training_command
+def told(
+    run: TrainingRun,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(help="Score this one; may be repeated. [default: as `loco`]"),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Folder of the trainings.")] = Path(
+        "runs/loco"
+    ),
+) -> None:
+    """What is gained by what a network was told of its speakers; resumable.
+
+    On corpora left out, with networks as those of `loco --recentred`: clips heard
+    before, others in the room, enrolment, examples, and methods without labels. Results
+    go to --out, or to results/loco/NAME-told/seed-SEED.
+    """
+    from training.evaluation.loco import SCORED, LocoRun
+    from training.evaluation.told.run import lines, told
+
+    settings = run.settings()
+    mine = [c.name for c in settings.corpora]
+    seed = f"seed-{settings.seed}"
+    _, options = run.recordings(settings)
+    space = LocoRun(
+        settings,
+        run.corpora,
+        run.out or Path("results/loco") / f"{settings.name}-told" / seed,
+        runs / settings.name / seed,
+        options,
+        recentred=True,
+    )
+    for line in lines(told(space, corpus or [c for c in SCORED if c in mine], say=say)):
+        say(line)
+
+
 def zero_shot(
     model: Annotated[
         str, typer.Argument(help="A bundle, by name or folder, or a checkpoint.pt.")

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ser_stream.nn.cpac import SHRINK_S, shrunk
+from ser_stream.nn.cpac import shrunk
+from ser_stream.pipeline.last_layer import SHRINK_S
 
 CLIP_S = 2.5
 """What a clip counts as, seconds of speech."""

@@ -5,7 +5,7 @@ import numpy as np
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.pipeline import Pipeline
-from ser_stream.pipeline.speaker import SpeakerMean
+from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, EncoderState, FloatArray
 
 PAUSE_S = 1.0
@@ -39,7 +39,7 @@ class _FrameKeeper:
         return np.zeros((n, 1, 1), np.float32), ()
 
     def scores(
-        self, columns: FloatArray, speaker: SpeakerMean | None = None, /
+        self, columns: FloatArray, speaker: Speaker | None = None, /
     ) -> FloatArray:
         return np.ones(1, np.float32)
 

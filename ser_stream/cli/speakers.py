@@ -1,0 +1,211 @@
+"""`ser-stream enroll`, `teach`, `speakers ...`: a daemon that learns its speakers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ser_stream.cli.app import app, group
+from ser_stream.cli.control import Socket
+from ser_stream.cli.options import EPILOG, Config, Json, Model
+from ser_stream.errors import ConfigError
+
+speakers_app = group(
+    "speakers", "Who is enrolled, and what was taught; `enroll` and `teach` add to it."
+)
+Recordings = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Recordings.", metavar="[FILE]...", readable=False),
+]
+Last = Annotated[
+    str | None,
+    typer.Option(
+        "--last",
+        help="Instead of files: the last seconds of speech that the running daemon "
+        "heard, 1 to 30, as 5 or 5s.",
+        metavar="SECONDS",
+    ),
+]
+
+
+@app.command(epilog=EPILOG)
+def enroll(
+    files: Recordings = None,
+    name: Annotated[str, typer.Option(help="Whose voice it is.")] = "me",
+    mic: Annotated[
+        str | None,
+        typer.Option(
+            "--mic",
+            help="Instead of files: speak now, into the microphone of this NAME, or "
+            "`default`.",
+            metavar="NAME",
+        ),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="With --mic: seconds of speech.", min=5, max=300)
+    ] = 30.0,
+    last: Last = None,
+    model: Model = None,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Let the model know your voice: half a minute of ordinary talk.
+
+    A voice that is always tense sounds angry to a model that never heard it. It is
+    told how speech differs from what the speaker is usually like; without enrolment it
+    finds that out while it listens, over some minutes, and forgets it when it ends.
+
+    Several people may enroll; who enrolls again replaces what was there. No sound is
+    kept, only what the model made of it, in a file of yours alone (`speakers list`
+    names it). Every `listen` with this model begins with it; --no-speakers does not.
+
+    Examples:
+      ser-stream enroll --mic default
+
+      ser-stream enroll --name Anna anna.wav
+
+      ser-stream enroll --last 30s
+    """
+    from ser_stream.commands.speakers import enroll as command
+    from ser_stream.config import build_config
+    from ser_stream.sources import InputConfig
+
+    _one_of(files, mic=mic, last=last)
+    source = None
+    if mic is not None:
+        source = InputConfig("mic" if mic == "default" else f"mic:{mic}")
+    failed = command(
+        build_config(config, {"model": model}),
+        name,
+        files=files or (),
+        microphone=source,
+        seconds=seconds,
+        last_s=_seconds(last),
+        socket=socket,
+        as_json=as_json,
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=EPILOG)
+def teach(
+    files: Recordings = None,
+    label: Annotated[
+        str | None, typer.Option(help="What they are examples of.", metavar="EMOTION")
+    ] = None,
+    last: Last = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Forget the examples that came last.")
+    ] = False,
+    model: Model = None,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Teach the model emotions by examples of your own voice: three of each are much.
+
+    Every turn of a file is an example, so name files in which one emotion is heard.
+    They move the last layer of the network, and only the labels that were taught,
+    against each other; so teach two or more. Each example is also checked by the
+    others: where they contradict each other, nothing changes. The running daemon goes
+    on with it at once.
+
+    On corpora that the model `accurate` never heard, three examples a label brought 8
+    points of recall (docs/speakers.md).
+
+    Examples:
+      ser-stream teach --label happy laughing.wav
+
+      ser-stream teach --label angry --last 5s
+
+      ser-stream teach --undo
+    """
+    from ser_stream.commands.speakers import change
+    from ser_stream.commands.speakers import teach as command
+    from ser_stream.config import build_config
+
+    settings = build_config(config, {"model": model})
+    if undo:
+        if files or label or last:
+            raise ConfigError("--undo stands alone")
+        change(settings, lambda known: known.without_last(), socket, as_json)
+        return
+    if label is None:
+        raise ConfigError("say by --label what the examples are of, as --label happy")
+    _one_of(files, last=last)
+    failed = command(
+        settings,
+        label,
+        files=files or (),
+        last_s=_seconds(last),
+        socket=socket,
+        as_json=as_json,
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+@speakers_app.command("list", epilog=EPILOG)
+def list_speakers(
+    model: Model = None, config: Config = None, as_json: Json = False
+) -> None:
+    """Print who is enrolled and what was taught, for the model that is configured."""
+    from ser_stream.commands.speakers import show
+    from ser_stream.config import build_config
+
+    show(build_config(config, {"model": model}), as_json)
+
+
+@speakers_app.command("forget", epilog=EPILOG)
+def forget(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="People, or labels of examples.", metavar="[NAME]..."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Everybody, and all examples.")
+    ] = False,
+    model: Model = None,
+    config: Config = None,
+    socket: Socket = None,
+    as_json: Json = False,
+) -> None:
+    """Forget people, or the examples of labels."""
+    from ser_stream.adaptation.known_speakers import KnownSpeakers
+    from ser_stream.commands.speakers import change
+    from ser_stream.config import build_config
+
+    if everything == bool(names):
+        raise ConfigError("name whom to forget, or say --all")
+
+    def less(known: KnownSpeakers) -> KnownSpeakers:
+        for name in names or ():
+            known = known.without(name)
+        return KnownSpeakers() if everything else known
+
+    change(build_config(config, {"model": model}), less, socket, as_json)
+
+
+def _one_of(files: list[Path] | None, **others: str | None) -> None:
+    """See that one place is named where speech comes from.
+
+    Raises:
+        ConfigError: if there is none, or there are several.
+    """
+    given = [bool(files), *(value is not None for value in others.values())]
+    if sum(given) != 1:
+        flags = " or ".join(f"--{name}" for name in others)
+        raise ConfigError(f"name recordings, or say {flags}: one of them")
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return float(text.strip().removesuffix("s"))
+    except ValueError:
+        raise ConfigError(
+            f"--last {text}: allowed: seconds from 1 to 30, as 5 or 5s"
+        ) from None

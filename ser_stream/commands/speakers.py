@@ -1,0 +1,282 @@
+"""`ser-stream enroll`, `teach` and `speakers`: what users say of their own voices."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser_stream.adaptation.known_speakers import (
+    Enrolment,
+    Example,
+    KnownSpeakers,
+    SpeakerFile,
+    rounded,
+)
+from ser_stream.client import control
+from ser_stream.client.errors import NotRunningError
+from ser_stream.commands.output import write, write_json
+from ser_stream.commands.progress import share_bar
+from ser_stream.config import ListenConfig
+from ser_stream.config.for_model import pipeline_config
+from ser_stream.daemon.speakers import LEAST_S, check_label, described
+from ser_stream.errors import ConfigError, SerStreamError, SourceError
+from ser_stream.model import Model
+from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.pipeline import Pipeline
+from ser_stream.pipeline.turns import Turn, TurnRecorder
+from ser_stream.pipeline.values import AudioState, Chunk, Condition
+from ser_stream.sources import InputConfig, open_source
+from ser_stream.sources.file import read_pieces
+
+_LOGGER = logging.getLogger(__name__)
+LEAST_ENROLLED_S = 5.0
+"""Less talk than this says little of a voice."""
+MOST_TURNS = 20
+"""Examples from one recording; a longer one is hardly of one emotion."""
+MIC_WAIT_S = 120.0
+"""Beyond what was asked for, seconds; then somebody is not speaking."""
+Answer = dict[str, Any]
+
+
+class Speakers:
+    """What is known for the configured model, on disk."""
+
+    def __init__(self, config: ListenConfig) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: if it cannot be loaded, or cannot be taught.
+            ConfigError: if what is kept cannot be read.
+        """
+        bundle = load_bundle(config.model)
+        settings = pipeline_config(config, bundle)
+        # Recordings are short: none is to end before its second step.
+        step_s = min(settings.step_s, bundle.step_s)
+        self.model = Model(bundle, replace(settings, step_s=step_s))
+        self.file = SpeakerFile.of(bundle, self.model.recognizer.last_layer)
+        self.known = self.file.read()
+
+    def keep(self, known: KnownSpeakers) -> None:
+        """Write it, and have a daemon that runs read it."""
+        self.file.write(known)
+        self.known = known
+
+    def turns(self, pieces: Iterable[Any]) -> list[Turn]:
+        """The turns of a recording at 16 kHz."""
+        recorder = TurnRecorder(self.model.config.step_s)
+        pipeline = self._pipeline(recorder)
+        end = 0
+        for samples in pieces:
+            chunk = Chunk(end, samples)
+            pipeline.feed(chunk)
+            end = chunk.end
+        recorder.pause()
+        return recorder.turns
+
+    def turns_of_microphone(self, source: InputConfig, seconds: float) -> list[Turn]:
+        """The turns of what is said now, until there were so many seconds of speech.
+
+        Raises:
+            SourceError: if the microphone is lost, or nobody speaks.
+        """
+        recorder = TurnRecorder(self.model.config.step_s)
+        pipeline = self._pipeline(recorder)
+        heard = 0.0
+        with open_source(source) as mic, share_bar(round(seconds), "listening") as show:
+            while recorder.speech_s < seconds:
+                item = mic.read(0.25)
+                if isinstance(item, Condition) and item.state is AudioState.LOST:
+                    raise SourceError("the microphone is lost; try again")
+                if not isinstance(item, Chunk):
+                    continue
+                pipeline.feed(item)
+                heard += len(item.samples) / 16_000
+                show(recorder.speech_s)
+                if heard > seconds + MIC_WAIT_S:
+                    raise SourceError(
+                        f"only {recorder.speech_s:.0f} s of speech within "
+                        f"{heard:.0f} s; is it the right microphone? `ser-stream "
+                        "devices` lists them"
+                    )
+        recorder.pause()
+        return recorder.turns
+
+    def _pipeline(self, recorder: TurnRecorder) -> Pipeline:
+        model = self.model
+        return Pipeline(
+            model.recognizer, model.bundle.front_end, model.config, speaker=recorder
+        )
+
+    def described(self) -> Answer:
+        """What is known, as the daemon answers it."""
+        return {
+            "model": self.model.bundle.name,
+            "file": str(self.file.path),
+            **described(self.known, self.model),
+        }
+
+
+def enroll(
+    config: ListenConfig,
+    name: str,
+    *,
+    files: Sequence[Path] = (),
+    microphone: InputConfig | None = None,
+    seconds: float,
+    last_s: float | None = None,
+    socket: str | None = None,
+    as_json: bool,
+) -> int:
+    """Keep what a person's ordinary talk is like.
+
+    Args:
+        config: names the model.
+        name: of the person.
+        files: recordings of them; or
+        microphone: where they speak now, until there are so many
+        seconds: of speech; or
+        last_s: how many of the last seconds a daemon heard of them.
+        socket: of the daemon.
+        as_json: print JSON.
+
+    Returns:
+        How many files could not be read.
+    """
+    if last_s is not None:
+        _say(control("speakers.enroll", socket, name=name, last_s=last_s), as_json)
+        return 0
+    speakers = Speakers(config)
+    failed = 0
+    if microphone is not None:
+        turns = speakers.turns_of_microphone(microphone, seconds)
+    else:
+        found, failed = _of_files(files, speakers.turns)
+        turns = [turn for _, of_file in found for turn in of_file]
+    heard_s = sum(turn.seconds for turn in turns)
+    if heard_s < LEAST_ENROLLED_S:
+        raise SourceError(
+            f"there are {heard_s:.1f} s of speech, and less than "
+            f"{LEAST_ENROLLED_S:g} s say little of a voice; half a minute is good"
+        )
+    mean = np.average(
+        [turn.features for turn in turns],
+        axis=0,
+        weights=[turn.seconds for turn in turns],
+    )
+    one = Enrolment(name, rounded(mean), round(heard_s, 2))
+    speakers.keep(speakers.known.with_enrolled(one))
+    _tell(speakers, socket, as_json)
+    return failed
+
+
+def teach(
+    config: ListenConfig,
+    label: str,
+    *,
+    files: Sequence[Path] = (),
+    last_s: float | None = None,
+    socket: str | None = None,
+    as_json: bool,
+) -> int:
+    """Keep examples of an emotion: each turn of each file, or the last seconds.
+
+    Returns:
+        How many files could not be read.
+    """
+    if last_s is not None:
+        _say(control("speakers.teach", socket, label=label, last_s=last_s), as_json)
+        return 0
+    speakers = Speakers(config)
+    check_label(label, speakers.model)
+    found, failed = _of_files(files, speakers.turns)
+    examples = []
+    for path, turns in found:
+        enough = [turn for turn in turns if turn.seconds >= LEAST_S] or turns[:1]
+        if not enough:
+            failed += 1
+            _LOGGER.error("%s: there is no speech in it", path)
+        examples += [
+            Example(label, rounded(turn.features), round(turn.seconds, 2), str(path))
+            for turn in enough[:MOST_TURNS]
+        ]
+    if not examples:
+        raise SourceError("there was nothing to learn from")
+    speakers.keep(speakers.known.with_examples(examples))
+    _tell(speakers, socket, as_json)
+    return failed
+
+
+def change(
+    config: ListenConfig,
+    how: Callable[[KnownSpeakers], KnownSpeakers],
+    socket: str | None,
+    as_json: bool,
+) -> None:
+    """Undo or forget something; ConfigError if there is nothing of the kind."""
+    speakers = Speakers(config)
+    speakers.keep(how(speakers.known))
+    _tell(speakers, socket, as_json)
+
+
+def show(config: ListenConfig, as_json: bool) -> None:
+    """Print who is enrolled and what was taught."""
+    _say(Speakers(config).described(), as_json)
+
+
+def _of_files(
+    files: Sequence[Path], turns_of: Callable[[Iterable[Any]], list[Turn]]
+) -> tuple[list[tuple[Path, list[Turn]]], int]:
+    if not files:
+        raise ConfigError("name one recording or more, or what else to listen to")
+    found, failed = [], 0
+    for path in files:
+        try:
+            found.append((path, turns_of(read_pieces(path))))
+        except SourceError as error:
+            failed += 1
+            _LOGGER.error("%s", error)
+    return found, failed
+
+
+def _tell(speakers: Speakers, socket: str | None, as_json: bool) -> None:
+    """Have a daemon that runs go on with it, and print what is known now."""
+    answer = speakers.described()
+    _say(answer, as_json)
+    try:
+        heard = control("speakers.read", socket)
+    except NotRunningError:
+        return  # The next one begins with it.
+    except SerStreamError as error:
+        _LOGGER.warning("it is kept, but the running daemon did not take it: %s", error)
+        return
+    if heard["file"] != answer["file"]:
+        _LOGGER.warning(
+            "the running daemon has its own, %s: run this as its user, and with its "
+            "--model",
+            heard["file"],
+        )
+
+
+def _say(answer: Answer, as_json: bool) -> None:
+    if as_json:
+        write_json(answer)
+        return
+    lines = [f"model {answer['model']}"]
+    lines += [
+        f"  enrolled {one['name']}: {one['seconds']:g} s" for one in answer["enrolled"]
+    ]
+    lines += [f"  {n} examples of {label}" for label, n in answer["examples"].items()]
+    if answer["examples"] and not answer["taught"]:
+        why = (
+            "of one label alone, nothing is learnt yet: teach another"
+            if len(answer["examples"]) < 2
+            else "they contradict each other, so nothing is learnt: undo the last, or "
+            "teach more"
+        )
+        lines.append(f"  {why}")
+    if len(lines) == 1:
+        lines.append("  nobody is enrolled, and nothing was taught")
+    write("\n".join(lines) + "\n")

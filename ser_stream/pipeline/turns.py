@@ -1,0 +1,52 @@
+"""The turns of a recording: what the network's features are like in each."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ser_stream.pipeline.speaker import LEAST_COLUMNS, Speaker
+from ser_stream.pipeline.values import FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turn:
+    """Speech between two pauses."""
+
+    features: FloatArray
+    """Mean over the windows that are long enough, or the longest, (n_features,)."""
+    seconds: float
+
+
+@dataclass(eq=False)
+class TurnRecorder(Speaker):
+    """A speaker who also remembers every turn; `pause` ends the last one."""
+
+    step_s: float
+    turns: list[Turn] = field(default_factory=list)
+    _steps_of_turn: list[tuple[FloatArray, int]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.step_s)
+
+    def add(self, features: FloatArray, columns: int) -> None:
+        """Take in the features of a step's window, (n_features,)."""
+        super().add(features, columns)
+        self._steps_of_turn.append((features.copy(), columns))
+
+    def pause(self) -> None:
+        """Speech has ended."""
+        super().pause()
+        if not self._steps_of_turn:
+            return
+        least = min(LEAST_COLUMNS, max(n for _, n in self._steps_of_turn))
+        heard = [features for features, n in self._steps_of_turn if n >= least]
+        seconds = len(self._steps_of_turn) * self.step_s
+        self.turns.append(Turn(np.mean(heard, axis=0), seconds))
+        self._steps_of_turn.clear()
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech in all turns, and in the one that goes on."""
+        return sum(turn.seconds for turn in self.turns) + (
+            len(self._steps_of_turn) * self.step_s
+        )
