@@ -268,7 +268,10 @@ def _say(answer: Answer, as_json: bool) -> None:
     lines += [
         f"  enrolled {one['name']}: {one['seconds']:g} s" for one in answer["enrolled"]
     ]
-    lines += [f"  {n} examples of {label}" for label, n in answer["examples"].items()]
+    lines += [
+        f"  {n} example{'s' if n > 1 else ''} of {label}"
+        for label, n in answer["examples"].items()
+    ]
     if answer["examples"] and not answer["taught"]:
         why = (
             "of one label alone, nothing is learnt yet: teach another"

@@ -49,7 +49,8 @@ def summary(known: KnownSpeakers) -> str:
         parts.append(f"{len(known.enrolled)} enrolled ({', '.join(known.names)})")
     if known.examples:
         counts = ", ".join(f"{n} {label}" for label, n in known.labels.items())
-        parts.append(f"{len(known.examples)} examples ({counts})")
+        n = len(known.examples)
+        parts.append(f"{n} example{'s' if n > 1 else ''} ({counts})")
     return " and ".join(parts) or "nobody"
 
 

@@ -6,6 +6,7 @@ the speaker, move the weights of the classes that were taught, by ridge regressi
 what the classifier gets wrong of them.
 """
 
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -43,7 +44,8 @@ class LastLayer:
             ModelError: if it is none.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # From memory: numpy leaves a file open that turns out to be none.
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 layer = LastLayer(*(file[field.name] for field in fields(LastLayer)))
             n_classes, n_features = layer.weight.shape
             if (layer.mean.shape, layer.bias.shape) != ((n_features,), (n_classes,)):

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     **{k: v for k, v in os.environ.items() if not k.startswith("SER_STREAM_")},
     "XDG_CONFIG_HOME": "/nonexistent",
     "XDG_DATA_HOME": "/nonexistent",
+    "XDG_STATE_HOME": "/nonexistent",
 }
 
 

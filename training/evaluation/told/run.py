@@ -28,6 +28,8 @@ from training.recipe.speaker_memory import draw_mostly
 
 DRAWS = 3
 """How often each scene is drawn; its clips count once for each."""
+LEAST_NEUTRAL = 10
+"""With fewer neutral clips there is no hearing that is mostly neutral."""
 N_UNLABELLED = 60
 """Clips that are heard before a method without labels is scored."""
 Said = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
@@ -45,7 +47,10 @@ class ToldFold(LocoFold):
         moved_by = self.recentre(space, model) if space.recentred else []
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
-        voices = Voices.of(model, config, clips, space.options.columns, progress=True)
+        options = space.options
+        voices = Voices.of(
+            model, config, clips, options.columns, progress=options.progress
+        )
         return {
             "protocol": (
                 f"trained on {', '.join(c.name for c in config.corpora)}, last epoch; "
@@ -75,14 +80,19 @@ def scored(voices: Voices, seed: int) -> dict[str, Result]:
             known = before(voices, scene, np.random.default_rng([seed, draw]))
             clips, said = _said(voices, known)
             parts.append((clips, said, np.array([unknown[i] for i in clips])))
-        found[scene] = _gain(voices, parts)
+        # Of few clips all may have been shown.
+        if all(len(clips) for clips, _, _ in parts):
+            found[scene] = _gain(voices, parts)
     return found
 
 
 def unlabelled(voices: Voices, seed: int) -> dict[str, dict[str, Result]]:
     """The same of every method without labels, by what was heard."""
     found: dict[str, dict[str, Result]] = {}
-    for name, heard in (("all emotions", _any), ("8 of 10 neutral", _neutral)):
+    hearings = {"all emotions": _any, "8 of 10 neutral": _neutral}
+    if voices.neutral.sum() < LEAST_NEUTRAL:
+        del hearings["8 of 10 neutral"]
+    for name, heard in hearings.items():
         found[name] = {}
         for method, adapt in METHODS.items():
             parts = []
@@ -167,8 +177,10 @@ def _tables(
 ) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     first = found[0]
     for scene in first["scenes"]:
-        yield scene, [one["scenes"][scene] for one in found]
+        if all(scene in one["scenes"] for one in found):
+            yield scene, [one["scenes"][scene] for one in found]
     for heard, methods in first["without_labels"].items():
-        for method in methods:
-            rows = [one["without_labels"][heard][method] for one in found]
-            yield f"{heard} heard, {method}", rows
+        if all(heard in one["without_labels"] for one in found):
+            for method in methods:
+                rows = [one["without_labels"][heard][method] for one in found]
+                yield f"{heard} heard, {method}", rows
