@@ -30,6 +30,11 @@ StreamEval = Annotated[
     typer.Option(help="JSON of `python -m training stream-eval` on the bundle."),
 ]
 
+FamiliarityFile = Annotated[
+    Path | None,
+    typer.Option(help="What `python -m training familiar` has written."),
+]
+
 
 @app.command()
 def bundle(
@@ -54,6 +59,7 @@ def bundle(
     ] = None,
     unseen: Unseen = None,
     stream_eval: StreamEval = None,
+    familiarity: FamiliarityFile = None,
 ) -> None:
     """Write the bundle of a checkpoint, and prove that it computes the same.
 
@@ -70,6 +76,7 @@ def bundle(
         thresholds=thresholds,
         unseen=unseen,
         stream_eval=stream_eval,
+        familiarity=familiarity,
     )
     rows = "\n".join(
         f"  {key}: {value}" for key, value in made.parity.to_dict().items()
@@ -106,14 +113,15 @@ def features(
     folder: Annotated[
         Path, typer.Argument(help="Bundle exported from it.", metavar="BUNDLE")
     ],
+    familiarity: FamiliarityFile = None,
 ) -> None:
-    """Add features.npz to a bundle without one, so that it can be taught.
+    """Write features.npz of a bundle: it can be taught then, and tell what is familiar.
 
     The model stays the same one; that the file fits its graphs is checked.
     """
     from export.features import add_features
 
-    made = add_features(checkpoint, folder)
+    made = add_features(checkpoint, folder, familiarity)
     sys.stdout.write(f"{made.features} written, sha256 of the model {made.sha256}\n")
 
 

@@ -1,5 +1,6 @@
 """What the numbers before a network's last layer mean, as a file beside its graphs."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ser_stream.pipeline.bundle import (
     sealed,
     write_json,
 )
+from ser_stream.pipeline.familiarity import Familiarity
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.speaker import Speaker
 from training.engine.checkpoint import load_checkpoint
@@ -24,27 +26,48 @@ TOLERANCE = 1e-4
 """Largest allowed difference of logits."""
 
 
-def write_features(model: Cpac, folder: Path) -> dict[str, str]:
+def write_features(
+    model: Cpac, folder: Path, familiarity: Path | None = None
+) -> dict[str, str]:
     """Write the file into the folder of a bundle, if the network is told of speakers.
+
+    Args:
+        model: of the bundle.
+        folder: of the bundle.
+        familiarity: what `python -m training familiar` has written; None where that
+            was not measured.
 
     Returns:
         What the manifest is to say of it.
+
+    Raises:
+        ModelError: if `familiarity` is none, or of another network.
     """
     head = model.head
     if not head.config.speaker_mean:
         return {}
     path, last = folder / FEATURES, head.classifier
+    known = {}
+    if familiarity is not None:
+        found = Familiarity.read(familiarity)
+        if found is None or found.centre.shape != head.mean.shape:
+            raise ModelError(f"{familiarity} does not say what this network knows")
+        known = asdict(found)
     np.savez(
         path,
+        allow_pickle=False,
         mean=head.mean.numpy(),
         weight=last.weight.detach().numpy(),
         bias=last.bias.detach().numpy(),
+        **known,
     )
     return {"features": file_hash(path)}
 
 
-def add_features(checkpoint: Path, folder: Path) -> Bundle:
-    """Add the file to a bundle that was exported without; the model stays the same.
+def add_features(
+    checkpoint: Path, folder: Path, familiarity: Path | None = None
+) -> Bundle:
+    """Write the file of a bundle that is there; the model stays the same.
 
     Raises:
         ModelError: if the checkpoint is not that of the bundle, or its network is not
@@ -52,7 +75,7 @@ def add_features(checkpoint: Path, folder: Path) -> Bundle:
     """
     model, _ = build_model(load_checkpoint(checkpoint))
     before = load_bundle(str(folder))
-    told = write_features(model, folder)
+    told = write_features(model, folder, familiarity)
     if not told:
         raise ModelError(f"{checkpoint}: the network has no speaker_mean")
     write_json(folder / MANIFEST, sealed({**before.manifest, **told}))

@@ -1,5 +1,7 @@
 """Online adaptation: the model is fitted to its speakers without labels, and guarded.
 
+With labels, too: what users say of their own voices is in `known_speakers`.
+
 settings, libraries   what may be set, and what must be installed
 reservoir             windows of recent speech: bounded, balanced, features only
 stored_windows        these windows as bytes: in a file, on their way to the child
@@ -11,6 +13,7 @@ regression_watch      whether an accepted version stays as good as the one befor
 versions/             the stored versions, which of them is active, and the history
 rounds                begins rounds, decides on their candidates, stops them
 window_queue          windows on their way out of the audio thread
+known_speakers        what users enrolled and taught, on disk
 adapter               the thread that runs all this beside the daemon
 requests              what the daemon answers to `ser-stream adapt`
 

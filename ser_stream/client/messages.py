@@ -86,6 +86,7 @@ class Prediction(TypedDict):
     confidence: float | None
     scores: dict[str, float] | None
     level_dbfs: float
+    familiarity: float | None
     latency_ms: float
 
 

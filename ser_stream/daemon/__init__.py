@@ -5,6 +5,7 @@ worker        the one thread that computes
 mailbox       work that other threads hand to it, between two steps
 announcer     its events as messages to all sinks
 control       status, pause, resume, reload
+speakers      what users enroll and teach, kept and put to work
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
 """

@@ -10,7 +10,9 @@ mfcc, pitch      a block -> frames; floor: under quiet bands; normalise: against
 vad              speech or not; detector_gain: how loud its detector hears
 window           frames and encoder frames since speech began
 recognizer       frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
-speaker          features on average for the present speaker
+speaker          features on average for the present speaker; turns: of a recording
+last_layer       features -> logits, and what a user's examples change in that
+familiarity      how near features are to those of the training speech
 bundle           a model on disk; onnx_session: its graphs under ONNX Runtime
 bundle_evidence  what was measured of it, which changes nothing that is computed
 geometry         how many frames an encoder frame takes, and the longest window

@@ -288,6 +288,7 @@ class Pipeline:
             columns=len(columns),
             max_columns=self._window.max_columns,
             labels=self._recognizer.labels,
+            familiarity=self.speaker.familiarity,
         )
 
     def _hand_out(

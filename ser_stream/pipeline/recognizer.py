@@ -7,10 +7,11 @@ import numpy as np
 
 from ser_stream.errors import ModelError
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
+from ser_stream.pipeline.familiarity import Familiarity
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.onnx_session import open_session
-from ser_stream.pipeline.speaker import Speaker
+from ser_stream.pipeline.speaker import LEAST_COLUMNS, Speaker
 from ser_stream.pipeline.values import EncoderState, FloatArray
 
 
@@ -109,6 +110,7 @@ class OnnxRecognizer:
         found = bundle.features
         self.last_layer = None if found is None else LastLayer.read(found)
         """None where the bundle does not tell."""
+        self._familiarity = None if found is None else Familiarity.read(found)
         kept = self._encoder.get_inputs()[1:]
         self._kept = [node.name for node in kept]
         self._cold = tuple(
@@ -144,6 +146,8 @@ class OnnxRecognizer:
                 centred = features[0] - self.last_layer.mean_of(heard, heard_s)
                 logits = logits + speaker.taught @ centred
             speaker.add(features[0], len(columns))
+            if self._familiarity is not None and len(columns) >= LEAST_COLUMNS:
+                speaker.familiarity = self._familiarity.of(features[0])
         result: FloatArray = logits[0]
         return result
 

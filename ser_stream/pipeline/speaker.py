@@ -44,6 +44,9 @@ class Speaker:
         """Begin with what is known before; a step adds so many seconds."""
         self._step_s = step_s
         self.known = known
+        self.familiarity: float | None = None
+        """How near the newest window is to what the network knows, 0 to 1; None where
+        nobody can tell, as of a short one."""
         self._recent: deque[FloatArray] = deque()
         self._delay = round(DELAY_S / step_s)
         self._newest: deque[FloatArray] = deque(maxlen=round(REMEMBERED_S / step_s))
@@ -72,6 +75,7 @@ class Speaker:
 
     def add(self, features: FloatArray, columns: int) -> None:
         """Take in the features of a step's window, (n_features,)."""
+        self.familiarity = None
         if columns < LEAST_COLUMNS:
             return
         self._newest.append(features.copy())

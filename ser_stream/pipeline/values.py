@@ -162,6 +162,10 @@ class Prediction(_Span):
     """In the longest window that there may be; shorter ones are weaker evidence."""
     labels: tuple[str, ...] = ()
     """The model's, in the order of the scores; empty without speech."""
+    familiarity: float | None = None
+    """How near the voice is to the speech that the model was trained on, 0 to 1: 1 as
+    near as most of it, 0.5 twice as far; None without speech, while the window is
+    short, and where the model cannot tell. It says nothing of the emotion."""
 
     @property
     def by_label(self) -> dict[str, float] | None:

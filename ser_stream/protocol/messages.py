@@ -127,7 +127,7 @@ class MessageBuilder:
         scores = None
         if value.scores is not None:
             scores = {k: round(v, 4) for k, v in named(value.scores, labels).items()}
-        confidence = value.confidence
+        confidence, familiar = value.confidence, value.familiarity
         return self._event(
             "prediction",
             {
@@ -138,6 +138,7 @@ class MessageBuilder:
                 "label": value.label,
                 "confidence": None if confidence is None else round(confidence, 4),
                 "scores": scores,
+                "familiarity": None if familiar is None else round(familiar, 3),
                 "level_dbfs": round(value.level_dbfs, 1),
                 "latency_ms": round(latency_ms, 1),
             },

@@ -153,17 +153,26 @@ def new_task(
     # The same beginning for a fresh and a resumed run.
     torch.manual_seed(config.seed)
     model = build(config.network, config.model)
-    progress = options.progress
-    clips = (utterances, config, options.noises, options.cache)
     if isinstance(model.encoder, WhisperEncoder):
         # Before the spectra, which take long.
         model.encoder.load(whisper_weights(options.teacher))
-        data: TrainingSet = FrozenSet(
-            *clips, progress=progress, encoder=model.encoder, columns=options.columns
-        )
-    else:
-        data = TrainingSet(*clips, progress=progress)
+    data = training_set(model, utterances, config, options)
     return WindowTask(model, data, config, where, teacher_targets(data, options))
+
+
+def training_set(
+    model: Cpac,
+    utterances: Sequence[Utterance],
+    config: TrainConfig,
+    options: TrainOptions,
+) -> TrainingSet:
+    """The clips of a network; where its encoder is frozen, as that hears them."""
+    clips = (utterances, config, options.noises, options.cache)
+    progress, encoder = options.progress, model.encoder
+    if isinstance(encoder, WhisperEncoder):
+        columns = options.columns
+        return FrozenSet(*clips, progress=progress, encoder=encoder, columns=columns)
+    return TrainingSet(*clips, progress=progress)
 
 
 def check_teacher(utterances: Sequence[Utterance], options: TrainOptions) -> None:
