@@ -85,8 +85,8 @@ class Prediction(TypedDict):
     label: str | None
     confidence: float | None
     scores: dict[str, float] | None
-    level_dbfs: float
     familiarity: float | None
+    level_dbfs: float
     latency_ms: float
 
 

@@ -29,7 +29,7 @@ def folder() -> Iterator[Path]:
         yield path
 
 
-async def obey(do: str) -> Mapping[str, Any]:
+async def obey(do: str, _fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """A daemon that is paused already."""
     if do == "pause":
         raise SerStreamError("it is paused already; do resume")

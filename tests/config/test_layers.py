@@ -74,6 +74,7 @@ VALUES: dict[str, Any] = {
     "model": "research",
     "step": 0.5,
     "window": 2.0,
+    "speakers": False,
     "to": ("stdout:", "unix:///run/a b.sock"),
     "format": "json",
     "token_file": "/etc/token",

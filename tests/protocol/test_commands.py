@@ -3,13 +3,14 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from ser_stream.adaptation import requests
 from ser_stream.cli.app import app
-from ser_stream.client import NotRunningError, control
+from ser_stream.client import NotRunningError, RefusedError, control
 from ser_stream.protocol.commands import COMMANDS
 from tests.helpers.paths import ROOT
 from tests.helpers.protocol_schema import SCHEMA_FILE
@@ -29,7 +30,18 @@ def test_the_daemon_has_a_handler_for_each_and_for_nothing_else() -> None:
     assert set(requests.HANDLERS) == adapting
     with running_daemon() as daemon:
         for name in COMMANDS.keys() - adapting - {"pause", "resume"}:
-            assert control(name, daemon.socket)
+            given: dict[str, Any] = {
+                field: 99.0 if kind is float else "?"
+                for field, kind in COMMANDS[name].fields.items()
+            }
+            if not given:
+                assert control(name, daemon.socket)
+                continue
+            # No command allows so much; its handler says so.
+            with pytest.raises(RefusedError, match="allowed: 1 to 30"):
+                control(name, daemon.socket, **given)
+        with pytest.raises(RefusedError, match="needs label, a text"):
+            control("speakers.teach", daemon.socket, last_s=3.0)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].help])

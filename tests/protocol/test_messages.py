@@ -38,7 +38,16 @@ from ser_stream.protocol.wall_clock import WallClock
 LABELS = ("angry", "fear", "happy", "neutral", "sad")
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SCORES = np.array([0.712345, 0.1, 0.1, 0.05, 0.037655], np.float32)
-SPEECH = Prediction(41_600, 88_200, SpeechState.SPEECH, -23.14, "angry", SCORES, 25)
+SPEECH = Prediction(
+    41_600,
+    88_200,
+    SpeechState.SPEECH,
+    -23.14,
+    "angry",
+    SCORES,
+    25,
+    familiarity=0.83361,
+)
 SILENCE = Prediction(88_200, 91_400, SpeechState.NO_SPEECH, -61.0)
 EMOTION = EmotionEvent(Phase.START, 7, "angry", 80_000, 88_200, 0.74321)
 BUNDLE = Bundle(
@@ -89,6 +98,7 @@ PREDICTION = {
     "label": str,
     "confidence": float,
     "scores": dict.fromkeys(LABELS, float),
+    "familiarity": float,
     "level_dbfs": float,
     "latency_ms": float,
 }
@@ -197,6 +207,7 @@ def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: MessageBuilder) 
             "neutral": 0.05,
             "sad": 0.0377,
         },
+        "familiarity": 0.834,
         "level_dbfs": -23.1,
         "latency_ms": 3.9,
     }

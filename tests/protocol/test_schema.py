@@ -113,11 +113,13 @@ def test_silence_has_no_scores_and_speech_has_them() -> None:
         "label": None,
         "confidence": None,
         "scores": None,
+        "familiarity": None,
         "level_dbfs": -61.0,
         "latency_ms": 0.4,
     }
     validate(prediction)
-    for field, value in [("state", "speech"), ("label", "sad"), ("confidence", 0.5)]:
+    wrong = {"state": "speech", "label": "sad", "confidence": 0.5, "familiarity": 0.5}
+    for field, value in wrong.items():
         with pytest.raises(ValidationError):
             validate({**prediction, field: value})
 

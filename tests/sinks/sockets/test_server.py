@@ -232,7 +232,7 @@ def test_a_line_without_end_is_the_last(listener: Listener) -> None:
 
 
 def test_a_client_that_half_closes_gets_its_answers(uris: tuple[str, str]) -> None:
-    async def slowly(do: str) -> dict[str, str]:
+    async def slowly(do: str, _fields: Mapping[str, Any]) -> dict[str, str]:
         await asyncio.sleep(0.05)
         return {"did": do}
 
@@ -251,7 +251,7 @@ def test_a_client_that_half_closes_gets_its_answers(uris: tuple[str, str]) -> No
 # Control.
 
 
-async def control(do: str) -> Mapping[str, Any]:
+async def control(do: str, _fields: Mapping[str, Any]) -> Mapping[str, Any]:
     if do == "pause":
         raise ConfigError("this source cannot be paused: " + "\0" * 20_000)
     if do == "resume":
@@ -299,7 +299,7 @@ def test_control_is_for_unix_sockets_only(uris: tuple[str, str]) -> None:
 def test_a_slow_command_keeps_no_other_waiting(uris: tuple[str, str]) -> None:
     release = asyncio.Event()
 
-    async def slowly(_do: str) -> dict[str, str]:
+    async def slowly(_do: str, _fields: Mapping[str, Any]) -> dict[str, str]:
         await release.wait()
         return {}
 
