@@ -30,9 +30,9 @@ StreamEval = Annotated[
     typer.Option(help="JSON of `python -m training stream-eval` on the bundle."),
 ]
 
-FamiliarityFile = Annotated[
+FeaturesFile = Annotated[
     Path | None,
-    typer.Option(help="What `python -m training familiar` has written."),
+    typer.Option(help="What `python -m training features` has written."),
 ]
 
 
@@ -59,7 +59,7 @@ def bundle(
     ] = None,
     unseen: Unseen = None,
     stream_eval: StreamEval = None,
-    familiarity: FamiliarityFile = None,
+    features: FeaturesFile = None,
 ) -> None:
     """Write the bundle of a checkpoint, and prove that it computes the same.
 
@@ -76,7 +76,7 @@ def bundle(
         thresholds=thresholds,
         unseen=unseen,
         stream_eval=stream_eval,
-        familiarity=familiarity,
+        features=features,
     )
     rows = "\n".join(
         f"  {key}: {value}" for key, value in made.parity.to_dict().items()
@@ -113,7 +113,12 @@ def features(
     folder: Annotated[
         Path, typer.Argument(help="Bundle exported from it.", metavar="BUNDLE")
     ],
-    familiarity: FamiliarityFile = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(
+            "--features", help="What `python -m training features` has written."
+        ),
+    ] = None,
 ) -> None:
     """Write features.npz of a bundle: it can be taught then, and tell what is familiar.
 
@@ -121,7 +126,7 @@ def features(
     """
     from export.features import add_features
 
-    made = add_features(checkpoint, folder, familiarity)
+    made = add_features(checkpoint, folder, measured)
     sys.stdout.write(f"{made.features} written, sha256 of the model {made.sha256}\n")
 
 

@@ -53,7 +53,7 @@ def export_bundle(
     thresholds: Path | None = None,
     unseen: Path | None = None,
     stream_eval: Path | None = None,
-    familiarity: Path | None = None,
+    features: Path | None = None,
 ) -> Export:
     """Write the bundle of a checkpoint.
 
@@ -68,7 +68,7 @@ def export_bundle(
         thresholds: JSON with fields of `SmoothingConfig` that a search has found.
         unseen: result of `python -m training zero-shot` on these graphs.
         stream_eval: result of `python -m training stream-eval` on them.
-        familiarity: what `python -m training familiar` has written.
+        features: what `python -m training features` has written.
 
     Raises:
         ModelError: if parity fails, what was measured is of another model, or the
@@ -92,7 +92,7 @@ def export_bundle(
         write_pair(model, part)
         chosen, why = choose_thresholds(thresholds, results)
         manifest = _manifest(name, config, results, chosen)
-        manifest |= write_features(model, part, familiarity)
+        manifest |= write_features(model, part, features)
         seal(part, manifest, (ENCODER, HEAD))
         # The proof runs on the files as they will be loaded.
         bundle = load_bundle(str(part))

@@ -1,7 +1,8 @@
 """What the numbers before a network's last layer mean, as a file beside its graphs."""
 
-from dataclasses import asdict
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,32 +28,27 @@ TOLERANCE = 1e-4
 
 
 def write_features(
-    model: Cpac, folder: Path, familiarity: Path | None = None
+    model: Cpac, folder: Path, space: Path | None = None
 ) -> dict[str, str]:
     """Write the file into the folder of a bundle, if the network is told of speakers.
 
     Args:
         model: of the bundle.
         folder: of the bundle.
-        familiarity: what `python -m training familiar` has written; None where that
-            was not measured.
+        space: what `python -m training features` has written; None where that was not
+            measured.
 
     Returns:
         What the manifest is to say of it.
 
     Raises:
-        ModelError: if `familiarity` is none, or of another network.
+        ModelError: if `space` is none, or of another network.
     """
     head = model.head
     if not head.config.speaker_mean:
         return {}
     path, last = folder / FEATURES, head.classifier
-    known = {}
-    if familiarity is not None:
-        found = Familiarity.read(familiarity)
-        if found is None or found.centre.shape != head.mean.shape:
-            raise ModelError(f"{familiarity} does not say what this network knows")
-        known = asdict(found)
+    known = {} if space is None else _read(space, tuple(last.weight.shape))
     np.savez(
         path,
         allow_pickle=False,
@@ -64,9 +60,18 @@ def write_features(
     return {"features": file_hash(path)}
 
 
-def add_features(
-    checkpoint: Path, folder: Path, familiarity: Path | None = None
-) -> Bundle:
+def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            known = dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        known = {}
+    if Familiarity.read(path) is None or known["emotions"].shape != shape:
+        raise ModelError(f"{path} does not say where the features of this network lie")
+    return known
+
+
+def add_features(checkpoint: Path, folder: Path, space: Path | None = None) -> Bundle:
     """Write the file of a bundle that is there; the model stays the same.
 
     Raises:
@@ -75,7 +80,7 @@ def add_features(
     """
     model, _ = build_model(load_checkpoint(checkpoint))
     before = load_bundle(str(folder))
-    told = write_features(model, folder, familiarity)
+    told = write_features(model, folder, space)
     if not told:
         raise ModelError(f"{checkpoint}: the network has no speaker_mean")
     write_json(folder / MANIFEST, sealed({**before.manifest, **told}))

@@ -29,7 +29,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "thresholds": evaluation.thresholds,
     "stream-eval": evaluation.stream_eval,
     "adapt-eval": evaluation.adapt_eval,
-    "familiar": recipe.familiar,
+    "features": recipe.features,
     "slim": recipe.slim,
 }
 

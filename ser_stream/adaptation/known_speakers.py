@@ -23,6 +23,7 @@ from ser_stream.pipeline.speaker import KnownVoice
 from ser_stream.pipeline.values import FloatArray
 
 FORMAT = 1
+NEUTRAL = "neutral"
 MOST_EXAMPLES = 60
 """Of each label; older ones give way."""
 MOST_NAMES = 50
@@ -41,6 +42,11 @@ class Enrolment:
     """Mean over the speech, (n_features,)."""
     seconds: float
 
+    @property
+    def emotion(self) -> str:
+        """What ordinary talk is taken for."""
+        return NEUTRAL
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -53,6 +59,10 @@ class Example:
     """Where it was heard; text to read."""
     lesson: int = 0
     """Those that were taught at once have the same number."""
+
+    @property
+    def emotion(self) -> str:
+        return self.label
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,7 @@ class KnownSpeakers:
         if not parts:
             return None
         means = np.array([one.features for one in parts], np.float32)
+        means -= [layer.of_emotion(_sure(one.emotion, labels)) for one in parts]
         seconds = np.array([one.seconds for one in parts], np.float32)
         heard: FloatArray = seconds @ means
         heard_s = float(seconds.sum())
@@ -162,6 +173,13 @@ class KnownSpeakers:
         # Live speech is to move the mean, however much was said before.
         share = min(1.0, MOST_ENROLLED_S / heard_s)
         return KnownVoice(heard * np.float32(share), heard_s * share, change)
+
+
+def _sure(label: str, labels: Sequence[str]) -> FloatArray:
+    """Scores by which it is this label; of one that is not known, all alike."""
+    if label not in labels:
+        return np.full(len(labels), 1 / len(labels), np.float32)
+    return np.array([each == label for each in labels], np.float32)
 
 
 def rounded(features: FloatArray) -> tuple[float, ...]:

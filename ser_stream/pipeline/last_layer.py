@@ -7,7 +7,7 @@ what the classifier gets wrong of them.
 """
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ from ser_stream.pipeline.values import FloatArray
 SHRINK_S = 12.5
 """Seconds of speech that the mean of unknown voices counts as in that of a speaker: as
 much as five clips."""
+SHARE = 0.5
+"""Of what the emotion does to the features, as much is taken off a speaker's mean."""
 RIDGE = 3.0
 """How much the examples are mistrusted, in units of their mean energy."""
 GAIN = 4.0
@@ -35,6 +37,9 @@ class LastLayer:
     """(n_classes, n_features)."""
     bias: FloatArray
     """(n_classes,)."""
+    emotions: FloatArray | None = None
+    """How the features of each class lie about those of its speaker, (n_classes,
+    n_features); their sum is 0. None where nobody measured it."""
 
     @staticmethod
     def read(path: Path) -> "LastLayer":
@@ -46,9 +51,15 @@ class LastLayer:
         try:
             # From memory: numpy leaves a file open that turns out to be none.
             with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                layer = LastLayer(*(file[field.name] for field in fields(LastLayer)))
+                layer = LastLayer(
+                    file["mean"], file["weight"], file["bias"], file.get("emotions")
+                )
             n_classes, n_features = layer.weight.shape
             if (layer.mean.shape, layer.bias.shape) != ((n_features,), (n_classes,)):
+                raise ValueError
+            if layer.emotions is not None and (
+                layer.emotions.shape != layer.weight.shape
+            ):
                 raise ValueError
         except Exception:  # noqa: BLE001  zipfile, zlib and numpy raise many
             raise ModelError(f"{path} does not hold a last layer") from None
@@ -64,6 +75,22 @@ class LastLayer:
         """
         surplus = (heard - heard_s * self.mean) / (heard_s + SHRINK_S)
         result: FloatArray = (self.mean + surplus).astype(np.float32)
+        return result
+
+    def of_emotion(self, scores: FloatArray) -> FloatArray:
+        """What of the features is for the emotion and not for the voice, (n_features,).
+
+        Taken off what was heard, neutral speech alone no longer makes neutral the
+        centre. Half of it is, as scores are wrong at times, and classes lie otherwise
+        in every voice (docs/speakers.md).
+
+        Args:
+            scores: of the classes, (n_classes,).
+        """
+        if self.emotions is None:
+            return np.zeros_like(self.mean)
+        half = (SHARE * scores).astype(np.float32)
+        result: FloatArray = half @ self.emotions
         return result
 
     def logits(self, centred: FloatArray) -> FloatArray:

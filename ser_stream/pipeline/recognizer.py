@@ -145,7 +145,10 @@ class OnnxRecognizer:
             if speaker.taught is not None and self.last_layer is not None:
                 centred = features[0] - self.last_layer.mean_of(heard, heard_s)
                 logits = logits + speaker.taught @ centred
-            speaker.add(features[0], len(columns))
+            layer, of_emotion = self.last_layer, None
+            if layer is not None:
+                of_emotion = layer.of_emotion(softmax(logits[0]))
+            speaker.add(features[0], len(columns), of_emotion)
             if self._familiarity is not None and len(columns) >= LEAST_COLUMNS:
                 speaker.familiarity = self._familiarity.of(features[0])
         result: FloatArray = logits[0]

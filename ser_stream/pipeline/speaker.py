@@ -73,12 +73,25 @@ class Speaker:
             total = np.asarray(total + self.known.heard, np.float32)
         return total
 
-    def add(self, features: FloatArray, columns: int) -> None:
-        """Take in the features of a step's window, (n_features,)."""
+    def add(
+        self,
+        features: FloatArray,
+        columns: int,
+        of_emotion: FloatArray | None = None,
+    ) -> None:
+        """Take in the features of a step's window.
+
+        Args:
+            features: (n_features,).
+            columns: of the window.
+            of_emotion: what of them is for the emotion, and does not count.
+        """
         self.familiarity = None
         if columns < LEAST_COLUMNS:
             return
         self._newest.append(features.copy())
+        if of_emotion is not None:
+            features = features - of_emotion
         self._recent.append(features.astype(np.float64))
         if len(self._recent) > self._delay:
             self._count(self._recent.popleft())

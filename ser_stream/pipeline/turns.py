@@ -28,9 +28,14 @@ class TurnRecorder(Speaker):
     def __post_init__(self) -> None:
         super().__init__(self.step_s)
 
-    def add(self, features: FloatArray, columns: int) -> None:
-        """Take in the features of a step's window, (n_features,)."""
-        super().add(features, columns)
+    def add(
+        self,
+        features: FloatArray,
+        columns: int,
+        of_emotion: FloatArray | None = None,
+    ) -> None:
+        """See `Speaker`."""
+        super().add(features, columns, of_emotion)
         self._steps_of_turn.append((features.copy(), columns))
 
     def pause(self) -> None:

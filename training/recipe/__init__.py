@@ -10,8 +10,8 @@ speaker_memory        means of a speaker's other clips, to train with
 teacher/              what frozen encoders know, as targets
 train                 the training, by `training.engine.fit`
 model                 a checkpoint -> its network
-familiarity           where the features of the training speech lie
-commands              the command line: corpora, train, familiar, slim
+feature_space         where the features of the training speech lie
+commands              the command line: corpora, train, features, slim
 checkpoints/          what the packaged bundles were exported from
 stream_window         a clip's speech as one window, after the daemon has been running
 adaptation_pack       writes the pack that online adaptation needs

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,33 +108,31 @@ def train(run: TrainingRun) -> None:
     say(f"{path}: epoch {settings.epochs}; next: python -m export {path} DIR")
 
 
-def familiar(
+def features(
     checkpoint: Annotated[Path, typer.Argument(help="Of `train`.")],
     corpora: Corpora,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="File for `python -m export`. [default: familiar.npz beside the other]"
+            help="File for `python -m export`. [default: features.npz beside the other]"
         ),
     ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores.")] = 0,
 ) -> None:
-    """Measure where the features of the training speech lie: what is familiar."""
-    import numpy as np
-
+    """Measure where the features of the training speech lie, for bundles that learn."""
     from training.engine.checkpoint import load_checkpoint
     from training.recipe.config import TrainConfig
     from training.recipe.dataset import load_noises
-    from training.recipe.familiarity import familiarity
+    from training.recipe.feature_space import feature_space
     from training.recipe.train import TrainOptions
 
     settings = TrainConfig.from_dict(load_checkpoint(checkpoint)["config"])
     noises = load_noises(corpora / settings.noise) if settings.noise else []
     options = TrainOptions(noises, "cpu", threads)
-    found = familiarity(checkpoint, corpora, options)
-    out = out or checkpoint.with_name("familiar.npz")
-    np.savez(out, allow_pickle=False, **asdict(found))
-    say(f"{out}: typical distance {found.typical:.2f}")
+    found = feature_space(checkpoint, corpora, options)
+    out = out or checkpoint.with_name("features.npz")
+    found.write(out)
+    say(f"{out}: typical distance {found.familiarity.typical:.2f}")
 
 
 def slim(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ser_stream.nn.cpac import Cpac
+from ser_stream.pipeline.last_layer import LastLayer
 from training.corpora import load_corpora
 from training.engine.experiment import Progress
 from training.engine.result_store import Result
@@ -23,8 +25,10 @@ from training.evaluation.told.scenes import (
     heard_before,
     shown_before,
 )
-from training.evaluation.told.voices import Voices
+from training.evaluation.told.voices import Voices, last_layer_of
+from training.recipe.feature_space import emotions_of
 from training.recipe.speaker_memory import draw_mostly
+from training.recipe.train import training_set
 
 DRAWS = 3
 """How often each scene is drawn; its clips count once for each."""
@@ -40,6 +44,14 @@ Said = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
 class ToldFold(LocoFold):
     """A corpus left out, and all scenes on it."""
 
+    def last_layer(self, space: LocoRun, model: Cpac) -> LastLayer:
+        """Of the network, with what emotions do to its features in training."""
+        config = self.settings(space)
+        utterances = load_corpora(space.corpora, [c.name for c in config.corpora])
+        data = training_set(model, utterances, config, space.options)
+        of_emotions = emotions_of(model, data, progress=space.options.progress)
+        return last_layer_of(model, of_emotions)
+
     def compute(self, space: LocoRun, progress: Progress) -> Result:
         """See `Experiment`."""
         config = self.settings(space)
@@ -48,8 +60,9 @@ class ToldFold(LocoFold):
         of_corpus = load_corpora(space.corpora, [self.corpus])
         clips = of_labels(of_corpus, self.corpus, config.labels)
         options = space.options
+        layer = self.last_layer(space, model)
         voices = Voices.of(
-            model, config, clips, options.columns, progress=options.progress
+            model, layer, config, clips, options.columns, progress=options.progress
         )
         return {
             "protocol": (

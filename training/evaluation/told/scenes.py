@@ -125,7 +125,7 @@ class Lesson:
         targets = v.targets[shown].copy()
         slips = rng.random(len(shown)) < self.wrong
         targets[slips] = rng.choice(v.classes, slips.sum())
-        mean = v.mean_of(shown)
+        mean = v.mean_of(shown, targets)
         change = None
         if self.learn:
             change = taught(v.layer, v.means[shown] - mean, targets)
@@ -150,7 +150,7 @@ class Enrolled:
         neutral = own[v.neutral[own]]
         n = min(self.clips, round(MOST_TAKEN * len(neutral)))
         shown = rng.permutation(neutral)[:n]
-        mean = v.mean_of(shown)
+        mean = v.mean_of(shown, v.targets[shown])
         return {int(i): Known(mean) for i in np.setdiff1d(own, shown)}
 
 

@@ -19,6 +19,13 @@ from training.recipe.config import TrainConfig
 from training.recipe.speaker_memory import CLIP_S
 
 
+def last_layer_of(model: Cpac, emotions: FloatArray | None) -> LastLayer:
+    """Of a network that is told of speakers; `emotions` as `LastLayer` has them."""
+    last = model.head.classifier
+    weight, bias = (part.detach().numpy() for part in (last.weight, last.bias))
+    return LastLayer(model.head.mean.numpy(), weight, bias, emotions)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Voices:
     """The clips with speech of a corpus that a network never heard."""
@@ -34,6 +41,7 @@ class Voices:
     @staticmethod
     def of(
         model: Cpac,
+        layer: LastLayer,
         config: TrainConfig,
         utterances: Sequence[Utterance],
         cache: Path,
@@ -44,13 +52,8 @@ class Voices:
         bar = tqdm(utterances, "hearing", unit="clip", disable=not progress)
         heard = [(u, heard_of_clip(model, config, u, cache)) for u in bar]
         spoken = [(u, clip) for u, clip in heard if clip.columns]
-        last = model.head.classifier
         return Voices(
-            LastLayer(
-                model.head.mean.numpy(),
-                last.weight.detach().numpy(),
-                last.bias.detach().numpy(),
-            ),
+            layer,
             config.labels,
             [clip for _, clip in spoken],
             np.array([clip.mean for _, clip in spoken]),
@@ -73,10 +76,25 @@ class Voices:
     def of_speaker(self, speaker: str) -> NDArray[np.intp]:
         return np.flatnonzero(self.speakers == speaker)
 
-    def mean_of(self, clips: NDArray[np.intp]) -> FloatArray:
-        """The mean of somebody of whom these clips were heard, (n_features,)."""
-        heard = np.float32(CLIP_S) * self.means[clips].sum(0)
-        return self.layer.mean_of(heard, CLIP_S * len(clips))
+    def mean_of(
+        self, clips: NDArray[np.intp], targets: NDArray[np.intp] | None = None
+    ) -> FloatArray:
+        """The mean of somebody of whom these clips were heard, (n_features,).
+
+        Args:
+            clips: that were heard.
+            targets: what they are said to be; None: what the network takes them for.
+        """
+        heard = self.means[clips]
+        if not len(clips):
+            return self.layer.mean
+        if targets is None:
+            scores = softmax(self.layer.logits(heard - self.layer.mean))
+        else:
+            scores = np.eye(len(self.labels), dtype=np.float32)[targets]
+        own = heard - [self.layer.of_emotion(each) for each in scores]
+        total = np.float32(CLIP_S) * own.sum(0)
+        return self.layer.mean_of(total, CLIP_S * len(clips))
 
     def say(self, i: int, mean: FloatArray, taught: FloatArray | None = None) -> int:
         """The class of a clip, if its speaker has this mean."""
