@@ -5,7 +5,7 @@ the dictionaries; types of message that it adds are skipped. They are final so t
 `if "seq" in m` tells a checker something, too.
 """
 
-from typing import Literal, TypedDict, final, get_args
+from typing import Literal, NotRequired, TypedDict, final, get_args
 
 EventType = Literal["prediction", "emotion", "status", "adaptation"]
 """What `only` may name: the types that are numbered by `seq`."""
@@ -85,7 +85,8 @@ class Prediction(TypedDict):
     label: str | None
     confidence: float | None
     scores: dict[str, float] | None
-    familiarity: float | None
+    familiarity: NotRequired[float | None]
+    """Older daemons do not say it."""
     level_dbfs: float
     latency_ms: float
 

@@ -60,6 +60,7 @@ def prediction(seq: int) -> Message:
             "label": "angry",
             "confidence": 0.8,
             "scores": dict.fromkeys(LABELS, 0.05) | {"angry": 0.8},
+            "familiarity": 0.834,
             "level_dbfs": -23.1,
             "latency_ms": 3.9,
         }

@@ -98,7 +98,7 @@ PREDICTION = {
     "label": str,
     "confidence": float,
     "scores": dict.fromkeys(LABELS, float),
-    "familiarity": float,
+    "familiarity": float | None,
     "level_dbfs": float,
     "latency_ms": float,
 }
