@@ -66,7 +66,8 @@ def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
             known = dict(file)
     except (OSError, ValueError, zipfile.BadZipFile):
         known = {}
-    if Familiarity.read(path) is None or known["emotions"].shape != shape:
+    of_network = "emotions" in known and known["emotions"].shape == shape
+    if not of_network or Familiarity.read(path) is None:
         raise ModelError(f"{path} does not say where the features of this network lie")
     return known
 

@@ -21,7 +21,9 @@ from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, training_set
 
 N_WINDOWS = 4000
-"""Some twenty for each feature."""
+"""Some twenty for each feature; ..."""
+MOST_OF_A_CLIP = 40
+"""... and no more of each clip."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,16 +85,17 @@ def _emotions(
 
 @torch.no_grad()
 def training_features(
-    model: Cpac, data: TrainingSet, seed: int, n: int = N_WINDOWS, *, progress: bool
+    model: Cpac, data: TrainingSet, seed: int, *, progress: bool
 ) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Features of n windows or more that are long enough, and the clips' numbers."""
+    """Features of windows that are long enough, and the numbers of their clips."""
     encoder = model.encoder
     encode = encoder.project if isinstance(encoder, WhisperEncoder) else encoder
     maker = data.maker(np.random.default_rng(seed))
     found: list[FloatArray] = []
     rows: list[NDArray[np.intp]] = []
-    with tqdm(total=n, desc="features", unit="window", disable=not progress) as bar:
-        while bar.n < n:
+    left = min(N_WINDOWS, MOST_OF_A_CLIP * len(data))
+    with tqdm(total=left, desc="features", unit="window", disable=not progress) as bar:
+        while left > 0:
             for batch in data.batches(maker, encoder.mean.numpy()):
                 columns = encode(batch.frames)
                 if columns.shape[1] < LEAST_COLUMNS:
@@ -100,7 +103,8 @@ def training_features(
                 found.append(model.head.features(columns).numpy())
                 rows.append(batch.rows.numpy())
                 bar.update(len(rows[-1]))
-                if bar.n >= n:
+                left -= len(rows[-1])
+                if left <= 0:
                     break
     return np.concatenate(found), np.concatenate(rows)
 

@@ -1,0 +1,49 @@
+"""The file beside the graphs is of the same network, or it is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from export.features import add_features, check_features
+from ser_stream.errors import ModelError
+from ser_stream.pipeline.bundle import load_bundle, sealed, write_json
+from tests.helpers.paths import CHECKPOINTS, OPEN, PACKAGED, TINY
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_last_layer_of_the_packaged_models_is_that_of_their_graphs(
+    name: str,
+) -> None:
+    check_features(load_bundle(name))
+
+
+def test_it_is_added_to_a_bundle_without_and_changes_no_identity(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "open"
+    shutil.copytree(OPEN, folder)
+    before = load_bundle(str(folder))
+    (folder / "features.npz").unlink()
+    manifest = {k: v for k, v in before.manifest.items() if k != "features"}
+    write_json(folder / "manifest.json", sealed(manifest))
+    assert load_bundle(str(folder)).features is None
+    after = add_features(CHECKPOINTS / "open.pt", folder)
+    assert after.features is not None
+    assert after.sha256 == before.sha256
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    shutil.copytree(OPEN, folder)
+    with pytest.raises(ModelError, match="another network"):
+        add_features(CHECKPOINTS / "research.pt", folder)
+    with pytest.raises(ModelError, match="no speaker_mean"):
+        add_features(TINY, folder)
+    other = tmp_path / "space.npz"
+    np.savez(other, centre=np.zeros(3), whitening=np.eye(3), typical=1.0)
+    with pytest.raises(ModelError, match=r"space\.npz"):
+        add_features(CHECKPOINTS / "open.pt", folder, other)
