@@ -19,9 +19,10 @@ from training.evaluation.adaptation.gains import all_gains
 from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.loco import LocoFold, LocoRun
+from training.evaluation.told.run import ToldFold
 from training.paper.emobox_joint.folds import classes, joint_folds
 from training.paper.emobox_joint.run import JointRun
-from training.paper.reproduce.constants import JOINT, JOINT_OWN, PROTOCOLS
+from training.paper.reproduce.constants import JOINT, JOINT_OWN, JOINT_WHISPER, PROTOCOLS
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.workspace import Workspace
 from training.recipe.config import TrainConfig
@@ -30,6 +31,12 @@ from training.recipe.train import TrainOptions
 RESULTS = ROOT / "results"
 OWN_EPOCHS = 12
 """As `docs/training.md` has it."""
+JOINTS = (JOINT, JOINT_OWN, JOINT_WHISPER)
+JOINT_RUNS = (
+    ("emobox.toml", 0),
+    ("emobox.toml", OWN_EPOCHS),
+    ("emobox-accurate.toml", 0),
+)
 
 
 def committed() -> list[PaperExperiment]:
@@ -52,22 +59,26 @@ def test_no_result_lies_where_nothing_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "recentred"), [("loco", False), ("loco-accurate", True)]
+    ("recipe", "kind", "fold"),
+    [
+        ("loco", "", LocoFold),
+        ("loco-accurate", "-recentred", LocoFold),
+        ("loco-accurate", "-told", ToldFold),
+    ],
 )
 def test_all_results_of_corpora_left_out_are_done(
-    tmp_path: Path, recipe: str, recentred: bool
+    tmp_path: Path, recipe: str, kind: str, fold: type[LocoFold]
 ) -> None:
     config = TrainConfig.read(ROOT / "training" / "configs" / f"{recipe}.toml")
-    name = f"{config.name}-recentred" if recentred else config.name
-    out = RESULTS / "loco" / name / f"seed-{config.seed}"
-    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions(), recentred)
-    there = [LocoFold(path.stem) for path in sorted(out.glob("*.json"))]
+    out = RESULTS / "loco" / f"{config.name}{kind}" / f"seed-{config.seed}"
+    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions(), bool(kind))
+    there = [fold(path.stem) for path in sorted(out.glob("*.json"))]
     assert there
     assert not missing(there, space)
 
 
 def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:
-    ours = [one for one in committed() if one.system not in (JOINT, JOINT_OWN)]
+    ours = [one for one in committed() if one.system not in JOINTS]
     assert len(ours) > 250
     assert {one.protocol for one in ours} == set(PROTOCOLS)
     space = Workspace(tmp_path, RESULTS, tmp_path / "runs")
@@ -79,16 +90,16 @@ def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:
 
 
 def test_all_results_of_the_joint_folds_are_done(tmp_path: Path) -> None:
-    config = TrainConfig.read(ROOT / "training/configs/emobox.toml")
     with EMOBOX_FOLDS.open(newline="") as file:
         rows = [(row["corpus"], row["file"]) for row in csv.DictReader(file)]
     clips = [
         Utterance(corpus, Path(file), "", "", "sad", "", "")
         for corpus, file in [*rows, ("crema-d", "another.wav")]
     ]
-    folds = joint_folds(clips, config)
     n_done = 0
-    for own_epochs in (0, OWN_EPOCHS):
+    for name, own_epochs in JOINT_RUNS:
+        config = TrainConfig.read(ROOT / "training/configs" / name)
+        folds = joint_folds(clips, config)
         space = JointRun(
             config,
             {fold.name: fold for fold in folds},
@@ -102,7 +113,7 @@ def test_all_results_of_the_joint_folds_are_done(tmp_path: Path) -> None:
         there = [one for one in wanted if space.store.path(one.name).exists()]
         assert not missing(there, space)
         n_done += len(there)
-    assert n_done == sum(one.system in (JOINT, JOINT_OWN) for one in committed())
+    assert n_done == sum(one.system in JOINTS for one in committed())
 
 
 def test_all_results_of_the_evaluation_of_adaptation_are_done(tmp_path: Path) -> None:
