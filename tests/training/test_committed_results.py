@@ -22,7 +22,12 @@ from training.evaluation.loco import LocoFold, LocoRun
 from training.evaluation.told.run import ToldFold
 from training.paper.emobox_joint.folds import classes, joint_folds
 from training.paper.emobox_joint.run import JointRun
-from training.paper.reproduce.constants import JOINT, JOINT_OWN, JOINT_WHISPER, PROTOCOLS
+from training.paper.reproduce.constants import (
+    JOINT,
+    JOINT_OWN,
+    JOINT_WHISPER,
+    PROTOCOLS,
+)
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.workspace import Workspace
 from training.recipe.config import TrainConfig
