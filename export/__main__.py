@@ -122,7 +122,9 @@ def features(
 ) -> None:
     """Write features.npz of a bundle: it can be taught then, and tell what is familiar.
 
-    The model stays the same one; that the file fits its graphs is checked.
+    The graphs stay the same, and what was measured of them; that the file fits them is
+    checked. By its hash it is another model: it says something else of a voice that it
+    has heard for long.
     """
     from export.features import add_features
 

@@ -1,14 +1,19 @@
 """What the numbers before a network's last layer mean, as a file beside its graphs."""
 
+import os
+import shutil
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from export.card import write_card
 from ser_stream.errors import ModelError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import (
+    CARD,
     FEATURES,
     MANIFEST,
     Bundle,
@@ -17,12 +22,19 @@ from ser_stream.pipeline.bundle import (
     sealed,
     write_json,
 )
+from ser_stream.pipeline.bundle_evidence import (
+    EVIDENCE,
+    read_evidence,
+    write_evidence,
+)
 from ser_stream.pipeline.familiarity import Familiarity
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.speaker import Speaker
 from training.engine.checkpoint import load_checkpoint
 from training.recipe.model import build_model
 
+KNOWN = ("centre", "whitening", "typical", "emotions")
+"""What a `FeatureSpace` writes."""
 TOLERANCE = 1e-4
 """Largest allowed difference of logits."""
 
@@ -51,7 +63,6 @@ def write_features(
     known = {} if space is None else _read(space, tuple(last.weight.shape))
     np.savez(
         path,
-        allow_pickle=False,
         mean=head.mean.numpy(),
         weight=last.weight.detach().numpy(),
         bias=last.bias.detach().numpy(),
@@ -63,7 +74,7 @@ def write_features(
 def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            known = dict(file)
+            known = {name: file[name] for name in KNOWN if name in file}
     except (OSError, ValueError, zipfile.BadZipFile):
         known = {}
     of_network = "emotions" in known and known["emotions"].shape == shape
@@ -73,7 +84,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def add_features(checkpoint: Path, folder: Path, space: Path | None = None) -> Bundle:
-    """Write the file of a bundle that is there; the model stays the same.
+    """Write the file of a bundle that is there; its graphs stay the same.
 
     Raises:
         ModelError: if the checkpoint is not that of the bundle, or its network is not
@@ -81,13 +92,22 @@ def add_features(checkpoint: Path, folder: Path, space: Path | None = None) -> B
     """
     model, _ = build_model(load_checkpoint(checkpoint))
     before = load_bundle(str(folder))
-    told = write_features(model, folder, space)
-    if not told:
-        raise ModelError(f"{checkpoint}: the network has no speaker_mean")
-    write_json(folder / MANIFEST, sealed({**before.manifest, **told}))
-    bundle = load_bundle(str(folder))
-    check_features(bundle)
-    return bundle
+    evidence = read_evidence(before)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as made:
+        part = Path(made) / folder.name
+        shutil.copytree(folder, part)
+        told = write_features(model, part, space)
+        if not told:
+            raise ModelError(f"{checkpoint}: the network has no speaker_mean")
+        write_json(part / MANIFEST, sealed({**before.manifest, **told}))
+        bundle = load_bundle(str(part))
+        # Nothing takes its place in the bundle before it is known to fit.
+        check_features(bundle)
+        write_evidence(bundle, evidence)
+        write_card(bundle, evidence)
+        for name in (FEATURES, EVIDENCE, CARD, MANIFEST):
+            os.replace(part / name, folder / name)
+    return load_bundle(str(folder))
 
 
 def check_features(bundle: Bundle) -> None:

@@ -98,7 +98,8 @@ class Recognition:
 class Model:
     """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
-    It has no state: any number of streams may use it at once, also in other threads.
+    Any number of streams may use it at once, also in other threads: what it knows of
+    speakers is only looked at when one begins.
     """
 
     def __init__(self, bundle: Bundle, config: PipelineConfig | None = None) -> None:

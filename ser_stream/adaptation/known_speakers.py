@@ -4,10 +4,12 @@ One JSON file for each network, as features of another mean something else. It h
 sound, only what the network made of it: some hundred numbers for each example.
 """
 
+import fcntl
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.atomic_file import replace_file
-from ser_stream.errors import ConfigError, ModelError, SinkError
+from ser_stream.errors import ConfigError, ModelError, SinkError, SourceError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.last_layer import LastLayer, taught
@@ -24,10 +26,14 @@ from ser_stream.pipeline.values import FloatArray
 
 FORMAT = 1
 NEUTRAL = "neutral"
-MOST_EXAMPLES = 60
+MOST_EXAMPLES = 20
 """Of each label; older ones give way."""
 MOST_NAMES = 50
 LONGEST_NAME = 64
+LEAST_S = 1.0
+"""An example is no shorter, seconds of speech."""
+LEAST_ENROLLED_S = 5.0
+"""Less talk than this says little of a voice."""
 MOST_ENROLLED_S = 120.0
 """What all of it counts for at most, seconds: what is heard live is to move the mean
 still."""
@@ -55,8 +61,6 @@ class Example:
     label: str
     features: tuple[float, ...]
     seconds: float
-    source: str
-    """Where it was heard; text to read."""
     lesson: int = 0
     """Those that were taught at once have the same number."""
 
@@ -76,14 +80,9 @@ class KnownSpeakers:
         """With a person, in the place of one of the same name.
 
         Raises:
-            ConfigError: if the name cannot be one, or there are too many.
+            ConfigError: if there are too many.
         """
         name = one.name
-        if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise ConfigError(
-                f"{name!r} is no name; allowed: 1 to {LONGEST_NAME} characters that "
-                "can be printed"
-            )
         others = tuple(each for each in self.enrolled if each.name != name)
         if len(others) >= MOST_NAMES:
             raise ConfigError(
@@ -175,6 +174,19 @@ class KnownSpeakers:
         return KnownVoice(heard * np.float32(share), heard_s * share, change)
 
 
+def _check(one: Enrolment | Example, n_features: int) -> None:
+    with np.errstate(over="ignore"):
+        features = np.array(one.features, np.float32)
+    name: object = one.name if isinstance(one, Enrolment) else one.label
+    if features.shape != (n_features,):
+        raise ValueError(f"an entry has {features.shape} features")
+    if not (np.isfinite(features).all() and 0 < one.seconds < 1e6):
+        raise ValueError("a number is none")
+    lesson: object = getattr(one, "lesson", 0)
+    if not isinstance(name, str) or not isinstance(lesson, int):
+        raise TypeError("a name or a lesson is none")
+
+
 def _sure(label: str, labels: Sequence[str]) -> FloatArray:
     """Scores by which it is this label; of one that is not known, all alike."""
     if label not in labels:
@@ -185,6 +197,50 @@ def _sure(label: str, labels: Sequence[str]) -> FloatArray:
 def rounded(features: FloatArray) -> tuple[float, ...]:
     """Features as they are kept."""
     return tuple(round(float(x), 5) for x in features)
+
+
+def check_name(name: str, labels: Sequence[str]) -> None:
+    """Refuse a name that can be nobody's.
+
+    Raises:
+        ConfigError: with what is allowed.
+    """
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise ConfigError(
+            f"{name!r} is no name; allowed: 1 to {LONGEST_NAME} characters that can be "
+            "printed"
+        )
+    if name in labels:
+        raise ConfigError(
+            f"{name!r} is a label of the model; name the person otherwise, so that "
+            "`speakers forget` can tell them apart"
+        )
+
+
+def check_label(label: str, labels: Sequence[str]) -> None:
+    """Refuse a label that the model has not.
+
+    Raises:
+        ConfigError: with those that it has.
+    """
+    if label not in labels:
+        raise ConfigError(
+            f"the model has no label {label!r}; allowed: {', '.join(labels)}"
+        )
+
+
+def check_heard(seconds: float, *, enrols: bool) -> None:
+    """Refuse what is too little speech to learn from.
+
+    Raises:
+        SourceError: with how much there is, and is needed.
+    """
+    least = LEAST_ENROLLED_S if enrols else LEAST_S
+    if seconds < least:
+        raise SourceError(
+            f"there are {seconds:.1f} s of speech, and less than {least:g} s say "
+            "little of " + ("a voice; half a minute is good" if enrols else "a mood")
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,14 +290,39 @@ class SpeakerFile:
                 tuple(Example(**one) for one in content["examples"]),
             )
             for one in known.parts:
-                features = np.array(one.features, np.float64)
-                if features.shape != (self.n_features,):
-                    raise ValueError(f"an entry has {features.shape} features")
-                if not (np.isfinite(features).all() and 0 < one.seconds < 1e6):
-                    raise ValueError("a number is none")
+                _check(one, self.n_features)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._damaged(error) from None
         return _tuples(known)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Nobody else changes the file meanwhile: neither daemon nor command.
+
+        Raises:
+            SinkError: if the folder cannot be written.
+        """
+        lock = self.path.with_suffix(".lock")
+        try:
+            lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = lock.open("ab")
+        except OSError as error:
+            raise SinkError(f"{lock}: {error.strerror}") from None
+        with file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def change(self, how: Callable[[KnownSpeakers], KnownSpeakers]) -> KnownSpeakers:
+        """Read it, change it and write it, as one; what is known then.
+
+        Raises:
+            ConfigError: if it cannot be read, or `how` refuses; nothing has changed.
+            SinkError: if it cannot be written; likewise.
+        """
+        with self.changing():
+            known = how(self.read())
+            self.write(known)
+        return known
 
     def write(self, known: KnownSpeakers) -> None:
         """Keep it, readable for nobody else; without anything known, delete the file.
@@ -265,6 +346,19 @@ class SpeakerFile:
         return ConfigError(
             f"{self.path} cannot be read ({why}); delete it, and enroll and teach again"
         )
+
+
+def forget_everything() -> None:
+    """Delete what is known for every model, also of those that are gone.
+
+    Raises:
+        SinkError: if something cannot be deleted.
+    """
+    for path in (state_folder() / "speakers").glob("*.json"):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise SinkError(f"{path}: {error.strerror}") from None
 
 
 def _network(bundle: Bundle) -> str:

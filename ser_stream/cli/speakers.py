@@ -7,11 +7,18 @@ import typer
 
 from ser_stream.cli.app import app, group
 from ser_stream.cli.control import Socket
-from ser_stream.cli.options import EPILOG, Config, Json, Model
+from ser_stream.cli.options import Config, Json, Model
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.speaker import REMEMBERED_S
 
 speakers_app = group(
     "speakers", "Who is enrolled, and what was taught; `enroll` and `teach` add to it."
+)
+EPILOG = (
+    "Exit status: 0 done, 1 some of several files failed, or the running daemon "
+    "refused, 2 usage, configuration, unreadable input or too little speech, 3 audio "
+    "device, or with --last no daemon answers, 4 model, 5 it cannot be kept, or the "
+    "daemon does not answer, 130 stopped by Ctrl-C before anything was kept."
 )
 Recordings = Annotated[
     list[Path] | None,
@@ -56,9 +63,10 @@ def enroll(
     told how speech differs from what the speaker is usually like; without enrolment it
     finds that out while it listens, over some minutes, and forgets it when it ends.
 
-    Several people may enroll; who enrolls again replaces what was there. No sound is
-    kept, only what the model made of it, in a file of yours alone (`speakers list`
-    names it). Every `listen` with this model begins with it; --no-speakers does not.
+    Several people may enroll: their mean counts, whoever speaks. Who enrolls again
+    replaces what was there. No sound is kept, only what the model made of it, in a file
+    of yours alone (`speakers list` names it). Every `listen` with this model begins
+    with it; --no-speakers does not.
 
     Examples:
       ser-stream enroll --mic default
@@ -72,6 +80,7 @@ def enroll(
     from ser_stream.sources import InputConfig
 
     _one_of(files, mic=mic, last=last)
+    _of_daemon(last, model)
     source = None
     if mic is not None:
         source = InputConfig("mic" if mic == "default" else f"mic:{mic}")
@@ -106,14 +115,15 @@ def teach(
 ) -> None:
     """Teach the model emotions by examples of your own voice: three of each are much.
 
-    Every turn of a file is an example, so name files in which one emotion is heard.
+    Every turn of a second or more is an example, so name files in which one emotion is
+    heard; the newest 20 of a label are kept.
     They move the last layer of the network, and only the labels that were taught,
     against each other; so teach two or more. Each example is also checked by the
     others: where they contradict each other, nothing changes. The running daemon goes
     on with it at once.
 
-    On corpora that the model `accurate` never heard, three examples a label brought 8
-    points of recall (docs/speakers.md).
+    On corpora that they never heard, three examples a label brought 8 points of recall
+    (docs/speakers.md).
 
     Examples:
       ser-stream teach --label happy laughing.wav
@@ -135,6 +145,7 @@ def teach(
     if label is None:
         raise ConfigError("say by --label what the examples are of, as --label happy")
     _one_of(files, last=last)
+    _of_daemon(last, model)
     failed = command(
         settings,
         label,
@@ -165,7 +176,11 @@ def forget(
         typer.Argument(help="People, or labels of examples.", metavar="[NAME]..."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="Everybody, and all examples.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Everybody, and all examples; unless --model is given, of all models.",
+        ),
     ] = False,
     model: Model = None,
     config: Config = None,
@@ -174,11 +189,14 @@ def forget(
 ) -> None:
     """Forget people, or the examples of labels."""
     from ser_stream.adaptation.known_speakers import KnownSpeakers
-    from ser_stream.commands.speakers import change
+    from ser_stream.commands.speakers import change, forget_all
     from ser_stream.config import build_config
 
     if everything == bool(names):
         raise ConfigError("name whom to forget, or say --all")
+    if everything and model is None:
+        forget_all(socket, as_json)
+        return
 
     def less(known: KnownSpeakers) -> KnownSpeakers:
         for name in names or ():
@@ -200,12 +218,22 @@ def _one_of(files: list[Path] | None, **others: str | None) -> None:
         raise ConfigError(f"name recordings, or say {flags}: one of them")
 
 
+def _of_daemon(last: str | None, model: str | None) -> None:
+    if last is not None and model is not None:
+        raise ConfigError(
+            "--last is for the model that the daemon runs, not for --model"
+        )
+
+
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return float(text.strip().removesuffix("s"))
+        seconds = float(text.strip().removesuffix("s"))
     except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= REMEMBERED_S:
         raise ConfigError(
-            f"--last {text}: allowed: seconds from 1 to 30, as 5 or 5s"
-        ) from None
+            f"--last {text}: allowed: seconds from 1 to {REMEMBERED_S:g}, as 5 or 5s"
+        )
+    return seconds

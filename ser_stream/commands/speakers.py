@@ -1,7 +1,9 @@
 """`ser-stream enroll`, `teach` and `speakers`: what users say of their own voices."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,16 @@ from typing import Any
 import numpy as np
 
 from ser_stream.adaptation.known_speakers import (
+    LEAST_S,
+    MOST_EXAMPLES,
     Enrolment,
     Example,
     KnownSpeakers,
     SpeakerFile,
+    check_heard,
+    check_label,
+    check_name,
+    forget_everything,
     rounded,
 )
 from ser_stream.client import control
@@ -21,8 +29,14 @@ from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
-from ser_stream.daemon.speakers import LEAST_S, check_label, described
-from ser_stream.errors import ConfigError, SerStreamError, SourceError
+from ser_stream.daemon.speakers import described
+from ser_stream.errors import (
+    ConfigError,
+    QuietEndError,
+    SerStreamError,
+    SourceError,
+    StoppedError,
+)
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
@@ -32,12 +46,8 @@ from ser_stream.sources import InputConfig, open_source
 from ser_stream.sources.file import read_pieces
 
 _LOGGER = logging.getLogger(__name__)
-LEAST_ENROLLED_S = 5.0
-"""Less talk than this says little of a voice."""
-MOST_TURNS = 20
-"""Examples from one recording; a longer one is hardly of one emotion."""
 MIC_WAIT_S = 120.0
-"""Beyond what was asked for, seconds; then somebody is not speaking."""
+"""Beyond what was asked for, seconds; then nobody is speaking."""
 Answer = dict[str, Any]
 
 
@@ -59,10 +69,9 @@ class Speakers:
         self.file = SpeakerFile.of(bundle, self.model.recognizer.last_layer)
         self.known = self.file.read()
 
-    def keep(self, known: KnownSpeakers) -> None:
-        """Write it, and have a daemon that runs read it."""
-        self.file.write(known)
-        self.known = known
+    def change(self, how: Callable[[KnownSpeakers], KnownSpeakers]) -> None:
+        """Change what is kept; what others have changed meanwhile stays."""
+        self.known = self.file.change(how)
 
     def turns(self, pieces: Iterable[Any]) -> list[Turn]:
         """The turns of a recording at 16 kHz."""
@@ -84,23 +93,26 @@ class Speakers:
         """
         recorder = TurnRecorder(self.model.config.step_s)
         pipeline = self._pipeline(recorder)
-        heard = 0.0
-        with open_source(source) as mic, share_bar(round(seconds), "listening") as show:
+        begun = time.monotonic()
+        with (
+            told_if_stopped(),
+            open_source(source) as mic,
+            share_bar(round(seconds), "listening") as show,
+        ):
             while recorder.speech_s < seconds:
                 item = mic.read(0.25)
-                if isinstance(item, Condition) and item.state is AudioState.LOST:
-                    raise SourceError("the microphone is lost; try again")
-                if not isinstance(item, Chunk):
-                    continue
-                pipeline.feed(item)
-                heard += len(item.samples) / 16_000
-                show(recorder.speech_s)
-                if heard > seconds + MIC_WAIT_S:
+                if (heard := time.monotonic() - begun) > seconds + MIC_WAIT_S:
                     raise SourceError(
                         f"only {recorder.speech_s:.0f} s of speech within "
                         f"{heard:.0f} s; is it the right microphone? `ser-stream "
                         "devices` lists them"
                     )
+                if isinstance(item, Condition) and item.state is AudioState.LOST:
+                    raise SourceError("the microphone is lost; try again")
+                if not isinstance(item, Chunk):
+                    continue
+                pipeline.feed(item)
+                show(recorder.speech_s)
         recorder.pause()
         return recorder.turns
 
@@ -112,11 +124,12 @@ class Speakers:
 
     def described(self) -> Answer:
         """What is known, as the daemon answers it."""
-        return {
-            "model": self.model.bundle.name,
-            "file": str(self.file.path),
-            **described(self.known, self.model),
-        }
+        model = self.model
+        layer = model.recognizer.last_layer
+        assert layer is not None  # else there were no file
+        voice = self.known.voice(layer, model.labels)
+        name, path = model.bundle.name, str(self.file.path)
+        return described(name, path, self.known, voice)
 
 
 def enroll(
@@ -146,9 +159,12 @@ def enroll(
         How many files could not be read.
     """
     if last_s is not None:
-        _say(control("speakers.enroll", socket, name=name, last_s=last_s), as_json)
+        answer = control("speakers.enroll", socket, name=name, last_s=last_s)
+        _say(answer, as_json)
+        _tell_unused(answer)
         return 0
     speakers = Speakers(config)
+    check_name(name, speakers.model.labels)
     failed = 0
     if microphone is not None:
         turns = speakers.turns_of_microphone(microphone, seconds)
@@ -156,18 +172,14 @@ def enroll(
         found, failed = _of_files(files, speakers.turns)
         turns = [turn for _, of_file in found for turn in of_file]
     heard_s = sum(turn.seconds for turn in turns)
-    if heard_s < LEAST_ENROLLED_S:
-        raise SourceError(
-            f"there are {heard_s:.1f} s of speech, and less than "
-            f"{LEAST_ENROLLED_S:g} s say little of a voice; half a minute is good"
-        )
+    check_heard(heard_s, enrols=True)
     mean = np.average(
         [turn.features for turn in turns],
         axis=0,
         weights=[turn.seconds for turn in turns],
     )
     one = Enrolment(name, rounded(mean), round(heard_s, 2))
-    speakers.keep(speakers.known.with_enrolled(one))
+    speakers.change(lambda known: known.with_enrolled(one))
     _tell(speakers, socket, as_json)
     return failed
 
@@ -187,24 +199,33 @@ def teach(
         How many files could not be read.
     """
     if last_s is not None:
-        _say(control("speakers.teach", socket, label=label, last_s=last_s), as_json)
+        answer = control("speakers.teach", socket, label=label, last_s=last_s)
+        _say(answer, as_json)
+        _tell_unused(answer)
         return 0
     speakers = Speakers(config)
-    check_label(label, speakers.model)
+    check_label(label, speakers.model.labels)
     found, failed = _of_files(files, speakers.turns)
     examples = []
     for path, turns in found:
-        enough = [turn for turn in turns if turn.seconds >= LEAST_S] or turns[:1]
+        enough = [turn for turn in turns if turn.seconds >= LEAST_S]
         if not enough:
             failed += 1
-            _LOGGER.error("%s: there is no speech in it", path)
+            _LOGGER.error("%s: no %g s of speech in one piece in it", path, LEAST_S)
+        if len(enough) > MOST_EXAMPLES:
+            _LOGGER.warning(
+                "%s: only the first %d of its %d turns are taken",
+                path,
+                MOST_EXAMPLES,
+                len(enough),
+            )
         examples += [
-            Example(label, rounded(turn.features), round(turn.seconds, 2), str(path))
-            for turn in enough[:MOST_TURNS]
+            Example(label, rounded(turn.features), round(turn.seconds, 2))
+            for turn in enough[:MOST_EXAMPLES]
         ]
     if not examples:
         raise SourceError("there was nothing to learn from")
-    speakers.keep(speakers.known.with_examples(examples))
+    speakers.change(lambda known: known.with_examples(examples))
     _tell(speakers, socket, as_json)
     return failed
 
@@ -217,8 +238,16 @@ def change(
 ) -> None:
     """Undo or forget something; ConfigError if there is nothing of the kind."""
     speakers = Speakers(config)
-    speakers.keep(how(speakers.known))
+    speakers.change(how)
     _tell(speakers, socket, as_json)
+
+
+def forget_all(socket: str | None, as_json: bool) -> None:
+    """Forget everybody and all examples, for every model that there ever was."""
+    forget_everything()
+    answer: Answer = {"model": None, "enrolled": [], "examples": {}, "taught": False}
+    _say(answer, as_json)
+    _have_read(socket)
 
 
 def show(config: ListenConfig, as_json: bool) -> None:
@@ -236,6 +265,8 @@ def _of_files(
         try:
             found.append((path, turns_of(read_pieces(path))))
         except SourceError as error:
+            if len(files) == 1:
+                raise
             failed += 1
             _LOGGER.error("%s", error)
     return found, failed
@@ -245,14 +276,8 @@ def _tell(speakers: Speakers, socket: str | None, as_json: bool) -> None:
     """Have a daemon that runs go on with it, and print what is known now."""
     answer = speakers.described()
     _say(answer, as_json)
-    try:
-        heard = control("speakers.read", socket)
-    except NotRunningError:
-        return  # The next one begins with it.
-    except SerStreamError as error:
-        _LOGGER.warning("it is kept, but the running daemon did not take it: %s", error)
-        return
-    if heard["file"] != answer["file"]:
+    heard = _have_read(socket)
+    if heard is not None and heard["file"] != answer["file"]:
         _LOGGER.warning(
             "the running daemon has its own, %s: run this as its user, and with its "
             "--model",
@@ -260,11 +285,40 @@ def _tell(speakers: Speakers, socket: str | None, as_json: bool) -> None:
         )
 
 
+def _have_read(socket: str | None) -> Answer | None:
+    """Have a daemon that runs read it; None where there is none, or it did not."""
+    try:
+        heard = control("speakers.read", socket)
+    except NotRunningError:
+        return None  # The next one begins with it.
+    except SerStreamError as error:
+        _LOGGER.warning("it is kept, but the running daemon did not take it: %s", error)
+        return None
+    _tell_unused(heard)
+    return heard
+
+
+def _tell_unused(answer: Answer) -> None:
+    if not answer.get("used", True):
+        _LOGGER.warning(
+            "the running daemon leaves it out, as its setting speakers is false"
+        )
+
+
+@contextmanager
+def told_if_stopped() -> Iterator[None]:
+    """Elsewhere a signal is a good end; here something was asked for, and not done."""
+    try:
+        yield
+    except QuietEndError:
+        raise StoppedError("stopped before there was enough speech") from None
+
+
 def _say(answer: Answer, as_json: bool) -> None:
     if as_json:
         write_json(answer)
         return
-    lines = [f"model {answer['model']}"]
+    lines = [f"model {answer['model']}" if answer["model"] else "all models"]
     lines += [
         f"  enrolled {one['name']}: {one['seconds']:g} s" for one in answer["enrolled"]
     ]
@@ -282,4 +336,6 @@ def _say(answer: Answer, as_json: bool) -> None:
         lines.append(f"  {why}")
     if len(lines) == 1:
         lines.append("  nobody is enrolled, and nothing was taught")
+    else:
+        lines.append(f"  kept in {answer['file']}")
     write("\n".join(lines) + "\n")

@@ -20,7 +20,7 @@ from ser_stream.config.for_model import (
     tell_terms,
 )
 from ser_stream.daemon.pause_state import PausedState
-from ser_stream.daemon.speakers import SpeakerRequests, with_known
+from ser_stream.daemon.speakers import SpeakerRequests
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
@@ -65,13 +65,19 @@ class Control:
         self._notifier = notifier
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
+        self._speakers = SpeakerRequests(worker, lambda: self._settings.config.speakers)
         self._handlers: dict[str, Callable[..., Answer]] = {
             "status": self.status,
             "pause": self.pause,
             "resume": self.resume,
             "reload": self.reload,
-            **SpeakerRequests(worker).handlers,
+            **self._speakers.handlers,
         }
+
+    @property
+    def settings(self) -> Settings:
+        """Those that hold, after every reload."""
+        return self._settings
 
     async def __call__(self, do: str, fields: Mapping[str, Any]) -> Answer:
         """Carry out a request of the protocol, off the loop that asks for it.
@@ -190,7 +196,6 @@ class Control:
         model = Model(
             bundle, settings.located(lambda config: pipeline_config(config, bundle))
         )
-        with_known(model, settings.config.speakers)
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
         # What `hello` says of them has changed.
@@ -205,6 +210,7 @@ class Control:
             self._worker.mailbox.call(lambda: self._worker.reconfigure(model.config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
+        self._speakers.refresh()
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )

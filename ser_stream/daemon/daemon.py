@@ -22,7 +22,7 @@ from ser_stream.config.for_model import (
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.pause_state import PausedState
-from ser_stream.daemon.speakers import with_known
+from ser_stream.daemon.speakers import voice_of
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -95,7 +95,8 @@ class Daemon:
             self._adapter, active = self._open_adapter(config, bundle, stack)
             source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
-            model = with_known(Model(active, pipeline), config.speakers)
+            model = Model(active, pipeline)
+            model.known = voice_of(model) if config.speakers else None
             self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
@@ -179,7 +180,10 @@ class Daemon:
         return adapter, store.current or bundle
 
     def _install(self, bundle: Bundle, phase: str, reason: str) -> None:
-        version = with_known(Model(bundle), self._settings.config.speakers)
+        version = Model(bundle)
+        control = self._control
+        settings = self._settings if control is None else control.settings
+        version.known = voice_of(version) if settings.config.speakers else None
         self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:

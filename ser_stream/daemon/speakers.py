@@ -1,6 +1,7 @@
 """What was enrolled and taught, in a running daemon: kept on disk, at work at once."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,37 +10,45 @@ from ser_stream.adaptation.known_speakers import (
     Example,
     KnownSpeakers,
     SpeakerFile,
+    check_heard,
+    check_label,
+    check_name,
     rounded,
 )
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.model import Model
-from ser_stream.pipeline.speaker import REMEMBERED_S
+from ser_stream.pipeline.speaker import REMEMBERED_S, KnownVoice
 from ser_stream.pipeline.values import FloatArray
 
 _LOGGER = logging.getLogger(__name__)
-LEAST_S = 1.0
-"""Of speech that something can be learnt from, seconds."""
 Answer = dict[str, Any]
+Wanted = Callable[[], bool]
+"""Whether the settings have what is known put to work."""
 
 
-def with_known(model: Model, wanted: bool) -> Model:
-    """A model whose streams begin with what is known for it, if that is wanted.
+def voice_of(model: Model) -> KnownVoice | None:
+    """What a stream of this model begins with; None where nothing is known.
 
     A file that cannot be read is told in the log: a daemon goes on without it.
     """
     layer = model.recognizer.last_layer
-    if not wanted or layer is None:
-        return model
+    if layer is None:
+        if model.bundle.adapted:
+            _LOGGER.info(
+                "this version of the model is adapted: it begins without what was "
+                "enrolled and taught, if anything was"
+            )
+        return None
     try:
         known = SpeakerFile.of(model.bundle, layer).read()
     except ConfigError as error:
         _LOGGER.warning("%s; going on without", error)
-        return model
-    model.known = known.voice(layer, model.labels)
-    if model.known is not None:
-        _LOGGER.info("begins with %s; see ser-stream speakers list", summary(known))
-    return model
+        return None
+    voice = known.voice(layer, model.labels)
+    if voice is not None:
+        _LOGGER.info("knows %s; see ser-stream speakers list", summary(known))
+    return voice
 
 
 def summary(known: KnownSpeakers) -> str:
@@ -57,8 +66,11 @@ def summary(known: KnownSpeakers) -> str:
 class SpeakerRequests:
     """Answers `speakers.*`; every method may be called from any thread."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, wanted: Wanted) -> None:
         self._worker = worker
+        self._wanted = wanted
+        # Whoever reads the file last is also the last to put it to work.
+        self._changing = threading.Lock()
         self.handlers: dict[str, Callable[..., Answer]] = {
             "speakers.status": self.status,
             "speakers.read": self.read,
@@ -73,98 +85,97 @@ class SpeakerRequests:
             SerStreamError: if the model cannot be taught, or the file is damaged.
         """
         model = self._worker.model
-        file = _file(model)
-        return _answer(model, file, file.read())
+        known = _file(model).read()
+        return self._answer(model, known, known.voice(_layer(model), model.labels))
 
     def read(self) -> Answer:
         """Read the file again, which another program has written."""
-        model = self._worker.model
-        file = _file(model)
-        return self._use(model, file, file.read())
+        return self._change(lambda known, _: known)
+
+    def refresh(self) -> None:
+        """Put to work what is known for the active model, if it is wanted.
+
+        After another model or setting has come.
+        """
+        with self._changing:
+            model = self._worker.model
+            voice = voice_of(model) if self._wanted() else None
+            self._worker.mailbox.call(lambda: self._worker.know(model, voice))
 
     def enroll(self, name: str, last_s: float) -> Answer:
         """Enroll whoever spoke the last seconds."""
-        features, seconds = self._newest(last_s)
+        check_name(name, self._worker.model.labels)
+        features, seconds = self._newest(last_s, enrols=True)
         one = Enrolment(name, rounded(features), seconds)
         return self._change(lambda known, _: known.with_enrolled(one))
 
     def teach(self, label: str, last_s: float) -> Answer:
         """Take the last seconds of speech for an example of a label."""
-        features, seconds = self._newest(last_s)
-        one = Example(label, rounded(features), seconds, "live")
+        check_label(label, self._worker.model.labels)
+        features, seconds = self._newest(last_s, enrols=False)
+        one = Example(label, rounded(features), seconds)
 
         def change(known: KnownSpeakers, model: Model) -> KnownSpeakers:
-            check_label(label, model)
+            check_label(label, model.labels)
             return known.with_examples([one])
 
         return self._change(change)
 
-    def _newest(self, last_s: float) -> tuple[FloatArray, float]:
-        if not LEAST_S <= last_s <= REMEMBERED_S:
-            raise ConfigError(
-                f"last is {last_s:g} s; allowed: {LEAST_S:g} to {REMEMBERED_S:g}"
-            )
+    def _newest(self, last_s: float, *, enrols: bool) -> tuple[FloatArray, float]:
+        if not 1 <= last_s <= REMEMBERED_S:
+            raise ConfigError(f"last is {last_s:g} s; allowed: 1 to {REMEMBERED_S:g}")
         found = self._worker.mailbox.call(lambda: self._worker.speaker.newest(last_s))
-        if found is None:
-            raise SerStreamError(
-                "nothing long enough was said yet; speak for two seconds or more first"
-            )
+        check_heard(0.0 if found is None else found[1], enrols=enrols)
+        assert found is not None
         result: tuple[FloatArray, float] = found
         return result
 
     def _change(
         self, change: Callable[[KnownSpeakers, Model], KnownSpeakers]
     ) -> Answer:
-        model = self._worker.model
-        file = _file(model)
-        known = change(file.read(), model)
-        file.write(known)
-        return self._use(model, file, known)
-
-    def _use(self, model: Model, file: SpeakerFile, known: KnownSpeakers) -> Answer:
-        layer = model.recognizer.last_layer
-        assert layer is not None
-        voice = known.voice(layer, model.labels)
-        self._worker.mailbox.call(lambda: self._worker.know(model, voice))
+        with self._changing:
+            model = self._worker.model
+            known = _file(model).change(lambda known: change(known, model))
+            voice = known.voice(_layer(model), model.labels)
+            used = self._wanted()
+            given = voice if used else None
+            if not self._worker.mailbox.call(lambda: self._worker.know(model, given)):
+                raise SerStreamError(
+                    "it is kept, but another model has come meanwhile, to which it "
+                    "means nothing"
+                )
         _LOGGER.info("knows %s now", summary(known))
-        return _answer(model, file, known)
+        return self._answer(model, known, voice)
+
+    def _answer(
+        self, model: Model, known: KnownSpeakers, voice: KnownVoice | None
+    ) -> Answer:
+        name, path = model.bundle.name, str(_file(model).path)
+        told = described(name, path, known, voice)
+        return {**told, "used": self._wanted()}
 
 
-def check_label(label: str, model: Model) -> None:
-    """Refuse a label that the model has not.
-
-    Raises:
-        ConfigError: with those that it has.
-    """
-    if label not in model.labels:
-        raise ConfigError(
-            f"model {model.bundle.name} has no label {label!r}; allowed: "
-            f"{', '.join(model.labels)}"
-        )
+def _layer(model: Model) -> Any:
+    layer = model.recognizer.last_layer
+    assert layer is not None
+    return layer
 
 
 def _file(model: Model) -> SpeakerFile:
     return SpeakerFile.of(model.bundle, model.recognizer.last_layer)
 
 
-def _answer(model: Model, file: SpeakerFile, known: KnownSpeakers) -> Answer:
+def described(
+    name: str, path: str, known: KnownSpeakers, voice: KnownVoice | None
+) -> Answer:
+    """What is known for a model, where it is kept, and whether examples move it."""
+    enrolled = [
+        {"name": one.name, "seconds": round(one.seconds, 1)} for one in known.enrolled
+    ]
     return {
-        "model": model.bundle.name,
-        "file": str(file.path),
-        **described(known, model),
-    }
-
-
-def described(known: KnownSpeakers, model: Model) -> Answer:
-    """What is known, and whether the examples are at work."""
-    layer = model.recognizer.last_layer
-    assert layer is not None
-    voice = known.voice(layer, model.labels)
-    return {
-        "enrolled": [
-            {"name": one.name, "seconds": round(one.seconds, 1)}
-            for one in known.enrolled
-        ],
+        "model": name,
+        "file": path,
+        "enrolled": enrolled,
         "examples": known.labels,
         "taught": voice is not None and voice.taught is not None,
     }

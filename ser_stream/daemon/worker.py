@@ -186,10 +186,12 @@ class Worker:
         """What is known of who speaks."""
         return self._pipeline.speaker
 
-    def know(self, model: Model, voice: KnownVoice | None) -> None:
-        """Go on with what is known of the voices, unless it is of another model."""
-        if self._model.recognizer is model.recognizer:
-            self._model.known = self._pipeline.speaker.known = voice
+    def know(self, model: Model, voice: KnownVoice | None) -> bool:
+        """Go on with what is known of the voices; False if it is of another model."""
+        if self._model.recognizer is not model.recognizer:
+            return False
+        self._model.known = self._pipeline.speaker.known = voice
+        return True
 
     def _pipeline_of(self, model: Model) -> Pipeline:
         return model.pipeline(

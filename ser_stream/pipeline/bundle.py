@@ -4,8 +4,8 @@ encoder.onnx   frames -> encoder frames (CPAC: capsule columns)
 head.onnx      columns -> logits
 manifest.json  identity: labels, front end, geometry, calibration, thresholds, hashes of
                the graphs; and name, licence, corpora
-features.npz   what the numbers before the last layer mean, see `last_layer`: a copy of
-               weights that the head has, and so no part of the identity; not in all
+features.npz   what the numbers before the last layer mean: a copy of that layer, what
+               emotions do to them, and what is familiar; not in all
 evidence.json  what was measured of it; and card.md, the same for people. These change
                nothing that is computed, and nothing that runs the model reads them
 """
@@ -42,7 +42,8 @@ IDENTITY = (
     "thresholds",
     "files",
 )
-"""Of a manifest: what makes a model this one and no other."""
+"""Of a manifest: what makes a model this one and no other; and, where it has them, the
+hash of the features."""
 OWN_HASH = "manifest_sha256"
 """Under it a manifest has the hash of its own content."""
 MANIFEST = "manifest.json"
@@ -103,7 +104,8 @@ def identity(manifest: Mapping[str, Any]) -> str:
 
     Name, licence and all that was measured of it are no part of it.
     """
-    return _hash({key: manifest[key] for key in IDENTITY})
+    keys = (*IDENTITY, "features") if "features" in manifest else IDENTITY
+    return _hash({key: manifest[key] for key in keys})
 
 
 def manifest_hash(manifest: Mapping[str, Any], own: str = "sha256") -> str:

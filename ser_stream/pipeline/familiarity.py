@@ -3,7 +3,7 @@
 The Mahalanobis distance of its features from the mean of the training speech (Lee et
 al., NeurIPS 2018, without classes), beside what is typical of that speech. It tells a
 foreign language, room or way of speaking; not whether an emotion is right, of which the
-scores tell as much as there is to know (docs/model.md).
+scores tell as much as there is to know (docs/speakers.md).
 """
 
 import io

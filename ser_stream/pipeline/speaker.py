@@ -21,6 +21,9 @@ LEAST_COLUMNS = 10
 """Features of shorter windows say little of a voice, and do not count."""
 DELAY_S = 3.0
 """What was said so lately does not count yet: it is what is to be told apart."""
+MOST_HEARD_S = 600.0
+"""Of speech that was heard live; beyond it the oldest fades, so that a daemon that runs
+for months follows whoever speaks now, and still minds who enrolled."""
 REMEMBERED_S = 30.0
 """Of the newest speech the features stay, for somebody to say what that was."""
 
@@ -50,6 +53,7 @@ class Speaker:
         self._recent: deque[FloatArray] = deque()
         self._delay = round(DELAY_S / step_s)
         self._newest: deque[FloatArray] = deque(maxlen=round(REMEMBERED_S / step_s))
+        self._most = round(MOST_HEARD_S / step_s)
         self._sum: FloatArray | None = None
         self._steps = 0
 
@@ -118,5 +122,10 @@ class Speaker:
             self._count(self._recent.popleft())
 
     def _count(self, features: FloatArray) -> None:
-        self._sum = features if self._sum is None else self._sum + features
-        self._steps += 1
+        if self._sum is None:
+            self._sum = features
+        elif self._steps < self._most:
+            self._sum = self._sum + features
+        else:
+            self._sum = self._sum * (1 - 1 / self._most) + features
+        self._steps = min(self._steps + 1, self._most)

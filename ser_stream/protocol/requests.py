@@ -109,10 +109,14 @@ def _refuse_constant(_text: str) -> NoReturn:
 def _is_id(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= MAX_ID
-    if isinstance(value, int | float):
-        # What every reader of JSON can hold, and so give back.
-        return not isinstance(value, bool) and abs(value) <= 2**53
-    return value is None
+    return value is None or _is_number(value)
+
+
+def _is_number(value: object) -> bool:
+    """What every reader of JSON can hold, and so give back."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return abs(value) <= 2**53
 
 
 def _check_subscribe(fields: Mapping[str, Any], id: Id) -> None:
@@ -133,9 +137,10 @@ def _check_control(fields: Mapping[str, Any], id: Id) -> None:
         raise RequestError("unknown_command", text, id)
     for name, kind in COMMANDS[do].fields.items():
         value = fields.get(name)
-        allowed = (int, float) if kind is float else kind
-        if not isinstance(value, allowed) or isinstance(value, bool):
-            what = "a number" if kind is float else "a text"
+        number = kind is float
+        fits = _is_number(value) if number else isinstance(value, str)
+        if not fits:
+            what = "a number" if number else "a text"
             raise RequestError("bad_message", f"{do} needs {name}, {what}", id)
 
 

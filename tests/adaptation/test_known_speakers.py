@@ -2,6 +2,8 @@
 
 import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from ser_stream.adaptation.known_speakers import (
     Example,
     KnownSpeakers,
     SpeakerFile,
+    check_name,
+    forget_everything,
 )
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import load_bundle
@@ -27,7 +31,7 @@ LAYER = LastLayer(
 
 
 def example(label: str, at: int = 0, seconds: float = 2.0) -> Example:
-    return Example(label, tuple(np.eye(N)[at].tolist()), seconds, "talk.wav")
+    return Example(label, tuple(np.eye(N)[at].tolist()), seconds)
 
 
 def enrolled(name: str, value: float = 1.0, seconds: float = 10.0) -> Enrolment:
@@ -71,9 +75,15 @@ def test_who_enrolls_again_replaces_what_was_there() -> None:
     known = KnownSpeakers().with_enrolled(enrolled("Anna", 1.0))
     known = known.with_enrolled(enrolled("Anna", 2.0))
     assert [one.features[0] for one in known.enrolled] == [2.0]
+
+
+def test_names_are_words_that_are_no_labels() -> None:
+    check_name("Anna", LABELS)
     for name in ("", " ", "a\nb", "x" * 65):
         with pytest.raises(ConfigError, match="is no name"):
-            known.with_enrolled(enrolled(name))
+            check_name(name, LABELS)
+    with pytest.raises(ConfigError, match="is a label"):
+        check_name("sad", LABELS)
 
 
 def test_of_too_many_examples_the_oldest_of_the_label_go() -> None:
@@ -129,6 +139,18 @@ def test_live_speech_moves_the_mean_however_much_was_enrolled() -> None:
             **content,
             "enrolled": [{"name": "A", "features": [1e999] * N, "seconds": 3}],
         },
+        lambda content: {
+            **content,
+            "enrolled": [{"name": "A", "features": [1e300] * N, "seconds": 3}],
+        },
+        lambda content: {
+            **content,
+            "enrolled": [{"name": 5, "features": [1.0] * N, "seconds": 3}],
+        },
+        lambda content: {
+            **content,
+            "examples": [{"label": ["x"], "features": [1.0] * N, "seconds": 3}],
+        },
         lambda content: [],
     ],
 )
@@ -157,5 +179,43 @@ def test_thresholds_do_not_make_another_network_and_weights_do(
     first = SpeakerFile.of(one, layers[0]).path
     assert first.parent == tmp_path / "ser-stream/speakers"
     assert first != SpeakerFile.of(other, layers[1]).path
+    uncertain = {**one.manifest["thresholds"], "uncertain": 0.9}
+    tuned = replace(one, manifest={**one.manifest, "thresholds": uncertain})
+    assert SpeakerFile.of(tuned, layers[0]).path == first
     with pytest.raises(ModelError, match="cannot be taught"):
         SpeakerFile.of(one, None)
+
+
+def test_no_change_is_lost_where_several_change_it(file: SpeakerFile) -> None:
+    def teach(i: int) -> None:
+        file.change(lambda known: known.with_examples([example("sad", i % N)]))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(teach, range(MOST_EXAMPLES)))
+    known = file.read()
+    assert known.labels == {"sad": MOST_EXAMPLES}
+    assert [one.lesson for one in known.examples] == list(range(1, MOST_EXAMPLES + 1))
+    assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+
+
+def test_a_change_that_is_refused_changes_nothing(file: SpeakerFile) -> None:
+    file.change(lambda known: known.with_enrolled(enrolled("Anna")))
+    before = file.path.read_bytes()
+    with pytest.raises(ConfigError):
+        file.change(lambda known: known.without("Eva"))
+    assert file.path.read_bytes() == before
+
+
+def test_everything_is_forgotten_also_of_models_that_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    folder = tmp_path / "ser-stream/speakers"
+    for name in ("open-1.json", "gone-2.json"):
+        SpeakerFile(folder / name, N, "a" * 64).write(
+            KnownSpeakers().with_enrolled(enrolled("Anna"))
+        )
+    assert len(list(folder.glob("*.json"))) == 2
+    forget_everything()
+    assert not list(folder.glob("*.json"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import soundfile
 
+from ser_stream.client import RefusedError, control
 from ser_stream.pipeline.values import SAMPLE_RATE
 from tests.helpers.minute import utterances_of_the_minute
 from tests.helpers.paths import MINUTE
@@ -97,11 +98,27 @@ def test_listen_begins_with_it_unless_told_not_to(
     assert sadness(taught) > 1.5 * sadness(enrolled)
 
 
+def test_forgetting_everything_needs_no_model_and_mends_a_damaged_file(
+    home: dict[str, str], clips: dict[str, list[Path]]
+) -> None:
+    file = Path(told(home, "teach", "--label", "sad", *clips["sad"])["file"])
+    file.write_text("{")
+    done = run("speakers", "forget", "--all", environment=home)
+    assert done.returncode == 0
+    assert not file.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (["enroll"], "name recordings"),
         (["enroll", "--last", "x"], "--last x"),
+        (["enroll", "--last", "nan"], "--last nan"),
+        (["teach", "--label", "sad", "--last", "31"], "from 1 to 30"),
+        (["enroll", "--last", "9", "--model", "open"], "not for --model"),
+        (["enroll", "--name", "sad", MINUTE], "is a label of the model"),
+        (["enroll", "--mic", "default", "--name", ""], "is no name"),
+        (["enroll", "/nonexistent.wav"], "there is no file"),
         (["enroll", "--last", "5", "--mic", "default"], "one of them"),
         (["enroll", "--name", "", MINUTE], "is no name"),
         (["teach", MINUTE], "--label"),
@@ -132,7 +149,7 @@ def test_files_without_speech_and_files_that_are_none_are_named(
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 2
     assert str(missing) in lines[0]
-    assert "still.wav: there is no speech in it" in lines[1]
+    assert "still.wav: no 1 s of speech in one piece" in lines[1]
     assert told(home, "speakers", "list")["examples"]["sad"] >= len(clips["sad"])
     done = run("enroll", still, environment=home)
     assert done.returncode == 2
@@ -180,8 +197,9 @@ def test_a_daemon_learns_from_what_it_just_heard_and_from_files_at_once(
 
     known = ask("teach", "--label", "angry", "--last", "3s")
     assert known["examples"] == {"angry": 1}
+    until_heard(daemon, 20)
     known = ask("enroll", "--name", "Eva", "--last", "10")
-    assert known["enrolled"][0]["seconds"] > 0
+    assert known["enrolled"][0]["seconds"] >= 5
     known = ask("teach", "--label", "sad", *clips["sad"])
     assert set(known["examples"]) == {"angry", "sad"}
     log = daemon.log.read_text()
@@ -189,8 +207,33 @@ def test_a_daemon_learns_from_what_it_just_heard_and_from_files_at_once(
     assert "sad) now" in log  # told by the command that read the files
     for arguments, words in (
         (("teach", "--label", "bored", "--last", "3"), "allowed: angry"),
-        (("teach", "--label", "sad", "--last", "31"), "allowed: 1 to 30"),
+        (("enroll", "--name", "sad", "--last", "3"), "is a label"),
+        (("enroll", "--last", "2"), "less than 5 s"),
     ):
         done = run(*arguments, *socket, environment=daemon.environment)
         assert done.returncode == 1
         assert words in error_line(done)
+    with pytest.raises(RefusedError, match="a number"):
+        control("speakers.teach", daemon.socket, label="sad", last_s=10.0**300)
+
+
+def test_a_daemon_that_is_to_leave_it_out_keeps_it_until_the_setting_changes(
+    clips: dict[str, list[Path]], tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("speakers = false\n")
+    with running_daemon("--config", file) as daemon:
+        until_heard(daemon, 2)
+        socket = ("--socket", daemon.socket)
+        for label in ("sad", "angry"):
+            arguments = ("teach", "--label", label, *clips[label], *socket)
+            done = run(*arguments, environment=daemon.environment)
+            assert done.returncode == 0
+            assert "leaves it out" in error_line(done)
+        known = control("speakers.status", daemon.socket)
+        assert known["taught"] is True
+        assert known["used"] is False
+        file.write_text("speakers = true\n")
+        assert control("reload", daemon.socket)["changed"] == ["speakers"]
+        assert control("speakers.status", daemon.socket)["used"] is True
+        assert "angry" in daemon.log.read_text().rpartition("knows ")[2]

@@ -18,7 +18,13 @@ from ser_stream.pipeline.bundle import ENCODER, HEAD, load_bundle, seal
 from ser_stream.pipeline.last_layer import SHRINK_S
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.speaker import DELAY_S, LEAST_COLUMNS, Speaker
+from ser_stream.pipeline.speaker import (
+    DELAY_S,
+    LEAST_COLUMNS,
+    MOST_HEARD_S,
+    KnownVoice,
+    Speaker,
+)
 from ser_stream.pipeline.values import Chunk, FloatArray, Gap, Prediction
 from tests.data.make_tiny import CONFIG
 from tests.helpers.made_once import MadeOnce
@@ -79,6 +85,44 @@ def test_nothing_is_known_at_first_and_what_is_said_counts_late() -> None:
     speaker.pause()
     assert speaker.seconds == pytest.approx(0.2 + DELAY_S)
     assert speaker.total(3) == pytest.approx((0.2 + DELAY_S) * ones)
+
+
+def test_what_was_heard_very_long_ago_fades_and_who_enrolled_does_not() -> None:
+    heard, ones = np.zeros(3, np.float32), np.ones(3, np.float32)
+    speaker = Speaker(2.0, KnownVoice(5 * ones, 100.0))
+    for _ in range(round(MOST_HEARD_S / 2.0)):
+        speaker.add(heard, LEAST_COLUMNS)
+        speaker.pause()
+    assert speaker.seconds == pytest.approx(100 + MOST_HEARD_S)
+    assert speaker.total(3) == pytest.approx(5 * ones)
+    for _ in range(5 * round(MOST_HEARD_S / 2.0)):
+        speaker.add(ones, LEAST_COLUMNS)
+        speaker.pause()
+    assert speaker.seconds == pytest.approx(100 + MOST_HEARD_S)
+    assert speaker.total(3) == pytest.approx((5 + MOST_HEARD_S) * ones, rel=0.01)
+
+
+def test_what_was_taught_is_the_same_however_audio_is_cut_and_moves_scores(
+    speech: FloatArray, rng: np.random.Generator
+) -> None:
+    bundle = load_bundle("open")
+    recognizer = OnnxRecognizer(bundle)
+    layer = recognizer.last_layer
+    assert layer is not None
+    change = 0.3 * rng.standard_normal(layer.weight.shape).astype(np.float32)
+    known = KnownVoice(20 * layer.mean, 20.0, change)
+    edges = [0, *sorted(rng.integers(0, len(speech), 40)), len(speech)]
+    cut = [Chunk(int(a), speech[a:b]) for a, b in pairwise(edges)]
+
+    def said(chunks: list[Chunk], known: KnownVoice | None) -> FloatArray:
+        speaker = Speaker(0.2, known)
+        pipeline = Pipeline(recognizer, bundle.front_end, speaker=speaker)
+        return of(event for chunk in chunks for event in pipeline.feed(chunk))
+
+    whole = said([Chunk(0, speech)], known)
+    assert np.array_equal(whole, said(cut, known))
+    plain = said([Chunk(0, speech)], None)
+    assert np.abs(whole - plain).max(1).min() > 1e-4  # from the first step on
 
 
 def test_a_speakers_mean_is_shrunk_towards_that_of_the_training_speech() -> None:

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.masked import UNLABELLED
 from ser_stream.nn.whisper import WhisperEncoder
@@ -39,7 +40,6 @@ class FeatureSpace:
         known = self.familiarity
         np.savez(
             path,
-            allow_pickle=False,
             centre=known.centre,
             whitening=known.whitening,
             typical=known.typical,
@@ -88,6 +88,11 @@ def training_features(
     model: Cpac, data: TrainingSet, seed: int, *, progress: bool
 ) -> tuple[FloatArray, NDArray[np.intp]]:
     """Features of windows that are long enough, and the numbers of their clips."""
+    if data.config.max_columns < LEAST_COLUMNS:
+        raise ConfigError(
+            f"max_columns is {data.config.max_columns}, and features of windows under "
+            f"{LEAST_COLUMNS} columns say little of a voice"
+        )
     encoder = model.encoder
     encode = encoder.project if isinstance(encoder, WhisperEncoder) else encoder
     maker = data.maker(np.random.default_rng(seed))
