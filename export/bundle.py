@@ -92,8 +92,8 @@ def export_bundle(
         write_pair(model, part)
         chosen, why = choose_thresholds(thresholds, results)
         manifest = _manifest(name, config, results, chosen)
-        manifest |= write_features(model, part, features)
-        seal(part, manifest, (ENCODER, HEAD))
+        also = write_features(model, part, features)
+        seal(part, manifest, (ENCODER, HEAD, *also))
         # The proof runs on the files as they will be loaded.
         bundle = load_bundle(str(part))
         check_features(bundle)

@@ -17,10 +17,8 @@ from ser_stream.pipeline.bundle import (
     FEATURES,
     MANIFEST,
     Bundle,
-    file_hash,
     load_bundle,
-    sealed,
-    write_json,
+    seal,
 )
 from ser_stream.pipeline.bundle_evidence import (
     EVIDENCE,
@@ -41,7 +39,7 @@ TOLERANCE = 1e-4
 
 def write_features(
     model: Cpac, folder: Path, space: Path | None = None
-) -> dict[str, str]:
+) -> tuple[str, ...]:
     """Write the file into the folder of a bundle, if the network is told of speakers.
 
     Args:
@@ -51,14 +49,14 @@ def write_features(
             measured.
 
     Returns:
-        What the manifest is to say of it.
+        Its name, for the manifest; nothing if there is no such file.
 
     Raises:
         ModelError: if `space` is none, or of another network.
     """
     head = model.head
     if not head.config.speaker_mean:
-        return {}
+        return ()
     path, last = folder / FEATURES, head.classifier
     known = {} if space is None else _read(space, tuple(last.weight.shape))
     np.savez(
@@ -68,7 +66,7 @@ def write_features(
         bias=last.bias.detach().numpy(),
         **known,
     )
-    return {"features": file_hash(path)}
+    return (FEATURES,)
 
 
 def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -96,10 +94,10 @@ def add_features(checkpoint: Path, folder: Path, space: Path | None = None) -> B
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as made:
         part = Path(made) / folder.name
         shutil.copytree(folder, part)
-        told = write_features(model, part, space)
-        if not told:
+        if not write_features(model, part, space):
             raise ModelError(f"{checkpoint}: the network has no speaker_mean")
-        write_json(part / MANIFEST, sealed({**before.manifest, **told}))
+        names = dict.fromkeys([*before.manifest["files"], FEATURES])
+        seal(part, before.manifest, names)
         bundle = load_bundle(str(part))
         # Nothing takes its place in the bundle before it is known to fit.
         check_features(bundle)

@@ -9,7 +9,6 @@ from ser_stream.cli.app import app, group
 from ser_stream.cli.control import Socket
 from ser_stream.cli.options import Config, Json, Model
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.speaker import REMEMBERED_S
 
 speakers_app = group(
     "speakers", "Who is enrolled, and what was taught; `enroll` and `teach` add to it."
@@ -228,6 +227,9 @@ def _of_daemon(last: str | None, model: str | None) -> None:
 def _seconds(text: str | None) -> float | None:
     if text is None:
         return None
+    # It loads numpy, which no other command of a socket needs.
+    from ser_stream.pipeline.speaker import REMEMBERED_S
+
     try:
         seconds = float(text.strip().removesuffix("s"))
     except ValueError:

@@ -42,8 +42,7 @@ IDENTITY = (
     "thresholds",
     "files",
 )
-"""Of a manifest: what makes a model this one and no other; and, where it has them, the
-hash of the features."""
+"""Of a manifest: what makes a model this one and no other."""
 OWN_HASH = "manifest_sha256"
 """Under it a manifest has the hash of its own content."""
 MANIFEST = "manifest.json"
@@ -104,8 +103,7 @@ def identity(manifest: Mapping[str, Any]) -> str:
 
     Name, licence and all that was measured of it are no part of it.
     """
-    keys = (*IDENTITY, "features") if "features" in manifest else IDENTITY
-    return _hash({key: manifest[key] for key in keys})
+    return _hash({key: manifest[key] for key in IDENTITY})
 
 
 def manifest_hash(manifest: Mapping[str, Any], own: str = "sha256") -> str:
@@ -225,14 +223,6 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
                 f"{path} was changed or damaged: its SHA-256 is not the manifest's; "
                 "copy or build the bundle again"
             )
-    features = folder / FEATURES if "features" in manifest else None
-    if features is not None and (
-        not is_file(features) or file_hash(features) != manifest["features"]
-    ):
-        raise ModelError(
-            f"{features} is missing, changed or damaged: its SHA-256 is not the "
-            "manifest's; copy or build the bundle again"
-        )
     front_end = FrontEndConfig.from_dict(manifest["front_end"])
     if front_end.hash != manifest["front_end_hash"]:
         raise ModelError(
@@ -275,7 +265,7 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         adapted=bool(manifest.get("adapted", False)),
         geometry=geometry,
         step_s=step_ms / 1000,
-        features=features,
+        features=folder / FEATURES if FEATURES in manifest["files"] else None,
     )
 
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ class Chatty:
     def __init__(self, folder: Path, base: str) -> None:
         self._status = {"folder": str(folder), "base": {"sha256": base}}
 
-    async def __call__(self, do: str) -> dict[str, Any]:
+    async def __call__(self, do: str, _fields: Mapping[str, Any]) -> dict[str, Any]:
         if do == "adapt.status":
             return self._status
         entry = {"number": 2, "phase": "rejected", "reason": "the last", "bundle": None}
@@ -268,7 +268,7 @@ class Scripted:
         self._phase = phase
         self._left = 3
 
-    async def __call__(self, do: str) -> dict[str, Any]:
+    async def __call__(self, do: str, _fields: Mapping[str, Any]) -> dict[str, Any]:
         if do == "adapt.now":
             return {"started": True, "round": 7, "windows": 212}
         if do == "adapt.history":

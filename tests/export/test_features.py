@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from export.features import add_features, check_features
 from ser_stream.errors import ModelError
-from ser_stream.pipeline.bundle import load_bundle, sealed, write_json
+from ser_stream.pipeline.bundle import ENCODER, HEAD, load_bundle, seal
 from ser_stream.pipeline.bundle_evidence import read_evidence, write_evidence
 from tests.helpers.paths import CHECKPOINTS, OPEN, PACKAGED, TINY
 
@@ -29,8 +29,7 @@ def test_it_is_added_to_a_bundle_and_what_was_measured_stays(
     shutil.copytree(OPEN, folder)
     before = load_bundle(str(folder))
     (folder / "features.npz").unlink()
-    manifest = {k: v for k, v in before.manifest.items() if k != "features"}
-    write_json(folder / "manifest.json", sealed(manifest))
+    seal(folder, before.manifest, (ENCODER, HEAD))
     bare = load_bundle(str(folder))
     assert bare.features is None
     evidence = read_evidence(before)

@@ -45,13 +45,14 @@ say({"progress": 0.5, "step": 1, "of": 2})
 """
 _MAKE = """
 from ser_stream.adaptation.pack import WEIGHTS
-from ser_stream.pipeline.bundle import seal
+from ser_stream.pipeline.bundle import ENCODER, HEAD, seal
 bundle, out = pathlib.Path(job["bundle"]), pathlib.Path(job["out"])
 new = json.loads((bundle / "manifest.json").read_text())
 for name in new["files"]:
     shutil.copy(bundle / name, out)
 (out / WEIGHTS).write_text(f"learned by {job['seed']} from {new['sha256']}")
-base = {key: new[key] for key in ("name", "sha256", "files")}
+base = {key: new[key] for key in ("name", "sha256")}
+base["files"] = {name: new["files"][name] for name in (ENCODER, HEAD)}
 grown = new.get("adaptation", {"base": base}) | {
     "parent": new["sha256"], "seed": job["seed"]
 }

@@ -1,6 +1,5 @@
 """How near a voice is to what a model knows, from its features to the lines."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -70,9 +69,7 @@ def test_a_features_file_that_was_changed_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"x")
     done = run("recognize", "--model", folder, MINUTE)
     assert done.returncode == 4
-    assert "features.npz is missing, changed or damaged" in done.stderr.decode()
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert "features" in manifest
+    assert "features.npz was changed or damaged" in done.stderr.decode()
 
 
 def test_what_the_emotion_does_is_taken_off_what_counts_and_not_off_examples() -> None:
