@@ -76,8 +76,12 @@ class Bundle:
     geometry: Geometry = CPAC
     step_s: float = 0.2
     """From one prediction to the next, seconds, if nobody says otherwise."""
-    features: Path | None = None
-    """The file `FEATURES`; None where there is none, and the model cannot be taught."""
+
+    @property
+    def features(self) -> Path | None:
+        """The file `FEATURES`; None where there is none: then nobody can teach it."""
+        there = FEATURES in self.manifest.get("files", ())
+        return self.folder / FEATURES if there else None
 
     @property
     def max_columns(self) -> int:
@@ -265,7 +269,6 @@ def _verified(folder: Path, manifest: dict[str, Any]) -> Bundle:
         adapted=bool(manifest.get("adapted", False)),
         geometry=geometry,
         step_s=step_ms / 1000,
-        features=folder / FEATURES if FEATURES in manifest["files"] else None,
     )
 
 
