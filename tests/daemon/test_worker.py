@@ -14,6 +14,7 @@ from ser_stream.errors import SerStreamError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
+from ser_stream.pipeline.speaker import KnownVoice
 from ser_stream.pipeline.values import (
     AudioState,
     Chunk,
@@ -201,3 +202,20 @@ def test_another_version_is_told_before_its_first_prediction(
     health = worker.health
     assert (health.model_sha256, health.adapted) == ("a" * 64, True)
     assert health.adaptations["accepted"] == 1
+
+
+def test_what_is_known_of_voices_goes_to_the_model_that_it_is_of(
+    clip: FloatArray,
+) -> None:
+    worker = made(ScriptedDevice(iter([heard(clip, 0)])))
+    voice = KnownVoice(np.ones(192, np.float32), 10.0)
+    mine, other = worker.model, Model(load_bundle("open"))
+    assert not worker.know(other, voice)
+    assert worker.speaker.known is None
+    assert worker.know(mine, voice)
+    assert worker.speaker.known is voice
+    # It goes on with another configuration, and not with another model.
+    worker.reconfigure(PipelineConfig(step_s=0.4))
+    assert worker.speaker.known is voice
+    worker.install(other)
+    assert worker.speaker.known is None
