@@ -13,7 +13,7 @@ regression_watch      whether an accepted version stays as good as the one befor
 versions/             the stored versions, which of them is active, and the history
 rounds                begins rounds, decides on their candidates, stops them
 window_queue          windows on their way out of the audio thread
-known_speakers        what users enrolled and taught, on disk
+known_speakers        what users enrolled and taught; speaker_file: on disk
 adapter               the thread that runs all this beside the daemon
 requests              what the daemon answers to `ser-stream adapt`
 

@@ -16,13 +16,12 @@ from ser_stream.adaptation.known_speakers import (
     Enrolment,
     Example,
     KnownSpeakers,
-    SpeakerFile,
     check_heard,
     check_label,
     check_name,
-    forget_everything,
     rounded,
 )
+from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
 from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError
 from ser_stream.commands.output import write, write_json

@@ -9,15 +9,16 @@ from ser_stream.adaptation.known_speakers import (
     Enrolment,
     Example,
     KnownSpeakers,
-    SpeakerFile,
     check_heard,
     check_label,
     check_name,
     rounded,
 )
+from ser_stream.adaptation.speaker_file import SpeakerFile
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.model import Model
+from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.speaker import REMEMBERED_S, KnownVoice
 from ser_stream.pipeline.values import FloatArray
 
@@ -155,9 +156,9 @@ class SpeakerRequests:
         return {**told, "used": self._wanted()}
 
 
-def _layer(model: Model) -> Any:
+def _layer(model: Model) -> LastLayer:
     layer = model.recognizer.last_layer
-    assert layer is not None
+    assert layer is not None  # else there were no file
     return layer
 
 

@@ -15,10 +15,9 @@ from ser_stream.adaptation.known_speakers import (
     Enrolment,
     Example,
     KnownSpeakers,
-    SpeakerFile,
     check_name,
-    forget_everything,
 )
+from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.last_layer import LastLayer
