@@ -121,8 +121,8 @@ def teach(
     others: where they contradict each other, nothing changes. The running daemon goes
     on with it at once.
 
-    On corpora that they never heard, three examples a label brought 8 points of recall
-    (docs/speakers.md).
+    On corpora that the models never heard, three examples a label brought 7 points of
+    recall (docs/speakers.md).
 
     Examples:
       ser-stream teach --label happy laughing.wav

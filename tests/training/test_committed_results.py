@@ -74,12 +74,15 @@ def test_no_result_lies_where_nothing_reads_it() -> None:
 def test_all_results_of_corpora_left_out_are_done(
     tmp_path: Path, recipe: str, kind: str, fold: type[LocoFold]
 ) -> None:
-    config = TrainConfig.read(ROOT / "training" / "configs" / f"{recipe}.toml")
-    out = RESULTS / "loco" / f"{config.name}{kind}" / f"seed-{config.seed}"
-    space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions(), bool(kind))
-    there = [fold(path.stem) for path in sorted(out.glob("*.json"))]
-    assert there
-    assert not missing(there, space)
+    recipe_of = TrainConfig.read(ROOT / "training" / "configs" / f"{recipe}.toml")
+    seeds = sorted((RESULTS / "loco" / f"{recipe_of.name}{kind}").iterdir())
+    assert seeds
+    for out in seeds:
+        config = replace(recipe_of, seed=int(out.name.removeprefix("seed-")))
+        space = LocoRun(config, tmp_path, out, tmp_path, TrainOptions(), bool(kind))
+        there = [fold(path.stem) for path in sorted(out.glob("*.json"))]
+        assert there
+        assert not missing(there, space)
 
 
 def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:
