@@ -29,6 +29,7 @@ from ser_stream.pipeline.familiarity import Familiarity
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.speaker import Speaker
 from training.engine.checkpoint import load_checkpoint
+from training.recipe.feature_space import last_layer_of
 from training.recipe.model import build_model
 
 KNOWN = ("centre", "whitening", "typical", "emotions")
@@ -54,16 +55,15 @@ def write_features(
     Raises:
         ModelError: if `space` is none, or of another network.
     """
-    head = model.head
-    if not head.config.speaker_mean:
+    if not model.head.config.speaker_mean:
         return ()
-    path, last = folder / FEATURES, head.classifier
-    known = {} if space is None else _read(space, tuple(last.weight.shape))
+    layer = last_layer_of(model)
+    known = {} if space is None else _read(space, layer.weight.shape)
     np.savez(
-        path,
-        mean=head.mean.numpy(),
-        weight=last.weight.detach().numpy(),
-        bias=last.bias.detach().numpy(),
+        folder / FEATURES,
+        mean=layer.mean,
+        weight=layer.weight,
+        bias=layer.bias,
         **known,
     )
     return (FEATURES,)

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from ser_stream.errors import ConfigError, ModelError, SinkError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.last_layer import LastLayer
+from ser_stream.pipeline.speaker import KnownVoice
 
 FORMAT = 1
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,10 @@ class SpeakerFile:
     """Where what is known for one network is kept."""
 
     path: Path
-    n_features: int
+    model: str
+    """Name of the bundle."""
+    labels: tuple[str, ...]
+    layer: LastLayer
     _network: str = field(repr=False)
 
     @staticmethod
@@ -49,7 +54,25 @@ class SpeakerFile:
         network = _network(bundle)
         name = f"{bundle.name}-{network[:12]}.json"
         path = state_folder() / "speakers" / name.replace("/", "_")
-        return SpeakerFile(path, len(layer.mean), network)
+        return SpeakerFile(path, bundle.name, bundle.labels, layer, network)
+
+    def voice(self, known: KnownSpeakers) -> KnownVoice | None:
+        """What a stream of the model begins with; None where nothing is known."""
+        return known.voice(self.layer, self.labels)
+
+    def described(self, known: KnownSpeakers, voice: KnownVoice | None) -> Answer:
+        """What is known, where it is kept, and whether examples move the model."""
+        enrolled = [
+            {"name": one.name, "seconds": round(one.seconds, 1)}
+            for one in known.enrolled
+        ]
+        return {
+            "model": self.model,
+            "file": str(self.path),
+            "enrolled": enrolled,
+            "examples": known.labels,
+            "taught": voice is not None and voice.taught is not None,
+        }
 
     def read(self) -> KnownSpeakers:
         """What is known; nothing if there is no file.
@@ -67,14 +90,14 @@ class SpeakerFile:
             if (content["format"], content["network"]) != (FORMAT, self._network):
                 raise ValueError("it is of another version or network")
             known = KnownSpeakers(
-                tuple(Enrolment(**one) for one in content["enrolled"]),
-                tuple(Example(**one) for one in content["examples"]),
+                tuple(Enrolment(**_hashable(one)) for one in content["enrolled"]),
+                tuple(Example(**_hashable(one)) for one in content["examples"]),
             )
             for one in known.parts:
-                _check(one, self.n_features)
+                _check(one, len(self.layer.mean))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._damaged(error) from None
-        return _tuples(known)
+        return known
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -148,12 +171,9 @@ def _network(bundle: Bundle) -> str:
     return hashlib.sha256(json.dumps(graphs, sort_keys=True).encode()).hexdigest()
 
 
-def _tuples(known: KnownSpeakers) -> KnownSpeakers:
+def _hashable(one: Answer) -> Answer:
     # JSON has lists, which would not compare equal.
-    return KnownSpeakers(
-        tuple(replace(one, features=tuple(one.features)) for one in known.enrolled),
-        tuple(replace(one, features=tuple(one.features)) for one in known.examples),
-    )
+    return {**one, "features": tuple(one["features"])}
 
 
 def _check(one: Enrolment | Example, n_features: int) -> None:

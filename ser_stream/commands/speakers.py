@@ -28,7 +28,6 @@ from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
-from ser_stream.daemon.speakers import described
 from ser_stream.errors import (
     ConfigError,
     QuietEndError,
@@ -123,12 +122,7 @@ class Speakers:
 
     def described(self) -> Answer:
         """What is known, as the daemon answers it."""
-        model = self.model
-        layer = model.recognizer.last_layer
-        assert layer is not None  # else there were no file
-        voice = self.known.voice(layer, model.labels)
-        name, path = model.bundle.name, str(self.file.path)
-        return described(name, path, self.known, voice)
+        return self.file.described(self.known, self.file.voice(self.known))
 
 
 def enroll(
@@ -158,9 +152,7 @@ def enroll(
         How many files could not be read.
     """
     if last_s is not None:
-        answer = control("speakers.enroll", socket, name=name, last_s=last_s)
-        _say(answer, as_json)
-        _tell_unused(answer)
+        _by_daemon("speakers.enroll", socket, as_json, name=name, last_s=last_s)
         return 0
     speakers = Speakers(config)
     check_name(name, speakers.model.labels)
@@ -198,9 +190,7 @@ def teach(
         How many files could not be read.
     """
     if last_s is not None:
-        answer = control("speakers.teach", socket, label=label, last_s=last_s)
-        _say(answer, as_json)
-        _tell_unused(answer)
+        _by_daemon("speakers.teach", socket, as_json, label=label, last_s=last_s)
         return 0
     speakers = Speakers(config)
     check_label(label, speakers.model.labels)
@@ -269,6 +259,13 @@ def _of_files(
             failed += 1
             _LOGGER.error("%s", error)
     return found, failed
+
+
+def _by_daemon(do: str, socket: str | None, as_json: bool, **fields: Any) -> None:
+    """Have a daemon do it with what it just heard, and print what is known then."""
+    answer = control(do, socket, **fields)
+    _say(answer, as_json)
+    _tell_unused(answer)
 
 
 def _tell(speakers: Speakers, socket: str | None, as_json: bool) -> None:

@@ -96,7 +96,7 @@ class Daemon:
             source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
             model = Model(active, pipeline)
-            model.known = voice_of(model) if config.speakers else None
+            model.known = voice_of(model, config.speakers)
             self._worker = Worker(source, model, announcer, self._adapter)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
@@ -183,7 +183,7 @@ class Daemon:
         version = Model(bundle)
         control = self._control
         settings = self._settings if control is None else control.settings
-        version.known = voice_of(version) if settings.config.speakers else None
+        version.known = voice_of(version, settings.config.speakers)
         self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:

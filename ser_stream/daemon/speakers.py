@@ -18,7 +18,6 @@ from ser_stream.adaptation.speaker_file import SpeakerFile
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.model import Model
-from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.speaker import REMEMBERED_S, KnownVoice
 from ser_stream.pipeline.values import FloatArray
 
@@ -28,25 +27,27 @@ Wanted = Callable[[], bool]
 """Whether the settings have what is known put to work."""
 
 
-def voice_of(model: Model) -> KnownVoice | None:
-    """What a stream of this model begins with; None where nothing is known.
+def voice_of(model: Model, wanted: bool) -> KnownVoice | None:
+    """What a stream of this model begins with, if that is wanted; None for nothing.
 
     A file that cannot be read is told in the log: a daemon goes on without it.
     """
-    layer = model.recognizer.last_layer
-    if layer is None:
+    if not wanted:
+        return None
+    if model.recognizer.last_layer is None:
         if model.bundle.adapted:
             _LOGGER.info(
                 "this version of the model is adapted: it begins without what was "
                 "enrolled and taught, if anything was"
             )
         return None
+    file = _file(model)
     try:
-        known = SpeakerFile.of(model.bundle, layer).read()
+        known = file.read()
     except ConfigError as error:
         _LOGGER.warning("%s; going on without", error)
         return None
-    voice = known.voice(layer, model.labels)
+    voice = file.voice(known)
     if voice is not None:
         _LOGGER.info("knows %s; see ser-stream speakers list", summary(known))
     return voice
@@ -85,9 +86,9 @@ class SpeakerRequests:
         Raises:
             SerStreamError: if the model cannot be taught, or the file is damaged.
         """
-        model = self._worker.model
-        known = _file(model).read()
-        return self._answer(model, known, known.voice(_layer(model), model.labels))
+        file = _file(self._worker.model)
+        known = file.read()
+        return self._answer(file, known, file.voice(known))
 
     def read(self) -> Answer:
         """Read the file again, which another program has written."""
@@ -100,7 +101,7 @@ class SpeakerRequests:
         """
         with self._changing:
             model = self._worker.model
-            voice = voice_of(model) if self._wanted() else None
+            voice = voice_of(model, self._wanted())
             self._worker.mailbox.call(lambda: self._worker.know(model, voice))
 
     def enroll(self, name: str, last_s: float) -> Answer:
@@ -136,47 +137,23 @@ class SpeakerRequests:
     ) -> Answer:
         with self._changing:
             model = self._worker.model
-            known = _file(model).change(lambda known: change(known, model))
-            voice = known.voice(_layer(model), model.labels)
-            used = self._wanted()
-            given = voice if used else None
+            file = _file(model)
+            known = file.change(lambda known: change(known, model))
+            voice = file.voice(known)
+            given = voice if self._wanted() else None
             if not self._worker.mailbox.call(lambda: self._worker.know(model, given)):
                 raise SerStreamError(
                     "it is kept, but another model has come meanwhile, to which it "
                     "means nothing"
                 )
         _LOGGER.info("knows %s now", summary(known))
-        return self._answer(model, known, voice)
+        return self._answer(file, known, voice)
 
     def _answer(
-        self, model: Model, known: KnownSpeakers, voice: KnownVoice | None
+        self, file: SpeakerFile, known: KnownSpeakers, voice: KnownVoice | None
     ) -> Answer:
-        name, path = model.bundle.name, str(_file(model).path)
-        told = described(name, path, known, voice)
-        return {**told, "used": self._wanted()}
-
-
-def _layer(model: Model) -> LastLayer:
-    layer = model.recognizer.last_layer
-    assert layer is not None  # else there were no file
-    return layer
+        return {**file.described(known, voice), "used": self._wanted()}
 
 
 def _file(model: Model) -> SpeakerFile:
     return SpeakerFile.of(model.bundle, model.recognizer.last_layer)
-
-
-def described(
-    name: str, path: str, known: KnownSpeakers, voice: KnownVoice | None
-) -> Answer:
-    """What is known for a model, where it is kept, and whether examples move it."""
-    enrolled = [
-        {"name": one.name, "seconds": round(one.seconds, 1)} for one in known.enrolled
-    ]
-    return {
-        "model": name,
-        "file": path,
-        "enrolled": enrolled,
-        "examples": known.labels,
-        "taught": voice is not None and voice.taught is not None,
-    }

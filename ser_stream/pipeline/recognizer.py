@@ -142,11 +142,11 @@ class OnnxRecognizer:
             feed["heard"] = heard[None]
             feed["heard_s"] = np.array([[heard_s]], np.float32)
             logits, features = self._head.run(None, feed)
-            if speaker.taught is not None and self.last_layer is not None:
-                centred = features[0] - self.last_layer.mean_of(heard, heard_s)
-                logits = logits + speaker.taught @ centred
             layer, of_emotion = self.last_layer, None
             if layer is not None:
+                if speaker.taught is not None:
+                    centred = features[0] - layer.mean_of(heard, heard_s)
+                    logits = logits + speaker.taught @ centred
                 of_emotion = layer.of_emotion(softmax(logits[0]))
             speaker.add(features[0], len(columns), of_emotion)
             if self._familiarity is not None and len(columns) >= LEAST_COLUMNS:

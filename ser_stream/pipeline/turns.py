@@ -1,6 +1,6 @@
 """The turns of a recording: what the network's features are like in each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,16 +17,14 @@ class Turn:
     seconds: float
 
 
-@dataclass(eq=False)
 class TurnRecorder(Speaker):
     """A speaker who also remembers every turn; `pause` ends the last one."""
 
-    step_s: float
-    turns: list[Turn] = field(default_factory=list)
-    _steps_of_turn: list[tuple[FloatArray, int]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__(self.step_s)
+    def __init__(self, step_s: float) -> None:
+        """Begin with nobody; a step adds so many seconds."""
+        super().__init__(step_s)
+        self.turns: list[Turn] = []
+        self._steps_of_turn: list[tuple[FloatArray, int]] = []
 
     def add(
         self,
@@ -45,7 +43,7 @@ class TurnRecorder(Speaker):
             return
         least = min(LEAST_COLUMNS, max(n for _, n in self._steps_of_turn))
         heard = [features for features, n in self._steps_of_turn if n >= least]
-        seconds = len(self._steps_of_turn) * self.step_s
+        seconds = len(self._steps_of_turn) * self._step_s
         self.turns.append(Turn(np.mean(heard, axis=0), seconds))
         self._steps_of_turn.clear()
 
@@ -53,5 +51,5 @@ class TurnRecorder(Speaker):
     def speech_s(self) -> float:
         """Seconds of speech in all turns, and in the one that goes on."""
         return sum(turn.seconds for turn in self.turns) + (
-            len(self._steps_of_turn) * self.step_s
+            len(self._steps_of_turn) * self._step_s
         )

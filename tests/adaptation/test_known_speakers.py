@@ -39,7 +39,7 @@ def enrolled(name: str, value: float = 1.0, seconds: float = 10.0) -> Enrolment:
 
 @pytest.fixture
 def file(tmp_path: Path) -> SpeakerFile:
-    return SpeakerFile(tmp_path / "speakers/x.json", N, "a" * 64)
+    return SpeakerFile(tmp_path / "speakers/x.json", "x", LABELS, LAYER, "a" * 64)
 
 
 def test_it_is_kept_for_its_user_alone_and_read_back(file: SpeakerFile) -> None:
@@ -212,7 +212,7 @@ def test_everything_is_forgotten_also_of_models_that_are_gone(
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
     folder = tmp_path / "ser-stream/speakers"
     for name in ("open-1.json", "gone-2.json"):
-        SpeakerFile(folder / name, N, "a" * 64).write(
+        SpeakerFile(folder / name, "x", LABELS, LAYER, "a" * 64).write(
             KnownSpeakers().with_enrolled(enrolled("Anna"))
         )
     assert len(list(folder.glob("*.json"))) == 2

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from training.engine.command_line import (
     say,
 )
 from training.recipe.commands import TrainingRun, training_command
+
+if TYPE_CHECKING:
+    from training.evaluation.loco import LocoRun
 
 Checkpoint = Annotated[
     Path, typer.Argument(help="Of `python -m training train`.", exists=True)
@@ -84,7 +87,7 @@ def loco(
     all. Results go to --out, or to results/loco/NAME/seed-SEED, with --recentred to
     results/loco/NAME-recentred/seed-SEED.
     """
-    from training.evaluation.loco import SCORED, LocoRun, loco, mean_line
+    from training.evaluation.loco import SCORED, loco, mean_line
 
     settings = run.settings()
     mine = [c.name for c in settings.corpora]
@@ -102,18 +105,25 @@ def loco(
         )
         say(f"mean UAR of {len(found)} corpora: scaled by {told}")
         return
+    kind = "-recentred" if recentred else ""
+    space = _loco_run(run, runs, kind, recentred=recentred)
+    say(mean_line(loco(space, left_out, say=say)))
+
+
+def _loco_run(run: TrainingRun, runs: Path, kind: str, *, recentred: bool) -> "LocoRun":
+    from training.evaluation.loco import LocoRun
+
+    settings = run.settings()
     seed = f"seed-{settings.seed}"
-    name = f"{settings.name}-recentred" if recentred else settings.name
     _, options = run.recordings(settings)
-    space = LocoRun(
+    return LocoRun(
         settings,
         run.corpora,
-        run.out or Path("results/loco") / name / seed,
+        run.out or Path("results/loco") / f"{settings.name}{kind}" / seed,
         runs / settings.name / seed,
         options,
         recentred,
     )
-    say(mean_line(loco(space, left_out, say=say)))
 
 
 @training_command
@@ -133,21 +143,11 @@ def told(
     before, others in the room, enrolment, examples, and methods without labels. Results
     go to --out, or to results/loco/NAME-told/seed-SEED.
     """
-    from training.evaluation.loco import SCORED, LocoRun
+    from training.evaluation.loco import SCORED
     from training.evaluation.told.run import lines, told
 
-    settings = run.settings()
-    mine = [c.name for c in settings.corpora]
-    seed = f"seed-{settings.seed}"
-    _, options = run.recordings(settings)
-    space = LocoRun(
-        settings,
-        run.corpora,
-        run.out or Path("results/loco") / f"{settings.name}-told" / seed,
-        runs / settings.name / seed,
-        options,
-        recentred=True,
-    )
+    mine = [c.name for c in run.settings().corpora]
+    space = _loco_run(run, runs, "-told", recentred=True)
     for line in lines(told(space, corpus or [c for c in SCORED if c in mine], say=say)):
         say(line)
 

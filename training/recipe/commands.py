@@ -49,12 +49,19 @@ class TrainingRun:
     ) -> tuple[list["Utterance"], "TrainOptions"]:
         """The clips of the configured corpora; the noise under them, and the rest."""
         from training.corpora import load_corpora
-        from training.recipe.dataset import load_noises
-        from training.recipe.train import TrainOptions
 
         utterances = load_corpora(self.corpora, [c.name for c in settings.corpora])
-        noises = load_noises(self.corpora / settings.noise) if settings.noise else []
-        return utterances, TrainOptions(noises, self.device, self.threads)
+        return utterances, _options(settings, self.corpora, self.device, self.threads)
+
+
+def _options(
+    settings: "TrainConfig", corpora: Path, device: str, threads: int
+) -> "TrainOptions":
+    from training.recipe.dataset import load_noises
+    from training.recipe.train import TrainOptions
+
+    noises = load_noises(corpora / settings.noise) if settings.noise else []
+    return TrainOptions(noises, device, threads)
 
 
 def training_command(command: Callable[..., None]) -> Callable[..., None]:
@@ -122,13 +129,10 @@ def features(
     """Measure where the features of the training speech lie, for bundles that learn."""
     from training.engine.checkpoint import load_checkpoint
     from training.recipe.config import TrainConfig
-    from training.recipe.dataset import load_noises
     from training.recipe.feature_space import feature_space
-    from training.recipe.train import TrainOptions
 
     settings = TrainConfig.from_dict(load_checkpoint(checkpoint)["config"])
-    noises = load_noises(corpora / settings.noise) if settings.noise else []
-    options = TrainOptions(noises, "cpu", threads)
+    options = _options(settings, corpora, "cpu", threads)
     found = feature_space(checkpoint, corpora, options)
     out = out or checkpoint.with_name("features.npz")
     found.write(out)

@@ -13,6 +13,7 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.masked import UNLABELLED
 from ser_stream.nn.whisper import WhisperEncoder
 from ser_stream.pipeline.familiarity import Familiarity
+from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import load_corpora
@@ -45,6 +46,13 @@ class FeatureSpace:
             typical=known.typical,
             emotions=self.emotions,
         )
+
+
+def last_layer_of(model: Cpac, emotions: FloatArray | None = None) -> LastLayer:
+    """Of a network that is told of speakers; `emotions` as `LastLayer` has them."""
+    last = model.head.classifier
+    weight, bias = (part.detach().numpy() for part in (last.weight, last.bias))
+    return LastLayer(model.head.mean.numpy(), weight, bias, emotions)
 
 
 def feature_space(

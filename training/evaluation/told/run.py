@@ -25,8 +25,8 @@ from training.evaluation.told.scenes import (
     heard_before,
     shown_before,
 )
-from training.evaluation.told.voices import Voices, last_layer_of
-from training.recipe.feature_space import emotions_of
+from training.evaluation.told.voices import Voices
+from training.recipe.feature_space import emotions_of, last_layer_of
 from training.recipe.speaker_memory import draw_mostly
 from training.recipe.train import training_set
 

@@ -19,13 +19,6 @@ from training.recipe.config import TrainConfig
 from training.recipe.speaker_memory import CLIP_S
 
 
-def last_layer_of(model: Cpac, emotions: FloatArray | None) -> LastLayer:
-    """Of a network that is told of speakers; `emotions` as `LastLayer` has them."""
-    last = model.head.classifier
-    weight, bias = (part.detach().numpy() for part in (last.weight, last.bias))
-    return LastLayer(model.head.mean.numpy(), weight, bias, emotions)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Voices:
     """The clips with speech of a corpus that a network never heard."""
