@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ser_stream.errors import SourceError
+from ser_stream.errors import MissingLibraryError, SourceError
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
@@ -31,6 +31,8 @@ from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ser_stream.sources.decoders import Damage
     from ser_stream.sources.recorded import Wanted
 
@@ -205,6 +207,48 @@ class Model:
 
     def _scores(self, found: Recording) -> FloatArray | None:
         return found.scores(self.bundle.clip_temperature)
+
+    def recognize_frame(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        segments: bool = False,
+    ) -> "pd.DataFrame":
+        """Recognise many recordings, into a table of pandas.
+
+        Its index is that of audformat: `file`, as the paths were given; with
+        `segments`, (`file`, `start`, `end`), times as `Timedelta`. Columns are `label`,
+        `confidence`, one for the score of each label, `speech_s`, `duration_s`,
+        `short`, `cut`, `damaged` and `error`; with `segments` `label`, `confidence` and
+        `error`. What there is no value for is NA, as the label without speech.
+
+        A file that cannot be read has a row too, in which only `error` says why: one
+        bad file of a thousand does not lose the others.
+
+        Args:
+            paths: of files that libsndfile reads; one, or any number.
+            segments: a row for each emotion, instead of one for each file.
+
+        Raises:
+            MissingLibraryError: if pandas is not installed; the extra `frame` has it.
+        """
+        try:
+            from ser_stream.pipeline.data_frame import by_file, by_segment
+        except ImportError as error:
+            raise MissingLibraryError(
+                f"recognize_frame needs pandas ({error}); "
+                'pip install "ser-stream[frame]"'
+            ) from error
+        if isinstance(paths, str | os.PathLike):
+            paths = [paths]
+        rows: list[dict[str, Any]] = []
+        for path in paths:
+            try:
+                found = self.recognize(path).to_dict(segments)
+            except SourceError as error:
+                found = {"error": str(error)}
+            rows.append({"file": os.fspath(path), **found})
+        return by_segment(rows) if segments else by_file(rows, self.labels)
 
     def _recorded(
         self, pieces: Iterable[FloatArray | Chunk], step_s: float

@@ -21,6 +21,7 @@ for _name in (
     "speakers",
     "adapt",
     "recordings",
+    "plot",
     "config",
     "machine",
     "model",

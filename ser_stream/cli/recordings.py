@@ -19,7 +19,6 @@ from ser_stream.cli.options import (
     Window,
 )
 
-
 Format = Literal[
     "json",
     "csv",
@@ -126,7 +125,7 @@ def recognize(
     Examples:
       ser-stream recognize *.wav --format csv > emotions.csv
 
-      ser-stream recognize -r archive --jobs auto --out emotions.parquet --format parquet
+      ser-stream recognize -r archive --jobs auto --format parquet --out archive.parquet
 
       find . -name '*.mp3' -print0 | ser-stream recognize --files-from -
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ser_stream.commands.archive.clusters import ENGINES
 from ser_stream.commands.archive.inputs import Inputs, recordings
-from ser_stream.commands.archive.output import DOCUMENTS, check_format, open_output
+from ser_stream.commands.archive.output import check_format, open_output
 from ser_stream.commands.archive.task import Job, Result
 from ser_stream.commands.archive.workers import in_processes, in_this_process, n_jobs
+from ser_stream.commands.exports import DOCUMENTS
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config, tell_terms
@@ -81,7 +82,7 @@ def _results(
     else:
         done = 0
         results = in_this_process(job, names, lambda share: show(done, share))
-    for done, result in enumerate(results, 1):  # noqa: B007  the lambda looks at it
+    for done, result in enumerate(results, 1):
         yield result
         show(done, 0.0)
 

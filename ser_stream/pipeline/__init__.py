@@ -19,6 +19,7 @@ geometry         how many frames an encoder frame takes, and the longest window
 smoothing        scores of single steps -> a steady emotion
 pipeline         all of it: `feed(chunk)` -> events
 recording        a whole recording: everything that was said of it, and when
+data_frame       what was recognised of many files, as a table of pandas
 
 `Pipeline` is imported when it is first asked for: values need no ONNX Runtime.
 """

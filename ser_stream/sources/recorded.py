@@ -78,7 +78,7 @@ class Recorded:
         Raises:
             SourceError: see above.
         """
-        return cls(open_stream(str(path), wanted and wanted.called), wanted)
+        return cls(open_stream(str(path), wanted.called if wanted else None), wanted)
 
     def chunks(
         self, progress: Callable[[float], None] | None = None

@@ -111,7 +111,7 @@ def test_one_channel_may_be_asked_for(channel: str, index: int) -> None:
 
 def test_a_channel_that_is_not_there_is_named() -> None:
     with pytest.raises(
-        SourceError, match="call.wav has 1 channel; there is no channel"
+        SourceError, match=r"call\.wav has 1 channel; there is no channel"
     ):
         MonoResampler(16_000, 1, "right", "call.wav")
 

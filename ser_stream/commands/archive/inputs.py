@@ -72,10 +72,8 @@ def _listed(name: str | None) -> list[str]:
     if name is None:
         return []
     try:
-        if name == STDIN:
-            content = sys.stdin.buffer.read()
-        else:
-            content = Path(name).read_bytes()
+        from_stdin = name == STDIN
+        content = sys.stdin.buffer.read() if from_stdin else Path(name).read_bytes()
     except (OSError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is closed"
         raise SourceError(f"the list {name} cannot be read: {reason}") from None

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,7 +37,7 @@ class Journal:
                 f"{out} is there already; remove it first, or name another file"
             )
         try:
-            self._file: IO[bytes] = self.path.open("a+b")  # noqa: SIM115  see `close`
+            self._file: IO[bytes] = self.path.open("a+b")
             self._file.seek(0)
             head = self._file.readline()
             if not head.endswith(b"\n"):
@@ -126,7 +126,7 @@ def _hash(job: Job) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()
 
 
-def all_rows(journal: Journal, names: list[str]) -> Iterator[Row]:
+def all_rows(journal: Journal, names: Sequence[str]) -> Iterator[Row]:
     """Rows of all recordings that are done, in the order in which they were given."""
     for name in names:
         if name in journal:

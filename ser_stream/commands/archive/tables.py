@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-WriteRow = Callable[[dict[str, Any]], None]
+WriteRow = Callable[[dict[str, Any]], object]
 WriteText = Callable[[str], object]
 
 
 def _json_rows(
     _labels: Sequence[str], _segments: bool, write_text: WriteText
 ) -> WriteRow:
-    return lambda row: write_text(json.dumps(row, ensure_ascii=False) + "\n") and None
+    return lambda row: write_text(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def _csv_rows(labels: Sequence[str], segments: bool, write_text: WriteText) -> WriteRow:

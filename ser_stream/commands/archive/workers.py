@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from logging import ERROR
@@ -53,7 +53,7 @@ def in_processes(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
             yield _alone(job, todo.popleft())
 
 
-def _pooled(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
+def _pooled(job: Job, names: Sequence[str], jobs: int) -> Generator[Result, None, None]:
     # Spawned: a fork would share locks of libraries that are in use.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_ignore_interrupts)
