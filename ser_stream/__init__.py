@@ -8,8 +8,9 @@
 """
 
 from os import PathLike, fspath
-from typing import TYPE_CHECKING
 
+# As typing has it; but that takes a moment to load, in which Ctrl-C would be an error.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ser_stream.model import Model
 

@@ -1,8 +1,17 @@
 """Entry point of `ser-stream` and `python -m ser_stream`."""
 
-import sys
+import os
+import signal
 
-from ser_stream.cli import run
+
+def main() -> None:
+    """Run the command line, and exit."""
+    # Ctrl-C while libraries are being loaded: nothing has begun, so nothing is lost.
+    signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(0))
+    from ser_stream.cli import main_and_exit
+
+    main_and_exit()
+
 
 if __name__ == "__main__":
-    sys.exit(run())
+    main()

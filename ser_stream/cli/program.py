@@ -11,7 +11,8 @@ import typer
 
 from ser_stream import log
 from ser_stream.cli.app import app
-from ser_stream.errors import QuietEndError, SerStreamError
+from ser_stream.commands.output import discard_output
+from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 
 # Importing a module of commands adds them; their order is that of --help.
 for _name in (
@@ -36,8 +37,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Every error the user can cause is one line on standard error.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Whatever the locale: JSON is UTF-8, and a file name need not be.
-        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
+        # Whatever the locale: JSON is UTF-8. A file name need not be: bytes that are
+        # none are written as JSON writes them, and can be had back by os.fsencode.
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     signals: list[int] = []
 
     def leave(number: int, _frame: FrameType | None) -> None:
@@ -57,8 +59,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message().rstrip('.')}; see ser-stream --help", 2)
+        return _fail(_usage(error.format_message()), 2)
+    except OSError as error:
+        # Of typer's own, as where --help goes to a full disk; ours are all told.
+        discard_output()
+        if isinstance(error, BrokenPipeError):
+            return 0
+        where = error.filename or "standard output"
+        return _fail(f"{where}: {error.strerror or error}", SinkError.exit_status)
     return status if isinstance(status, int) else 0
+
+
+def _usage(message: str) -> str:
+    """A complaint of typer, in the words of this program."""
+    message = message.rstrip(".").replace("Value error, ", "")
+    if "unexpected extra argument" in message and (
+        "://" in message or ".sock" in message
+    ):
+        return f"{message}; the address of a daemon goes to --socket"
+    return f"{message}; see ser-stream --help"
 
 
 def _fail(message: str, status: int) -> int:

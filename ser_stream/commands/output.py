@@ -21,11 +21,16 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What the interpreter still holds must not fail again when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         if isinstance(error, BrokenPipeError):
             raise QuietEndError from None
         raise SinkError(f"standard output: {error.strerror}") from None
+
+
+def discard_output() -> None:
+    """What the interpreter still holds must not fail again when it exits."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_json(value: object, indent: int | None = None) -> None:

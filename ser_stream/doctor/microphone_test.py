@@ -20,6 +20,8 @@ from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray
 
 TIMEOUT_S = 20.0
 """How long listing and opening may take."""
+FIRST_S = 5.0
+"""How long the first samples may take."""
 SETTLING_S = 0.3
 """Many devices click or fade in when they are opened; that is not measured."""
 CLIPPED = 0.999
@@ -97,8 +99,15 @@ def _listen(name: str, seconds: float) -> MicrophoneTest:
         result.failed = "open"
         with Microphone(name) as microphone:
             result.failed = "read"
-            chunks, deadline = [], time.monotonic() + SETTLING_S + seconds
-            while (remaining := deadline - time.monotonic()) > 0:
+            chunks = []
+            # From the first chunk: a source that was asleep takes a while to wake up,
+            # which is no stutter.
+            first = microphone.read(FIRST_S)
+            deadline = time.monotonic() + SETTLING_S + seconds
+            while isinstance(first, Chunk):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
                 heard = microphone.read(remaining)
                 if isinstance(heard, Chunk):
                     chunks.append(heard.samples)

@@ -10,6 +10,8 @@ from ser_stream.sources.channels import MIX
 from ser_stream.sources.resample import MonoResampler
 
 _LOGGER = logging.getLogger(__name__)
+LOSSY = 1.5
+"""So far beyond full scale are decoders of MP3 and the like, of loud sound."""
 GRID_S = 0.1
 """Damaged samples are a gap up to the next such place, counted from the beginning."""
 
@@ -112,8 +114,8 @@ class Intake:
         loudest = float(np.abs(samples).max(initial=0.0))
         if loudest <= 1.0:
             return samples
-        # By a hair they are when something was rounded; nobody need hear of that.
-        if not self._warned and loudest > 1.001:
+        # What is lossy overshoots; nobody need hear of that.
+        if not self._warned and loudest > LOSSY:
             self._warned = True
             _LOGGER.warning(
                 "%s: samples beyond full scale (up to %.4g times it) are clipped",

@@ -7,6 +7,7 @@ ser-stream, must be there under the same names.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from ser_stream.commands.archive.task import Job, Result, run
@@ -27,7 +28,7 @@ def on_ray(
         SerStreamError: if there is no cluster at the address.
     """
     with of_extra("ray", "--engine ray"):
-        import ray
+        ray: Any = import_module("ray")
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
     if address is None:
         options |= {"num_cpus": jobs, "include_dashboard": False}
@@ -60,14 +61,14 @@ def on_dask(
         SerStreamError: if there is no cluster at the address.
     """
     with of_extra("dask", "--engine dask"):
-        from distributed import Client, LocalCluster
+        distributed: Any = import_module("distributed")
     cluster = None
     try:
         if address is None:
-            cluster = LocalCluster(
+            cluster = distributed.LocalCluster(
                 n_workers=jobs, threads_per_worker=1, dashboard_address=None
             )
-        client = Client(cluster if address is None else address, timeout=20)
+        client = distributed.Client(cluster if address is None else address, timeout=20)
     except Exception as error:
         raise _unreachable("dask", address, error) from error
     try:

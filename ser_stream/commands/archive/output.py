@@ -133,7 +133,7 @@ class OneFile:
         try:
             with (
                 replacing(self._out) as part,
-                part.open("w", encoding="utf-8", errors="replace") as file,
+                part.open("w", encoding="utf-8", errors="backslashreplace") as file,
             ):
                 self._write_rows(rows, file.write)
         except OSError as error:

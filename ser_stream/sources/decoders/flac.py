@@ -12,6 +12,7 @@ from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
 from ser_stream.sources.decoders.byte_stream import READ_SIZE, ByteStream
 from ser_stream.sources.decoders.chatter import quiet
+from ser_stream.sources.decoders.flac_frames import LONGEST, ends_whole
 from ser_stream.sources.decoders.sndfile import Unseekable, reason
 
 MAGIC = b"fLaC"
@@ -39,6 +40,8 @@ class _Forward:
             head[22:26] = b"\xff" * 4
         self._head = bytes(head)
         self._at = 0
+        self.tail = self._head
+        """What was read last, where the length is not known."""
 
     def _read_on(self, n: int) -> bytes:
         """Bytes up to where another recording begins; none there, and at the end."""
@@ -46,8 +49,14 @@ class _Forward:
         end = ahead.find(_NEXT)
         return self._stream.read(n if end < 0 else min(n, end)) if end else b""
 
+    def _read_noted(self, n: int) -> bytes:
+        data = self._read_on(n)
+        if not self.promised:
+            self.tail = self.tail[-LONGEST:] + data
+        return data
+
     def read(self, n: int) -> bytes:
-        data = self._head[self._at : self._at + n] or self._read_on(n)
+        data = self._head[self._at : self._at + n] or self._read_noted(n)
         self._at += len(data)
         return data
 
@@ -103,12 +112,17 @@ class FlacDecoder:
             frames = np.zeros((0, self.channels), np.float32)
             self.damage = self.damage or Damage("damaged", reason(error))
         self._heard += len(frames)
-        promised = self._bytes.promised
-        if not len(frames) and self._heard < promised:
-            self.damage = self.damage or Damage(
-                "cut", f"its header promises {promised / self.rate:.2f} s"
-            )
+        if not len(frames) and self.damage is None:
+            self._note_cut()
         return frames
+
+    def _note_cut(self) -> None:
+        promised = self._bytes.promised
+        if self._heard < promised:
+            reason = f"its header promises {promised / self.rate:.2f} s"
+            self.damage = Damage("cut", reason)
+        elif not promised and not ends_whole(self._bytes.tail):
+            self.damage = Damage("cut", "it ends inside a frame")
 
     def next_recording(self) -> bool:
         self._file.close()

@@ -125,11 +125,11 @@ class WavDecoder:
         return frames
 
     def _note_damage(self) -> None:
-        if self._frames.missing:
-            length = self._header.length or 0
+        if missing := self._frames.missing:
             assert self._header.encoding is not None
-            promised_s = length / self._header.encoding.frame_size / self.rate
-            self.damage = Damage("cut", f"its header promises {promised_s:.2f} s")
+            missing_s = missing / self._header.encoding.frame_size / self.rate
+            more = f"{missing_s:.2f} s" if missing_s >= 0.01 else f"{missing} bytes"
+            self.damage = Damage("cut", f"its header promises {more} more")
         elif self._frames.rest:
             self.damage = Damage("cut", "it ends inside a sample")
 
