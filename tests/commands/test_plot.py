@@ -272,6 +272,18 @@ def test_a_file_that_is_no_audio_leaves_the_picture_that_was(tmp_path: Path) -> 
     assert sorted(tmp_path.iterdir()) == [bad, place]
 
 
+def test_a_file_that_is_cut_short_is_as_to_recognize(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.wav", tmp_path / "part.wav"
+    soundfile.write(whole, *soundfile.read(CLIP))
+    part.write_bytes(whole.read_bytes()[:40_000])
+    done = run("plot", part, "-o", tmp_path / "x.png")
+    known = run("recognize", part)
+    assert done.returncode == (2 if known.returncode else 0)
+    assert (b"cut short" in done.stderr) == (b"cut short" in known.stderr)
+    some = run("plot", part, "-o", tmp_path / "x.png", "--to", "1", "--dpi", "50")
+    assert (some.returncode, some.stderr) == (0, b"")
+
+
 def test_ctrl_c_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     samples, rate = soundfile.read(MINUTE, dtype="int16")
     long, folder = tmp_path / "long.wav", tmp_path / "out"

@@ -92,14 +92,16 @@ def hear(
     with share_bar(round(end_s), "recognizing") as tell:
 
         def pieces() -> Iterator[FloatArray]:
-            left = round(end_s * SAMPLE_RATE)
+            # To its very end where all is drawn: a file that is cut short shows there.
+            most = round(end_s * SAMPLE_RATE) if end_s < duration_s else None
+            taken = 0
             for samples in read_pieces(path):
-                samples = samples[:left]
-                left -= len(samples)
+                samples = samples if most is None else samples[: most - taken]
+                taken += len(samples)
                 envelope.take(samples)
-                tell(end_s - left / SAMPLE_RATE)
+                tell(taken / SAMPLE_RATE)
                 yield samples
-                if not left:
+                if taken == most:
                     return
 
         recording = model.record(pieces())
