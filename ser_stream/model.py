@@ -18,6 +18,7 @@ from ser_stream.pipeline.recording import Recording, record
 from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
+    Chunk,
     EmotionEvent,
     FloatArray,
     Gap,
@@ -31,6 +32,9 @@ from ser_stream.sources.array import ArrayInput
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ser_stream.sources.decoders import Damage
+    from ser_stream.sources.recorded import Wanted
 
 Event = Prediction | EmotionEvent
 """What a stream gives; `type` tells them apart."""
@@ -57,6 +61,8 @@ class Recognition:
     silence."""
     emotions: list[EmotionEvent]
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
+    damage: "Damage | None" = None
+    """Why it is less than it should be; None if nothing is known to be missing."""
 
     @property
     def label(self) -> str | None:
@@ -85,6 +91,8 @@ class Recognition:
         }
         if self.short:
             result["short"] = True
+        if self.damage is not None:
+            result[self.damage.kind] = True
         if segments:
             result["segments"] = [
                 {
@@ -135,51 +143,70 @@ class Model:
         self,
         recording: str | os.PathLike[str] | ArrayLike,
         rate: int = SAMPLE_RATE,
+        *,
+        wanted: "Wanted | None" = None,
+        progress: Callable[[float], None] | None = None,
     ) -> Recognition:
         """Recognise a whole recording, as `ser-stream recognize` does.
 
         Args:
-            recording: path of a file that libsndfile reads, or samples as
+            recording: path of a file of any container that is known, or samples as
                 `Stream.feed` takes them.
             rate: hertz of the samples; a file says its own.
+            wanted: of a file: which channel, and what samples without a header are;
+                None for the mean of all channels.
+            progress: told how much of a file was read, 0 to 1, now and then.
 
         Raises:
-            SourceError: if the file cannot be read, or the samples are no audio.
+            SourceError: if nothing of the file can be heard, or the samples are no
+                audio.
         """
+        # With longer steps a short recording might end before the second of them.
+        step_s = min(self.config.step_s, self.bundle.step_s)
+        heard = self._heard(recording, rate, wanted, progress)
+        found, damage = heard(step_s)
+        if self._scores(found) is None and found.speech_s and step_s > LEAST_STEP_S:
+            # No step fell into the little speech that there is.
+            found, damage = heard(LEAST_STEP_S)
+        scores = self._scores(found)
+        duration_s = found.n_samples / SAMPLE_RATE
+        return Recognition(
+            by_label=None if scores is None else named(scores, self.labels),
+            speech_s=min(duration_s, found.speech_s),
+            duration_s=duration_s,
+            short=found.short,
+            emotions=found.emotions,
+            damage=damage,
+        )
+
+    def _heard(
+        self,
+        recording: str | os.PathLike[str] | ArrayLike,
+        rate: int,
+        wanted: "Wanted | None",
+        progress: Callable[[float], None] | None,
+    ) -> "Callable[[float], tuple[Recording, Damage | None]]":
+        """What runs it through the pipeline at a step, as often as it is called."""
         if isinstance(recording, str | os.PathLike):
             # A stream needs no libsndfile.
-            from ser_stream.sources.file import read_pieces
+            from ser_stream.sources.recorded import Recorded
 
             path = Path(recording)
 
-            def pieces() -> Iterable[FloatArray]:
-                return read_pieces(path)
-        else:
-            source = ArrayInput()
-            chunks = source.feed(recording, rate), source.finish()
-            parts = [chunk.samples for chunk in chunks]
-            if not np.size(recording):
-                raise SourceError("there are no samples in the array")
+            def of_file(step_s: float) -> "tuple[Recording, Damage | None]":
+                with Recorded.open(path, wanted) as file:
+                    found = self._recorded(file.chunks(progress), step_s)
+                    return found, file.damage
 
-            def pieces() -> Iterable[FloatArray]:
-                return parts
+            return of_file
+        source = ArrayInput()
+        parts = [source.feed(recording, rate), source.finish()]
+        if not np.size(recording):
+            raise SourceError("there are no samples in the array")
+        return lambda step_s: (self._recorded(parts, step_s), None)
 
-        # With longer steps a short recording might end before the second of them.
-        step_s = min(self.config.step_s, self.bundle.step_s)
-        recorded = self._recorded(pieces(), step_s)
-        scores = recorded.scores(self.bundle.clip_temperature)
-        if scores is None and recorded.speech_s and step_s > LEAST_STEP_S:
-            # No step fell into the little speech that there is.
-            recorded = self._recorded(pieces(), LEAST_STEP_S)
-            scores = recorded.scores(self.bundle.clip_temperature)
-        duration_s = recorded.n_samples / SAMPLE_RATE
-        return Recognition(
-            by_label=None if scores is None else named(scores, self.labels),
-            speech_s=min(duration_s, recorded.speech_s),
-            duration_s=duration_s,
-            short=recorded.short,
-            emotions=recorded.emotions,
-        )
+    def _scores(self, found: Recording) -> FloatArray | None:
+        return found.scores(self.bundle.clip_temperature)
 
     def recognize_frame(
         self,
@@ -223,7 +250,9 @@ class Model:
             rows.append({"file": os.fspath(path), **found})
         return by_segment(rows) if segments else by_file(rows, self.labels)
 
-    def _recorded(self, pieces: Iterable[FloatArray], step_s: float) -> Recording:
+    def _recorded(
+        self, pieces: Iterable[FloatArray | Chunk], step_s: float
+    ) -> Recording:
         config = replace(self.config, step_s=step_s)
         return record(pieces, self.recognizer, self.bundle.front_end, config)
 
@@ -247,7 +276,7 @@ class Model:
 
     def record(
         self,
-        samples: FloatArray | Iterable[FloatArray],
+        samples: FloatArray | Iterable[FloatArray | Chunk],
         listener: Callable[[SpeechWindow], None] | None = None,
     ) -> Recording:
         """All that is said of a recording at 16 kHz, step by step; see `record`."""

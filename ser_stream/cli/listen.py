@@ -5,7 +5,19 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config, Model, SetKeys, Step, Window
+from ser_stream.cli.options import (
+    EPILOG,
+    Channel,
+    Channels,
+    Config,
+    Model,
+    Rate,
+    Raw,
+    RawEncoding,
+    SetKeys,
+    Step,
+    Window,
+)
 from ser_stream.sinks import forms
 
 Format = Literal["auto", "json", "text"]
@@ -19,8 +31,8 @@ def listen(
         typer.Option(
             "--input",
             "-i",
-            help="mic, mic:NAME, an audio file, or - for standard input (WAV or raw "
-            "s16le). [default: mic]",
+            help="mic, mic:NAME, an audio file, or - for standard input. [default: "
+            "mic]",
             metavar="SRC",
         ),
     ] = None,
@@ -31,12 +43,11 @@ def listen(
     model: Model = None,
     step: Step = None,
     window: Window = None,
-    rate: Annotated[
-        int | None, typer.Option(help="Hz of raw samples on -. [default: 16000]")
-    ] = None,
-    channels: Annotated[
-        int | None, typer.Option(help="Channels of raw samples on -. [default: 1]")
-    ] = None,
+    channel: Channel = None,
+    raw: Raw = None,
+    rate: Rate = None,
+    channels: Channels = None,
+    encoding: RawEncoding = None,
     wait: Annotated[
         bool | None,
         typer.Option(
@@ -152,6 +163,10 @@ def listen(
 
       arecord -f S16_LE -r 16000 | ser-stream listen --input -
 
+      curl -sL https://example.org/radio.mp3 | ser-stream listen --input -
+
+      nc -l 5000 | ser-stream listen --input - --encoding alaw --rate 8000
+
       ser-stream listen --to stdout: --to ws://127.0.0.1:8765
 
       ser-stream listen --on-emotion 'logger -t mood'
@@ -173,4 +188,5 @@ def listen(
     flags |= dict(parse_assignment(text) for text in set or ())
     settings = resolve(config, flags)
     log.setup(settings.config.log_level, settings.config.log_format)
-    command(settings)
+    if not command(settings):
+        raise typer.Exit(1)

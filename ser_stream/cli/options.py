@@ -1,7 +1,7 @@
 """Flags that several commands share, and what all of them say of exit statuses."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +31,32 @@ OneModel = Annotated[
         metavar="[DIR|NAME]",
         show_default=False,
     ),
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        help="Which channel is heard: mix, the mean of all; left, right, or a number "
+        "from 1. [default: mix]",
+        metavar="mix|left|right|N",
+    ),
+]
+Raw = Annotated[
+    bool | None,
+    typer.Option(
+        "--raw/--no-raw",
+        help="There is no header: bare samples, with what the next three say.",
+    ),
+]
+Rate = Annotated[
+    int | None, typer.Option(help="Hz of samples without a header. [default: 16000]")
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(help="How many in samples without a header. [default: 1]"),
+]
+RawEncoding = Annotated[
+    Literal["s16", "s24", "s32", "f32", "alaw", "mulaw"] | None,
+    typer.Option(help="Of samples without a header, little-endian. [default: s16]"),
 ]
 Step = Annotated[
     float | None,

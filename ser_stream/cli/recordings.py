@@ -6,40 +6,147 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config, Json, Model, Step, Window
+from ser_stream.cli.options import (
+    EPILOG,
+    Channels,
+    Config,
+    Json,
+    Model,
+    Rate,
+    Raw,
+    RawEncoding,
+    Step,
+    Window,
+)
+
+Format = Literal[
+    "json",
+    "csv",
+    "text",
+    "parquet",
+    "srt",
+    "vtt",
+    "audacity",
+    "textgrid",
+    "rttm",
+    "eaf",
+]
 
 
 @app.command(epilog=EPILOG)
 def recognize(
     files: Annotated[
-        list[Path],
-        typer.Argument(help="Audio files.", metavar="FILE...", readable=False),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Recordings, folders of them, or - for standard input.",
+            metavar="[FILE|DIR|-]...",
+            show_default=False,
+        ),
+    ] = None,
     format: Annotated[
-        Literal["json", "csv", "text"], typer.Option(help="json: one object a line.")
+        Format,
+        typer.Option(
+            help="json: one object a line. srt, vtt, audacity, textgrid, rttm and eaf "
+            "hold the emotions in time, for other programs."
+        ),
     ] = "json",
     segments: Annotated[
         bool, typer.Option("--segments", help="Also the emotions in time.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write there instead: a file, which a run that was stopped goes on "
+            "with; for a document a recording, a folder.",
+            metavar="FILE|DIR",
+            readable=False,
+        ),
+    ] = None,
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive", "-r", help="Also folders within folders."),
+    ] = False,
+    files_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Also the recordings that a file names, one a line (or separated by "
+            "zeros, as find -print0 does); - for standard input.",
+            metavar="LIST|-",
+        ),
+    ] = None,
+    jobs: Annotated[
+        str,
+        typer.Option(
+            "--jobs",
+            "-j",
+            help="Processes, of one thread each; auto: one a core.",
+            metavar="N|auto",
+        ),
+    ] = "1",
+    engine: Annotated[
+        Literal["local", "ray", "dask"],
+        typer.Option(
+            help="Where: processes of this machine, or workers of ray or dask, which "
+            "must see the recordings under the same names."
+        ),
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the cluster of ray or dask. [default: one is started here, of "
+            "--jobs workers]"
+        ),
+    ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Which channel is heard: mix, the mean of all; left, right, a number "
+            "from 1; or each, a row a channel. [default: mix]",
+            metavar="mix|left|right|N|each",
+        ),
+    ] = None,
+    raw: Raw = None,
+    rate: Rate = None,
+    channels: Channels = None,
+    encoding: RawEncoding = None,
     model: Model = None,
     step: Step = None,
     window: Window = None,
     config: Config = None,
 ) -> None:
-    """Recognize the emotion of whole files: one line a file, through the same pipeline.
+    """Recognize the emotion of whole recordings: a row each, by the same pipeline.
 
     `scores` is the mean of the calibrated scores over the steps with speech; a
     step weighs the square of its window's length, as a short one is a guess. A file
-    that cannot be read is reported on standard error and skipped; the exit status is
-    then 1.
+    that cannot be read is reported on standard error and skipped; one that is cut short
+    or damaged gives its row with `"cut":true` or `"damaged":true`. The exit status is
+    then 1. What libsndfile does not know, as m4a and webm, an installed ffmpeg reads.
 
-    Example: ser-stream recognize *.wav --format csv > emotions.csv
+    Examples:
+      ser-stream recognize *.wav --format csv > emotions.csv
+
+      ser-stream recognize -r archive --jobs auto --format parquet --out archive.parquet
+
+      find . -name '*.mp3' -print0 | ser-stream recognize --files-from -
+
+      ser-stream recognize call.wav --channel each --segments
+
+      ser-stream recognize talk.m4a --format textgrid > talk.TextGrid
+
+      curl -sL https://example.org/talk.webm | ser-stream recognize -
     """
+    from ser_stream.commands.archive.inputs import Inputs
+    from ser_stream.commands.recognize import Run
     from ser_stream.commands.recognize import recognize as command
     from ser_stream.config import build_config
 
-    flags = {"model": model, "step": step, "window": window}
-    if command(files, build_config(config, flags), format, segments):
+    flags = {"model": model, "step": step, "window": window, "channel": channel}
+    flags |= {"raw": raw, "rate": rate, "channels": channels, "encoding": encoding}
+    if not command(
+        Inputs(files or (), recursive, files_from),
+        build_config(config, flags),
+        Run(format, segments, jobs, out, engine, address),
+    ):
         raise typer.Exit(1)
 
 

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
@@ -11,13 +11,10 @@ from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.errors import SourceError
 from ser_stream.model import Model
 from ser_stream.paths import is_folder
-from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
-from ser_stream.sources.file import FileSource, read_pieces
+from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.sources.recorded import length_of, read_chunks
 
 _LOGGER = logging.getLogger(__name__)
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".w64")
-)
 BETWEEN = SAMPLE_RATE
 """Samples from the end of a recording to the next one: a gap, which resets all."""
 
@@ -28,6 +25,17 @@ class FolderSpeech:
     files: int = 0
     failed: int = 0
     speech_s: float = 0.0
+
+
+SUFFIXES = frozenset(
+    (
+        *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff"),
+        *(".au", ".snd", ".w64", ".caf", ".rf64", ".voc", ".sph"),
+        *(".m4a", ".mp4", ".mov", ".3gp", ".aac", ".amr", ".webm", ".mka", ".mkv"),
+        *(".wma", ".wv", ".ape", ".tta"),
+    )
+)
+"""Endings of files that are taken for recordings in a folder."""
 
 
 def find_recordings(folder: Path) -> list[Path]:
@@ -66,8 +74,8 @@ def find_speech(files: Sequence[Path], model: Model, capacity: int) -> FolderSpe
         for path in durations:
             end = start
             try:
-                for samples in read_pieces(path):
-                    chunk = Chunk(end, samples)
+                for piece in read_chunks(path):
+                    chunk = replace(piece, start=start + piece.start)
                     pipeline.feed(chunk)
                     end = chunk.end
                     show((end - BETWEEN * found.files) / SAMPLE_RATE)
@@ -89,12 +97,11 @@ def find_speech(files: Sequence[Path], model: Model, capacity: int) -> FolderSpe
 
 
 def _durations(files: Sequence[Path], found: FolderSpeech) -> dict[Path, float]:
-    """Seconds of each that can be opened."""
+    """Seconds of each that can be read."""
     durations = {}
     for path in files:
         try:
-            with FileSource(path, realtime=False) as source:
-                durations[path] = source.duration_s
+            durations[path] = length_of(path)
         except SourceError as error:
             found.failed += 1
             _LOGGER.error("%s", error)

@@ -1,38 +1,140 @@
-"""`ser-stream recognize`: whole files through the same pipeline, a line a file."""
+"""`ser-stream recognize`: whole recordings through the same pipeline, a row a file."""
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from ser_stream.commands.progress import clear_bar, progress_bar
-from ser_stream.commands.rows import FORMATS
+from ser_stream.commands.archive.clusters import ENGINES
+from ser_stream.commands.archive.inputs import Inputs, recordings
+from ser_stream.commands.archive.output import check_format, open_output
+from ser_stream.commands.archive.task import Job, Result
+from ser_stream.commands.archive.workers import in_processes, in_this_process, n_jobs
+from ser_stream.commands.exports import DOCUMENTS
+from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config, tell_terms
-from ser_stream.errors import SourceError
-from ser_stream.model import Model
+from ser_stream.errors import ConfigError, QuietEndError, StoppedError
 from ser_stream.pipeline.bundle import load_bundle
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def recognize(
-    files: Sequence[Path], config: ListenConfig, format: str, segments: bool
-) -> int:
-    """Print a line for each file; return how many could not be read."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a run is computed, and where it goes."""
+
+    format: str = "json"
+    segments: bool = False
+    jobs: str = "1"
+    out: Path | None = None
+    engine: str = "local"
+    address: str | None = None
+
+
+def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
+    """Recognise recordings, in order; return whether all of all of them was heard.
+
+    Raises:
+        ConfigError: if what is asked for contradicts itself.
+        SinkError: if the output cannot be written.
+        StoppedError: if a signal came before the file of a run was written.
+    """
+    names = recordings(inputs)
+    jobs = n_jobs(run.jobs)
+    if run.engine == "local" and run.address is not None:
+        raise ConfigError("an address is for --engine ray or dask")
+    check_format(run.format, run.out, len(names))
     bundle = load_bundle(config.model)
     tell_terms(bundle)
-    model = Model(bundle, pipeline_config(config, bundle))
-    write_row = FORMATS[format](model.labels, segments)
-    failed = 0
-    with progress_bar(files) as bar:
-        for path in bar:
-            try:
-                result = model.recognize(path)
-            except SourceError as error:
-                failed += 1
-                clear_bar()
-                _LOGGER.error("%s", error)
-                continue
-            clear_bar()
-            write_row({"file": str(path), **result.to_dict(segments)})
-    return failed
+    segments = run.segments or run.format in DOCUMENTS
+    job = Job(
+        bundle.folder, pipeline_config(config, bundle), config.source.wanted, segments
+    )
+    with open_output(run.format, run.out, names, job, bundle) as output:
+        todo = [name for name in names if not output.is_done(name)]
+        if len(todo) < len(names):
+            done = len(names) - len(todo)
+            _LOGGER.info("%d of %d recordings are done already", done, len(names))
+        whole = True
+        with _told_if_stopped(run.out), _progress(todo) as show:
+            for result in _results(run, job, todo, jobs, show):
+                whole &= result.whole
+                _tell(result)
+                output.add(result)
+            output.finish(names)
+    return whole
+
+
+def _results(
+    run: Run,
+    job: Job,
+    names: Sequence[str],
+    jobs: int,
+    show: Callable[[int, float], None],
+) -> Iterator[Result]:
+    if run.engine != "local":
+        results = ENGINES[run.engine](job, names, jobs, run.address)
+    elif jobs > 1 and len(names) > 1:
+        results = in_processes(job, names, min(jobs, len(names)))
+    else:
+        done = 0
+        results = in_this_process(job, names, lambda share: show(done, share))
+    for done, result in enumerate(results, 1):
+        yield result
+        show(done, 0.0)
+
+
+def _tell(result: Result) -> None:
+    if result.messages or result.rows:
+        clear_bar()
+    for level, message in result.messages:
+        _LOGGER.log(level, "%s", message)
+
+
+@contextmanager
+def _told_if_stopped(out: Path | None) -> Iterator[None]:
+    """What was printed is a good end; what is not written yet is none."""
+    try:
+        yield
+    except QuietEndError:
+        if out is None:
+            raise
+        clear_bar()
+        raise StoppedError(
+            "stopped; what is done is kept, and the same command goes on"
+        ) from None
+
+
+@contextmanager
+def _progress(names: Sequence[str]) -> Iterator[Callable[[int, float], None]]:
+    """Shows how many files are done, and how fast; within a file, how much of it."""
+    sizes = [_size(name) for name in names]
+    before = [0]
+    for size in sizes:
+        before.append(before[-1] + size)
+    begun = time.monotonic()
+    done = 0
+
+    def said(_item: object) -> str:
+        rate = done / max(time.monotonic() - begun, 1e-3)
+        return f"{done} of {len(names)} files, {rate:.1f}/s"
+
+    with share_bar(before[-1], "recognizing", said) as show:
+
+        def update(n: int, share: float) -> None:
+            nonlocal done
+            done = n
+            within = share * sizes[n] if n < len(names) else 0.0
+            show(before[n] + within)
+
+        yield update
+
+
+def _size(name: str) -> int:
+    try:
+        return max(1, Path(name).stat().st_size)
+    except (OSError, ValueError):
+        return 1

@@ -41,7 +41,7 @@ from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.turns import Turn, TurnRecorder
 from ser_stream.pipeline.values import AudioState, Chunk, Condition
 from ser_stream.sources import InputConfig, open_source
-from ser_stream.sources.file import read_pieces
+from ser_stream.sources.recorded import read_chunks
 
 _LOGGER = logging.getLogger(__name__)
 MIC_WAIT_S = 120.0
@@ -71,15 +71,12 @@ class Speakers:
         """Change what is kept; what others have changed meanwhile stays."""
         self.known = self.file.change(how)
 
-    def turns(self, pieces: Iterable[Any]) -> list[Turn]:
+    def turns(self, chunks: Iterable[Chunk]) -> list[Turn]:
         """The turns of a recording at 16 kHz."""
         recorder = TurnRecorder(self.model.config.step_s)
         pipeline = self._pipeline(recorder)
-        end = 0
-        for samples in pieces:
-            chunk = Chunk(end, samples)
+        for chunk in chunks:
             pipeline.feed(chunk)
-            end = chunk.end
         recorder.pause()
         return recorder.turns
 
@@ -245,14 +242,14 @@ def show(config: ListenConfig, as_json: bool) -> None:
 
 
 def _of_files(
-    files: Sequence[Path], turns_of: Callable[[Iterable[Any]], list[Turn]]
+    files: Sequence[Path], turns_of: Callable[[Iterable[Chunk]], list[Turn]]
 ) -> tuple[list[tuple[Path, list[Turn]]], int]:
     if not files:
         raise ConfigError("name one recording or more, or what else to listen to")
     found, failed = [], 0
     for path in files:
         try:
-            found.append((path, turns_of(read_pieces(path))))
+            found.append((path, turns_of(read_chunks(path))))
         except SourceError as error:
             if len(files) == 1:
                 raise

@@ -18,8 +18,8 @@ from ser_stream.errors import SourceError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.smoothing import SmoothingConfig
-from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray, Prediction
-from ser_stream.sources.file import FileSource, read_pieces
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, Prediction
+from ser_stream.sources.recorded import length_of, read_chunks
 from ser_stream.tuning.figures import Figures
 from ser_stream.tuning.search import TUNED, Found, Rule, search
 from ser_stream.tuning.streams import Segment, Stream
@@ -110,8 +110,7 @@ def _open_all(
     recordings, failed, bare = [], 0, []
     for path in files:
         try:
-            with FileSource(path, realtime=False) as source:
-                duration_s = source.duration_s
+            duration_s = length_of(path)
         except SourceError as error:
             failed += 1
             _LOGGER.error("%s", error)
@@ -139,16 +138,16 @@ def _predict_all(
     with share_bar(math.ceil(total_s), "predicting") as show:
         n_read = 0
 
-        def shown_on_bar(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
+        def shown_on_bar(chunks: Iterable[Chunk]) -> Iterator[Chunk]:
             nonlocal n_read
-            for samples in pieces:
-                yield samples
-                n_read += len(samples)
+            for chunk in chunks:
+                yield chunk
+                n_read += len(chunk.samples)
                 show(n_read / SAMPLE_RATE)
 
         for recording in recordings:
             try:
-                found = model.record(shown_on_bar(read_pieces(recording.path)))
+                found = model.record(shown_on_bar(read_chunks(recording.path)))
             except SourceError as error:
                 clear_bar()
                 _LOGGER.error("%s", error)

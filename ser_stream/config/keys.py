@@ -103,8 +103,11 @@ KEYS = {
     for key in (
         Key("input", str, "source.input"),
         Key("pace", str, "source.pace"),
+        Key("channel", str, "source.channel"),
+        Key("raw", bool, "source.raw"),
         Key("rate", int, "source.rate"),
         Key("channels", int, "source.channels"),
+        Key("encoding", str, "source.encoding"),
         Key("wait", bool, "wait"),
         Key("model", str, "model", live=True),
         Key("step", float, "step_s", live=True),

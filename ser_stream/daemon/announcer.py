@@ -152,6 +152,8 @@ class Announcer:
         self._publish(self._messages.prediction(event, labels, latency * 1000))
 
     def _gap(self, gap: Gap) -> None:
+        if gap.reason == "joined":
+            return
         self.health.gaps += 1
         self.health.lost_samples += gap.end - gap.start
         if self._expected_gap or self.health.audio is not AudioState.HEALTHY:

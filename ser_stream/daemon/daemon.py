@@ -35,7 +35,7 @@ from ser_stream.protocol.access_token import read_token
 from ser_stream.service.systemd import Systemd
 from ser_stream.sinks import Server, Sink, SinkOptions, open_sinks
 from ser_stream.sinks.command import CommandSink
-from ser_stream.sources import open_source
+from ser_stream.sources import Recorded, open_source
 
 if TYPE_CHECKING:  # imported where the daemon adapts, or can be controlled
     from ser_stream.adaptation.adapter import Adapter
@@ -93,7 +93,7 @@ class Daemon:
                 paused=paused is not None and paused.read(),
             )
             self._adapter, active = self._open_adapter(config, bundle, stack)
-            source = stack.enter_context(open_source(wanted))
+            source = self._source = stack.enter_context(open_source(wanted))
             announcer = Announcer(source, self._sinks, self.health, observe)
             model = Model(active, pipeline)
             model.known = voice_of(model, config.speakers)
@@ -218,8 +218,11 @@ class Daemon:
             raise SerStreamError("the daemon is still starting; try again") from None
         return await control(do, fields)
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Run until the input ends, a signal comes, or the reader leaves.
+
+        Returns:
+            Whether all of the input was heard; what was not, the log has told.
 
         Raises:
             SerStreamError: if the input or standard output fails.
@@ -250,6 +253,7 @@ class Daemon:
                 sink.close()
                 if sink.error is not None:
                     raise sink.error
+        return not (isinstance(self._source, Recorded) and self._source.damage)
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
         assert self._control is not None

@@ -47,7 +47,7 @@ class Blocker:
         if self._expected is None:
             self._begin(chunk.start)
         elif chunk.start > self._expected:
-            yield Gap(self._expected, chunk.start)
+            yield Gap(self._expected, chunk.start, chunk.gap)
             self._begin(chunk.start)
         elif chunk.start < self._expected:
             raise ValueError(

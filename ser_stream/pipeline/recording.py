@@ -78,7 +78,7 @@ def whole_scores(steps: Iterable[StreamEvent], temperature: float) -> FloatArray
 
 
 def record(
-    samples: FloatArray | Iterable[FloatArray],
+    samples: FloatArray | Iterable[FloatArray | Chunk],
     recognizer: Recognizer,
     front_end: FrontEndConfig,
     config: PipelineConfig | None = None,
@@ -86,8 +86,8 @@ def record(
 ) -> Recording:
     """Run one recording through a fresh `Pipeline`, which explains the `listener`.
 
-    The samples are mono at 16 kHz, (n,), or pieces of it one after the other; padded
-    with silence where it is shorter than one column.
+    The samples are mono at 16 kHz, (n,), or pieces of it one after the other, between
+    which chunks may have gaps; padded with silence where it is shorter than one column.
     """
     pipeline = Pipeline(recognizer, front_end, config, listener)
     pieces = [samples] if isinstance(samples, np.ndarray) else samples
@@ -107,13 +107,20 @@ def record(
     return recording
 
 
-def _steps(pieces: Iterable[FloatArray], due: int, step: int) -> Iterator[Chunk]:
+def _steps(
+    pieces: Iterable[FloatArray | Chunk], due: int, step: int
+) -> Iterator[Chunk]:
     # However it is cut the pipeline says the same; cut where steps fall due, it also
     # shows what it knew at each of them.
     start = 0
-    for samples in pieces:
+    for piece in pieces:
+        if isinstance(piece, Chunk):
+            start, samples, gap = piece.start, piece.samples, piece.gap
+            due += max(0, -(-(start + 1 - due) // step)) * step
+        else:
+            samples, gap = piece, "overflow"
         while len(samples):
-            chunk = Chunk(start, samples[: due - start])
+            chunk = Chunk(start, samples[: due - start], gap=gap)
             yield chunk
             samples = samples[len(chunk.samples) :]
             start = chunk.end

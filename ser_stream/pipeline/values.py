@@ -88,6 +88,9 @@ class Chunk:
     """Mono, shape (n,), range [-1, 1], 16 kHz."""
     arrived: float = 0.0
     """`time.monotonic` when the source handed the last sample over, in seconds."""
+    gap: str = "overflow"
+    """Why samples are missing before it, where there is a jump: `overflow`; or `joined`
+    if none are, and another recording begins."""
 
     @property
     def end(self) -> int:

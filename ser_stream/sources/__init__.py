@@ -1,9 +1,11 @@
 """Where samples come from: `mic`, `mic:NAME`, a file, or `-` for standard input.
 
-file, stdin, array        recordings, pipes, and samples that a program has
-wav_stream                a WAV header on a pipe
+file, array               recordings and pipes, and samples that a program has
+recorded                  bytes -> frames -> chunks, and what is wrong with them
+decoders/                 containers: what each is, and what reads it
 pacing                    a recording at real-time pace
-intake, resample          recordings: damaged samples; any rate -> mono at 16 kHz
+intake                    recordings: damaged samples, full scale, one index
+channels, resample        any channels and rate -> mono at 16 kHz
 
 microphone                one opening of a device, by portaudio's callbacks
 ring                      between these callbacks and the reading thread
@@ -16,22 +18,23 @@ device_changes            signs that a device has come
 device_identity           which of the devices is the one that was lost
 devices, pulse            which there are, by PortAudio and by PulseAudio
 pulse_connection          how PulseAudio's library connects: without shared memory
-portaudio                 the library, started anew and kept quiet
+portaudio                 the library, started anew
 """
 
-import logging
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, Condition
+from ser_stream.sources.channels import EACH, MIX
+from ser_stream.sources.channels import checked as checked_channel
+from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders.encoding import RAW_DTYPES, RawEncoding, RawForm
 
-_LOGGER = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ser_stream.sources.recorded import Wanted
+
 Pace = Literal["realtime", "fast"]
-MIN_RATE, MAX_RATE = 1000, 768_000
-"""Hertz; outside of them a header is damaged."""
-MAX_CHANNELS = 64
 
 
 class Source(Protocol):
@@ -75,6 +78,15 @@ class Device(Source, Protocol):
         """Throw away what was not read yet; return how many samples."""
 
 
+@runtime_checkable
+class Recorded(Protocol):
+    """A source that may give less than it should."""
+
+    @property
+    def damage(self) -> Damage | None:
+        """What was wrong with it; known at its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class InputConfig:
     """Which source, and how it is read."""
@@ -83,10 +95,16 @@ class InputConfig:
     """`mic`, `mic:NAME`, a path, or `-`."""
     pace: Pace | None = None
     """None: real time, but standard input as fast as it comes."""
-    rate: int = SAMPLE_RATE
-    """Hertz of raw samples on standard input."""
-    channels: int = 1
-    """Channels of raw samples on standard input, interleaved."""
+    raw: bool = False
+    """Whether there is no header, though nothing else is said of the samples."""
+    rate: int | None = None
+    """Hertz of samples without a header."""
+    channels: int | None = None
+    """How many there are in samples without a header, interleaved."""
+    encoding: RawEncoding | None = None
+    """Of samples without a header."""
+    channel: str = MIX
+    """Which one is heard: `mix`, `left`, `right` or a number from 1."""
     wait: bool = False
     """Whether a microphone that is absent at the start is waited for."""
     paused: bool = False
@@ -95,14 +113,21 @@ class InputConfig:
     def __post_init__(self) -> None:
         if self.pace not in (None, "realtime", "fast"):
             raise ConfigError(f"pace is {self.pace!r}; allowed: realtime, fast")
-        if not MIN_RATE <= self.rate <= MAX_RATE:
+        if not MIN_RATE <= (self.rate or SAMPLE_RATE) <= MAX_RATE or self.rate == 0:
             raise ConfigError(
                 f"rate is {self.rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
             )
-        if not 1 <= self.channels <= MAX_CHANNELS:
+        if self.channels is not None and not 1 <= self.channels <= MAX_CHANNELS:
             raise ConfigError(
                 f"channels is {self.channels}; allowed: 1 to {MAX_CHANNELS}"
             )
+        if self.encoding not in (None, *RAW_DTYPES):
+            raise ConfigError(
+                f"encoding is {self.encoding!r}; allowed: {', '.join(RAW_DTYPES)}"
+            )
+        if not self.input:
+            raise ConfigError("input is empty; allowed: mic, mic:NAME, a file, or -")
+        checked_channel(self.channel)
         if self.is_microphone and self.pace == "fast":
             raise ConfigError(
                 "pace is fast, but a microphone has no pace but real time; allowed: "
@@ -114,6 +139,19 @@ class InputConfig:
         """Whether audio comes by the clock."""
         default: Pace = "fast" if self.input == "-" else "realtime"
         return self.is_microphone or (self.pace or default) == "realtime"
+
+    @property
+    def wanted(self) -> "Wanted":
+        """What of a recording is read, and how."""
+        from ser_stream.sources.recorded import Wanted
+
+        given = (self.rate, self.channels, self.encoding)
+        if not self.raw and given == (None, None, None):
+            return Wanted(channel=self.channel)
+        form = RawForm(
+            self.rate or SAMPLE_RATE, self.channels or 1, self.encoding or "s16"
+        )
+        return Wanted(form, self.channel)
 
     @property
     def is_microphone(self) -> bool:
@@ -128,23 +166,21 @@ def open_source(config: InputConfig) -> Source:
         DeviceError: if there is no such device, or it cannot be opened, and it is not
             to be waited for.
         MissingLibraryError: if PortAudio is not installed.
+        ConfigError: if all channels are wanted: this is one stream.
     """
-    raw = (config.rate, config.channels) != (SAMPLE_RATE, 1)
-    if raw and config.input != "-":
-        _LOGGER.warning(
-            "rate and channels describe raw samples on standard input; %s says itself",
-            config.input,
+    if config.channel == EACH:
+        raise ConfigError(
+            "channel is each, and this is one stream; run one for each channel, as "
+            "--channel 1, or see `recognize`"
         )
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
         from ser_stream.sources.reconnecting_microphone import ReconnectingMicrophone
 
         name = config.input.removeprefix("mic").removeprefix(":")
-        return ReconnectingMicrophone(name, wait=config.wait, paused=config.paused)
-    if config.input == "-":
-        from ser_stream.sources.stdin import open_stdin
+        return ReconnectingMicrophone(
+            name, wait=config.wait, paused=config.paused, channel=config.channel
+        )
+    from ser_stream.sources.file import open_input
 
-        return open_stdin(config.rate, config.channels, config.paced)
-    from ser_stream.sources.file import FileSource
-
-    return FileSource(Path(config.input), realtime=config.paced)
+    return open_input(config.input, realtime=config.paced, wanted=config.wanted)

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import Chunk, FloatArray
-from ser_stream.sources import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE
 from ser_stream.sources.intake import Intake
 
 
@@ -31,7 +31,8 @@ class ArrayInput:
                 f"this stream began with {_said(intake.kind)}, and now comes "
                 f"{_said(kind)}; call reset() first, or give it a stream of its own"
             )
-        chunk = intake.take(frames)
+        _check_finite(frames, intake.taken)
+        (chunk,) = intake.take(frames)
         self._intake = intake
         return chunk
 
@@ -40,7 +41,8 @@ class ArrayInput:
         if self._intake is None:
             return Chunk(0, np.zeros(0, np.float32))
         _, channels = self._intake.kind
-        return self._intake.take(np.zeros((0, channels), np.float32), last=True)
+        (chunk,) = self._intake.take(np.zeros((0, channels), np.float32), last=True)
+        return chunk
 
 
 def _frames(samples: ArrayLike) -> FloatArray:
@@ -62,6 +64,16 @@ def _frames(samples: ArrayLike) -> FloatArray:
     # A copy: what waits for its step must not change with the caller's buffer.
     result: FloatArray = frames.astype(np.float32)
     return result / np.float32(32768) if is_int16 else result
+
+
+def _check_finite(frames: FloatArray, taken: int) -> None:
+    # Where a program errs it should hear of it; in a file they are a gap.
+    wrong = np.flatnonzero(~np.isfinite(frames).all(axis=1))
+    if len(wrong):
+        raise SourceError(
+            f"array: sample {taken + int(wrong[0])} is not a number (NaN or infinite); "
+            "the audio is damaged"
+        )
 
 
 def _said(kind: tuple[int, int]) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from ser_stream.errors import DeviceError, SerStreamError
 from ser_stream.sources import portaudio
+from ser_stream.sources.channels import MIX
+from ser_stream.sources.decoders.chatter import loud
 from ser_stream.sources.device_identity import DeviceIdentity
 from ser_stream.sources.microphone import Microphone
 
@@ -20,7 +22,8 @@ HANGS_S = 5.0
 class BackgroundOpener:
     """One microphone at a time: each attempt first closes what the last one opened."""
 
-    def __init__(self, wanted: str) -> None:
+    def __init__(self, wanted: str, channel: str = MIX) -> None:
+        self._channel = channel
         self._device = DeviceIdentity(wanted)
         self._attempt: _Attempt | None = None
         self._stopped = False
@@ -47,7 +50,7 @@ class BackgroundOpener:
             return False
         hangs = time.monotonic() - attempt.begun >= HANGS_S
         if hangs:
-            portaudio.loud()
+            loud()
         return hangs
 
     def take(self) -> Microphone | None:
@@ -77,7 +80,7 @@ class BackgroundOpener:
             portaudio.rescan()
             self._stopped = False
         device, devices = self._device.find()
-        microphone = Microphone(device)
+        microphone = Microphone(device, channel=self._channel)
         self._device.opened(device, devices)
         return microphone
 

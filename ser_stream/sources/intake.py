@@ -3,56 +3,121 @@
 import logging
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ser_stream.errors import SourceError
-from ser_stream.pipeline.values import Chunk, FloatArray
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray
+from ser_stream.sources.channels import MIX
 from ser_stream.sources.resample import MonoResampler
 
 _LOGGER = logging.getLogger(__name__)
+GRID_S = 0.1
+"""Damaged samples are a gap up to the next such place, counted from the beginning."""
 
 
 class Intake:
     """Samples at their own rate -> chunks; how they are cut does not matter."""
 
-    def __init__(self, name: str, rate: int, channels: int) -> None:
-        """Begin; `name` is what errors and warnings call the samples."""
+    def __init__(
+        self, name: str, rate: int, channels: int, channel: str = MIX, start: int = 0
+    ) -> None:
+        """Begin at a sample index; `name` is what warnings call the samples.
+
+        Raises:
+            SourceError: if there is no such channel.
+        """
         self._name = name
-        self._resampler = MonoResampler(rate, channels)
+        self._resampler = MonoResampler(rate, channels, channel, name)
         self.kind = (rate, channels)
         self._warned = False
         self.taken = 0
         """Frames taken, at their own rate."""
-        self._next = 0
+        self.bad = 0
+        """Of them those that were no numbers, and what is lost with them."""
+        self.first_bad: int | None = None
+        """Which frame was the first of them."""
+        self._grid = max(1, round(rate * GRID_S))
+        self._start = start
+        self._next = start
+        self._in_gap = False
 
-    def take(self, samples: FloatArray, *, last: bool = False) -> Chunk:
-        """The next samples, (n, channels) -> a chunk.
+    @property
+    def end(self) -> int:
+        """Sample index after the last one that was taken, at 16 kHz."""
+        return max(self._next, self._index_of(self.taken))
 
-        Raises:
-            SourceError: if a sample is NaN or infinite; nothing was taken then.
+    def take(self, samples: FloatArray, *, last: bool = False) -> list[Chunk]:
+        """The next samples, (n, channels) -> chunks, with a gap where they are damaged.
+
+        Samples that are not a number or infinite are such damage. What lies between
+        them and the next tenth of a second is lost with them.
         """
-        samples = self._checked(samples)
+        if self._is_good(samples) and not self._in_gap:
+            return [self._chunk(self._in_range(samples), last)]
+        chunks = []
+        good: NDArray[np.bool_] = np.all(np.isfinite(samples), axis=1)
+        at, n = 0, len(samples)
+        while at < n:
+            if self._in_gap:
+                skipped = min(n - at, -self.taken % self._grid)
+                self._lose(skipped)
+                at += skipped
+                if at == n and self.taken % self._grid:
+                    break
+                self._in_gap = False
+                continue
+            wrong = np.flatnonzero(~good[at:])
+            end = at + int(wrong[0]) if len(wrong) else n
+            if end > at:
+                piece = self._in_range(samples[at:end])
+                chunks.append(self._chunk(piece, last=end < n))
+            elif len(wrong):
+                chunks.append(self._chunk(samples[:0], last=True))
+            at = end
+            if len(wrong):
+                if self.first_bad is None:
+                    self.first_bad = self.taken
+                self._lose(1)
+                at += 1
+                self._resampler.reset()
+                self._in_gap = bool(self.taken % self._grid)
+        if last:
+            chunks.append(self._chunk(samples[:0], last=True))
+        return [chunk for chunk in chunks if len(chunk.samples)] or [self._empty()]
+
+    def _lose(self, frames: int) -> None:
+        self.taken += frames
+        self.bad += frames
+        self._next = max(self._next, self._index_of(self.taken))
+
+    def _index_of(self, frame: int) -> int:
+        return self._start + round(frame * SAMPLE_RATE / self.kind[0])
+
+    def _chunk(self, samples: FloatArray, last: bool) -> Chunk:
         self.taken += len(samples)
         chunk = Chunk(self._next, self._resampler.feed(samples, last=last))
         self._next = chunk.end
         return chunk
 
-    def _checked(self, samples: FloatArray) -> FloatArray:
+    def _empty(self) -> Chunk:
+        return Chunk(self._next, np.zeros(0, np.float32))
+
+    @staticmethod
+    def _is_good(samples: FloatArray) -> bool:
         # One pass: the extremes are NaN or infinite if any sample is.
-        low, high = float(samples.min(initial=0.0)), float(samples.max(initial=0.0))
-        if not np.isfinite(low) or not np.isfinite(high):
-            bad = np.nonzero(~np.isfinite(samples).all(axis=1))[0][0]
-            raise SourceError(
-                f"{self._name}: sample {self.taken + int(bad)} is not a number "
-                "(NaN or infinite); the audio is damaged"
-            )
+        low, high = samples.min(initial=0.0), samples.max(initial=0.0)
+        return bool(np.isfinite(low) and np.isfinite(high))
+
+    def _in_range(self, samples: FloatArray) -> FloatArray:
         # A float can be beyond full scale; the front end is defined for [-1, 1].
-        if max(-low, high) <= 1.0:
+        loudest = float(np.abs(samples).max(initial=0.0))
+        if loudest <= 1.0:
             return samples
-        if not self._warned:
+        # By a hair they are when something was rounded; nobody need hear of that.
+        if not self._warned and loudest > 1.001:
             self._warned = True
             _LOGGER.warning(
-                "%s: samples beyond full scale (up to %.3g) are clipped",
+                "%s: samples beyond full scale (up to %.4g times it) are clipped",
                 self._name,
-                max(-low, high),
+                loudest,
             )
         return np.clip(samples, -1.0, 1.0)

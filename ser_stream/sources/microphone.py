@@ -8,11 +8,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from ser_stream.errors import DeviceError
+from ser_stream.errors import DeviceError, SourceError
 from ser_stream.log import Every
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, FloatArray
 from ser_stream.sources import portaudio
 from ser_stream.sources.boot_clock import elapsed
+from ser_stream.sources.channels import MIX
+from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.device_clock import DeviceClock
 from ser_stream.sources.devices import PULSE_PCM, InputDevice, resolve
 from ser_stream.sources.pulse import SourceWatch
@@ -39,7 +41,13 @@ class Microphone:
     When the device goes, so does this; `recovery.ReconnectingMicrophone` begins anew.
     """
 
-    def __init__(self, wanted: str | InputDevice, *, ring_s: float = RING_S) -> None:
+    def __init__(
+        self,
+        wanted: str | InputDevice,
+        *,
+        ring_s: float = RING_S,
+        channel: str = MIX,
+    ) -> None:
         """Open an input device: this one, or what a name means; "" is the default.
 
         Raises:
@@ -49,15 +57,22 @@ class Microphone:
         device = resolve(wanted) if isinstance(wanted, str) else wanted
         self._name = device.name
         self._ring_s = ring_s
+        self._channel = channel
         self._sd = portaudio.load()
-        with portaudio.quiet(), connecting_to(device.pulse_source):
+        with quiet(), connecting_to(device.pulse_source):
             self._stream, self._rate = self._open(device)
         source = device.pulse_source
         self._watch = None if source is None else SourceWatch(source)
         self.info = AudioInfo("mic", device.name, self._rate)
         self.live = True
         self.ended = False
-        self._resampler = MonoResampler(self._rate, self._stream.channels)
+        try:
+            self._resampler = MonoResampler(
+                self._rate, self._stream.channels, channel, f"microphone {device.name}"
+            )
+        except SourceError as error:
+            self.close()
+            raise DeviceError(str(error)) from None
         self._expected = 0
         self._next = 0
         self._silent_s = 0.0
@@ -75,6 +90,9 @@ class Microphone:
         index = device.index if device.index is not None else self._pulse_index(device)
         rates = dict.fromkeys((device.default_rate, *_OTHER_RATES))
         counts = sorted({1, min(2, device.channels), device.channels})
+        if self._channel != MIX:
+            # Where only one is asked for, the system makes it of all.
+            counts = [device.channels]
         error: Exception | None = None
         for rate in rates:
             for channels in counts:

@@ -2,22 +2,12 @@
 
 import atexit
 import contextlib
-import logging
-import os
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from ser_stream.errors import DeviceError, MissingLibraryError
+from ser_stream.sources.decoders.chatter import loud, quiet
 
-_LOGGER = logging.getLogger(__name__)
-_STDERR = 2
-_LOCK = threading.Lock()
-_CHANGE = threading.Lock()
-_saved: list[int] = []
-"""The true standard error, while `quiet`."""
 _BEGINNINGS = (
     "Error opening InputStream: ",
     "Error starting stream: ",
@@ -86,52 +76,6 @@ def abandon() -> None:
     sounddevice = sys.modules.get("sounddevice")
     if sounddevice is not None:
         atexit.unregister(sounddevice._exit_handler)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Send what C libraries write to stderr to our log, at level DEBUG.
-
-    ALSA and PortAudio print a dozen lines about devices that merely do not fit. They
-    write to the descriptor itself, so it is the descriptor that has to be moved; for
-    all threads, hence only around starting, probing and opening.
-    """
-    with _LOCK, _scratch() as chatter:
-        try:
-            saved = os.dup(_STDERR)
-        except OSError:
-            # Standard error is closed: nothing to keep quiet.
-            yield
-            return
-        with _CHANGE:
-            _saved.append(saved)
-        try:
-            os.dup2(chatter.fileno(), _STDERR)
-            yield
-        finally:
-            with _CHANGE:
-                _saved.clear()
-                os.dup2(saved, _STDERR)
-                os.close(saved)
-            chatter.seek(0)
-            for line in chatter.read().decode(errors="replace").splitlines():
-                if line.strip():
-                    _LOGGER.debug("audio library: %s", line.strip())
-
-
-def loud() -> None:
-    """End `quiet` before its time: a library hangs, and errors have to be seen."""
-    with _CHANGE:
-        for saved in _saved:
-            os.dup2(saved, _STDERR)
-
-
-def _scratch() -> IO[bytes]:
-    # In memory where that is possible: disks are full, and folders read-only.
-    create = getattr(os, "memfd_create", None)
-    if create is None:
-        return tempfile.TemporaryFile()
-    return os.fdopen(create("chatter"), "w+b")
 
 
 def reason(error: Exception) -> str:

@@ -6,6 +6,7 @@ from ser_stream.errors import DeviceError
 from ser_stream.sources import portaudio
 from ser_stream.sources.background_open import BackgroundOpener
 from ser_stream.sources.backoff import Backoff
+from ser_stream.sources.channels import MIX
 from ser_stream.sources.device_changes import DeviceChanges
 from ser_stream.sources.microphone import Microphone
 
@@ -23,8 +24,8 @@ class Reconnector:
     devices is dear, and repeated seldom as long as there is no sign of one.
     """
 
-    def __init__(self, wanted: str) -> None:
-        self._opener = BackgroundOpener(wanted)
+    def __init__(self, wanted: str, channel: str = MIX) -> None:
+        self._opener = BackgroundOpener(wanted, channel)
         self._opening = False
         self._signs = DeviceChanges()
         self._tries = Backoff(_PAUSE_S, _LONGEST_PAUSE_S)

@@ -8,6 +8,7 @@ from typing import Self
 from ser_stream.errors import DeviceError
 from ser_stream.pipeline.values import AudioInfo, AudioState, Chunk, Condition
 from ser_stream.sources.audio_clock import AudioClock
+from ser_stream.sources.channels import MIX
 from ser_stream.sources.dead_signal import DeadSignal
 from ser_stream.sources.microphone import Microphone
 from ser_stream.sources.reconnect import Reconnector
@@ -31,13 +32,16 @@ class ReconnectingMicrophone:
     meanwhile is a jump of their index.
     """
 
-    def __init__(self, name: str, *, wait: bool, paused: bool = False) -> None:
+    def __init__(
+        self, name: str, *, wait: bool, paused: bool = False, channel: str = MIX
+    ) -> None:
         """Open the input device that `name` means; "" is the default one.
 
         Args:
             name: a name, a part of one that no other device has, or a number.
             wait: whether a device that is not there yet is waited for.
             paused: open nothing before `resume`.
+            channel: which one of the device is heard.
 
         Raises:
             DeviceError: if there is no such device, or it cannot be opened; not with
@@ -47,7 +51,7 @@ class ReconnectingMicrophone:
         self.live = True
         self.ended = False
         self.info = AudioInfo("mic", name or "default", 0)
-        self._search = Reconnector(name)
+        self._search = Reconnector(name, channel)
         self._microphone: Microphone | None = None
         self._clock = AudioClock()
         self._zeros = DeadSignal()

@@ -1,25 +1,30 @@
 """Any rate and any channels -> mono at 16 kHz, statefully."""
 
-import numpy as np
 import soxr
 
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
+from ser_stream.sources.channels import MIX, ChannelMixer
 
 
 class MonoResampler:
-    """Averages channels and resamples chunk by chunk.
+    """Takes one channel, or the mean of all, and resamples it piece by piece.
 
     soxr's stream keeps its filter's state, so the result does not depend on how the
     audio was cut.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(
+        self, rate: int, channels: int, channel: str = MIX, name: str = "audio"
+    ) -> None:
+        """Begin; see `ChannelMixer` for `channel` and `name`."""
         self.rate = rate
         self.channels = channels
+        self._mixer = ChannelMixer(rate, channels, channel, name)
         self.reset()
 
     def reset(self) -> None:
         """Forget the filter's state, as after a gap."""
+        self._mixer.reset(self.channels)
         self._stream = (
             None
             if self.rate == SAMPLE_RATE
@@ -28,10 +33,7 @@ class MonoResampler:
 
     def feed(self, samples: FloatArray, *, last: bool = False) -> FloatArray:
         """Samples of shape (n, channels) -> mono samples, shape (m,)."""
-        if self.channels == 1:
-            mono = np.ascontiguousarray(samples[:, 0], np.float32)
-        else:
-            mono = samples.mean(axis=1, dtype=np.float32)
+        mono = self._mixer.feed(samples, last=last)
         if self._stream is None:
             return mono
         result: FloatArray = self._stream.resample_chunk(mono, last=last)

@@ -18,7 +18,7 @@ import ser_stream
 from ser_stream.adaptation.reservoir import MOST_OF_A_TURN, RECENT, Reservoir
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import SpeechWindow
-from ser_stream.sources.file import read_pieces
+from ser_stream.sources.recorded import read_chunks
 from tests.helpers.paths import MINUTE
 
 N_CLASSES = 5
@@ -29,7 +29,7 @@ N_FEATURES = 78
 def heard() -> list[SpeechWindow]:
     """A minute of speech, as windows of the pipeline."""
     windows: list[SpeechWindow] = []
-    ser_stream.load("open").record(read_pieces(MINUTE), windows.append)
+    ser_stream.load("open").record(read_chunks(MINUTE), windows.append)
     assert len(windows) > 20
     return windows
 

@@ -5,7 +5,7 @@ from functools import cache
 
 import ser_stream
 from ser_stream.pipeline.values import SpeechWindow
-from ser_stream.sources.file import read_pieces
+from ser_stream.sources.recorded import read_chunks
 from tests.helpers.paths import MINUTE
 
 
@@ -13,7 +13,7 @@ from tests.helpers.paths import MINUTE
 def heard_minute() -> tuple[SpeechWindow, ...]:
     """Those of the minute of EmoDB, 26 in 16 turns, by the model `open`."""
     found = list[SpeechWindow]()
-    ser_stream.load("open").record(read_pieces(MINUTE), found.append)
+    ser_stream.load("open").record(read_chunks(MINUTE), found.append)
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.resample import MonoResampler
 
@@ -72,9 +73,47 @@ def test_channels_are_averaged(channels: int) -> None:
     assert np.allclose(result, 0.6 / channels)
 
 
-def test_opposite_channels_cancel() -> None:
+def test_of_channels_that_cancel_the_loudest_is_heard(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     tone = sine(16_000)
-    assert not MonoResampler(16_000, 2).feed(np.hstack([tone, -tone])).any()
+    resampler = MonoResampler(16_000, 2, name="talk.wav")
+    heard = resampler.feed(np.hstack([0.9 * tone, -tone]), last=True)
+    # A tenth of a second shows it.
+    assert np.array_equal(heard[1600:], -tone[1600:, 0])
+    (record,) = caplog.records
+    assert "talk.wav: the mean of its channels cancels" in record.getMessage()
+    assert "now channel 2" in record.getMessage()
+
+
+def test_it_follows_the_loudest_of_channels_that_cancel() -> None:
+    tone = sine(16_000)
+    both = np.hstack([tone, -tone])
+    both[8000:, 0] *= 0.1
+    heard = MonoResampler(16_000, 2).feed(both, last=True)
+    assert np.array_equal(heard[2000:8000], tone[2000:8000, 0])
+    assert np.array_equal(heard[-2000:], -tone[-2000:, 0])
+
+
+@pytest.mark.parametrize("second", [0.0, 1.0, 0.3])
+def test_channels_that_do_not_cancel_are_averaged(second: float) -> None:
+    tone = sine(16_000)
+    heard = MonoResampler(16_000, 2).feed(np.hstack([tone, second * tone]), last=True)
+    assert np.allclose(heard, tone[:, 0] * (1 + second) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("channel", "index"), [("left", 0), ("right", 1), ("2", 1)])
+def test_one_channel_may_be_asked_for(channel: str, index: int) -> None:
+    samples = np.random.default_rng(5).uniform(-1, 1, (999, 3)).astype(np.float32)
+    heard = MonoResampler(16_000, 3, channel).feed(samples)
+    assert np.array_equal(heard, samples[:, index])
+
+
+def test_a_channel_that_is_not_there_is_named() -> None:
+    with pytest.raises(
+        SourceError, match=r"call\.wav has 1 channel; there is no channel"
+    ):
+        MonoResampler(16_000, 1, "right", "call.wav")
 
 
 def test_what_is_above_8_khz_does_not_fold_down() -> None:

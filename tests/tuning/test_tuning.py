@@ -15,7 +15,7 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.values import EmotionEvent, Phase, Prediction, SpeechState
-from ser_stream.sources.file import read_pieces
+from ser_stream.sources.recorded import read_chunks
 from ser_stream.tuning import figures as tuning_figures
 from ser_stream.tuning.figures import Tally, count, delay, flips, last_of, tally
 from ser_stream.tuning.replay import SettingsGrid, replay
@@ -136,7 +136,7 @@ def test_a_stream_of_silence_has_no_emotion() -> None:
 def minute(data: Path) -> tuple[Stream, list[EmotionEvent]]:
     """The bundled minute through the pipeline: what it recorded, what it said."""
     bundle = load_bundle("open")
-    recording = Model(bundle).record(read_pieces(data / "emodb_minute.flac"))
+    recording = Model(bundle).record(read_chunks(data / "emodb_minute.flac"))
     with (data / "emodb_minute.csv").open() as file:
         segments = [
             Segment(

@@ -17,8 +17,8 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.smoothing import UNCERTAIN
-from ser_stream.pipeline.values import SAMPLE_RATE, EmotionEvent, FloatArray
-from ser_stream.sources.file import FileSource, read_pieces
+from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, EmotionEvent, FloatArray
+from ser_stream.sources.recorded import length_of, read_chunks
 
 MOST_COLUMNS = 2400
 """Of a waveform: more than a picture shows."""
@@ -71,7 +71,7 @@ def hear(
     the picture says what `recognize` says of the file.
 
     Args:
-        path: of a file that libsndfile reads.
+        path: of the file.
         model: see `load_model`.
         start_s: where the stretch begins, seconds.
         end_s: where it ends; None for the end of the recording.
@@ -80,8 +80,7 @@ def hear(
         ConfigError: if there is nothing in the stretch.
         SourceError: if the file cannot be read.
     """
-    with FileSource(path, realtime=False) as source:
-        duration_s = source.duration_s
+    duration_s = length_of(path)
     end_s = duration_s if end_s is None else min(end_s, duration_s)
     if not start_s < end_s:
         raise ConfigError(
@@ -91,20 +90,21 @@ def hear(
     envelope = Envelope()
     with share_bar(round(end_s), "recognizing") as tell:
 
-        def pieces() -> Iterator[FloatArray]:
-            # To its very end where all is drawn: a file that is cut short shows there.
-            most = round(end_s * SAMPLE_RATE) if end_s < duration_s else None
-            taken = 0
-            for samples in read_pieces(path):
-                samples = samples if most is None else samples[: most - taken]
-                taken += len(samples)
-                envelope.take(samples)
-                tell(taken / SAMPLE_RATE)
-                yield samples
-                if taken == most:
+        def chunks() -> Iterator[Chunk]:
+            end = 0
+            for chunk in read_chunks(path):
+                left = round(end_s * SAMPLE_RATE) - chunk.start
+                chunk = replace(chunk, samples=chunk.samples[: max(0, left)])
+                # A gap looks like silence.
+                envelope.take(np.zeros(chunk.start - end, np.float32))
+                envelope.take(chunk.samples)
+                end = chunk.end
+                tell(end / SAMPLE_RATE)
+                yield chunk
+                if len(chunk.samples) == left:
                     return
 
-        recording = model.record(pieces())
+        recording = model.record(chunks())
     return Heard(
         readable(path.name),
         readable(model.bundle.name),

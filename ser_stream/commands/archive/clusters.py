@@ -1,0 +1,110 @@
+"""Tasks on ray or dask, where one machine is too small.
+
+Results come in the order of the tasks. Both do a task anew whose worker was lost, and
+neither hands out a result twice. Recordings are read where the worker runs: they, and
+ser-stream, must be there under the same names.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ser_stream.commands.archive.task import Job, Result, run
+from ser_stream.commands.extras import of_extra
+from ser_stream.errors import SerStreamError
+
+AHEAD = 8
+"""Tasks that wait, for each worker."""
+
+
+def on_ray(
+    job: Job, names: Sequence[str], jobs: int, address: str | None
+) -> Iterator[Result]:
+    """Run tasks on a cluster of ray, or on so many workers that are started here.
+
+    Raises:
+        MissingLibraryError: without the extra `ray`.
+        SerStreamError: if there is no cluster at the address.
+    """
+    with of_extra("ray", "--engine ray"):
+        import ray
+    options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
+    if address is None:
+        options |= {"num_cpus": jobs, "include_dashboard": False}
+    else:
+        options["address"] = address
+    try:
+        ray.init(**options)
+    except Exception as error:
+        raise _unreachable("ray", address, error) from error
+    try:
+        # A worker that is lost is started anew, as often as it takes.
+        task = ray.remote(num_cpus=1, max_retries=-1)(run)
+        workers = max(1, int(ray.cluster_resources().get("CPU", jobs)))
+
+        def submit(name: str) -> Any:
+            return task.remote(job, name)
+
+        yield from _in_order(names, submit, ray.get, workers * AHEAD)
+    finally:
+        ray.shutdown()
+
+
+def on_dask(
+    job: Job, names: Sequence[str], jobs: int, address: str | None
+) -> Iterator[Result]:
+    """Run tasks on a cluster of dask, or on so many workers that are started here.
+
+    Raises:
+        MissingLibraryError: without the extra `dask`.
+        SerStreamError: if there is no cluster at the address.
+    """
+    with of_extra("dask", "--engine dask"):
+        from distributed import Client, LocalCluster
+    cluster = None
+    try:
+        if address is None:
+            cluster = LocalCluster(
+                n_workers=jobs, threads_per_worker=1, dashboard_address=None
+            )
+        client = Client(cluster if address is None else address, timeout=20)
+    except Exception as error:
+        raise _unreachable("dask", address, error) from error
+    try:
+        workers = max(1, len(client.scheduler_info()["workers"]))
+
+        def submit(name: str) -> Any:
+            return client.submit(run, job, name, pure=False, retries=3)
+
+        yield from _in_order(
+            names, submit, lambda future: future.result(), workers * AHEAD
+        )
+    finally:
+        client.close()
+        if cluster is not None:
+            cluster.close()
+
+
+def _in_order(
+    names: Sequence[str],
+    submit: Callable[[str], Any],
+    result: Callable[[Any], Result],
+    ahead: int,
+) -> Iterator[Result]:
+    waiting = deque[Any]()
+    for name in names:
+        waiting.append(submit(name))
+        if len(waiting) >= ahead:
+            yield result(waiting.popleft())
+    while waiting:
+        yield result(waiting.popleft())
+
+
+def _unreachable(what: str, address: str | None, error: Exception) -> SerStreamError:
+    where = f"at {address}" if address else "on this machine"
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return SerStreamError(f"there is no cluster of {what} {where}: {text}")
+
+
+ENGINES = {"ray": on_ray, "dask": on_dask}
+"""By the name that `--engine` takes."""

@@ -1,0 +1,133 @@
+"""What is done of a run, on disk: a run that was killed goes on where it was.
+
+Beside the file that a run is to write lies its journal until the run is done: a line
+that says what was asked for, and a line for each recording. The file itself is written
+at the end, whole.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from ser_stream.commands.archive.task import Job, Result, Row
+from ser_stream.errors import ConfigError, SinkError
+
+SUFFIX = ".part"
+
+
+class Journal:
+    """Rows of recordings by their names."""
+
+    def __init__(self, out: Path, job: Job, bundle_sha256: str) -> None:
+        """Open the journal of a file, or begin one.
+
+        Raises:
+            ConfigError: if the file is there, or the journal is of another run.
+            SinkError: if it cannot be written.
+        """
+        self.path = out.with_name(out.name + SUFFIX)
+        self._places: dict[str, int] = {}
+        asked = {"model": bundle_sha256, "asked": _hash(job)}
+        if os.path.lexists(out):
+            raise ConfigError(
+                f"{out} is there already; remove it first, or name another file"
+            )
+        try:
+            self._file: IO[bytes] = self.path.open("a+b")
+            self._file.seek(0)
+            head = self._file.readline()
+            if not head.endswith(b"\n"):
+                self._file.truncate(0)
+                self._write(asked)
+            elif _parsed(head) != asked:
+                raise ConfigError(
+                    f"{self.path} is the beginning of a run with another model or "
+                    "other settings; go on with those, or remove it"
+                )
+            else:
+                self._read_on()
+        except OSError as error:
+            raise SinkError(
+                f"{self.path} cannot be written: {error.strerror}"
+            ) from None
+
+    def _read_on(self) -> None:
+        while True:
+            place = self._file.tell()
+            line = self._file.readline()
+            entry = _parsed(line)
+            if entry is None:
+                # Cut off in the middle, or not written at all: done anew.
+                self._file.truncate(place)
+                self._file.seek(place)
+                return
+            self._places[entry["name"]] = place
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, result: Result) -> None:
+        """Note what became of a recording, unless nothing of it could be heard.
+
+        Raises:
+            SinkError: if it cannot be written, as on a full disk.
+        """
+        if not result.rows:
+            return
+        try:
+            self._file.seek(0, os.SEEK_END)
+            self._places[result.name] = self._file.tell()
+            self._write({"name": result.name, "rows": result.rows})
+        except OSError as error:
+            raise SinkError(
+                f"{self.path} cannot be written: {error.strerror}"
+            ) from None
+
+    def rows(self, name: str) -> list[Row]:
+        """The rows of a recording that is done."""
+        self._file.seek(self._places[name])
+        rows: list[Row] = json.loads(self._file.readline())["rows"]
+        return rows
+
+    def _write(self, entry: Any) -> None:
+        # A line at once, so that what can be read is whole.
+        text = json.dumps(entry, ensure_ascii=True) + "\n"
+        self._file.write(text.encode())
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def remove(self) -> None:
+        """The run is done."""
+        self.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def _parsed(line: bytes) -> Any:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None
+
+
+def _hash(job: Job) -> str:
+    asked = repr((job.config, job.wanted, job.segments))
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def all_rows(journal: Journal, names: Sequence[str]) -> Iterator[Row]:
+    """Rows of all recordings that are done, in the order in which they were given."""
+    for name in names:
+        if name in journal:
+            yield from journal.rows(name)

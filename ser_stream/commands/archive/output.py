@@ -1,0 +1,202 @@
+"""Where the rows of a run go: standard output, a file, or a document a recording."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Protocol
+
+from ser_stream.atomic_file import replacing
+from ser_stream.commands.archive.journal import Journal, all_rows
+from ser_stream.commands.archive.tables import TABLES, WriteText
+from ser_stream.commands.archive.task import Job, Result, Row
+from ser_stream.commands.exports import DOCUMENTS, require, write_document
+from ser_stream.commands.exports.parquet import parquet_table
+from ser_stream.commands.output import write
+from ser_stream.errors import ConfigError, SinkError
+from ser_stream.paths import is_folder
+from ser_stream.pipeline.bundle import Bundle
+from ser_stream.sources.recorded import STDIN
+
+PARQUET = "parquet"
+ONE_FILE = (*TABLES, PARQUET, "rttm")
+"""Formats that hold many recordings in one file."""
+
+
+class Output(Protocol):
+    """Takes what became of recordings, in their order."""
+
+    def is_done(self, name: str, /) -> bool:
+        """Whether an earlier run has done this recording."""
+
+    def add(self, result: Result, /) -> None: ...
+
+    def finish(self, names: Sequence[str], /) -> None:
+        """All is done; what is written whole is written now."""
+
+
+def check_format(format: str, out: Path | None, n: int) -> None:
+    """See that a format can go where it is to go, before anything is computed.
+
+    Raises:
+        ConfigError: if not.
+        MissingLibraryError: if its library is not installed.
+    """
+    if format in DOCUMENTS:
+        require(format)
+    if format == PARQUET and out is None:
+        raise ConfigError("parquet is no text: name its file with --out FILE")
+    if format not in ONE_FILE and out is None and n > 1:
+        raise ConfigError(
+            f"{format} is a document a recording, and there are {n}: name a folder for "
+            "them with --out DIR"
+        )
+
+
+@contextlib.contextmanager
+def open_output(
+    format: str, out: Path | None, names: Sequence[str], job: Job, bundle: Bundle
+) -> Iterator[Output]:
+    """The output of a run.
+
+    Raises:
+        ConfigError, SinkError: if it cannot be used.
+    """
+    if format not in ONE_FILE and out is not None and (len(names) > 1 or _is_dir(out)):
+        yield Folder(out, format, names)
+    elif out is None:
+        yield Standard(format, bundle.labels, job.segments)
+    else:
+        journal = Journal(out, job, bundle.sha256)
+        try:
+            yield OneFile(out, format, journal, bundle.labels, job.segments)
+        finally:
+            journal.close()
+
+
+def _is_dir(path: Path) -> bool:
+    return is_folder(path) or str(path).endswith(os.sep)
+
+
+class Standard:
+    """Each row as soon as it is there."""
+
+    def __init__(self, format: str, labels: Sequence[str], segments: bool) -> None:
+        self._format = format
+        table = TABLES.get(format)
+        self._write_row = table and table(labels, segments, write)
+
+    def is_done(self, _name: str) -> bool:
+        return False
+
+    def add(self, result: Result) -> None:
+        if self._write_row is not None:
+            for row in result.rows:
+                self._write_row(row)
+        elif result.rows:
+            write(DOCUMENTS[self._format].render(result.rows))
+
+    def finish(self, _names: Sequence[str]) -> None: ...
+
+
+class OneFile:
+    """Rows are kept in a journal until all are there."""
+
+    def __init__(
+        self,
+        out: Path,
+        format: str,
+        journal: Journal,
+        labels: Sequence[str],
+        segments: bool,
+    ) -> None:
+        self._out, self._format, self.journal = out, format, journal
+        self._labels, self._segments = labels, segments
+
+    def is_done(self, name: str) -> bool:
+        return name in self.journal
+
+    def add(self, result: Result) -> None:
+        self.journal.add(result)
+
+    def finish(self, names: Sequence[str]) -> None:
+        rows = all_rows(self.journal, names)
+        if self._format == PARQUET:
+            with parquet_table(self._out, self._labels) as write_row:
+                for row in rows:
+                    write_row(row)
+        else:
+            self._write_text(rows)
+        self.journal.remove()
+
+    def _write_text(self, rows: Iterator[Row]) -> None:
+        try:
+            with (
+                replacing(self._out) as part,
+                part.open("w", encoding="utf-8", errors="replace") as file,
+            ):
+                self._write_rows(rows, file.write)
+        except OSError as error:
+            raise SinkError(
+                f"{self._out} cannot be written: {error.strerror}; what is done is in "
+                f"{self.journal.path}, and the same command goes on"
+            ) from None
+
+    def _write_rows(self, rows: Iterator[Row], write_text: WriteText) -> None:
+        table = TABLES.get(self._format)
+        if table is not None:
+            write_row = table(self._labels, self._segments, write_text)
+            for row in rows:
+                write_row(row)
+            return
+        for row in rows:
+            write_text(DOCUMENTS[self._format].render([row]))
+
+
+class Folder:
+    """A document a recording, named after it."""
+
+    def __init__(self, folder: Path, format: str, names: Sequence[str]) -> None:
+        self._format = format
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(f"{folder} cannot be made: {error.strerror}") from None
+        suffix = DOCUMENTS[format].suffix
+        self.paths = {
+            name: folder / path for name, path in _named(names, suffix).items()
+        }
+
+    def is_done(self, name: str) -> bool:
+        return self.paths[name].exists()
+
+    def add(self, result: Result) -> None:
+        if not result.rows:
+            return
+        path = self.paths[result.name]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(f"{path.parent} cannot be made: {error.strerror}") from None
+        write_document(path, self._format, result.rows)
+
+    def finish(self, _names: Sequence[str]) -> None: ...
+
+
+def _named(names: Sequence[str], suffix: str) -> Mapping[str, PurePath]:
+    """A path for the document of each recording, below the folder they share.
+
+    `a/x.wav` and `b/x.wav` stay apart by their folders, `x.wav` and `x.mp3` by their
+    endings.
+    """
+    real = [name for name in names if name != STDIN]
+    folders = [str(Path(name).absolute().parent) for name in real]
+    base = os.path.commonpath(folders) if folders else ""
+    inner = {name: Path(os.path.relpath(Path(name).absolute(), base)) for name in real}
+    bare = [path.with_suffix("") for path in inner.values()]
+    found: dict[str, PurePath] = {STDIN: PurePath("stdin" + suffix)}
+    for name, path in inner.items():
+        shared = bare.count(path.with_suffix("")) > 1
+        stem = path.name if shared else path.stem
+        found[name] = path.with_name(stem + suffix)
+    return found

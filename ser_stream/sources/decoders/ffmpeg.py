@@ -1,0 +1,126 @@
+"""What libsndfile does not know, an installed ffmpeg turns into WAV on a pipe."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources.decoders import Damage
+from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.wav import WavDecoder, read_header
+
+PROGRAM = "ffmpeg"
+
+
+class FfmpegDecoder:
+    """See `Decoder`.
+
+    ffmpeg opens nothing but what it is given: files and pipes, of the one container
+    that the first bytes showed. It writes to a pipe, and ends when we do.
+    """
+
+    def __init__(self, stream: ByteStream, container: str, demuxer: str) -> None:
+        """Start it.
+
+        Args:
+            stream: of which only the beginning was looked at.
+            container: what it is, for messages.
+            demuxer: ffmpeg's name of it.
+
+        Raises:
+            SourceError: if ffmpeg is not installed, or finds no sound.
+        """
+        program = shutil.which(PROGRAM)
+        if program is None:
+            name = Path(stream.name).name
+            raise SourceError(
+                f"{stream.name} is {container}, which needs ffmpeg; install it (Debian "
+                f"and Ubuntu: apt install ffmpeg), or convert it elsewhere: ffmpeg -i "
+                f"'{name}' '{Path(name).stem}.flac'"
+            )
+        self._stream = stream
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
+        path = stream.path if stream.regular else None
+        source = "pipe:0" if path is None else f"file:{path.absolute()}"
+        self._process = subprocess.Popen(
+            [
+                *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
+                *("-protocol_whitelist", "file,pipe"),
+                *("-f", demuxer, "-i", source, "-map", "0:a:0", "-vn", "-sn", "-dn"),
+                *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
+            ],
+            stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+        )
+        if path is None:
+            threading.Thread(target=self._feed, daemon=True).start()
+        assert self._process.stdout is not None
+        output = ByteStream(self._process.stdout.fileno(), stream.name)
+        try:
+            self._wav = WavDecoder(output, read_header(output))
+        except SourceError:
+            self._process.wait()
+            said = self._complaint() or "there is no sound in it"
+            self.close()
+            raise SourceError(
+                f"{stream.name} is {container} that ffmpeg cannot read: {said}"
+            ) from None
+        self.rate, self.channels = self._wav.rate, self._wav.channels
+        self.damage: Damage | None = None
+
+    def _feed(self) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None
+        # ffmpeg may have heard enough before the end; the writer must not notice.
+        with contextlib.suppress(SourceError):
+            broken = False
+            while data := self._stream.read():
+                try:
+                    if not broken:
+                        stdin.write(data)
+                        stdin.flush()
+                except OSError:
+                    broken = True
+        with contextlib.suppress(OSError):
+            stdin.close()
+
+    def read(self, n: int, /) -> FloatArray:
+        frames = self._wav.read(n)
+        if not len(frames) and self.damage is None:
+            status = self._process.wait()
+            said = self._complaint()
+            if said or status:
+                self.damage = Damage("damaged", said or f"ffmpeg ended with {status}")
+        return frames
+
+    def _complaint(self) -> str:
+        """What ffmpeg said first, in one line without its addresses."""
+        self._said.seek(0)
+        for line in self._said.read(1 << 16).decode(errors="replace").splitlines():
+            if line.startswith("[") and "] " in line:
+                line = line.split("] ", 1)[1]
+            if line.strip():
+                return line.strip().rstrip(".").lower()
+        return ""
+
+    def next_recording(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._said.close()
+        self._stream.close()
+
+
+def installed() -> bool:
+    """Whether there is an ffmpeg on the path."""
+    return shutil.which(PROGRAM, path=os.environ.get("PATH")) is not None

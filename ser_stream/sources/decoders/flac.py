@@ -1,0 +1,130 @@
+"""FLAC as it comes.
+
+libsndfile reads it forward only, though it wants to go back to the beginning once, and
+it refuses a file that an encoder wrote to a pipe, whose length is not filled in.
+"""
+
+import numpy as np
+import soundfile
+
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders.byte_stream import READ_SIZE, ByteStream
+from ser_stream.sources.decoders.chatter import quiet
+from ser_stream.sources.decoders.sndfile import Unseekable, reason
+
+MAGIC = b"fLaC"
+_NEXT = b"fLaC\x00\x00\x00\x22"
+"""The beginning of another one."""
+_KEPT = 4096
+"""Bytes at the beginning to which the library may go back."""
+_UNKNOWN = (1 << 36) - 1
+"""The largest length that the header can hold."""
+_AT_ONCE = 4096
+"""Frames of samples: before damage no more than these are lost."""
+
+
+class _Forward:
+    """One recording of a stream, as the file-like object that libsndfile reads."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        # What it begins with is no beginning of the next one.
+        head = bytearray(stream.read_exactly(len(_NEXT)))
+        head += self._read_on(_KEPT)
+        self.promised = int.from_bytes(head[21:26], "big") & _UNKNOWN
+        if not self.promised and len(head) >= 26:
+            head[21] |= 0x0F
+            head[22:26] = b"\xff" * 4
+        self._head = bytes(head)
+        self._at = 0
+
+    def _read_on(self, n: int) -> bytes:
+        """Bytes up to where another recording begins; none there, and at the end."""
+        ahead = self._stream.peek(n + len(_NEXT))
+        end = ahead.find(_NEXT)
+        return self._stream.read(n if end < 0 else min(n, end)) if end else b""
+
+    def read(self, n: int) -> bytes:
+        data = self._head[self._at : self._at + n] or self._read_on(n)
+        self._at += len(data)
+        return data
+
+    def readinto(self, buffer: bytearray) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        # The end is only asked for to learn a length, which we do not know.
+        self._at = (0, self._at, 1 << 62)[whence] + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+class FlacDecoder:
+    """See `Decoder`."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        """Begin with the first recording.
+
+        Raises:
+            SourceError: if it is damaged.
+        """
+        self._stream = stream
+        self.damage: Damage | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._bytes = _Forward(self._stream)
+        name = self._stream.name
+        try:
+            with quiet():
+                self._file = Unseekable(self._bytes)
+        except (soundfile.SoundFileError, OSError) as error:
+            raise SourceError(f"{name} is not audio: {reason(error)}") from None
+        self.rate, self.channels = self._file.samplerate, self._file.channels
+        self._heard = 0
+        if not MIN_RATE <= self.rate <= MAX_RATE or self.channels > MAX_CHANNELS:
+            self._file.close()
+            raise SourceError(
+                f"{name} has a rate of {self.rate} Hz; allowed: {MIN_RATE} to "
+                f"{MAX_RATE}"
+            )
+
+    def read(self, n: int, /) -> FloatArray:
+        frames: FloatArray
+        try:
+            frames = self._file.read(min(n, _AT_ONCE), dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            frames = np.zeros((0, self.channels), np.float32)
+            self.damage = self.damage or Damage("damaged", reason(error))
+        self._heard += len(frames)
+        promised = self._bytes.promised
+        if not len(frames) and self._heard < promised:
+            self.damage = self.damage or Damage(
+                "cut", f"its header promises {promised / self.rate:.2f} s"
+            )
+        return frames
+
+    def next_recording(self) -> bool:
+        self._file.close()
+        # After damage, or behind the end, there may be more than was asked for.
+        while self._bytes.read(READ_SIZE):
+            pass
+        if not self._stream.peek(1):
+            return False
+        try:
+            self._begin()
+        except SourceError as error:
+            self.damage = self.damage or Damage("damaged", str(error))
+            return False
+        return True
+
+    def close(self) -> None:
+        if not self._file.closed:
+            self._file.close()
+        self._stream.close()

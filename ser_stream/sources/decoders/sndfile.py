@@ -1,0 +1,115 @@
+"""Files that libsndfile reads and has to seek in: AIFF, AU, CAF, W64, ADPCM, ..."""
+
+import re
+
+import numpy as np
+import soundfile
+
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.chatter import quiet
+
+RAW_HINT = (
+    "samples without a header need --raw, with --rate, --channels and --encoding where "
+    "they are not 16000, 1 and s16"
+)
+_NO_LENGTH = 0x7F000000
+"""Sox writes such numbers into AIFF, other programs larger ones."""
+
+
+class Unseekable(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is only read forward: soundfile seeks after each read."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class SndfileDecoder:
+    """See `Decoder`."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        """Open a regular file; the stream is closed with it.
+
+        Raises:
+            SourceError: if it is no audio, or holds none.
+        """
+        self.damage: Damage | None = None
+        self._stream = stream
+        name, path = stream.name, stream.path
+        assert path is not None
+        try:
+            # As bytes: a name need not be UTF-8.
+            with quiet():
+                self._file = Unseekable(bytes(path))
+        except (soundfile.SoundFileError, OSError, TypeError) as error:
+            # TypeError: soundfile asks for rate and channels of a file named .raw.
+            raise SourceError(
+                f"{name} is not audio: {reason(error)}; {RAW_HINT}"
+            ) from None
+        self.rate, self.channels = self._file.samplerate, self._file.channels
+        self._heard = 0
+        self._missing = _missing_bytes(self._file.extra_info)
+        wrong = None
+        if self._file.frames == 0:
+            wrong = "holds no samples: empty or cut short"
+        elif not MIN_RATE <= self.rate <= MAX_RATE:
+            wrong = f"has a rate of {self.rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
+        elif self.channels > MAX_CHANNELS:
+            wrong = f"has {self.channels} channels; allowed: 1 to {MAX_CHANNELS}"
+        if wrong is not None:
+            self._file.close()
+            raise SourceError(f"{name} {wrong}")
+
+    def read(self, n: int, /) -> FloatArray:
+        frames: FloatArray = np.zeros((0, self.channels), np.float32)
+        try:
+            with quiet():
+                frames = self._file.read(n, dtype="float32", always_2d=True)
+        except soundfile.SoundFileError as error:
+            self.damage = Damage("damaged", reason(error))
+        self._heard += len(frames)
+        if self._stream.size and self._file.frames:
+            # The library reads by itself; how far it is, users want to know.
+            share = min(1.0, self._heard / self._file.frames)
+            self._stream.position = round(share * self._stream.size)
+        if not len(frames) and self.damage is None:
+            self._note_damage()
+        return frames
+
+    def _note_damage(self) -> None:
+        promised = self._file.frames
+        # Some formats do not know their length; libsndfile then says a giant one.
+        known = promised < 1 << 40
+        # What an encoder of MPEG puts around the sound is promised, and taken off.
+        around = 4 * 1152 if "MPEG" in self._file.subtype else 0
+        if self._missing or (known and self._heard + around < promised):
+            says = f"{promised / self.rate:.2f} s" if known else "more"
+            self.damage = Damage("cut", f"its header promises {says}")
+
+    def next_recording(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        self._file.close()
+        self._stream.close()
+
+
+def reason(error: Exception) -> str:
+    """What libsndfile says, in one line; it repeats the path, which we have said."""
+    text = getattr(error, "error_string", None) or str(error)
+    text = str(text).strip().splitlines()[0] if str(text).strip() else "no reason given"
+    return text.rstrip(".").lower().removeprefix("error : ")
+
+
+def _missing_bytes(log: str) -> bool:
+    """Whether libsndfile's log says that the samples end early."""
+    for match in re.finditer(
+        r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.M
+    ):
+        promised, there = int(match[1]), int(match[2])
+        # Writers to pipes leave 0 or a very large number in the header.
+        if there < promised < _NO_LENGTH:
+            return True
+    return False
