@@ -48,6 +48,15 @@ def loaded(program: str, *arguments: str) -> set[str]:
         ("ser_stream.pipeline", ("numpy", "ser_stream.sources", *INSIDE)),
         ("ser_stream.protocol.messages", ("ser_stream.client", *INSIDE, *AUDIO)),
         ("ser_stream.metrics", INSIDE),
+        # The table of documents; each loads its library when it is asked for.
+        (
+            "ser_stream.commands.exports",
+            ("numpy", "pysubs2", "praatio", "pympi", "pyarrow", *INSIDE, *AUDIO),
+        ),
+        (
+            "ser_stream.cli.plot",
+            ("numpy", "matplotlib", "ser_stream.commands.plot", "onnxruntime", *AUDIO),
+        ),
         # The table of schemes is in `sinks`; what it names is not loaded.
         (
             "ser_stream.config",

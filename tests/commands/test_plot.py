@@ -272,6 +272,16 @@ def test_a_file_that_is_no_audio_leaves_the_picture_that_was(tmp_path: Path) -> 
     assert sorted(tmp_path.iterdir()) == [bad, place]
 
 
+def test_a_file_that_is_cut_short_is_drawn_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole, part, place = (tmp_path / x for x in ("whole.wav", "part.wav", "x.png"))
+    soundfile.write(whole, *soundfile.read(CLIP))
+    part.write_bytes(whole.read_bytes()[:40_000])
+    done = run("plot", part, "-o", place, "--dpi", "50")
+    assert done.returncode == 0
+    assert b"part.wav is cut short at 1.25 s" in done.stderr
+    assert place.exists()
+
+
 def test_ctrl_c_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     samples, rate = soundfile.read(MINUTE, dtype="int16")
     long, folder = tmp_path / "long.wav", tmp_path / "out"

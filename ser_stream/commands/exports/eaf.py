@@ -44,6 +44,7 @@ def eaf(rows: Sequence[Row]) -> str:
 
     document = Eaf(author="ser-stream")
     document.remove_tier("default")
+    document.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
     for file in dict.fromkeys(row["file"] for row in rows):
         path = Path(file)
         # ELAN writes and reads both as they are, without percent signs.

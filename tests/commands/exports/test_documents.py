@@ -145,6 +145,26 @@ def test_names_break_no_document(
     assert found[1][2].startswith("calm")
 
 
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("srt", r'a -> <i>&"{\an8} 0.50'),
+        ("vtt", r'a -&gt; &lt;i&gt;&amp;"{\an8} 0.50'),
+    ],
+)
+def test_a_label_is_text_in_a_subtitle(format: str, text: str) -> None:
+    """Players take arrows for times, and tags for tags."""
+    rows = [made([(0, 1000, r'a --> <i>&"{\an8}')])]
+    lines = DOCUMENTS[format].render(rows).splitlines()
+    assert text in lines
+    assert sum("-->" in line for line in lines) == 1
+
+
+def test_quotes_do_not_join_lines_of_an_rttm(tmp_path: Path) -> None:
+    row = made([(0, 1000, '"a'), (1000, 2000, 'b"')], file='"x.wav')
+    assert opened(tmp_path, "rttm", read_rttm, row) == [(0, 1, "_a"), (1, 2, "b_")]
+
+
 @every_reader
 def test_without_emotions_a_document_is_empty_and_valid(
     format: str, read: Callable[[Path], Spans], tmp_path: Path
@@ -195,6 +215,7 @@ def test_elan_finds_the_recording_and_the_confidence(tmp_path: Path) -> None:
     document = Eaf(str(path))
     assert list(document.tiers) == ["emotion", "confidence"]
     assert document.get_annotation_data_for_tier("confidence") == [(0, 900, "0.50")]
+    assert document.header["TIME_UNITS"] == "milliseconds"
     (media,) = document.media_descriptors
     assert media["MEDIA_URL"] == "file:///a b/talk é.WAV"
     assert media["RELATIVE_MEDIA_URL"] == "./talk é.WAV"
