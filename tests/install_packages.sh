@@ -1,9 +1,10 @@
 #!/bin/sh
-# The Debian packages of the virtual microphone, of the examples and of the browser's
-# test: installed where that is possible, as root or with sudo that asks nothing.
+# The Debian packages of the virtual microphone, the examples, the browser and the files
+# that tests make: installed where that is possible, as root or with sudo that asks nothing.
 # Elsewhere the tests that need them are skipped, and pytest's summary says so.
 set -u
-packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 socat jq chromium"
+packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 socat jq chromium
+ffmpeg sox libsox-fmt-mp3"
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=
 for package in $packages; do

@@ -5,6 +5,7 @@ neither hands out a result twice. Recordings are read where the worker runs: the
 ser-stream, must be there under the same names.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -62,11 +63,17 @@ def on_dask(
     """
     with of_extra("dask", "--engine dask"):
         distributed: Any = import_module("distributed")
+    for name in ("distributed", "distributed.scheduler", "distributed.worker"):
+        # Its log is for its own dashboard; what matters to us comes as an exception.
+        logging.getLogger(name).setLevel(logging.ERROR)
     cluster = None
     try:
         if address is None:
             cluster = distributed.LocalCluster(
-                n_workers=jobs, threads_per_worker=1, dashboard_address=None
+                n_workers=jobs,
+                threads_per_worker=1,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
             )
         client = distributed.Client(cluster if address is None else address, timeout=20)
     except Exception as error:

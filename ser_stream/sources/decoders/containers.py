@@ -103,7 +103,7 @@ CONTAINERS = (
     Container("AVI", _form(b"RIFF", b"AVI "), "ffmpeg", "avi", seeks=True),
     Container("FLV", _begins(b"FLV\x01"), "ffmpeg", "flv"),
     Container("MPEG program stream", _begins(b"\x00\x00\x01\xba"), "ffmpeg", "mpeg"),
-    Container("WavPack", _begins(b"wvpk"), "ffmpeg", "wv"),
+    Container("WavPack", _begins(b"wvpk"), "ffmpeg", "wv", seeks=True),
     Container("Monkey's Audio", _begins(b"MAC "), "ffmpeg", "ape", seeks=True),
     Container("TTA", _begins(b"TTA1"), "ffmpeg", "tta", seeks=True),
     Container("TAK", _begins(b"tBaK"), "ffmpeg", "tak", seeks=True),

@@ -6,12 +6,14 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.links import Splitter
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
 PROGRAM = "ffmpeg"
@@ -24,13 +26,20 @@ class FfmpegDecoder:
     that the first bytes showed. It writes to a pipe, and ends when we do.
     """
 
-    def __init__(self, stream: ByteStream, container: str, demuxer: str) -> None:
+    def __init__(
+        self,
+        stream: ByteStream,
+        container: str,
+        demuxer: str,
+        splitter: Splitter | None = None,
+    ) -> None:
         """Start it.
 
         Args:
             stream: of which only the beginning was looked at.
             container: what it is, for messages.
             demuxer: ffmpeg's name of it.
+            splitter: looks at the bytes for damage that ffmpeg keeps silent about.
 
         Raises:
             SourceError: if ffmpeg is not installed, or finds no sound.
@@ -45,7 +54,8 @@ class FfmpegDecoder:
             )
         self._stream = stream
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        path = stream.path if stream.regular else None
+        self._splitter = splitter
+        path = stream.path if stream.regular and splitter is None else None
         source = "pipe:0" if path is None else f"file:{path.absolute()}"
         self._process = subprocess.Popen(
             [
@@ -59,7 +69,8 @@ class FfmpegDecoder:
             stderr=self._said,
         )
         if path is None:
-            threading.Thread(target=self._feed, daemon=True).start()
+            self._feeder = threading.Thread(target=self._feed, daemon=True)
+            self._feeder.start()
         assert self._process.stdout is not None
         output = ByteStream(self._process.stdout.fileno(), stream.name)
         try:
@@ -80,7 +91,7 @@ class FfmpegDecoder:
         # ffmpeg may have heard enough before the end; the writer must not notice.
         with contextlib.suppress(SourceError):
             broken = False
-            while data := self._stream.read():
+            for data in self._pieces():
                 try:
                     if not broken:
                         stdin.write(data)
@@ -90,6 +101,13 @@ class FfmpegDecoder:
         with contextlib.suppress(OSError):
             stdin.close()
 
+    def _pieces(self) -> Iterator[bytes]:
+        if self._splitter is None:
+            yield from iter(self._stream.read, b"")
+            return
+        for piece in self._splitter.pieces(self._stream):
+            yield piece or b""
+
     def read(self, n: int, /) -> FloatArray:
         frames = self._wav.read(n)
         if not len(frames) and self.damage is None:
@@ -97,6 +115,9 @@ class FfmpegDecoder:
             said = self._complaint()
             if said or status:
                 self.damage = Damage("damaged", said or f"ffmpeg ended with {status}")
+            elif self._splitter is not None:
+                self._feeder.join()
+                self.damage = self._splitter.damage
         return frames
 
     def _complaint(self) -> str:

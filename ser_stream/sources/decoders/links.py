@@ -6,6 +6,7 @@ splitter looks at the frames or pages as they pass, a thread hands them on, and 
 belongs to another recording goes to another pipe.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,7 @@ class LinkedDecoder:
         self._closed = threading.Event()
         self._found: Damage | None = None
         self._file: Unseekable | None = None
+        self._fd = -1
         self._thread = threading.Thread(target=self._hand_on, daemon=True)
         self._thread.start()
         if not self.next_recording():
@@ -91,7 +93,7 @@ class LinkedDecoder:
             try:
                 # A descriptor, of which libsndfile sees that it is a pipe.
                 with quiet():
-                    self._file = Unseekable(fd, closefd=True)
+                    self._file = Unseekable(fd, closefd=False)
             except (soundfile.SoundFileError, OSError) as error:
                 os.close(fd)
                 self._found = self._found or Damage("damaged", reason(error))
@@ -99,11 +101,12 @@ class LinkedDecoder:
                     f"{self._stream.name} is not audio: {reason(error)}"
                 )
                 continue
+            self._fd = fd
             self.rate, self.channels = self._file.samplerate, self._file.channels
             self._heard = 0
             if MIN_RATE <= self.rate <= MAX_RATE and self.channels <= MAX_CHANNELS:
                 return True
-            self._file.close()
+            self._discard()
             self._error = SourceError(
                 f"{self._stream.name} has a rate of {self.rate} Hz; allowed: "
                 f"{MIN_RATE} to {MAX_RATE}"
@@ -131,12 +134,21 @@ class LinkedDecoder:
             self._found = self._found or Damage(
                 "damaged", f"{missing / self.rate:.2f} s of it cannot be decoded"
             )
-        _discard(self._file)
+        self._discard()
+
+    def _discard(self) -> None:
+        """Close the present pipe: its writer goes on with the next recording."""
+        if self._fd < 0:
+            return
+        assert self._file is not None
+        # libsndfile repeats there what it said of the last read.
+        with contextlib.suppress(soundfile.SoundFileError):
+            self._file.close()
+        self._fd = _closed(self._fd)
 
     def close(self) -> None:
         self._closed.set()
-        if self._file is not None:
-            _discard(self._file)
+        self._discard()
         # Whoever writes to a pipe that nobody reads is told so, and ends.
         while not self._pipes.empty():
             fd = self._pipes.get()
@@ -162,11 +174,3 @@ def _closed(fd: int) -> int:
     if fd >= 0:
         os.close(fd)
     return -1
-
-
-def _discard(file: soundfile.SoundFile) -> None:
-    try:
-        file.close()
-    except soundfile.SoundFileError:
-        # libsndfile repeats there what it said of the last read.
-        return

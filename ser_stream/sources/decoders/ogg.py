@@ -83,12 +83,12 @@ class OggSplitter:
             self._note(Damage("damaged", "some of it is missing"))
         recording.next_page[serial] = number + 1 & 0xFFFFFFFF
         body = page[27 + page[26] :]
-        if page[5] & _BEGIN:
+        if page[5] & _BEGIN and recording.serial < 0:
+            recording.serial = serial
             if body[:7] == b"\x01vorbis":
-                recording.serial = serial
                 recording.rate = struct.unpack("<I", body[12:16])[0]
             elif body[:8] == b"OpusHead":
-                recording.serial, recording.rate = serial, _OPUS_RATE
+                recording.rate = _OPUS_RATE
                 recording.skipped = struct.unpack("<H", body[10:12])[0]
         if serial != recording.serial:
             return

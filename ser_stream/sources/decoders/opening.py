@@ -70,7 +70,8 @@ def _open(stream: ByteStream, container: Container) -> Decoder:
     elif reader == "ffmpeg":
         if container.seeks:
             stream = _file(stream)
-        return FfmpegDecoder(stream, container.name, container.demuxer)
+        splitter = OggSplitter() if container.name == "Ogg" else None
+        return FfmpegDecoder(stream, container.name, container.demuxer, splitter)
     stream = _file(stream)
     try:
         return SndfileDecoder(stream)

@@ -50,7 +50,7 @@ class SndfileDecoder:
             ) from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
-        self._missing = _missing_bytes(self._file.extra_info)
+        self._missing = _missing_bytes(self._file.extra_info, stream.size or 0)
         wrong = None
         if self._file.frames == 0:
             wrong = "holds no samples: empty or cut short"
@@ -103,12 +103,12 @@ def reason(error: Exception) -> str:
     return text.rstrip(".").lower().removeprefix("error : ")
 
 
-def _missing_bytes(log: str) -> bool:
-    """Whether libsndfile's log says that the samples end early."""
+def _missing_bytes(log: str, size: int) -> bool:
+    """Whether libsndfile's log says that the samples of a file end early."""
     for match in re.finditer(
-        r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", log, re.M
+        r"^ *(?:data|SSND|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
     ):
-        promised, there = int(match[1]), int(match[2])
+        promised, there = int(match[1]), int(match[2] or size)
         # Writers to pipes leave 0 or a very large number in the header.
         if there < promised < _NO_LENGTH:
             return True
