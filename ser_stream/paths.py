@@ -20,6 +20,14 @@ def is_folder(path: Path) -> bool:
     return os.path.isdir(path)  # noqa: PTH112  pathlib's raises without permission
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether it is a named pipe that can be seen."""
+    try:
+        return path.is_fifo()
+    except (OSError, ValueError):
+        return False
+
+
 SYSTEM_SOCKET = Path("/run/ser-stream/ser-stream.sock")
 
 

@@ -45,7 +45,7 @@ def test_show_tells_where_each_value_came_from(file: Path) -> None:
     assert rows["step"] == {"key": "step", "value": 0.3, "from": f"{file}:2"}
     assert rows["window"]["from"] == "SER_STREAM_WINDOW"
     assert rows["to"]["value"] == ["stdout:", "unix:///a"]
-    assert rows["rate"] == {"key": "rate", "value": 16000, "from": "default"}
+    assert rows["channel"] == {"key": "channel", "value": "mix", "from": "default"}
     assert rows["pace"]["value"] == "realtime"
     assert rows["wait"] == {"key": "wait", "value": True, "from": "default"}
     assert rows["metrics"]["value"] is None

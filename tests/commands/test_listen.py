@@ -177,7 +177,7 @@ def test_any_rate_width_and_number_of_channels_simply_works(
 
 def test_raw_samples_come_by_rate_and_channels() -> None:
     samples, _ = soundfile.read(CLIP, dtype="int16")
-    mono = run("listen", "--input", "-", stdin=samples.tobytes())
+    mono = run("listen", "--input", "-", "--raw", stdin=samples.tobytes())
     stereo = np.repeat(samples, 2).tobytes()
     both = run("listen", "--input", "-", "--channels", "2", stdin=stereo)
     assert len(predictions(mono.stdout)) > 3
@@ -186,8 +186,9 @@ def test_raw_samples_come_by_rate_and_channels() -> None:
 
 def test_an_odd_last_byte_is_ignored_with_a_warning() -> None:
     samples, _ = soundfile.read(CLIP, dtype="int16")
-    even = run("listen", "--input", "-", stdin=samples.tobytes())
-    odd = run("listen", "--input", "-", stdin=samples.tobytes() + b"x")
+    raw = ("listen", "--input", "-", "--raw")
+    even = run(*raw, stdin=samples.tobytes())
+    odd = run(*raw, stdin=samples.tobytes() + b"x")
     assert odd.returncode == 0
     assert "last byte is ignored" in error_line(odd)
     assert predictions(odd.stdout) == predictions(even.stdout)

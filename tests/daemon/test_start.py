@@ -10,7 +10,7 @@ from ser_stream.daemon.daemon import START_WAIT
 from tests.helpers.program import COMMAND, ENVIRONMENT
 from tests.helpers.socket_server import socket_folder, wait_until
 
-ARGUMENTS = ("listen", "--input", "-", "--pace", "realtime", "--to")
+ARGUMENTS = ("listen", "--input", "-", "--raw", "--pace", "realtime", "--to")
 
 
 def answers(socket: Path) -> bool | None:

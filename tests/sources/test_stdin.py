@@ -227,14 +227,17 @@ def test_a_wav_stream_that_is_cut_short_is_used_and_then_reported(
             b"hello, this is no sound\n",
             "error: standard input is not audio: it is text",
         ),
-        (wav(np.zeros(9))[:30], "error: standard input: the WAV header ends before"),
+        (
+            wav(np.zeros(9))[:30],
+            "error: standard input is not audio: its WAV header ends before",
+        ),
         (
             wav(np.zeros(9)).replace(struct.pack("<I", 16_000), bytes(4), 1),
             "WAV header with rate 0 Hz and 1 channels",
         ),
         (
             b"RIFF\0\0\0\0WAVEjunk\xff\xff\xff\x7f",
-            "it has a part 'junk' of 2147483647 bytes before",
+            "with a part 'junk' of 2147483647 bytes before",
         ),
         (b"RIFF\0\0\0\0WAVEdata\x08\0\0\0" + bytes(8), "does not say what its samples"),
     ],

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ser_stream.paths import is_pipe
 from ser_stream.sources.decoders.spool import SpooledStream
 from ser_stream.sources.recorded import STDIN, open_stream
 
@@ -15,7 +16,7 @@ def rehearable(name: str) -> Iterator[Path]:
     Raises:
         SourceError: if it cannot be read.
     """
-    if name != STDIN and not Path(name).is_fifo():
+    if name != STDIN and not is_pipe(Path(name)):
         yield Path(name)
         return
     copy = SpooledStream(open_stream(name))

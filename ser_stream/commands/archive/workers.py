@@ -3,11 +3,13 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from logging import ERROR
+from multiprocessing.connection import wait
 
 from ser_stream.commands.archive.task import Job, Result, run
 from ser_stream.errors import ConfigError
@@ -46,7 +48,7 @@ def in_processes(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
     todo = deque(names)
     while todo:
         try:
-            for result in _pooled(job, todo, jobs):
+            for result in _pooled(job, list(todo), jobs):
                 todo.popleft()
                 yield result
         except BrokenProcessPool:
@@ -56,7 +58,7 @@ def in_processes(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
 def _pooled(job: Job, names: Sequence[str], jobs: int) -> Generator[Result, None, None]:
     # Spawned: a fork would share locks of libraries that are in use.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, context, initializer=_ignore_interrupts)
+    pool = ProcessPoolExecutor(jobs, context, initializer=_begin)
     waiting = deque[Future[Result]]()
     try:
         for name in names:
@@ -85,6 +87,15 @@ def _alone(job: Job, name: str) -> Result:
         pooled.close()
 
 
-def _ignore_interrupts() -> None:
+def _begin() -> None:
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A process that was killed can end nobody; those it has started look themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -54,7 +54,7 @@ class ByteStream:
             if stat.S_ISREG(status.st_mode) and status.st_size == 0:
                 raise SourceError(f"{path} is empty (0 bytes)")
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-                raise SourceError(f"{path} is no file and no pipe")
+                raise SourceError(f"{path} is no regular file and no pipe")
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise SourceError(f"there is no file {path}{_hint(str(path))}") from None

@@ -1,11 +1,15 @@
 """Bare samples, of which only their user knows what they are."""
 
+import logging
+
 import numpy as np
 
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import READ_SIZE, ByteStream
 from ser_stream.sources.decoders.encoding import Encoding
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class FrameReader:
@@ -63,11 +67,10 @@ class RawDecoder:
         frames = self._frames.read(n)
         if not len(frames) and self._frames.rest:
             rest = self._frames.rest
-            self.damage = Damage(
-                "cut",
-                "it ends inside a sample: the last "
-                + ("byte is" if rest == 1 else f"{rest} bytes are")
-                + " ignored",
+            _LOGGER.warning(
+                "%s ends inside a sample: the last %s ignored",
+                self._stream.name,
+                "byte is" if rest == 1 else f"{rest} bytes are",
             )
         return frames
 

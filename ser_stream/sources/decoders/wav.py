@@ -64,13 +64,13 @@ def read_header(stream: ByteStream) -> Header:
     while True:
         head = stream.read_exactly(8)
         if len(head) < 8:
-            raise SourceError(f"{name}: the WAV header ends before its audio")
+            raise SourceError(f"{name} is not audio: its WAV header ends before any")
         chunk, size = head[:4], struct.unpack(order + "I", head[4:])[0]
         if chunk == b"data":
             break
         if stream.position - begin + size > _MOST_HEADER:
             raise SourceError(
-                f"{name}: the WAV header is damaged: it has a part "
+                f"{name} is not audio: its WAV header is damaged, with a part "
                 f"{chunk.decode('latin-1')!r} of {size} bytes before the audio"
             )
         body = stream.read_exactly(size + size % 2)
@@ -79,7 +79,9 @@ def read_header(stream: ByteStream) -> Header:
         if chunk == b"fmt " and len(body) >= 16:
             tag, encoding = _format(body, order, name)
     if not tag:
-        raise SourceError(f"{name}: the WAV header does not say what its samples are")
+        raise SourceError(
+            f"{name} is not audio: its WAV header does not say what its samples are"
+        )
     length: int | None = size if 0 < size < _NO_LENGTH else None
     if size == 0xFFFFFFFF and long_length:
         length = long_length
@@ -92,8 +94,8 @@ def _format(body: bytes, order: str, name: str) -> tuple[int, Encoding | None]:
         tag = struct.unpack(order + "H", body[24:26])[0]
     if not MIN_RATE <= rate <= MAX_RATE or not 1 <= channels <= MAX_CHANNELS:
         raise SourceError(
-            f"{name}: WAV header with rate {rate} Hz and {channels} channels; allowed: "
-            f"{MIN_RATE} to {MAX_RATE} Hz, 1 to {MAX_CHANNELS} channels"
+            f"{name} has a WAV header with rate {rate} Hz and {channels} channels; "
+            f"allowed: {MIN_RATE} to {MAX_RATE} Hz, 1 to {MAX_CHANNELS} channels"
         )
     dtype = _DTYPES.get((tag, bits))
     if dtype is None:

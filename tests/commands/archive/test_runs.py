@@ -1,0 +1,228 @@
+"""Many recordings: in order, whole, and going on where a run was stopped."""
+
+import csv
+import io
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.paths import DATA
+from tests.helpers.program import error_line, messages, run, start
+from tests.helpers.socket_server import wait_until
+
+CLIPS = sorted(DATA.glob("[01]*.flac"))
+MINUTE = DATA / "emodb_minute.flac"
+
+
+@pytest.fixture
+def minutes(tmp_path: Path) -> list[Path]:
+    """Eight recordings that take a while."""
+    folder = tmp_path / "minutes"
+    folder.mkdir()
+    paths = [folder / f"{k}.flac" for k in range(8)]
+    for path in paths:
+        path.symlink_to(MINUTE)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, object]]:
+    """Of the clips, in one process."""
+    return messages(run("recognize", "--segments", *CLIPS).stdout)
+
+
+def test_processes_give_the_same_rows_in_the_same_order(
+    rows: list[dict[str, object]],
+) -> None:
+    done = run("recognize", "--segments", "--jobs", "2", *CLIPS)
+    assert done.returncode == 0
+    assert messages(done.stdout) == rows
+
+
+def test_a_bad_file_among_processes_is_told_and_the_others_go_on(
+    tmp_path: Path, rows: list[dict[str, object]]
+) -> None:
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no audio at all")
+    done = run("recognize", "--segments", "-j", "2", CLIPS[0], bad, *CLIPS[1:])
+    assert done.returncode == 1
+    assert "bad.wav is not audio: it is text" in error_line(done)
+    assert messages(done.stdout) == rows
+
+
+def children(pid: int) -> Iterator[int]:
+    """Processes that a process has started."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        yield from map(int, (task / "children").read_text().split())
+
+
+def test_a_process_that_is_killed_loses_no_recording(minutes: list[Path]) -> None:
+    with start("recognize", "--jobs", "2", *minutes) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        # One is the tracker of multiprocessing, which holds nothing.
+        for pid in list(children(process.pid)):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"spawn_main" in command:
+                os.kill(pid, signal.SIGKILL)
+                break
+        else:
+            pytest.fail("there is no such process")
+        rest, errors = process.communicate(timeout=300)
+    assert errors == b""
+    assert process.returncode == 0
+    found = messages(first + rest)
+    assert [row["file"] for row in found] == [str(path) for path in minutes]
+    assert len({str(row["scores"]) for row in found}) == 1
+
+
+def n_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
+    minutes: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.csv"
+    command = ("recognize", "--format", "csv", "--out", out, *minutes)
+    journal = tmp_path / "rows.csv.part"
+    with start(*command) as process:
+        wait_until(lambda: n_lines(journal) > 1, 120)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert b"what is done is kept, and the same command goes on" in errors
+    assert not out.exists()
+    done = run(*command)
+    assert done.returncode == 0
+    assert "of 8 recordings are done already" in error_line(done)
+    with out.open() as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [
+            str(p) for p in minutes
+        ]
+    assert not journal.exists()
+
+
+def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
+    minutes: list[Path], tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "rows.jsonl", tmp_path / "whole.jsonl"
+    journal = tmp_path / "rows.jsonl.part"
+    command = ("recognize", "--segments", *minutes, "--jobs", "2", "--out")
+    with start(*command, out) as process:
+        wait_until(lambda: n_lines(journal) > 2, 120)
+        process.kill()
+        process.communicate()
+    # The last line was being written.
+    with journal.open("ab") as file:
+        file.write(b'{"name": "torn')
+    assert run(*command, out).returncode == 0
+    assert run(*command, whole).returncode == 0
+    assert out.read_bytes() == whole.read_bytes()
+    assert len(messages(out.read_bytes())) == 8
+
+
+def test_a_journal_of_other_settings_is_not_gone_on_with(
+    minutes: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.jsonl"
+    journal = tmp_path / "rows.jsonl.part"
+    with start("recognize", *minutes, "--out", out) as process:
+        wait_until(lambda: n_lines(journal) > 1, 120)
+        process.kill()
+        process.communicate()
+    done = run("recognize", *minutes, "--step", "0.5", "--out", out)
+    assert done.returncode == 2
+    assert "a run with another model or other settings" in error_line(done)
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    out = tmp_path / "rows.json"
+    out.write_text("precious")
+    done = run("recognize", CLIPS[0], "--out", out)
+    assert done.returncode == 2
+    assert "is there already; remove it first" in error_line(done)
+    assert out.read_text() == "precious"
+
+
+def test_a_file_with_one_bad_recording_has_the_others(tmp_path: Path) -> None:
+    bad, out = tmp_path / "bad.wav", tmp_path / "rows.json"
+    bad.write_text("no audio at all")
+    done = run("recognize", bad, CLIPS[0], "--out", out)
+    assert done.returncode == 1
+    assert [row["file"] for row in messages(out.read_bytes())] == [str(CLIPS[0])]
+
+
+def test_a_list_on_standard_input_names_them(rows: list[dict[str, object]]) -> None:
+    names = "\0".join(map(str, CLIPS)).encode()
+    done = run("recognize", "--segments", "--files-from", "-", stdin=names)
+    assert messages(done.stdout) == rows
+
+
+def test_a_folder_is_recognised_by_itself(tmp_path: Path) -> None:
+    for path in CLIPS[:2]:
+        (tmp_path / path.name).symlink_to(path)
+    found = messages(run("recognize", tmp_path).stdout)
+    assert [row["file"] for row in found] == [str(tmp_path / p.name) for p in CLIPS[:2]]
+
+
+def test_a_document_for_each_goes_into_a_folder(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    twins = [tmp_path / "a" / "x.flac", tmp_path / "b" / "x.flac", tmp_path / "b/x.wav"]
+    for path in twins:
+        path.parent.mkdir(exist_ok=True)
+        path.symlink_to(CLIPS[0])
+    done = run("recognize", "--format", "srt", "--out", out, *twins)
+    assert done.returncode == 0, done.stderr
+    names = sorted(str(path.relative_to(out)) for path in out.rglob("*.srt"))
+    assert names == ["a/x.srt", "b/x.flac.srt", "b/x.wav.srt"]
+
+
+def test_documents_for_many_need_a_folder() -> None:
+    done = run("recognize", "--format", "eaf", *CLIPS[:2])
+    assert done.returncode == 2
+    assert "name a folder for them with --out DIR" in error_line(done)
+
+
+def test_rttm_holds_many_recordings(tmp_path: Path) -> None:
+    done = run("recognize", "--format", "rttm", MINUTE, CLIPS[0])
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert len(lines) > 8
+    assert {line.split()[0] for line in lines} == {"SPEAKER"}
+
+
+def test_text_shows_no_character_that_moves_the_cursor(tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[2Jb\n.flac"
+    path.symlink_to(CLIPS[0])
+    shown = run("recognize", "--format", "text", path).stdout
+    assert b"\x1b" not in shown
+    assert b"a\\x1b[2Jb\\n.flac" in shown
+    (row,) = messages(run("recognize", path).stdout)
+    assert row["file"] == str(path)
+
+
+def test_a_name_that_is_no_utf_8_can_be_had_back(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path / "x") + b"\xff.flac"
+    Path(os.fsdecode(path)).symlink_to(CLIPS[0])
+    (row,) = messages(run("recognize", os.fsdecode(path)).stdout)
+    assert os.fsencode(row["file"]) == path
+
+
+def test_csv_says_what_is_cut(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.wav"
+    content = MINUTE.read_bytes()
+    cut.write_bytes(content[: len(content) // 3])
+    done = run("recognize", "--format", "csv", cut, CLIPS[0])
+    assert done.returncode == 1
+    first, second = csv.DictReader(io.StringIO(done.stdout.decode()))
+    assert (first["cut"], second["cut"]) == ("True", "False")
+
+
+def test_more_processes_than_there_can_be_are_refused() -> None:
+    done = run("recognize", CLIPS[0], "--jobs", "0")
+    assert done.returncode == 2
+    assert "jobs is '0'; allowed: auto, or 1 to 256" in error_line(done)
