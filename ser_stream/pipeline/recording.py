@@ -55,11 +55,12 @@ class Recording:
         """Scores of the whole, see `clip_scores`; None without speech."""
         return whole_scores(self.predictions, temperature)
 
-    def _take(self, events: Iterable[StreamEvent], pipeline: Pipeline, at: int) -> None:
+    def take(self, events: Iterable[StreamEvent], heard_s: float, at: int) -> None:
+        """Note what was said `at` a sample index, with so much speech heard by then."""
         for event in events:
             if isinstance(event, Prediction):
                 self.predictions.append(event)
-                self.heard_s.append(pipeline.speech_s)
+                self.heard_s.append(heard_s)
             elif isinstance(event, EmotionEvent):
                 self.told.append(Told(at, event))
 
@@ -94,15 +95,15 @@ def record(
     recording = Recording()
     due = recognizer.geometry.first_step
     for chunk in _steps(pieces, due, BLOCK_LENGTH * pipeline.config.step_blocks):
-        recording._take(pipeline.feed(chunk), pipeline, chunk.end)
+        recording.take(pipeline.feed(chunk), pipeline.speech_s, chunk.end)
         recording.n_samples = chunk.end
     end = recording.n_samples
     if end < due:
         recording.short = True
         padding = Chunk(end, np.zeros(due - end, np.float32))
         end = padding.end
-        recording._take(pipeline.feed(padding), pipeline, end)
-    recording._take(pipeline.flush(), pipeline, end)
+        recording.take(pipeline.feed(padding), pipeline.speech_s, end)
+    recording.take(pipeline.flush(), pipeline.speech_s, end)
     recording.speech_s = pipeline.speech_s
     return recording
 
