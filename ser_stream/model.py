@@ -1,9 +1,11 @@
 """A model for programs: whole recordings, and streams that come piece by piece."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser_stream.errors import SourceError
+from ser_stream.pipeline.batch.recorded import record_each, record_whole
 from ser_stream.pipeline.bundle import Bundle
+from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.recording import Recording, record
@@ -95,6 +99,34 @@ class Recognition:
         return result
 
 
+_Pieces = Callable[[], Iterable[FloatArray]]
+"""Samples of a recording at 16 kHz, from its beginning whenever it is called."""
+
+
+def _pieces(recording: str | os.PathLike[str] | ArrayLike, rate: int) -> _Pieces:
+    if isinstance(recording, str | os.PathLike):
+        # A stream needs no libsndfile.
+        from ser_stream.sources.file import read_pieces
+
+        return partial(read_pieces, Path(recording))
+    source = ArrayInput()
+    chunks = source.feed(recording, rate), source.finish()
+    parts = [chunk.samples for chunk in chunks]
+    if not np.size(recording):
+        raise SourceError("there are no samples in the array")
+    return lambda: parts
+
+
+def _until(
+    errors: list[SourceError], recording: str | os.PathLike[str] | ArrayLike
+) -> Iterator[FloatArray]:
+    """Pieces up to what cannot be read, of which the error is noted."""
+    try:
+        yield from _pieces(recording, SAMPLE_RATE)()
+    except SourceError as error:
+        errors.append(error)
+
+
 class Model:
     """A bundle with its graphs loaded; `ser_stream.load` makes one.
 
@@ -143,31 +175,46 @@ class Model:
         Raises:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
-        if isinstance(recording, str | os.PathLike):
-            # A stream needs no libsndfile.
-            from ser_stream.sources.file import read_pieces
+        pieces = _pieces(recording, rate)
+        found = record_whole(pieces(), *self._settings(self._step_s))
+        return self._recognition(found, pieces)
 
-            path = Path(recording)
+    def recognize_each(
+        self, recordings: Iterable[str | os.PathLike[str] | ArrayLike]
+    ) -> Iterator[Recognition | SourceError]:
+        """Recognise many recordings, in their order; clips in less time than alone.
 
-            def pieces() -> Iterable[FloatArray]:
-                return read_pieces(path)
-        else:
-            source = ArrayInput()
-            chunks = source.feed(recording, rate), source.finish()
-            parts = [chunk.samples for chunk in chunks]
-            if not np.size(recording):
-                raise SourceError("there are no samples in the array")
+        Up to 32 of them are read before the first result is given. What cannot be read
+        has its error for a result, and the others go on.
 
-            def pieces() -> Iterable[FloatArray]:
-                return parts
+        Args:
+            recordings: paths, or samples at 16 kHz; see `recognize`.
+        """
+        read: deque[tuple[_Pieces, list[SourceError]]] = deque()
 
+        def each() -> Iterator[Iterable[FloatArray]]:
+            for recording in recordings:
+                errors: list[SourceError] = []
+                pieces = partial(_until, errors, recording)
+                read.append((pieces, errors))
+                yield pieces()
+
+        for found in record_each(each(), *self._settings(self._step_s)):
+            pieces, errors = read.popleft()
+            result = None if errors else self._recognition(found, pieces)
+            # It may have gone since it was first read.
+            yield errors[0] if errors or result is None else result
+
+    @property
+    def _step_s(self) -> float:
         # With longer steps a short recording might end before the second of them.
-        step_s = min(self.config.step_s, self.bundle.step_s)
-        recorded = self._recorded(pieces(), step_s)
+        return min(self.config.step_s, self.bundle.step_s)
+
+    def _recognition(self, recorded: Recording, pieces: _Pieces) -> Recognition:
         scores = recorded.scores(self.bundle.clip_temperature)
-        if scores is None and recorded.speech_s and step_s > LEAST_STEP_S:
+        if scores is None and recorded.speech_s and self._step_s > LEAST_STEP_S:
             # No step fell into the little speech that there is.
-            recorded = self._recorded(pieces(), LEAST_STEP_S)
+            recorded = record_whole(pieces(), *self._settings(LEAST_STEP_S))
             scores = recorded.scores(self.bundle.clip_temperature)
         duration_s = recorded.n_samples / SAMPLE_RATE
         return Recognition(
@@ -178,9 +225,11 @@ class Model:
             emotions=recorded.emotions,
         )
 
-    def _recorded(self, pieces: Iterable[FloatArray], step_s: float) -> Recording:
+    def _settings(
+        self, step_s: float
+    ) -> tuple[OnnxRecognizer, FrontEndConfig, PipelineConfig]:
         config = replace(self.config, step_s=step_s)
-        return record(pieces, self.recognizer, self.bundle.front_end, config)
+        return self.recognizer, self.bundle.front_end, config
 
     def configured(self, config: PipelineConfig) -> "Model":
         """The same model under another configuration."""
@@ -206,9 +255,10 @@ class Model:
         listener: Callable[[SpeechWindow], None] | None = None,
     ) -> Recording:
         """All that is said of a recording at 16 kHz, step by step; see `record`."""
-        return record(
-            samples, self.recognizer, self.bundle.front_end, self.config, listener
-        )
+        settings = self._settings(self.config.step_s)
+        if listener is None:
+            return record_whole(samples, *settings)
+        return record(samples, *settings, listener)
 
 
 class Stream:

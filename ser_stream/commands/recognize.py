@@ -25,14 +25,11 @@ def recognize(
     write_row = FORMATS[format](model.labels, segments)
     failed = 0
     with progress_bar(files) as bar:
-        for path in bar:
-            try:
-                result = model.recognize(path)
-            except SourceError as error:
-                failed += 1
-                clear_bar()
-                _LOGGER.error("%s", error)
-                continue
+        for path, result in zip(bar, model.recognize_each(files), strict=True):
             clear_bar()
-            write_row({"file": str(path), **result.to_dict(segments)})
+            if isinstance(result, SourceError):
+                failed += 1
+                _LOGGER.error("%s", result)
+            else:
+                write_row({"file": str(path), **result.to_dict(segments)})
     return failed
