@@ -13,8 +13,8 @@ from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 
-CUT_S = 30
-"""Of a recording in one go, seconds; so much bounds the memory."""
+CUT_LENGTH = 30 * SAMPLE_RATE
+"""Samples of a recording in one go; so much bounds the memory."""
 RECORDINGS_AT_ONCE = 32
 """Of those that are shorter, so many are scored together."""
 MOST_COLUMNS = 8000
@@ -108,10 +108,10 @@ class _One:
         if self.whole:
             return
         cut, recording = next(self._cuts), self.scored.recording
-        self.whole = len(cut) < CUT_S * SAMPLE_RATE
+        self.whole = len(cut) < CUT_LENGTH
         recording.n_samples += len(cut)
         self._end = recording.n_samples
-        if self._end < self._due:
+        if self.whole and self._end < self._due:
             recording.short = True
             cut = np.pad(cut, (0, self._due - self._end))
             self._end = self._due
@@ -133,7 +133,7 @@ def cuts(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
 
     None has more than is asked for: of a long recording as much is held.
     """
-    length, held, n = CUT_S * SAMPLE_RATE, list[FloatArray](), 0
+    length, held, n = CUT_LENGTH, list[FloatArray](), 0
     for piece in pieces:
         at = 0
         while len(piece) - at >= length - n:
