@@ -18,7 +18,7 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.recording import Recording, record
+from ser_stream.pipeline.recording import Recording, Summary, record
 from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
@@ -176,7 +176,7 @@ class Model:
             SourceError: if the file cannot be read, or the samples are no audio.
         """
         pieces = _pieces(recording, rate)
-        found = record_whole(pieces(), *self._settings(self._step_s))
+        found = record_whole(pieces(), *self._settings(self._step_s), kind=Summary)
         return self._recognition(found, pieces)
 
     def recognize_each(
@@ -199,7 +199,7 @@ class Model:
                 read.append((pieces, errors))
                 yield pieces()
 
-        for found in record_each(each(), *self._settings(self._step_s)):
+        for found in record_each(each(), *self._settings(self._step_s), kind=Summary):
             pieces, errors = read.popleft()
             result = None if errors else self._recognition(found, pieces)
             # It may have gone since it was first read.
@@ -214,7 +214,9 @@ class Model:
         scores = recorded.scores(self.bundle.clip_temperature)
         if scores is None and recorded.speech_s and self._step_s > LEAST_STEP_S:
             # No step fell into the little speech that there is.
-            recorded = record_whole(pieces(), *self._settings(LEAST_STEP_S))
+            recorded = record_whole(
+                pieces(), *self._settings(LEAST_STEP_S), kind=Summary
+            )
             scores = recorded.scores(self.bundle.clip_temperature)
         duration_s = recorded.n_samples / SAMPLE_RATE
         return Recognition(

@@ -80,6 +80,11 @@ def tempered(scores: FloatArray, temperature: float) -> FloatArray:
     return softmax(logits / np.float32(temperature))
 
 
+def weight_of(columns: int) -> float:
+    """What a step counts for in the scores of a recording; see `clip_scores`."""
+    return float(columns * columns)
+
+
 def clip_scores(
     steps: FloatArray, columns: Sequence[int], temperature: float
 ) -> FloatArray:
@@ -95,7 +100,7 @@ def clip_scores(
         columns: of each step's window, (n_steps,).
         temperature: of the mean; see `tempered`.
     """
-    weights = np.square(np.asarray(columns, np.float64))
+    weights = [weight_of(n) for n in columns]
     mean = np.average(steps, axis=0, weights=weights)
     return tempered(mean.astype(steps.dtype), temperature)
 

@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import Recognizer, clip_scores
+from ser_stream.pipeline.recognizer import (
+    Recognizer,
+    clip_scores,
+    tempered,
+    weight_of,
+)
 from ser_stream.pipeline.values import (
     Chunk,
     EmotionEvent,
@@ -62,6 +68,31 @@ class Recording:
                 self.predictions.append(event)
                 self.heard_s.append(heard_s)
             elif isinstance(event, EmotionEvent):
+                self.told.append(Told(at, event))
+
+
+@dataclass(slots=True)
+class Summary(Recording):
+    """The same without its steps, of which ten hours have 180,000."""
+
+    _sum: NDArray[np.float64] | float = 0.0
+    _weight: float = 0.0
+
+    def scores(self, temperature: float) -> FloatArray | None:
+        """See `Recording`."""
+        if not self._weight:
+            return None
+        mean = np.asarray(self._sum / self._weight, np.float32)
+        return tempered(mean, temperature)
+
+    def take(self, events: Iterable[StreamEvent], heard_s: float, at: int) -> None:
+        """See `Recording`."""
+        for event in events:
+            if isinstance(event, Prediction) and event.scores is not None:
+                weight = weight_of(event.columns)
+                self._sum = self._sum + weight * event.scores.astype(np.float64)
+                self._weight += weight
+            elif isinstance(event, EmotionEvent) and event.phase is Phase.END:
                 self.told.append(Told(at, event))
 
 

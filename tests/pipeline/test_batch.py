@@ -13,7 +13,7 @@ from ser_stream.pipeline.batch.recorded import cuts, record_each, record_whole
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.recording import Recording, record
+from ser_stream.pipeline.recording import Recording, Summary, record
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.vad import SpeechGateConfig
@@ -259,6 +259,23 @@ def test_what_is_known_of_a_speaker_and_was_taught_is_minded(
         )
         > 0.01
     )
+
+
+def test_a_summary_has_the_scores_and_emotions_of_the_whole(
+    minute: FloatArray, bundle: Bundle, recognizer: OnnxRecognizer
+) -> None:
+    whole = record_whole(minute, recognizer, bundle.front_end)
+    short = record_whole(minute, recognizer, bundle.front_end, kind=Summary)
+    silent = record_whole(zeros(2.0), recognizer, bundle.front_end, kind=Summary)
+    temperature = bundle.clip_temperature
+
+    assert not short.predictions
+    assert short.emotions == whole.emotions
+    assert short.speech_s == whole.speech_s
+    scores = whole.scores(temperature)
+    assert scores is not None
+    np.testing.assert_allclose(short.scores(temperature), scores, atol=1e-6)  # type: ignore[arg-type]
+    assert silent.scores(temperature) is None
 
 
 class _Plain:

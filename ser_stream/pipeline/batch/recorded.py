@@ -27,6 +27,7 @@ def record_whole(
     front_end: FrontEndConfig,
     config: PipelineConfig | None = None,
     speaker: Speaker | None = None,
+    kind: type[Recording] = Recording,
 ) -> Recording:
     """As `record`, in less time: nobody waits for its steps.
 
@@ -36,8 +37,10 @@ def record_whole(
         front_end: that the recognizer was trained on.
         config: how often to predict, over how much, and how steady.
         speaker: somebody who was heard before; by default nobody was.
+        kind: what to note; `Summary` needs no more memory for longer recordings.
     """
-    one = _One(samples, recognizer, front_end, config or PipelineConfig(), speaker)
+    config = config or PipelineConfig()
+    one = _One(samples, recognizer, front_end, config, speaker, kind)
     while one.steps is not None:
         one.scored.take(one.steps, features_of(recognizer, one.steps))
         one.next()
@@ -49,6 +52,7 @@ def record_each(
     recognizer: Recognizer,
     front_end: FrontEndConfig,
     config: PipelineConfig | None = None,
+    kind: type[Recording] = Recording,
 ) -> Iterator[Recording]:
     """As `record_whole` for each of many, in their order; clips are scored together.
 
@@ -71,7 +75,7 @@ def record_each(
         waiting.clear()
 
     for samples in recordings:
-        waiting.append(_One(samples, recognizer, front_end, config, None))
+        waiting.append(_One(samples, recognizer, front_end, config, None, kind))
         held = sum(one.size for one in waiting)
         full = len(waiting) == RECORDINGS_AT_ONCE or held > MOST_COLUMNS
         if full or not waiting[-1].whole:
@@ -89,9 +93,12 @@ class _One:
         front_end: FrontEndConfig,
         config: PipelineConfig,
         speaker: Speaker | None,
+        kind: type[Recording],
     ) -> None:
         self._maker = Steps(recognizer, front_end, config)
-        self.scored = Scored(recognizer, config, self._maker.max_columns, speaker)
+        self.scored = Scored(
+            recognizer, config, self._maker.max_columns, speaker, kind()
+        )
         pieces = [samples] if isinstance(samples, np.ndarray) else samples
         self._cuts = cuts(pieces)
         self._due = recognizer.geometry.first_step

@@ -38,6 +38,7 @@ class Scored:
         config: PipelineConfig,
         max_columns: int,
         speaker: Speaker | None,
+        recording: Recording,
     ) -> None:
         self._recognizer, self._config = recognizer, config
         self._max_columns = max_columns
@@ -45,7 +46,7 @@ class Scored:
         self._smoother = Smoother(
             recognizer.labels, config.smoothing, recognizer.geometry
         )
-        self.recording = Recording()
+        self.recording = recording
 
     def take(self, steps: Sequence[Step], features: Features) -> None:
         """The next steps, and what `features_of` says of them."""
