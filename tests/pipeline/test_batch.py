@@ -9,7 +9,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_stream.pipeline.batch.recorded import cuts, record_each, record_whole
+from ser_stream.pipeline.batch.recorded import (
+    CUT_LENGTH,
+    cuts,
+    record_each,
+    record_whole,
+)
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
@@ -125,8 +130,8 @@ def test_a_long_recording_is_taken_in_bounded_cuts() -> None:
     found = cuts(pieces())
     first = next(found)
 
-    assert len(first) == 30 * SECOND
-    assert asked == 150
+    assert len(first) == CUT_LENGTH
+    assert asked == CUT_LENGTH / (0.2 * SECOND)
     assert sum(map(len, found)) + len(first) == 400 * SECOND
 
 
@@ -218,7 +223,7 @@ def test_many_recordings_are_each_what_they_are_alone(
 ) -> None:
     some = list(clips.values())
     # More than are held at once, one longer than a cut, one of just that length.
-    recordings = [*some * 5, zeros(0.1), minute, *some, minute[: 30 * SECOND], zeros(0)]
+    recordings = [*some * 5, zeros(0.1), minute, *some, minute[:CUT_LENGTH], zeros(0)]
     found = list(record_each(recordings, recognizer, bundle.front_end))
 
     assert len(found) == len(recordings)

@@ -13,8 +13,8 @@ from ser_stream.pipeline.recording import Recording
 from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 
-CUT_LENGTH = 30 * SAMPLE_RATE
-"""Samples of a recording in one go; so much bounds the memory."""
+CUT_LENGTH = 15 * SAMPLE_RATE
+"""Samples of a recording in one go, which bounds the memory; more is not faster."""
 RECORDINGS_AT_ONCE = 32
 """Of those that are shorter, so many are scored together."""
 MOST_COLUMNS = 8000
@@ -136,7 +136,7 @@ class _One:
 
 
 def cuts(pieces: Iterable[FloatArray]) -> Iterator[FloatArray]:
-    """Pieces of any length -> cuts of 30 s, and a last one that is shorter, or empty.
+    """Pieces of any length -> cuts of 15 s, and a last one that is shorter, or empty.
 
     None has more than is asked for: of a long recording as much is held.
     """
