@@ -266,3 +266,27 @@ def test_the_example_of_the_readme_runs(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("angry")
     assert len(lines) > 10
+
+
+def test_many_recordings_are_recognised_as_each_is_alone(
+    model: Model, minute: FloatArray, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF")
+    short = np.zeros(100, np.float32)
+    given: list[Any] = [*CLIPS, broken, minute[:200_000], tmp_path / "absent", short]
+    found = list(model.recognize_each(given))
+
+    assert len(found) == len(given)
+    for recording, result in zip(given, found, strict=True):
+        if isinstance(result, SourceError):
+            with pytest.raises(SourceError, match=re.escape(str(result))):
+                model.recognize(recording)
+            continue
+        one, other = result.to_dict(True), model.recognize(recording).to_dict(True)
+        assert (one["label"], one["segments"]) == (other["label"], other["segments"])
+        assert one["scores"] == pytest.approx(other["scores"], abs=2e-4)
+    assert [i for i, r in enumerate(found) if isinstance(r, SourceError)] == [
+        len(CLIPS),
+        len(CLIPS) + 2,
+    ]

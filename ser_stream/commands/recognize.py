@@ -11,7 +11,8 @@ from ser_stream.commands.archive.clusters import ENGINES
 from ser_stream.commands.archive.inputs import Inputs, recordings
 from ser_stream.commands.archive.output import check_format, open_output
 from ser_stream.commands.archive.task import Job, Result
-from ser_stream.commands.archive.workers import in_processes, in_this_process, n_jobs
+from ser_stream.commands.archive.task import run as run_tasks
+from ser_stream.commands.archive.workers import in_processes, n_jobs
 from ser_stream.commands.exports import DOCUMENTS
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
@@ -80,8 +81,7 @@ def _results(
     elif jobs > 1 and len(names) > 1:
         results = in_processes(job, names, min(jobs, len(names)))
     else:
-        done = 0
-        results = in_this_process(job, names, lambda share: show(done, share))
+        results = run_tasks(job, names, show)
     for done, result in enumerate(results, 1):
         yield result
         show(done, 0.0)
@@ -126,7 +126,7 @@ def _progress(names: Sequence[str]) -> Iterator[Callable[[int, float], None]]:
 
         def update(n: int, share: float) -> None:
             nonlocal done
-            done = n
+            done = max(done, n)
             within = share * sizes[n] if n < len(names) else 0.0
             show(before[n] + within)
 

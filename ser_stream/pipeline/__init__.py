@@ -7,18 +7,23 @@ values           what travels: read it first
 blocks           chunks of any length -> blocks of 0.1 s on an absolute grid
 mfcc, pitch      a block -> frames; floor: under quiet bands; normalise: against the
                  level; front_end: all four
-vad              speech or not; detector_gain: how loud its detector hears
+vad              speech or not; detector: of 32 ms; loudness: how loud a block is beside
+                 the room; detector_gain: how loud the detector hears it
 window           frames and encoder frames since speech began
 recognizer       frames -> encoder frames (CPAC: capsule columns) -> calibrated scores
+window_features  of many windows, what the last layer sees
+prediction       what a step says
 speaker          features on average for the present speaker; turns: of a recording
 last_layer       features -> logits, and what a user's examples change in that
 familiarity      how near features are to those of the training speech
-bundle           a model on disk; onnx_session: its graphs under ONNX Runtime
+bundle           a model on disk; onnx_session: its graphs under ONNX Runtime;
+                 onnx_graph: parts and variants of them
 bundle_evidence  what was measured of it, which changes nothing that is computed
 geometry         how many frames an encoder frame takes, and the longest window
 smoothing        scores of single steps -> a steady emotion
 pipeline         all of it: `feed(chunk)` -> events
 recording        a whole recording: everything that was said of it, and when
+batch/           the same of whole recordings, in less time than a stream takes
 data_frame       what was recognised of many files, as a table of pandas
 
 `Pipeline` is imported when it is first asked for: values need no ONNX Runtime.

@@ -7,6 +7,7 @@ room adds, and more than an empty band holds. As it follows the voice, a quiet r
 gets as much as a loud one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -68,13 +69,33 @@ class NoiseFloor:
         """What was added to every band of the newest block."""
         return self._peak * self._under
 
-    def feed(self, mel: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Add the floor to the frames of one block, (m, n_mels).
+    def feed(
+        self, mel: NDArray[np.float64], blocks: Sequence[int] | None = None
+    ) -> NDArray[np.float64]:
+        """Add the floor to the frames of one block, (m, n_mels), or of several.
 
-        The maximum is updated before, so nothing looks ahead of the block.
+        The maximum is updated before each, so nothing looks ahead of the block.
+
+        Args:
+            mel: power of the mel bands.
+            blocks: how many of the frames each block has; none has 0.
         """
         if not len(mel):
             return mel
-        loudest = float((mel @ self._shares).max())
-        self._peak = max(self.kept * self._peak, loudest)
-        return mel + self.power
+        powers = mel @ self._shares
+        if blocks is None:
+            self._peak = max(self.kept * self._peak, float(powers.max()))
+            return mel + self.power
+        floors = []
+        for loudest in loudest_of(powers, blocks):
+            self._peak = max(self.kept * self._peak, loudest)
+            floors.append(self.power)
+        added: NDArray[np.float64] = np.repeat(floors, blocks)[:, None]
+        return mel + added
+
+
+def loudest_of(values: NDArray[np.floating], blocks: Sequence[int]) -> list[float]:
+    """The greatest value in each block of so many, none of which is empty."""
+    starts = np.cumsum([0, *blocks[:-1]])
+    result: list[float] = np.maximum.reduceat(values, starts).tolist()
+    return result

@@ -7,6 +7,7 @@ the same stages.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ from ser_stream.pipeline.values import Block, Chunk, FloatArray
 
 FRONT_END_VERSION = 2
 """Raised when the arithmetic changes."""
+BLOCKS_AT_ONCE = 4
+"""Of a recording; the spectra of more do not stay in a processor's cache."""
 WITHOUT_FLOOR = 1
 """Version of a front end without a noise floor; to be raised with the other."""
 
@@ -123,13 +126,30 @@ class FrontEnd:
         first, frames = self.mfcc.feed(block)
         return first, self.normaliser.feed(frames)
 
-    def _features(self, frames: FloatArray) -> FloatArray:
+    def feed_many(self, blocks: Sequence[Block]) -> tuple[int, FloatArray]:
+        """The same for one or more blocks in a row, in fewer and longer calls."""
+        if blocks[0].first:
+            self.reset()
+        first, frames, counts = self.mfcc.cut(blocks)
+        parts, at = [np.zeros((0, self.config.n_features), np.float32)], 0
+        for i in range(0, len(counts), BLOCKS_AT_ONCE):
+            some = [n for n in counts[i : i + BLOCKS_AT_ONCE] if n]
+            if some:
+                end = at + sum(some)
+                features = self._features(frames[at:end], some)
+                parts.append(self.normaliser.feed(features, some))
+                at = end
+        return first, np.concatenate(parts)
+
+    def _features(
+        self, frames: FloatArray, blocks: Sequence[int] | None = None
+    ) -> FloatArray:
         """Frames of samples, (m, frame_length) -> features, not normalised, (m, n)."""
         config = self.config
         power = power_spectrum(frames, config.mfcc)
         mel = mel_power(power, config.mfcc)
         if self.floor is not None:
-            mel = self.floor.feed(mel)
+            mel = self.floor.feed(mel, blocks)
         mfcc = mfcc_of_mel(mel, config.mfcc)
         if config.pitch is None:
             return mfcc

@@ -6,7 +6,7 @@ floor, amin=1e-14, top_db=None), n_mfcc=39)`` within 1e-3, with the floor that
 whole array's maximum and so cannot stream; a periodic Hann taper; no centring.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -200,7 +200,37 @@ class Mfcc:
             self.reset()
         self._buffer[: self._carry] = self._buffer[BLOCK_LENGTH:]
         self._buffer[self._carry :] = block.samples
+        first, n = self.frames_of(block)
+        return first, self._features(self._frames[len(self._frames) - n :])
+
+    def cut(self, blocks: Sequence[Block]) -> tuple[int, FloatArray, list[int]]:
+        """The frames of many blocks in a row, not yet their features.
+
+        Returns:
+            Index of the first frame, the frames as a view, (m, frame_length), and how
+            many of them end in each block; 0 in one where a stream has just begun.
+        """
+        if blocks[0].first:
+            self.reset()
+        samples = np.concatenate(
+            [self._buffer[BLOCK_LENGTH:], *(block.samples for block in blocks)]
+        )
+        self._buffer[:] = samples[-len(self._buffer) :]
+        frames = np.lib.stride_tricks.sliding_window_view(
+            samples, self.config.frame_length
+        )[:: self.config.hop_length]
+        found = [self.frames_of(block) for block in blocks]
+        counts = [n for _, n in found]
+        skip = self.config.frames_per_block * len(blocks) - sum(counts)
+        first = next((first for first, n in found if n), found[-1][0])
+        return first, frames[skip : skip + sum(counts)], counts
+
+    def frames_of(self, block: Block) -> tuple[int, int]:
+        """Index of the first frame that a block completes, and how many there are.
+
+        None reaches before `valid_from`.
+        """
         per_block = self.config.frames_per_block
         first = per_block * (block.index - 1) + self.config.complete
         skip = max(0, -(-block.valid_from // self.config.hop_length) - first)
-        return first + skip, self._features(self._frames[skip:])
+        return first + skip, max(0, per_block - skip)

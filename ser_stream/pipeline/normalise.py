@@ -8,12 +8,14 @@ trained over many gains. The fixed mean and deviation of the training frames are
 into the encoder and are not applied here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.floor import loudest_of
 from ser_stream.pipeline.values import FloatArray
 
 Kind = Literal["fixed", "peak"]
@@ -57,12 +59,27 @@ class Normaliser:
         """Forget the level; `peak` sets the running maximum of c0, as if warmed up."""
         self._peak = self.floor if peak is None else max(peak, self.floor)
 
-    def feed(self, frames: FloatArray) -> FloatArray:
-        """Normalise the frames of one block, (m, 39 or more) with m at most 8."""
+    def feed(
+        self, frames: FloatArray, blocks: Sequence[int] | None = None
+    ) -> FloatArray:
+        """Normalise the frames of one block, (m, 39 or more), or of several.
+
+        Args:
+            frames: one after the other.
+            blocks: how many of the frames each block has; none has 0.
+        """
         if self.config.kind == "fixed" or not len(frames):
             return frames
-        leaked = max(self.floor, self._peak - self.leak)
-        self._peak = max(leaked, float(frames[:, 0].max()))
+        first = frames[:, 0]
         result = frames.copy()
-        result[:, 0] -= np.float32(self._peak)
+        if blocks is None:
+            result[:, 0] -= np.float32(self._follow(float(first.max())))
+        else:
+            peaks = [self._follow(loudest) for loudest in loudest_of(first, blocks)]
+            result[:, 0] -= np.repeat(np.array(peaks, np.float32), blocks)
         return result
+
+    def _follow(self, loudest: float) -> float:
+        leaked = max(self.floor, self._peak - self.leak)
+        self._peak = max(leaked, loudest)
+        return self._peak

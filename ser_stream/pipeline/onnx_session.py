@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
-def open_session(path: Path) -> "onnxruntime.InferenceSession":
+def open_session(
+    path: Path, graph: bytes | None = None
+) -> "onnxruntime.InferenceSession":
     """Load a graph for one CPU thread.
+
+    `graph` is what of the file to load, if it is not as it stands; see `onnx_graph`.
 
     ONNX Runtime's default spins its threads between calls, which costs whole cores in
     a program that computes for a millisecond five times a second.
@@ -41,7 +45,9 @@ def open_session(path: Path) -> "onnxruntime.InferenceSession":
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+            str(path) if graph is None else graph,
+            options,
+            providers=["CPUExecutionProvider"],
         )
     except Exception as error:  # noqa: BLE001  ONNX Runtime raises unrelated types
         reason = str(error).splitlines()[0]

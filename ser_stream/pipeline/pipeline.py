@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
+from ser_stream.pipeline.prediction import level_dbfs, silence, speech
 from ser_stream.pipeline.recognizer import Recognizer
-from ser_stream.pipeline.smoothing import UNCERTAIN, Smoother, SmoothingConfig
+from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.speaker import Speaker
 from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
@@ -28,7 +27,6 @@ from ser_stream.pipeline.values import (
     FloatArray,
     Gap,
     Prediction,
-    SpeechState,
     SpeechWindow,
     StreamEvent,
 )
@@ -40,8 +38,6 @@ HEARD_S = 1.9125
 """A window is handed to a listener when it is so long, seconds; ..."""
 HEARD_EVERY_S = 1.0
 """... and again when so much more has come since."""
-SILENCE_DBFS = -120.0
-"""What the level of digital silence is reported as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +62,18 @@ class PipelineConfig:
     @property
     def step_blocks(self) -> int:
         return round(self.step_s * SAMPLE_RATE / BLOCK_LENGTH)
+
+    @property
+    def recent_blocks(self) -> int:
+        """Blocks to keep in silence: what speech may turn out to have begun in."""
+        # And the pre-roll, and a block to spare on either side.
+        seen_late = self.gate.longest_doubt_s * SAMPLE_RATE + PRE_ROLL
+        return math.ceil(seen_late / BLOCK_LENGTH) + 4
+
+    def is_due(self, block: Block, geometry: Geometry) -> bool:
+        """Whether a step falls due when `block` ends."""
+        elapsed = block.end - geometry.first_step
+        return elapsed >= 0 and elapsed % (BLOCK_LENGTH * self.step_blocks) == 0
 
     def columns(self, geometry: Geometry) -> int:
         """Columns in the longest window.
@@ -119,12 +127,7 @@ class Pipeline:
         self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
         self.speaker = speaker or Speaker(self.config.step_s)
         self._waiting: list[Block] = []
-        # What speech may turn out to have begun in, the pre-roll, and a block to spare
-        # on either side.
-        seen_late = self.config.gate.longest_doubt_s * SAMPLE_RATE + PRE_ROLL
-        self._recent: deque[Block] = deque(
-            maxlen=math.ceil(seen_late / BLOCK_LENGTH) + 4
-        )
+        self._recent: deque[Block] = deque(maxlen=self.config.recent_blocks)
         self._framed = -1
         # The samples of the longest window and a block to begin the frames with, for a
         # successor with another front end.
@@ -151,7 +154,7 @@ class Pipeline:
                 # The blocks of a step are worked on in one go when it falls due: ten
                 # short bursts a second cost more than five longer ones.
                 self._waiting.append(item)
-                if self._is_due(item):
+                if self.config.is_due(item, self._geometry):
                     events += self._work_off()
         return events
 
@@ -209,10 +212,6 @@ class Pipeline:
         """End of the stream: run what no step asked for, end the present emotion."""
         return [*self._work_off(), *self._smoother.flush()]
 
-    def _is_due(self, block: Block) -> bool:
-        elapsed = block.end - self._geometry.first_step
-        return elapsed >= 0 and elapsed % (BLOCK_LENGTH * self.config.step_blocks) == 0
-
     def _work_off(self) -> list[StreamEvent]:
         events = [event for block in self._waiting for event in self._block(block)]
         self._waiting.clear()
@@ -242,7 +241,7 @@ class Pipeline:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1
             self._handed_out = -1
-        if not self._is_due(block):
+        if not self.config.is_due(block, self._geometry):
             return events
         prediction = self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]
@@ -263,31 +262,27 @@ class Pipeline:
         self._recent.clear()
 
     def _predict(self, block: Block) -> Prediction:
-        level = self._level()
+        level = level_dbfs(self._levels)
         frames = self._window.pending()
         if frames is not None:
             self._window.add(*self._recognizer.encode(frames, self._window.state))
         if not self._window.started or not len(self._window.columns):
-            # Silence, or speech too young to fill one column.
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
-            return Prediction(start, block.end, SpeechState.NO_SPEECH, level)
+            return silence(start, block.end, level)
         columns = self._window.columns
         told = None if self._listener is None else self.speaker.snapshot()
         scores: FloatArray = self._recognizer.scores(columns, self.speaker)
-        best = int(scores.argmax())
-        certain = float(scores[best]) >= self.config.smoothing.uncertain
         if self._listener is not None:
             self._hand_out(self._listener, scores, block.end, told)
-        return Prediction(
+        return speech(
+            self._recognizer,
+            scores,
+            self.config.smoothing.uncertain,
             start=self._window.start,
             end=block.end,
-            state=SpeechState.SPEECH,
-            level_dbfs=level,
-            label=self._recognizer.labels[best] if certain else UNCERTAIN,
-            scores=scores,
+            level=level,
             columns=len(columns),
             max_columns=self._window.max_columns,
-            labels=self._recognizer.labels,
             familiarity=self.speaker.familiarity,
         )
 
@@ -309,7 +304,3 @@ class Pipeline:
         self._handed_out = newest
         frames = self._window.encoded_frames()
         listener(SpeechWindow(frames, scores, end, self._turn, told))
-
-    def _level(self) -> float:
-        energy, n = map(sum, zip(*self._levels, strict=True))
-        return max(SILENCE_DBFS, float(10.0 * np.log10(max(energy / n, 1e-12))))

@@ -4,11 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
-from ser_stream.pipeline.recognizer import Recognizer, clip_scores
+from ser_stream.pipeline.recognizer import (
+    Recognizer,
+    clip_scores,
+    tempered,
+    weight_of,
+)
 from ser_stream.pipeline.values import (
     Chunk,
     EmotionEvent,
@@ -55,12 +61,38 @@ class Recording:
         """Scores of the whole, see `clip_scores`; None without speech."""
         return whole_scores(self.predictions, temperature)
 
-    def _take(self, events: Iterable[StreamEvent], pipeline: Pipeline, at: int) -> None:
+    def take(self, events: Iterable[StreamEvent], heard_s: float, at: int) -> None:
+        """Note what was said `at` a sample index, with so much speech heard by then."""
         for event in events:
             if isinstance(event, Prediction):
                 self.predictions.append(event)
-                self.heard_s.append(pipeline.speech_s)
+                self.heard_s.append(heard_s)
             elif isinstance(event, EmotionEvent):
+                self.told.append(Told(at, event))
+
+
+@dataclass(slots=True)
+class Summary(Recording):
+    """The same without its steps, of which ten hours have 180,000."""
+
+    _sum: NDArray[np.float64] | float = 0.0
+    _weight: float = 0.0
+
+    def scores(self, temperature: float) -> FloatArray | None:
+        """See `Recording`."""
+        if not self._weight:
+            return None
+        mean = np.asarray(self._sum / self._weight, np.float32)
+        return tempered(mean, temperature)
+
+    def take(self, events: Iterable[StreamEvent], heard_s: float, at: int) -> None:
+        """See `Recording`."""
+        for event in events:
+            if isinstance(event, Prediction) and event.scores is not None:
+                weight = weight_of(event.columns)
+                self._sum = self._sum + weight * event.scores.astype(np.float64)
+                self._weight += weight
+            elif isinstance(event, EmotionEvent) and event.phase is Phase.END:
                 self.told.append(Told(at, event))
 
 
@@ -94,15 +126,15 @@ def record(
     recording = Recording()
     due = recognizer.geometry.first_step
     for chunk in _steps(pieces, due, BLOCK_LENGTH * pipeline.config.step_blocks):
-        recording._take(pipeline.feed(chunk), pipeline, chunk.end)
+        recording.take(pipeline.feed(chunk), pipeline.speech_s, chunk.end)
         recording.n_samples = chunk.end
     end = recording.n_samples
     if end < due:
         recording.short = True
         padding = Chunk(end, np.zeros(due - end, np.float32))
         end = padding.end
-        recording._take(pipeline.feed(padding), pipeline, end)
-    recording._take(pipeline.flush(), pipeline, end)
+        recording.take(pipeline.feed(padding), pipeline.speech_s, end)
+    recording.take(pipeline.flush(), pipeline.speech_s, end)
     recording.speech_s = pipeline.speech_s
     return recording
 

@@ -1,30 +1,21 @@
 """Blocks -> speech or not. Silence is a state, never an emotion.
 
-Silero's detector looks at 32 ms at a time, and hears soft voices amplified
-(`detector_gain`). An energy threshold in front of it lets it sleep while the room is as
-quiet as it has been, so an idle room costs nearly nothing.
+Silero's detector (`detector`) hears soft voices amplified. An energy threshold in front
+of it (`loudness`) lets it sleep while the room is as quiet as it has been, so an idle
+room costs nearly nothing.
 """
 
 import math
 from dataclasses import dataclass, fields
-from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
-from ser_stream.pipeline.detector_gain import DetectorGain
-from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.detector import VAD_LENGTH, Detector, Silero
+from ser_stream.pipeline.loudness import Loudness, LoudnessMeter
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
 
-SILERO_SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
-"""SHA-256 of the model file in `silero/`."""
-SILERO = "silero_vad_16k_sequence.onnx"
-VAD_LENGTH = 512
-"""Samples the detector takes at a time."""
-VAD_CONTEXT = 64
-"""Samples before them that it also sees."""
 STRICT_GAIN_DB = 10.0
 """Gain from which amplified sound must be surer and last twice as long to be speech:
 rubs and plucked strings far away pass for a syllable, but seldom for 0.3 s."""
@@ -80,72 +71,41 @@ class GateReading:
     """Sum of squares of the block's samples, full scale 1; for the level."""
 
 
-class Silero:
-    """The detector with its state: samples -> probability of speech each 32 ms."""
-
-    def __init__(self, path: Path | None = None) -> None:
-        if path is None:
-            path = Path(str(files("ser_stream"))) / "pipeline/silero" / SILERO
-        self._session = open_session(path)
-        self.reset()
-
-    def reset(self) -> None:
-        self._h = np.zeros((1, 1, 128), np.float32)
-        self._c = np.zeros((1, 1, 128), np.float32)
-        self.skip()
-
-    def skip(self) -> None:
-        """Samples were left out: what comes does not continue what came."""
-        self._pending = np.zeros(VAD_CONTEXT, np.float32)
-
-    def feed(self, samples: FloatArray) -> FloatArray:
-        """Probabilities of the frames of 512 samples that `samples` completes."""
-        pending = np.concatenate([self._pending, samples])
-        n = (len(pending) - VAD_CONTEXT) // VAD_LENGTH
-        self._pending = pending[n * VAD_LENGTH :]
-        if not n:
-            return np.zeros(0, np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(
-            pending, VAD_CONTEXT + VAD_LENGTH
-        )[::VAD_LENGTH][:n]
-        probabilities: FloatArray
-        probabilities, self._h, self._c = self._session.run(
-            None, {"input": np.ascontiguousarray(frames), "h": self._h, "c": self._c}
-        )
-        return probabilities.reshape(-1)
-
-    @property
-    def backlog(self) -> int:
-        """Samples that wait for the next frame to be complete."""
-        return len(self._pending) - VAD_CONTEXT
-
-
 class SpeechGate:
     """Speech or not, block by block."""
 
-    def __init__(self, config: SpeechGateConfig | None = None) -> None:
-        self._silero = Silero()
-        self._gain = DetectorGain()
+    def __init__(
+        self,
+        config: SpeechGateConfig | None = None,
+        detector: Detector | None = None,
+    ) -> None:
+        """Begin with silence. `detector`: what hears speech; Silero by default."""
+        config = config or SpeechGateConfig()
+        self._detector = Silero() if detector is None else detector
+        self._meter = LoudnessMeter(config.wake_dbfs, config.wake_above_floor_db)
         self._speech_before = 0
         self._began: int | None = None
         self._speech_end = 0
-        self.reconfigure(config or SpeechGateConfig())
+        self.reconfigure(config)
         self.reset()
 
     def reconfigure(self, config: SpeechGateConfig) -> None:
         """Other thresholds from here on; the state is kept."""
         self.config = config
+        self._meter.reconfigure(config.wake_dbfs, config.wake_above_floor_db)
         self._min_speech = round(config.min_speech_s * SAMPLE_RATE)
         self._max_pause = round(config.max_pause_s * SAMPLE_RATE)
 
     def reset(self) -> None:
         """Forget everything, as at the end of a gap; `speech_samples` goes on."""
+        self._meter.reset()
+        self._forget()
+
+    def _forget(self) -> None:
         self._speech_before = self.speech_samples
-        self._silero.reset()
-        self._gain.reset()
+        self._detector.reset()
         self._gain_db = 0.0
         self._awake = False
-        self._floor_db: float | None = None
         self._last = np.zeros(BLOCK_LENGTH, np.float32)
         self._run_start: int | None = None
         self._began = None
@@ -164,32 +124,24 @@ class SpeechGate:
     def feed(self, block: Block) -> GateReading:
         """Look at one block; one that follows a gap resets the speech gate first."""
         if block.first:
-            self.reset()
+            self._meter.reset()
         samples = block.samples.astype(np.float64)
-        energy, mean = float(samples @ samples), float(samples.sum()) / BLOCK_LENGTH
-        # Of the alternating part: a constant is no sound.
-        variance = energy / BLOCK_LENGTH - mean * mean
-        level = 10.0 * math.log10(max(variance, 1e-12))
-        floor = self._follow_floor(level)
-        self._gain_db = self._gain.feed(level, floor)
-        self._wake_or_sleep(block, level, floor)
+        return self.decide(
+            block, self._meter.feed(float(samples @ samples), float(samples.sum()))
+        )
+
+    def decide(self, block: Block, loudness: Loudness) -> GateReading:
+        """The same for one that was measured before, by a meter of the caller's."""
+        if block.first:
+            self._forget()
+        self._gain_db = loudness.gain_db
+        self._wake_or_sleep(block, loudness.loud)
         if self._awake:
             self._listen(block.samples, block.end)
         self._last = block.samples
-        return GateReading(self._began, energy)
+        return GateReading(self._began, loudness.energy)
 
-    def _follow_floor(self, level: float) -> float:
-        config = self.config
-        floor = level if self._floor_db is None else min(level, self._floor_db + 0.1)
-        self._floor_db = max(floor, config.wake_dbfs - config.wake_above_floor_db)
-        return self._floor_db
-
-    def _wake_or_sleep(self, block: Block, level: float, floor: float) -> None:
-        config = self.config
-        loud = level > floor + config.wake_above_floor_db
-        if block.first:
-            # Nothing is known of the room yet; there may be speech already.
-            loud = level > config.wake_dbfs
+    def _wake_or_sleep(self, block: Block, loud: bool) -> None:
         if self._awake:
             quiet_since = max(self._speech_end, self._woke)
             if loud or block.end - quiet_since < SAMPLE_RATE:
@@ -201,16 +153,16 @@ class SpeechGate:
             self._woke = block.end
             # What it remembers of the room is kept: from nothing, it takes the first
             # noise for a voice (hens: 0.70, where it says 0.26 when always awake).
-            self._silero.skip()
+            self._detector.skip()
             if not block.first:
                 # The block before may hold the beginning of the word that woke it.
                 self._listen(self._last, block.end - BLOCK_LENGTH)
 
     def _listen(self, samples: FloatArray, end: int) -> None:
-        start = end - len(samples) - self._silero.backlog
+        start = end - len(samples) - self._detector.backlog
         # The block before the one that woke it is heard like that one, without a step.
         louder = samples * np.float32(10.0 ** (self._gain_db / 20.0))
-        for i, probability in enumerate(self._silero.feed(louder)):
+        for i, probability in enumerate(self._detector.feed(louder, end)):
             self._frame(float(probability), start + (i + 1) * VAD_LENGTH)
 
     def _frame(self, probability: float, end: int) -> None:

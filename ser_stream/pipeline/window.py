@@ -11,6 +11,91 @@ from ser_stream.pipeline.mfcc import N_MFCC
 from ser_stream.pipeline.values import EncoderState, FloatArray
 
 
+class Extent:
+    """Which columns a window has, and which frames there are to make them: indices.
+
+    Frames are kept for the longest window, and columns since it began.
+    """
+
+    def __init__(self, max_columns: int | None, geometry: Geometry) -> None:
+        self.geometry = geometry
+        self.max_columns = max_columns or geometry.max_columns
+        size = geometry.frames_per_column * self.max_columns + geometry.cold_frames
+        self.size = size + geometry.spare_frames
+        """How many frames are kept."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget frames and columns, as at a gap."""
+        self.end_frame: int | None = None
+        """Index after the newest frame."""
+        self.n_frames = 0
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the columns; the frames stay for the pre-roll."""
+        self.first = 0
+        """Index of the window's first column."""
+        self.count = 0
+        """How many columns it has."""
+        self.started = False
+        """Whether the window has begun."""
+
+    def push(self, first: int, n: int) -> None:
+        """Frames have come, `first` is the index of the first of them."""
+        self.n_frames = min(self.n_frames + n, self.size)
+        self.end_frame = first + n
+
+    @property
+    def newest(self) -> int:
+        """Index of the newest column whose frames are all here."""
+        if self.end_frame is None:
+            return -1
+        return self.geometry.columns_in(self.end_frame) - 1
+
+    def _oldest(self) -> int:
+        if self.end_frame is None:
+            return 0
+        return -(-(self.end_frame - self.n_frames) // self.geometry.frames_per_column)
+
+    def begin(self, start: int) -> None:
+        """Begin a window whose columns start at sample `start` or later."""
+        self.clear()
+        self.first = max(-(-start // self.geometry.column_hop), self._oldest())
+        self.started = True
+
+    def pending(self) -> int | None:
+        """Index of the first column still to encode; None if there are none.
+
+        Where that is not the one behind the newest, the columns so far are dropped:
+        the network wants all of the window anew, or a step was longer than that, and
+        what lies between was never encoded.
+        """
+        if not self.started or self.end_frame is None:
+            return None
+        newest = self.newest
+        oldest = max(self._oldest(), newest - self.max_columns + 1)
+        encoded = self.first + self.count
+        if max(encoded, oldest) > newest:
+            return None
+        todo = max(self.first if self.geometry.whole else encoded, oldest)
+        if self.geometry.whole or todo > encoded:
+            self.first, self.count = todo, 0
+        return todo
+
+    def add(self, n: int) -> int:
+        """So many columns were encoded; how many of the oldest are dropped for them."""
+        surplus = max(0, self.count + n - self.max_columns)
+        self.first += surplus
+        self.count += n - surplus
+        return surplus
+
+    @property
+    def start(self) -> int:
+        """Sample index at which the first column begins."""
+        return self.geometry.column_hop * self.first
+
+
 class ColumnWindow:
     """Keeps recent frames, and the encoded columns of the present speech.
 
@@ -25,22 +110,20 @@ class ColumnWindow:
         geometry: Geometry = CPAC,
     ) -> None:
         self.geometry = geometry
-        self.max_columns = max_columns or geometry.max_columns
-        size = geometry.frames_per_column * self.max_columns + geometry.cold_frames
-        size += geometry.spare_frames
-        self._frames = np.zeros((size, n_features), np.float32)
+        self._extent = Extent(max_columns, geometry)
+        self.max_columns = self._extent.max_columns
+        self._frames = np.zeros((self._extent.size, n_features), np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget frames and columns, as at a gap."""
-        self._end_frame: int | None = None
-        self._n_frames = 0
+        self._extent.reset()
         self.clear()
 
     def clear(self) -> None:
         """Forget the columns; the frames stay for the pre-roll."""
-        self._first = 0
-        self._columns: FloatArray | None = None
+        self._extent.clear()
+        self._columns: FloatArray = np.zeros((0, 0, 0), np.float32)
         self.state: EncoderState | None = None
 
     def push(self, first: int, frames: FloatArray) -> None:
@@ -48,41 +131,31 @@ class ColumnWindow:
         n = len(frames)
         self._frames[:-n] = self._frames[n:]
         self._frames[-n:] = frames
-        self._n_frames = min(self._n_frames + n, len(self._frames))
-        self._end_frame = first + n
+        self._extent.push(first, n)
 
     def take_over_from(self, other: "ColumnWindow") -> None:
         """Take over the frames of `other`, to be encoded anew from its beginning."""
         n = min(len(self._frames), len(other._frames))
         self._frames[-n:] = other._frames[-n:]
-        self._n_frames = min(n, other._n_frames)
-        self._end_frame = other._end_frame
+        self._extent.n_frames = min(n, other._extent.n_frames)
+        self._extent.end_frame = other._extent.end_frame
         if other.started:
             self.begin(other.start)
 
     @property
     def newest(self) -> int:
         """Index of the newest column whose frames are all here."""
-        if self._end_frame is None:
-            return -1
-        return self.geometry.columns_in(self._end_frame) - 1
-
-    def _oldest(self) -> int:
-        if self._end_frame is None:
-            return 0
-        per_column = self.geometry.frames_per_column
-        return -(-(self._end_frame - self._n_frames) // per_column)
+        return self._extent.newest
 
     @property
     def started(self) -> bool:
         """Whether the window has begun."""
-        return self._columns is not None
+        return self._extent.started
 
     def begin(self, start: int) -> None:
         """Begin a window whose columns start at sample `start` or later."""
         self.clear()
-        self._first = max(-(-start // self.geometry.column_hop), self._oldest())
-        self._columns = np.zeros((0, 0, 0), np.float32)
+        self._extent.begin(start)
 
     def pending(self) -> FloatArray | None:
         """Frames of the columns still to encode; None if there are none.
@@ -90,39 +163,29 @@ class ColumnWindow:
         Shape (8 n + 2, n_features) where `state` holds what the encoder kept, else
         (8 n + 34, n_features), with CPAC's geometry.
         """
-        if self._columns is None or self._end_frame is None:
+        todo = self._extent.pending()
+        if todo is None:
             return None
-        geometry, newest = self.geometry, self.newest
-        oldest = max(self._oldest(), newest - self.max_columns + 1)
-        encoded = self._first + len(self._columns)
-        if max(encoded, oldest) > newest:
-            return None
-        todo = max(self._first if geometry.whole else encoded, oldest)
-        if geometry.whole or todo > encoded:
-            # The network wants all of the window anew. Or a step was longer than that:
-            # what lies between was never encoded.
-            self._first, self._columns = todo, np.zeros((0, 0, 0), np.float32)
-            self.state = None
-        n = newest - todo + 1
+        if not self._extent.count:
+            self._columns, self.state = np.zeros((0, 0, 0), np.float32), None
+        geometry, n = self.geometry, self.newest - todo + 1
         extra = geometry.cold_frames if self.state is None else geometry.kept_frames
-        return self._frames_of(newest, geometry.frames_per_column * n + extra)
+        return self._frames_of(self.newest, geometry.frames_per_column * n + extra)
 
     def _frames_of(self, column: int, count: int) -> FloatArray:
         """The last `count` frames up to the last one that a column sees."""
-        assert self._end_frame is not None
-        behind = self._end_frame - self.geometry.n_frames(column + 1)
+        assert self._extent.end_frame is not None
+        behind = self._extent.end_frame - self.geometry.n_frames(column + 1)
         end = len(self._frames) - behind
         return self._frames[end - count : end]
 
     def add(self, columns: FloatArray, state: EncoderState) -> None:
         """Append encoded columns, (n, ...), dropping the oldest beyond the limit."""
-        assert self._columns is not None, "add() before begin()"
+        assert self.started, "add() before begin()"
         kept = (
             np.concatenate([self._columns, columns]) if len(self._columns) else columns
         )
-        surplus = max(0, len(kept) - self.max_columns)
-        self._first += surplus
-        self._columns = kept[surplus:]
+        self._columns = kept[self._extent.add(len(columns)) :]
         self.state = state
 
     def encoded_frames(self) -> FloatArray:
@@ -130,18 +193,17 @@ class ColumnWindow:
 
         To be asked for before the next `push`.
         """
-        assert self._columns is not None
         n = len(self._columns)
         count = self.geometry.n_frames(n)
-        return self._frames_of(self._first + n - 1, count).copy()
+        return self._frames_of(self._extent.first + n - 1, count).copy()
 
     @property
     def columns(self) -> FloatArray:
         """The columns of the window, (n, ...), oldest first."""
-        assert self._columns is not None, "columns before begin()"
+        assert self.started, "columns before begin()"
         return self._columns
 
     @property
     def start(self) -> int:
         """Sample index at which the first column begins."""
-        return self.geometry.column_hop * self._first
+        return self._extent.start

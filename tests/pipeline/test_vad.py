@@ -13,13 +13,8 @@ import ser_stream.pipeline.vad
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.bundle import file_hash
-from ser_stream.pipeline.vad import (
-    SILERO_SHA256,
-    GateReading,
-    Silero,
-    SpeechGate,
-    SpeechGateConfig,
-)
+from ser_stream.pipeline.detector import SILERO_SHA256, Silero
+from ser_stream.pipeline.vad import GateReading, SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
 
 SECOND = 16_000

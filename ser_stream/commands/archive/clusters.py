@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
-from ser_stream.commands.archive.task import Job, Result, run
+from ser_stream.commands.archive.task import Job, Result, run_all
+from ser_stream.commands.archive.workers import AHEAD, batches
 from ser_stream.commands.extras import of_extra
 from ser_stream.errors import SerStreamError
-
-AHEAD = 8
-"""Tasks that wait, for each worker."""
 
 
 def on_ray(
@@ -41,13 +39,13 @@ def on_ray(
         raise _unreachable("ray", address, error) from error
     try:
         # A worker that is lost is started anew, as often as it takes.
-        task = ray.remote(num_cpus=1, max_retries=-1)(run)
+        task = ray.remote(num_cpus=1, max_retries=-1)(run_all)
         workers = max(1, int(ray.cluster_resources().get("CPU", jobs)))
 
-        def submit(name: str) -> Any:
-            return task.remote(job, name)
+        def submit(some: Sequence[str]) -> Any:
+            return task.remote(job, some)
 
-        yield from _in_order(names, submit, ray.get, workers * AHEAD)
+        yield from _in_order(names, submit, ray.get, workers)
     finally:
         ray.shutdown()
 
@@ -81,12 +79,10 @@ def on_dask(
     try:
         workers = max(1, len(client.scheduler_info()["workers"]))
 
-        def submit(name: str) -> Any:
-            return client.submit(run, job, name, pure=False, retries=3)
+        def submit(some: Sequence[str]) -> Any:
+            return client.submit(run_all, job, some, pure=False, retries=3)
 
-        yield from _in_order(
-            names, submit, lambda future: future.result(), workers * AHEAD
-        )
+        yield from _in_order(names, submit, lambda one: one.result(), workers)
     finally:
         client.close()
         if cluster is not None:
@@ -95,17 +91,17 @@ def on_dask(
 
 def _in_order(
     names: Sequence[str],
-    submit: Callable[[str], Any],
-    result: Callable[[Any], Result],
-    ahead: int,
+    submit: Callable[[Sequence[str]], Any],
+    result: Callable[[Any], list[Result]],
+    workers: int,
 ) -> Iterator[Result]:
     waiting = deque[Any]()
-    for name in names:
-        waiting.append(submit(name))
-        if len(waiting) >= ahead:
-            yield result(waiting.popleft())
+    for some in batches(names, workers):
+        waiting.append(submit(some))
+        if len(waiting) >= workers * AHEAD:
+            yield from result(waiting.popleft())
     while waiting:
-        yield result(waiting.popleft())
+        yield from result(waiting.popleft())
 
 
 def _unreachable(what: str, address: str | None, error: Exception) -> SerStreamError:

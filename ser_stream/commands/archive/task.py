@@ -1,15 +1,17 @@
-"""One recording -> its rows: what a process is asked, and what it answers."""
+"""Recordings -> their rows: what a process is asked, and what it answers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from ser_stream.commands.archive.rehearing import rehearable
 from ser_stream.errors import SourceError
 from ser_stream.model import Model
+from ser_stream.paths import is_pipe
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.sources.channels import EACH
@@ -49,35 +51,96 @@ class Result:
         return bool(self.rows) and not damaged
 
 
-def run(job: Job, name: str, progress: Callable[[float], None] | None = None) -> Result:
-    """Recognise one recording; what is wrong with it is in the result."""
+def run(
+    job: Job,
+    names: Sequence[str],
+    progress: Callable[[int, float], None] | None = None,
+) -> Iterator[Result]:
+    """Recognise recordings; what is wrong with one is in its result.
+
+    Args:
+        job: what they have in common.
+        names: of recordings; `-` is standard input.
+        progress: told how many were read, and how much of the present one.
+    """
     model = _model(job.bundle, job.config)
+    done = 0
+    for plain, group in groupby(names, lambda name: _is_plain(job, name)):
+        among = list(group)
+        found = _together if plain else _one_by_one
+        tell = None if progress is None else _behind(done, progress)
+        yield from found(job, model, among, tell)
+        done += len(among)
+
+
+def run_all(job: Job, names: Sequence[str]) -> list[Result]:
+    """The same for another process, which answers once."""
+    return list(run(job, names))
+
+
+def _is_plain(job: Job, name: str) -> bool:
+    """Whether it is a file of which one row is wanted, as most are."""
+    return job.wanted.channel != EACH and name != STDIN and not is_pipe(Path(name))
+
+
+def _behind(
+    done: int, progress: Callable[[int, float], None]
+) -> Callable[[int, float], None]:
+    return lambda n, share: progress(done + n, share)
+
+
+def _together(
+    job: Job,
+    model: Model,
+    names: Sequence[str],
+    progress: Callable[[int, float], None] | None,
+) -> Iterator[Result]:
     with _Collected() as log:
-        try:
-            rows = _rows(job, model, name, progress)
-        except SourceError as error:
-            return Result(name, (), (*log.messages, (logging.ERROR, str(error))))
-        return Result(name, tuple(rows), tuple(log.messages))
+        found = model.recognize_each(names, wanted=job.wanted, progress=progress)
+        for name, one in zip(names, found, strict=True):
+            messages, log.messages = tuple(log.messages), []
+            if isinstance(one, SourceError):
+                yield Result(name, (), (*messages, (logging.ERROR, str(one))))
+            else:
+                yield Result(
+                    name, ({"file": name, **one.to_dict(job.segments)},), messages
+                )
 
 
-def _rows(
+def _one_by_one(
+    job: Job,
+    model: Model,
+    names: Sequence[str],
+    progress: Callable[[int, float], None] | None,
+) -> Iterator[Result]:
+    for n, name in enumerate(names):
+        tell = None if progress is None else partial(progress, n)
+        with _Collected() as log:
+            try:
+                rows = tuple(_channels(job, model, name, tell))
+            except SourceError as error:
+                rows = ()
+                log.messages.append((logging.ERROR, str(error)))
+        yield Result(name, rows, tuple(log.messages))
+
+
+def _channels(
     job: Job, model: Model, name: str, progress: Callable[[float], None] | None
-) -> list[Row]:
+) -> Iterator[Row]:
+    """A row, or one for each channel."""
     with rehearable(name) as path:
         called = "standard input" if name == STDIN else name
-        job = replace(job, wanted=replace(job.wanted, called=called))
-        if job.wanted.channel != EACH:
-            found = model.recognize(path, wanted=job.wanted, progress=progress)
-            return [{"file": name, **found.to_dict(job.segments)}]
-        with Recorded.open(path, replace(job.wanted, channel="1")) as file:
-            n = file.channels
-        rows = []
-        for channel in range(1, n + 1):
-            wanted = replace(job.wanted, channel=str(channel))
+        wanted = replace(job.wanted, called=called)
+        if wanted.channel != EACH:
             found = model.recognize(path, wanted=wanted, progress=progress)
-            row = {"file": name, "channel": channel, **found.to_dict(job.segments)}
-            rows.append(row)
-        return rows
+            yield {"file": name, **found.to_dict(job.segments)}
+            return
+        with Recorded.open(path, replace(wanted, channel="1")) as file:
+            n = file.channels
+        for channel in range(1, n + 1):
+            one = replace(wanted, channel=str(channel))
+            found = model.recognize(path, wanted=one, progress=progress)
+            yield {"file": name, "channel": channel, **found.to_dict(job.segments)}
 
 
 @lru_cache(maxsize=1)

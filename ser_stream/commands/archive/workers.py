@@ -5,14 +5,15 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from logging import ERROR
 from multiprocessing.connection import wait
 
-from ser_stream.commands.archive.task import Job, Result, run
+from ser_stream.commands.archive.task import Job, Result, run_all
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.batch.recorded import RECORDINGS_AT_ONCE
 
 AHEAD = 4
 """Tasks that wait, for each process: results that are done early are kept in memory."""
@@ -32,37 +33,42 @@ def n_jobs(text: str) -> int:
     raise ConfigError(f"jobs is {text!r}; allowed: auto, or 1 to {MOST_JOBS}")
 
 
-def in_this_process(
-    job: Job, names: Sequence[str], progress: Callable[[float], None]
-) -> Iterator[Result]:
-    for name in names:
-        yield run(job, name, progress)
-
-
 def in_processes(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
     """Run tasks on so many processes, each with one thread.
 
     A process that dies takes no other recording with it: what was not done is done
-    anew, one at a time, and the recording that kills it twice is told.
+    anew, and a recording that kills the process it is alone with is told.
     """
-    todo = deque(names)
+    todo = deque(batches(names, jobs))
     while todo:
         try:
-            for result in _pooled(job, list(todo), jobs):
+            for results in _pooled(job, list(todo), jobs):
                 todo.popleft()
-                yield result
+                yield from results
         except BrokenProcessPool:
-            yield _alone(job, todo.popleft())
+            suspects = todo.popleft()
+            if len(suspects) > 1:
+                todo.extendleft([name] for name in reversed(suspects))
+            else:
+                yield from _alone(job, suspects)
 
 
-def _pooled(job: Job, names: Sequence[str], jobs: int) -> Generator[Result, None, None]:
+def batches(names: Sequence[str], workers: int) -> list[Sequence[str]]:
+    """Recordings that go to a worker together: clips take less time so."""
+    size = max(1, min(RECORDINGS_AT_ONCE, len(names) // (workers * AHEAD)))
+    return [names[at : at + size] for at in range(0, len(names), size)]
+
+
+def _pooled(
+    job: Job, todo: Sequence[Sequence[str]], jobs: int
+) -> Generator[list[Result], None, None]:
     # Spawned: a fork would share locks of libraries that are in use.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_begin)
-    waiting = deque[Future[Result]]()
+    waiting = deque[Future[list[Result]]]()
     try:
-        for name in names:
-            waiting.append(pool.submit(run, job, name))
+        for names in todo:
+            waiting.append(pool.submit(run_all, job, names))
             if len(waiting) >= jobs * AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -76,13 +82,14 @@ def _pooled(job: Job, names: Sequence[str], jobs: int) -> Generator[Result, None
                 process.terminate()
 
 
-def _alone(job: Job, name: str) -> Result:
-    pooled = _pooled(job, [name], 1)
+def _alone(job: Job, names: Sequence[str]) -> list[Result]:
+    pooled = _pooled(job, [names], 1)
     try:
         return next(pooled)
     except BrokenProcessPool:
+        (name,) = names
         message = f"{name}: the process that read it has died; is the machine short "
-        return Result(name, (), ((ERROR, message + "of memory?"),))
+        return [Result(name, (), ((ERROR, message + "of memory?"),))]
     finally:
         pooled.close()
 
@@ -94,7 +101,7 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
-    """A process that was killed can end nobody; those it has started look themselves."""
+    """A process that was killed ends nobody; those that it has started must look."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

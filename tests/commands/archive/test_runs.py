@@ -87,7 +87,8 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     minutes: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "rows.csv"
-    command = ("recognize", "--format", "csv", "--out", out, *minutes)
+    command: list[str | Path]
+    command = ["recognize", "--format", "csv", "--out", out, *minutes]
     journal = tmp_path / "rows.csv.part"
     with start(*command) as process:
         wait_until(lambda: n_lines(journal) > 1, 120)
@@ -111,7 +112,8 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
 ) -> None:
     out, whole = tmp_path / "rows.jsonl", tmp_path / "whole.jsonl"
     journal = tmp_path / "rows.jsonl.part"
-    command = ("recognize", "--segments", *minutes, "--jobs", "2", "--out")
+    command: list[str | Path]
+    command = ["recognize", "--segments", *minutes, "--jobs", "2", "--out"]
     with start(*command, out) as process:
         wait_until(lambda: n_lines(journal) > 2, 120)
         process.kill()
