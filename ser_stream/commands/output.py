@@ -1,11 +1,17 @@
 """Standard output of the commands that print and end."""
 
+import io
 import json
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 from ser_stream.errors import QuietEndError, SinkError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def write(text: str) -> None:
@@ -15,11 +21,12 @@ def write(text: str) -> None:
         QuietEndError: if the reader has left.
         SinkError: if it cannot be written, as on a full disk.
     """
-    if sys.stdout is None:
+    stdout = _ours[-1] if _ours else sys.stdout
+    if stdout is None:
         raise SinkError("standard output is closed")
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        stdout.write(text)
+        stdout.flush()
     except OSError as error:
         discard_output()
         if isinstance(error, BrokenPipeError):
@@ -29,8 +36,31 @@ def write(text: str) -> None:
 
 def discard_output() -> None:
     """What the interpreter still holds must not fail again when it exits."""
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    stdout = _ours[-1] if _ours else sys.stdout
+    if stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+
+
+_ours: list[TextIO] = []
+"""Standard output, while only `write` may write to it."""
+
+
+@contextmanager
+def others_kept_out() -> Iterator[None]:
+    """What libraries print goes to the log, at level DEBUG: rows are for machines."""
+    _ours.append(sys.stdout)
+    sys.stdout = _ToLog()
+    try:
+        yield
+    finally:
+        sys.stdout = _ours.pop()
+
+
+class _ToLog(io.StringIO):
+    def write(self, text: str) -> int:
+        if text.strip():
+            _LOGGER.debug("a library prints: %s", text.strip())
+        return len(text)
 
 
 def write_json(value: object, indent: int | None = None) -> None:

@@ -14,6 +14,7 @@ from ser_stream.commands.archive.task import Job, Result
 from ser_stream.commands.archive.task import run as run_tasks
 from ser_stream.commands.archive.workers import in_processes, n_jobs
 from ser_stream.commands.exports import DOCUMENTS
+from ser_stream.commands.output import others_kept_out
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config, tell_terms
@@ -60,7 +61,7 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
             done = len(names) - len(todo)
             _LOGGER.info("%d of %d recordings are done already", done, len(names))
         whole = True
-        with _told_if_stopped(run.out), _progress(todo) as show:
+        with others_kept_out(), _told_if_stopped(run.out), _progress(todo) as show:
             for result in _results(run, job, todo, jobs, show):
                 whole &= result.whole
                 _tell(result)

@@ -6,6 +6,7 @@ ser-stream, must be there under the same names.
 """
 
 import logging
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
@@ -15,6 +16,9 @@ from ser_stream.commands.archive.task import Job, Result, run_all
 from ser_stream.commands.archive.workers import AHEAD, batches
 from ser_stream.commands.extras import of_extra
 from ser_stream.errors import SerStreamError
+
+CONNECT_S = 10.0
+"""How long a connection to a cluster may take."""
 
 
 def on_ray(
@@ -26,6 +30,7 @@ def on_ray(
         MissingLibraryError: without the extra `ray`.
         SerStreamError: if there is no cluster at the address.
     """
+    _check_reachable("ray", address)
     with of_extra("ray", "--engine ray"):
         ray: Any = import_module("ray")
     options: dict[str, Any] = {"logging_level": "error", "log_to_driver": False}
@@ -61,9 +66,10 @@ def on_dask(
     """
     with of_extra("dask", "--engine dask"):
         distributed: Any = import_module("distributed")
-    for name in ("distributed", "distributed.scheduler", "distributed.worker"):
-        # Its log is for its own dashboard; what matters to us comes as an exception.
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name in [*logging.root.manager.loggerDict]:
+        if name.startswith("distributed"):
+            # It tells of each lost worker; what matters comes as an exception.
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     cluster = None
     try:
         if address is None:
@@ -71,7 +77,7 @@ def on_dask(
                 n_workers=jobs,
                 threads_per_worker=1,
                 dashboard_address=None,
-                silence_logs=logging.ERROR,
+                silence_logs=logging.CRITICAL,
             )
         client = distributed.Client(cluster if address is None else address, timeout=20)
     except Exception as error:
@@ -102,6 +108,17 @@ def _in_order(
             yield from result(waiting.popleft())
     while waiting:
         yield from result(waiting.popleft())
+
+
+def _check_reachable(what: str, address: str | None) -> None:
+    """Ray itself tries for minutes, and prints what it thinks of it."""
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if not colon or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(what, address, error) from None
 
 
 def _unreachable(what: str, address: str | None, error: Exception) -> SerStreamError:

@@ -95,16 +95,17 @@ def _together(
     names: Sequence[str],
     progress: Callable[[int, float], None] | None,
 ) -> Iterator[Result]:
-    with _Collected() as log:
-        found = model.recognize_each(names, wanted=job.wanted, progress=progress)
-        for name, one in zip(names, found, strict=True):
-            messages, log.messages = tuple(log.messages), []
-            if isinstance(one, SourceError):
-                yield Result(name, (), (*messages, (logging.ERROR, str(one))))
-            else:
-                yield Result(
-                    name, ({"file": name, **one.to_dict(job.segments)},), messages
-                )
+    found = model.recognize_each(names, wanted=job.wanted, progress=progress)
+    for name in names:
+        # Only while it works: whoever takes a result has a log of its own.
+        with _Collected() as log:
+            one = next(found)
+        messages = tuple(log.messages)
+        if isinstance(one, SourceError):
+            yield Result(name, (), (*messages, (logging.ERROR, str(one))))
+        else:
+            row = {"file": name, **one.to_dict(job.segments)}
+            yield Result(name, (row,), messages)
 
 
 def _one_by_one(

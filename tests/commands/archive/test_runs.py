@@ -71,7 +71,9 @@ def test_a_process_that_is_killed_loses_no_recording(minutes: list[Path]) -> Non
                 break
         else:
             pytest.fail("there is no such process")
-        rest, errors = process.communicate(timeout=300)
+        assert process.stderr is not None
+        # Not `communicate`, which passes over what was read with the first line.
+        rest, errors = process.stdout.read(), process.stderr.read()
     assert errors == b""
     assert process.returncode == 0
     found = messages(first + rest)
