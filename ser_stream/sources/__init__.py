@@ -19,7 +19,7 @@ device_changes            signs that a device has come
 device_identity           which of the devices is the one that was lost
 devices, pulse            which there are, by PortAudio and by PulseAudio
 pulse_connection          how PulseAudio's library connects: without shared memory
-portaudio                 the library, started anew
+portaudio, alsa_messages  the libraries: started anew, and kept quiet
 """
 
 from dataclasses import dataclass

@@ -30,7 +30,8 @@ class Intake:
         self._name = name
         self._resampler = MonoResampler(rate, channels, channel, name)
         self.kind = (rate, channels)
-        self._warned = False
+        self.warned = False
+        """Whether it was told that samples are beyond full scale."""
         self.taken = 0
         """Frames taken, at their own rate."""
         self.bad = 0
@@ -115,8 +116,8 @@ class Intake:
         if loudest <= 1.0:
             return samples
         # What is lossy overshoots; nobody need hear of that.
-        if not self._warned and loudest > LOSSY:
-            self._warned = True
+        if not self.warned and loudest > LOSSY:
+            self.warned = True
             _LOGGER.warning(
                 "%s: samples beyond full scale (up to %.4g times it) are clipped",
                 self._name,

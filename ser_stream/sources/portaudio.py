@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from ser_stream.errors import DeviceError, MissingLibraryError
+from ser_stream.sources import alsa_messages
 from ser_stream.sources.decoders.chatter import loud, quiet
 
 _BEGINNINGS = (
@@ -25,6 +26,7 @@ def load() -> Any:
     try:
         with quiet():
             import sounddevice
+        alsa_messages.take_over()
     except ImportError as error:
         raise MissingLibraryError(
             f"the microphone needs the Python package sounddevice ({error}); "

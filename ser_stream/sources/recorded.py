@@ -157,7 +157,9 @@ class Recorded:
         self._note_bad_samples()
         self._note(self._decoder.damage, self._intake.end / SAMPLE_RATE)
         if self._decoder.next_recording():
-            self._intake = self._new_intake(self._intake.end + BETWEEN)
+            before = self._intake
+            self._intake = self._new_intake(before.end + BETWEEN)
+            self._intake.warned = before.warned
             self._joined = True
             return
         # What is behind it may show that there should be more.

@@ -154,7 +154,7 @@ class _Collected(logging.Handler):
     """Takes what is logged of a recording: another process may have to tell it."""
 
     def __init__(self) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self.messages: list[tuple[int, str]] = []
         self._logger = logging.getLogger("ser_stream")
 
