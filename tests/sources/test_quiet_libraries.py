@@ -47,11 +47,14 @@ def test_alsa_speaks_to_the_log(level: str) -> None:
 @pytest.mark.skipif(missing_tool() is not None, reason="needs sox to write an MP3")
 @pytest.mark.parametrize("verbose", [True, False])
 def test_libmpg123_speaks_to_the_log(verbose: bool, tmp_path: Path) -> None:
-    # Of frames that sox writes at 16 kHz it complains, and decodes them.
     path = tmp_path / "talk.mp3"
-    subprocess.run(
-        ["sox", DATA / "15a02Ac.flac", path], check=True, capture_output=True
-    )
+    command = ["sox", str(DATA / "15a02Ac.flac"), str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    # What is wrong within frames only their decoder knows.
+    content = bytearray(path.read_bytes())
+    for at in range(1000, len(content), 97):
+        content[at] ^= 0x55
+    path.write_bytes(content)
     done = subprocess.run(
         [*COMMAND, *(["-v"] if verbose else []), "recognize", path],
         capture_output=True,
@@ -62,4 +65,4 @@ def test_libmpg123_speaks_to_the_log(verbose: bool, tmp_path: Path) -> None:
     )
     lines = done.stderr.splitlines()
     assert all(line.startswith("ser-stream: ") for line in lines)
-    assert any("libmpg123" in line for line in lines) == verbose, done.stderr
+    assert any("libmpg123" in line for line in lines) == verbose
