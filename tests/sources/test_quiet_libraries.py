@@ -65,4 +65,4 @@ def test_libmpg123_speaks_to_the_log(verbose: bool, tmp_path: Path) -> None:
     )
     lines = done.stderr.splitlines()
     assert all(line.startswith("ser-stream: ") for line in lines)
-    assert any("libmpg123" in line for line in lines) == verbose
+    assert any("[src/libmpg123" in line for line in lines) == verbose
