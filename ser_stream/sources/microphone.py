@@ -86,12 +86,13 @@ class Microphone:
         )
 
     def _open(self, device: InputDevice) -> tuple[Any, int]:
-        """The stream, running, at the first rate and fewest channels that work."""
+        """The stream, running, at the first rate and number of channels that work."""
         index = device.index if device.index is not None else self._pulse_index(device)
         rates = dict.fromkeys((device.default_rate, *_OTHER_RATES))
-        counts = sorted({1, min(2, device.channels), device.channels})
+        # Where one is asked for, the system makes it of all; two that cancel should
+        # come here as they are.
+        counts = [*dict.fromkeys((min(2, device.channels), 1, device.channels))]
         if self._channel != MIX:
-            # Where only one is asked for, the system makes it of all.
             counts = [device.channels]
         error: Exception | None = None
         for rate in rates:

@@ -25,7 +25,7 @@ from ser_stream.sources.microphone import Microphone
 name, seconds, path = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 chunks = []
 try:
-    with Microphone(name) as source:
+    with Microphone(name, channel=sys.argv[4] if sys.argv[4:] else "mix") as source:
         begin = time.monotonic()
         while time.monotonic() < begin + seconds:
             chunk = source.read(0.1)
@@ -72,6 +72,44 @@ def finish(process: "subprocess.Popen[str]") -> tuple[str, str]:
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return output.strip(), errors.strip()
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "channel", "heard_as"),
+    [
+        (1.0, -0.9, "mix", 1.0),  # they cancel: the loudest
+        (1.0, 0.0, "left", 1.0),
+        (0.0, -0.5, "right", -0.5),
+        (0.0, 1.0, "left", 0.0),
+    ],
+)
+def test_a_channel_of_a_stereo_microphone(
+    server: VirtualMicrophone,
+    signal_48k: FloatArray,
+    tmp_path: Path,
+    left: float,
+    right: float,
+    channel: str,
+    heard_as: float,
+) -> None:
+    both = np.stack([left * signal_48k, right * signal_48k], axis=1)
+    soundfile.write(tmp_path / "played.wav", both, RATE)
+    arguments = "quiet room", "3.5", str(tmp_path / "heard.npz"), channel
+    process = server.python(LISTEN, *arguments)
+    first_line(process)
+    server.play(tmp_path / "played.wav")
+    output, _ = finish(process)
+    assert output == ""
+    with np.load(tmp_path / "heard.npz") as heard:
+        samples = heard["samples"]
+    if not heard_as:
+        assert np.abs(samples).max() < 1e-3
+        return
+    played = heard_as * soxr.resample(signal_48k, RATE, SAMPLE_RATE)
+    # What tells that they cancel takes a tenth of a second.
+    played = played[SAMPLE_RATE // 4 :]
+    at = _position(samples, played)
+    assert _error(samples[at : at + len(played)], played) < 0.05
 
 
 @pytest.mark.parametrize(
