@@ -260,7 +260,7 @@ class Model:
         bad file of a thousand does not lose the others.
 
         Args:
-            paths: of files that libsndfile reads; one, or any number.
+            paths: of recordings; one, or any number.
             segments: a row for each emotion, instead of one for each file.
 
         Raises:

@@ -33,7 +33,7 @@ def plot(
     """Draw a recording.
 
     Args:
-        file: that libsndfile reads.
+        file: a recording.
         out: where to; its ending says what it is. What was there is replaced.
         config: model and settings.
         start_s: seconds where the picture begins.
