@@ -183,7 +183,7 @@ class Model:
     ) -> Iterator[Recognition | SourceError]:
         """Recognise many recordings, in their order; clips in less time than alone.
 
-        Up to 32 of them are read before the first result is given. What cannot be read
+        Up to 16 of them are read before the first result is given. What cannot be read
         has its error for a result, and the others go on.
 
         Args:

@@ -15,7 +15,7 @@ from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 
 CUT_LENGTH = 15 * SAMPLE_RATE
 """Samples of a recording in one go, which bounds the memory; more is not faster."""
-RECORDINGS_AT_ONCE = 32
+RECORDINGS_AT_ONCE = 16
 """Of those that are shorter, so many are scored together."""
 MOST_COLUMNS = 8000
 """In the windows of those, some 12 MB."""
@@ -56,7 +56,7 @@ def record_each(
 ) -> Iterator[Recording]:
     """As `record_whole` for each of many, in their order; clips are scored together.
 
-    At most 32 are taken before the first is given, and fewer if they are longer.
+    At most 16 are taken before the first is given, and fewer if they are longer.
     """
     config, waiting = config or PipelineConfig(), list[_One]()
 
