@@ -35,7 +35,7 @@ from ser_stream.protocol.access_token import read_token
 from ser_stream.service.systemd import Systemd
 from ser_stream.sinks import Server, Sink, SinkOptions, open_sinks
 from ser_stream.sinks.command import CommandSink
-from ser_stream.sources import Recorded, open_source
+from ser_stream.sources import MayBeDamaged, open_source
 
 if TYPE_CHECKING:  # imported where the daemon adapts, or can be controlled
     from ser_stream.adaptation.adapter import Adapter
@@ -253,7 +253,7 @@ class Daemon:
                 sink.close()
                 if sink.error is not None:
                     raise sink.error
-        return not (isinstance(self._source, Recorded) and self._source.damage)
+        return not (isinstance(self._source, MayBeDamaged) and self._source.damage)
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
         assert self._control is not None

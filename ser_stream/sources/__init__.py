@@ -80,7 +80,7 @@ class Device(Source, Protocol):
 
 
 @runtime_checkable
-class Recorded(Protocol):
+class MayBeDamaged(Protocol):
     """A source that may give less than it should."""
 
     @property
