@@ -94,6 +94,8 @@ def make_whole(folder: Path) -> None:
     _make_headers(samples, bare, folder)
     _make_channels(samples, clip, folder)
     _make_videos(clip, folder)
+    ffmpeg(clip, "", folder / "x.au")
+    ffmpeg(clip, "-c:a pcm_s16be", folder / "pcm.caf")
     ffmpeg(clip, "-c:a aac -movflags faststart", folder / "begin.m4a")
     for name in ODD_NAMES:
         (folder / name).write_bytes((folder / "x.m4a").read_bytes())
@@ -212,6 +214,10 @@ def _make_videos(clip: Path, folder: Path) -> None:
 MPEG_OGG_FLAC = ("sox44.mp3", "noxing.mp3", "x.flac", "x.ogg")
 
 
+JOINED = ("x.m4a", "x.wma", "x.caf", "pcm.caf", "x.au")
+"""Of two of these in a file, readers read one."""
+
+
 def make_damaged(whole: Path, folder: Path) -> None:
     """Recordings of which a part is gone, from whole ones."""
     folder.mkdir(parents=True)
@@ -227,6 +233,13 @@ def make_damaged(whole: Path, folder: Path) -> None:
         half = len(content) // 2
         zeros = bytes(len(content) - half)
         (folder / f"zeros.{name}").write_bytes(content[:half] + zeros)
+    for name in JOINED:
+        content = (whole / name).read_bytes()
+        (folder / f"joined.{name}").write_bytes(content + content)
+    more = riff(
+        form(1, 16_000, 16), part(b"data", bytes(clip[44:96_044])), bytes(clip[96_044:])
+    )
+    (folder / "unfinished.wav").write_bytes(more)
     piped = (whole / "piped.flac").read_bytes()
     (folder / "zeros.piped.flac").write_bytes(piped[:60_000] + bytes(60_000))
     samples, rate = soundfile.read(whole / "clip.wav", dtype="float32")

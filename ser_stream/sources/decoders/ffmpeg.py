@@ -14,6 +14,7 @@ from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
@@ -59,6 +60,7 @@ class FfmpegDecoder:
         self._stream = stream
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._splitter = splitter
+        self._joins = demuxer in ("mov", "asf", "caf")
         path = stream.path if stream.regular and splitter is None else None
         # Of /dev/fd and the like a child has its own.
         self._source = "pipe:0" if path is None else f"file:{os.path.realpath(path)}"
@@ -140,6 +142,8 @@ class FfmpegDecoder:
             elif self._splitter is not None:
                 self._feeder.join()
                 self.damage = self._splitter.damage
+            elif self._joins:
+                self.damage = joined(Path(self._source.removeprefix("file:")))
         return frames
 
     def _complaint(self) -> str:

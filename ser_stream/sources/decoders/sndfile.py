@@ -10,6 +10,7 @@ from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
+from ser_stream.sources.decoders.joined import joined
 
 RAW_HINT = (
     "samples without a header need --raw, with --rate, --channels and --encoding where "
@@ -87,6 +88,8 @@ class SndfileDecoder:
         if self._missing or (known and self._heard + around < promised):
             says = f"{promised / self.rate:.2f} s" if known else "more"
             self.damage = Damage("cut", f"its header promises {says}")
+        elif self._file.format in ("AU", "CAF") and self._stream.path is not None:
+            self.damage = joined(self._stream.path)
 
     @property
     def is_mpeg(self) -> bool:
