@@ -495,3 +495,63 @@ def test_an_ffmpeg_that_hangs_ends_with_the_program(
         _, errors = process.communicate(timeout=60)
     assert b"Traceback" not in errors
     wait_until(lambda: not any(running(ffmpeg.folder / "ffmpeg")), 10)
+
+
+def test_a_copy_of_standard_input_goes_with_the_program(
+    made: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    with subprocess.Popen(
+        [*COMMAND, "listen", "--pace", "realtime", "--input", "-"],
+        env={**ENVIRONMENT, "TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write((made / "whole/x.m4a").read_bytes())
+        process.stdin.close()
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert len(list(folder.iterdir())) == 1
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("recognize", "nofile"), 1, "there is no file nofile"),
+        (("recognize", ""), 2, "the name of a recording is empty"),
+        (("listen", "--input", ""), 2, "allowed: mic, mic:NAME, a file, or -"),
+        (("listen", "--pace", "real-time"), 2, "is not one of 'realtime', 'fast'"),
+        (("status", "unix:///x.sock"), 2, "address of a daemon goes to --socket"),
+    ],
+)
+def test_what_was_typed_wrong_is_answered_in_the_words_of_the_command(
+    arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    done = run(*arguments)
+    assert done.returncode == status
+    line = error_line(done)
+    assert said in line
+    assert "Value error" not in line
+    if arguments[0] == "recognize":
+        assert "mic" not in line
+        assert "--input" not in line
+
+
+def test_a_part_of_a_header_with_a_strange_name_is_shown_readably(
+    made: Path, tmp_path: Path
+) -> None:
+    content = bytearray((made / "whole/clip.wav").read_bytes())
+    content[36:44] = b"\x1b[\xd6a" + b"\xff\xff\xff\x7f"
+    (tmp_path / "odd.wav").write_bytes(content)
+    line = error_line(run("recognize", tmp_path / "odd.wav"))
+    assert "its WAV header is damaged, with a part '\\x1b[Öa' of" in line
+    assert "\x1b" not in line

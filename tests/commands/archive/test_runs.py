@@ -129,6 +129,30 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
     assert len(messages(out.read_bytes())) == 8
 
 
+def test_what_was_cut_before_a_run_went_on_still_makes_the_status_1(
+    minutes: list[Path], tmp_path: Path
+) -> None:
+    cut, out = tmp_path / "cut.flac", tmp_path / "rows.json"
+    content = CLIPS[0].read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    journal = tmp_path / "rows.json.part"
+    with start("recognize", cut, *minutes, "--out", out) as process:
+        wait_until(lambda: n_lines(journal) > 1, 120)
+        process.kill()
+        process.communicate()
+    done = run("recognize", cut, *minutes, "--out", out)
+    assert "of 9 recordings are done already" in error_line(done)
+    assert messages(out.read_bytes())[0]["cut"] is True
+    assert done.returncode == 1
+
+
+def test_rows_do_not_go_into_what_is_no_file() -> None:
+    done = run("recognize", CLIPS[0], "--out", "/dev/null")
+    assert done.returncode == 2
+    assert "/dev/null is no regular file; name one" in error_line(done)
+    assert Path("/dev/null").exists()
+
+
 def test_a_journal_of_other_settings_is_not_gone_on_with(
     minutes: list[Path], tmp_path: Path
 ) -> None:
