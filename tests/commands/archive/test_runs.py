@@ -4,13 +4,15 @@ import csv
 import io
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.paths import DATA
-from tests.helpers.program import error_line, messages, run, start
+from tests.helpers.program import COMMAND, ENVIRONMENT, error_line, messages, run, start
 from tests.helpers.socket_server import wait_until
 
 CLIPS = sorted(DATA.glob("[01]*.flac"))
@@ -107,6 +109,34 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
             str(p) for p in minutes
         ]
     assert not journal.exists()
+
+
+@pytest.mark.parametrize("later_s", [0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_of_a_terminal_reaches_no_process_that_only_begins(
+    later_s: float, minutes: list[Path]
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "recognize", "--jobs", "2", *minutes],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    ) as process:
+
+        def has_begun_one() -> bool:
+            commands = [
+                Path(f"/proc/{pid}/cmdline").read_bytes()
+                for pid in children(process.pid)
+            ]
+            return any(b"spawn_main" in command for command in commands)
+
+        wait_until(has_begun_one, 120)
+        # While it loads its libraries, whenever that is here.
+        time.sleep(later_s)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert errors == b""
+    assert process.returncode == 0
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
