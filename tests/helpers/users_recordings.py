@@ -158,6 +158,8 @@ def _make_tagged(folder: Path) -> None:
     # Some programs reserve room for a tag, and never write it.
     (folder / "room-before.mp3").write_bytes(bytes(2048) + mp3[id3_length(mp3) :])
     (folder / "room-behind.mp3").write_bytes(mp3 + bytes(2048))
+    ogg = (folder / "x.ogg").read_bytes()
+    (folder / "room-behind.ogg").write_bytes(ogg + bytes(2047))
 
 
 def _make_headers(samples: FloatArray, bare: bytes, folder: Path) -> None:
