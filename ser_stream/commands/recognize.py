@@ -60,7 +60,7 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
         if len(todo) < len(names):
             done = len(names) - len(todo)
             _LOGGER.info("%d of %d recordings are done already", done, len(names))
-        whole = True
+        whole = all(output.was_whole(name) for name in names if output.is_done(name))
         with others_kept_out(), _told_if_stopped(run.out), _progress(todo) as show:
             for result in _results(run, job, todo, jobs, show):
                 whole &= result.whole

@@ -32,6 +32,11 @@ class Journal:
         self.path = out.with_name(out.name + SUFFIX)
         self._places: dict[str, int] = {}
         asked = {"model": bundle_sha256, "asked": _hash(job)}
+        if out.exists() and not out.is_file():
+            raise ConfigError(
+                f"{out} is no regular file; name one, or leave out --out for standard "
+                "output"
+            )
         if os.path.lexists(out):
             raise ConfigError(
                 f"{out} is there already; remove it first, or name another file"

@@ -9,7 +9,7 @@ from typing import Protocol
 from ser_stream.atomic_file import replacing
 from ser_stream.commands.archive.journal import Journal, all_rows
 from ser_stream.commands.archive.tables import TABLES, WriteText
-from ser_stream.commands.archive.task import Job, Result, Row
+from ser_stream.commands.archive.task import Job, Result, Row, is_whole
 from ser_stream.commands.exports import DOCUMENTS, require, write_document
 from ser_stream.commands.exports.parquet import parquet_table
 from ser_stream.commands.output import write
@@ -28,6 +28,9 @@ class Output(Protocol):
 
     def is_done(self, name: str, /) -> bool:
         """Whether an earlier run has done this recording."""
+
+    def was_whole(self, name: str, /) -> bool:
+        """Whether that run heard all of it, as far as is known."""
 
     def add(self, result: Result, /) -> None: ...
 
@@ -89,6 +92,9 @@ class Standard:
     def is_done(self, _name: str) -> bool:
         return False
 
+    def was_whole(self, _name: str) -> bool:
+        return True
+
     def add(self, result: Result) -> None:
         if self._write_row is not None:
             for row in result.rows:
@@ -115,6 +121,9 @@ class OneFile:
 
     def is_done(self, name: str) -> bool:
         return name in self.journal
+
+    def was_whole(self, name: str) -> bool:
+        return is_whole(self.journal.rows(name))
 
     def add(self, result: Result) -> None:
         self.journal.add(result)
@@ -169,6 +178,9 @@ class Folder:
 
     def is_done(self, name: str) -> bool:
         return self.paths[name].exists()
+
+    def was_whole(self, _name: str) -> bool:
+        return True  # A document does not say.
 
     def add(self, result: Result) -> None:
         if not result.rows:

@@ -47,8 +47,13 @@ class Result:
     @property
     def whole(self) -> bool:
         """Whether all of it was heard."""
-        damaged = any(row.get("cut") or row.get("damaged") for row in self.rows)
-        return bool(self.rows) and not damaged
+        return is_whole(self.rows)
+
+
+def is_whole(rows: Sequence[Row]) -> bool:
+    """Whether there are rows, and all of their recording was heard."""
+    damaged = any(row.get("cut") or row.get("damaged") for row in rows)
+    return bool(rows) and not damaged
 
 
 def run(

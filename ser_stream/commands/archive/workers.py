@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from logging import ERROR
 from multiprocessing.connection import wait
 
@@ -68,7 +69,8 @@ def _pooled(
     waiting = deque[Future[list[Result]]]()
     try:
         for names in todo:
-            waiting.append(pool.submit(run_all, job, names))
+            with _no_ctrl_c():
+                waiting.append(pool.submit(run_all, job, names))
             if len(waiting) >= jobs * AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -80,6 +82,16 @@ def _pooled(
         if waiting:
             for process in processes:
                 process.terminate()
+
+
+@contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Processes that begin meanwhile never see it; it comes to this one afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _alone(job: Job, names: Sequence[str]) -> list[Result]:

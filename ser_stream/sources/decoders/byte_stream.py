@@ -1,6 +1,7 @@
 """Bytes of a file, a pipe or standard input, whose beginning can be looked at."""
 
 import os
+import shlex
 import stat
 import sys
 from pathlib import Path
@@ -46,22 +47,22 @@ class ByteStream:
         Raises:
             SourceError: if it is absent, forbidden, empty or a folder.
         """
-        # An empty path would become the present folder, and // a single slash.
+        name = called or str(path)
         try:
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):
-                raise SourceError(f"{path} is a folder; name a file in it")
+                raise SourceError(f"{name} is a folder; name a file in it")
             if stat.S_ISREG(status.st_mode) and status.st_size == 0:
-                raise SourceError(f"{path} is empty (0 bytes)")
+                raise SourceError(f"{name} is empty (0 bytes)")
             if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
-                raise SourceError(f"{path} is no regular file and no pipe")
+                raise SourceError(f"{name} is no regular file and no pipe")
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            raise SourceError(f"there is no file {path}{_hint(str(path))}") from None
+            raise SourceError(f"there is no file {_hinted(name)}") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise SourceError(f"{path} cannot be read: {reason}") from None
-        return cls(fd, called or str(path), path)
+            raise SourceError(f"{name} cannot be read: {reason}") from None
+        return cls(fd, name, path)
 
     @classmethod
     def standard_input(cls) -> Self:
@@ -153,10 +154,16 @@ class ByteStream:
             self.fd = -1
 
 
-def _hint(name: str) -> str:
-    # A path has lost one of the slashes of an address.
+def _hinted(name: str) -> str:
+    """A name, and what to do with it if it is an address.
+
+    A path has lost one of the slashes of that.
+    """
     scheme, colon, rest = name.partition(":/")
     if not colon or not scheme.isalpha():
-        return ""
+        return name
     address = f"{scheme}://{rest.lstrip('/')}"
-    return f"; addresses are not fetched: curl -sL '{address}' | ser-stream recognize -"
+    return (
+        f"{address}; addresses are not fetched: curl -sL {shlex.quote(address)} | "
+        "ser-stream recognize -, or listen --input -"
+    )

@@ -129,6 +129,9 @@ def identify(head: bytes) -> Container | None:
     return next((each for each in CONTAINERS if each.matches(head)), None)
 
 
+TEXT = "text"
+
+
 def no_audio(head: bytes) -> str | None:
     """What people take for audio and is none; None if it may be some."""
     text = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
@@ -139,16 +142,16 @@ def no_audio(head: bytes) -> str | None:
     if text.startswith(b"/annex/objects/"):
         return "a git-annex pointer: fetch the file with git annex get"
     if text.startswith((b"<?xml", b"{")):
-        return "text"
+        return TEXT
     for magic, name in _OTHERS:
         if head.startswith(magic):
             return name
-    return "text" if head and _is_text(head[:512]) else None
+    return TEXT if head and _is_text(head[:512]) else None
 
 
 _OTHERS = (
     (b"PK\x03\x04", "a zip archive: unpack it first"),
-    (b"\x1f\x8b", "compressed by gzip: unpack it first"),
+    (b"\x1f\x8b\x08", "compressed by gzip: unpack it first"),
     (b"BZh", "compressed by bzip2: unpack it first"),
     (b"\xfd7zXZ", "compressed by xz: unpack it first"),
     (b"\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first"),

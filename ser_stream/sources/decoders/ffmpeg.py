@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
@@ -47,27 +49,40 @@ class FfmpegDecoder:
         program = shutil.which(PROGRAM)
         if program is None:
             name = Path(stream.name).name
+            if stream.path is None or stream.path.name != name:
+                name = "recording"
+            given, made = map(shlex.quote, (name, f"{Path(name).stem}.flac"))
             raise SourceError(
                 f"{stream.name} is {container}, which needs ffmpeg; install it (Debian "
                 f"and Ubuntu: apt install ffmpeg), or convert it elsewhere: ffmpeg -i "
-                f"'{name}' '{Path(name).stem}.flac'"
+                f"{given} {made}"
             )
         self._stream = stream
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._splitter = splitter
+        self._joins = demuxer in ("mov", "asf", "caf")
         path = stream.path if stream.regular and splitter is None else None
-        source = "pipe:0" if path is None else f"file:{path.absolute()}"
-        self._process = subprocess.Popen(
-            [
-                *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
-                *("-protocol_whitelist", "file,pipe"),
-                *("-f", demuxer, "-i", source, "-map", "0:a:0", "-vn", "-sn", "-dn"),
-                *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
-            ],
-            stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-        )
+        # Of /dev/fd and the like a child has its own.
+        self._source = "pipe:0" if path is None else f"file:{os.path.realpath(path)}"
+        command = [
+            *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
+            *("-protocol_whitelist", "file,pipe"),
+            *("-f", demuxer, "-i", self._source, "-map", "0:a:0", "-vn", "-sn", "-dn"),
+            *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
+        ]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._said,
+            )
+        except OSError as error:
+            self._said.close()
+            raise SourceError(
+                f"{stream.name} is {container}, and {program} cannot be started: "
+                f"{error.strerror}; install ffmpeg anew"
+            ) from None
         if path is None:
             self._feeder = threading.Thread(target=self._feed, daemon=True)
             self._feeder.start()
@@ -76,12 +91,21 @@ class FfmpegDecoder:
         try:
             self._wav = WavDecoder(output, read_header(output))
         except SourceError:
-            self._process.wait()
-            said = self._complaint() or "there is no sound in it"
+            status = self._process.wait()
+            said = self._complaint()
             self.close()
+            if "matches no streams" in said or not (said or status):
+                raise SourceError(
+                    f"{stream.name} is {container} without any sound in it"
+                ) from None
+            said = said or f"it ended with {status}"
             raise SourceError(
                 f"{stream.name} is {container} that ffmpeg cannot read: {said}"
             ) from None
+        except BaseException:
+            # Ctrl-C, while it hangs.
+            self.close()
+            raise
         self.rate, self.channels = self._wav.rate, self._wav.channels
         self.damage: Damage | None = None
 
@@ -118,6 +142,8 @@ class FfmpegDecoder:
             elif self._splitter is not None:
                 self._feeder.join()
                 self.damage = self._splitter.damage
+            elif self._joins:
+                self.damage = joined(Path(self._source.removeprefix("file:")))
         return frames
 
     def _complaint(self) -> str:
@@ -126,6 +152,7 @@ class FfmpegDecoder:
         for line in self._said.read(1 << 16).decode(errors="replace").splitlines():
             if line.startswith("[") and "] " in line:
                 line = line.split("] ", 1)[1]
+            line = line.removeprefix(f"{self._source}: ")
             if line.strip():
                 return line.strip().rstrip(".").lower()
         return ""

@@ -18,6 +18,8 @@ from ser_stream.sources.decoders.sndfile import Unseekable, reason
 MAGIC = b"fLaC"
 _NEXT = b"fLaC\x00\x00\x00\x22"
 """The beginning of another one."""
+_HEADER = 42
+"""Bytes before the first frame, or more; RFC 9639, sections 8.1 and 8.2."""
 _KEPT = 4096
 """Bytes at the beginning to which the library may go back."""
 _UNKNOWN = (1 << 36) - 1
@@ -38,6 +40,8 @@ class _Forward:
         if not self.promised and len(head) >= 26:
             head[21] |= 0x0F
             head[22:26] = b"\xff" * 4
+        self.tiny = len(head) < _HEADER
+        """Whether not even its header is there."""
         self._head = bytes(head)
         self._at = 0
         self.tail = self._head
@@ -94,7 +98,8 @@ class FlacDecoder:
             with quiet():
                 self._file = Unseekable(self._bytes)
         except (soundfile.SoundFileError, OSError) as error:
-            raise SourceError(f"{name} is not audio: {reason(error)}") from None
+            why = "its header is cut short" if self._bytes.tiny else reason(error)
+            raise SourceError(f"{name} is not audio: {why}") from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
         if not MIN_RATE <= self.rate <= MAX_RATE or self.channels > MAX_CHANNELS:

@@ -86,6 +86,7 @@ class MpegSplitter:
     def __init__(self) -> None:
         self.damage: Damage | None = None
         self._ended: deque[int] = deque()
+        self._zeros = 0
 
     def pieces(self, stream: ByteStream) -> Iterator[bytes | None]:
         kind: tuple[int, int, int, bool] | None = None
@@ -108,7 +109,7 @@ class MpegSplitter:
                     kind = None
                 if kind is None:
                     self._promised, self._passed = noted or 0, 0
-                kind = header.kind
+                kind, self._zeros = header.kind, 0
                 at += header.length
                 self._passed += header.length
                 samples += header.samples
@@ -140,6 +141,9 @@ class MpegSplitter:
         self, data: bytes, kind: tuple[int, int, int, bool] | None, stream: ByteStream
     ) -> bytes:
         tag = _tag_length(data)
+        if data[0] == 0:
+            return self._without_zeros(data, kind is not None)
+        self._zeros = 0
         if tag:
             rest = data[tag:]
             stream.skip(tag - (len(data) - len(rest)))
@@ -156,6 +160,14 @@ class MpegSplitter:
         if any(data[:at]) and kind is not None:
             self._note("damaged", "some of it is no MPEG audio")
         return data[at:]
+
+    def _without_zeros(self, data: bytes, begun: bool) -> bytes:
+        """A few zeros fill up a file; many are left of one where a disk has failed."""
+        rest = data.lstrip(b"\0")
+        self._zeros += len(data) - len(rest)
+        if begun and self._zeros > _LARGEST:
+            self._note("damaged", "zeros stand where sound should be")
+        return rest
 
     def _note(self, what: str, reason: str) -> None:
         if self.damage is None:
@@ -188,7 +200,10 @@ def _tag_length(data: bytes) -> int:
         return id3_length(data)
     if data[:8] == b"APETAGEX" and len(data) >= 32:
         return 32 + int(struct.unpack("<I", data[12:16])[0])
-    return 0
+    # Elder ones have their name at the end only.
+    end = data.find(b"APETAGEX")
+    size = int.from_bytes(data[end + 12 : end + 16], "little")
+    return size if 0 < end <= len(data) - 32 and size == end + 32 else 0
 
 
 def id3_length(data: bytes) -> int:

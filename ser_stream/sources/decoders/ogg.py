@@ -17,6 +17,8 @@ _OPUS_RATE = 48_000
 _LATE_S = 30.0
 """A first page that says it is later belongs to a broadcast that went on before."""
 TOLERANCE_S = 0.1
+_FILLING = 4096
+"""Zeros that may fill up a file; more are left of one where a disk has failed."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class OggSplitter:
     def __init__(self) -> None:
         self.damage: Damage | None = None
         self._ended: deque[_Recording] = deque()
+        self._foreign = 0
+        """Bytes outside of pages."""
 
     def pieces(self, stream: ByteStream) -> Iterator[bytes | None]:
         data, recording, sound = b"", _Recording(), False
@@ -67,12 +71,15 @@ class OggSplitter:
             elif length or not data:
                 break
             if not length and len(data) >= 4 and data[:4] != b"OggS":
-                self._note(Damage("damaged", "some of it is no Ogg"))
                 at = data.find(b"OggS", 1)
-                data = data[at if at > 0 else max(1, len(data) - 3) :]
+                at = at if at > 0 else max(1, len(data) - 3)
+                self._foreign += at
+                if any(data[:at]) or self._foreign > _FILLING:
+                    self._note(Damage("damaged", "some of it is no Ogg"))
+                data = data[at:]
             elif not length and not more:
                 break
-        if data:
+        if any(data):
             self._note(Damage("cut", "it ends inside a page"))
         self._end(recording)
 

@@ -1,10 +1,13 @@
 """The container of a stream -> what decodes it."""
 
+import logging
+
 from ser_stream.errors import SourceError
 from ser_stream.sources.decoders import Decoder
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.containers import (
     LOOKED_AT,
+    TEXT,
     Container,
     identify,
     no_audio,
@@ -19,6 +22,8 @@ from ser_stream.sources.decoders.raw import RawDecoder
 from ser_stream.sources.decoders.sndfile import RAW_HINT, SndfileDecoder
 from ser_stream.sources.decoders.spool import SpooledStream
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def open_decoder(stream: ByteStream, raw: RawForm | None) -> tuple[Decoder, str]:
@@ -37,12 +42,13 @@ def open_decoder(stream: ByteStream, raw: RawForm | None) -> tuple[Decoder, str]
         head = stream.peek(LOOKED_AT)
         if not head:
             raise SourceError(f"{stream.name} is empty: no audio came")
+        # Programs that write tags may put theirs before another one.
+        while tag := id3_length(head):
+            if stream.skip(tag) < tag or not (head := stream.peek(LOOKED_AT)):
+                raise SourceError(f"{stream.name} holds no samples: only an ID3 tag")
         container = identify(head)
         if raw is not None and (container is None or container.weak):
-            return RawDecoder(stream, raw.to_encoding()), "raw"
-        if container is None and head[:3] == b"ID3":
-            stream.skip(id3_length(head))
-            container = identify(stream.peek(LOOKED_AT))
+            return _bare(stream, head, container, raw), "raw"
         if container is None:
             return _unknown(stream, head), "unknown"
         return _open(stream, container), container.name
@@ -87,6 +93,27 @@ def _file(stream: ByteStream) -> ByteStream:
     return stream if stream.regular and stream.path else SpooledStream(stream)
 
 
+def _bare(
+    stream: ByteStream, head: bytes, container: Container | None, raw: RawForm
+) -> Decoder:
+    """What its user says has no header, though something may speak against it.
+
+    Raises:
+        SourceError: if it is a page or an archive for sure.
+    """
+    what = no_audio(head)
+    if what is not None and what != TEXT:
+        raise SourceError(f"{stream.name} is not audio: it is {what}")
+    if container is not None:
+        _LOGGER.warning(
+            "%s begins like %s, but is heard as samples without a header; leave out "
+            "--raw, --rate, --channels and --encoding if it is",
+            stream.name,
+            container.name,
+        )
+    return RawDecoder(stream, raw.to_encoding())
+
+
 def _unknown(stream: ByteStream, head: bytes) -> Decoder:
     """Ask libsndfile, which knows more than has a name here, but not by a pipe.
 
@@ -100,7 +127,12 @@ def _unknown(stream: ByteStream, head: bytes) -> Decoder:
     path = stream.path if stream.regular else None
     bare = path is None or path.suffix.lower() in _BARE
     if path is not None and not bare:
-        return SndfileDecoder(stream)
+        decoder = SndfileDecoder(stream)
+        if not decoder.is_mpeg:
+            return decoder
+        # Behind bytes that are none; but of its length libsndfile has only a guess.
+        decoder.close_file()
+        return LinkedDecoder(stream, MpegSplitter())
     raise SourceError(f"{name} is not audio: it begins like no container; {RAW_HINT}")
 
 

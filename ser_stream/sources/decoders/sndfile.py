@@ -10,6 +10,7 @@ from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
+from ser_stream.sources.decoders.joined import joined
 
 RAW_HINT = (
     "samples without a header need --raw, with --rate, --channels and --encoding where "
@@ -87,12 +88,23 @@ class SndfileDecoder:
         if self._missing or (known and self._heard + around < promised):
             says = f"{promised / self.rate:.2f} s" if known else "more"
             self.damage = Damage("cut", f"its header promises {says}")
+        elif self._file.format in ("AU", "CAF") and self._stream.path is not None:
+            self.damage = joined(self._stream.path)
+
+    @property
+    def is_mpeg(self) -> bool:
+        """Whether libsndfile took it for MP3, of whose length it has a guess."""
+        return bool(self._file.format == "MP3")
 
     def next_recording(self) -> bool:
         return False
 
-    def close(self) -> None:
+    def close_file(self) -> None:
+        """Close it alone: another decoder reads the stream."""
         self._file.close()
+
+    def close(self) -> None:
+        self.close_file()
         self._stream.close()
 
 
@@ -100,6 +112,9 @@ def reason(error: Exception) -> str:
     """What libsndfile says, in one line; it repeats the path, which we have said."""
     text = getattr(error, "error_string", None) or str(error)
     text = str(text).strip().splitlines()[0] if str(text).strip() else "no reason given"
+    if "file does not exist" in text.lower():
+        # Of what is called .mp3, and there, but holds not one frame.
+        return "format not recognised"
     return text.rstrip(".").lower().removeprefix("error : ")
 
 

@@ -1,5 +1,6 @@
 """A pipe that has to be sought in is written to a file first."""
 
+import atexit
 import os
 import tempfile
 from pathlib import Path
@@ -34,10 +35,13 @@ class SpooledStream(ByteStream):
         path = Path(os.fsdecode(self._file.name))
         super().__init__(os.open(path, os.O_RDONLY | os.O_CLOEXEC), stream.name, path)
         self._source = stream
+        # A thread that reads it may outlast whoever would close it.
+        atexit.register(self._file.close)
 
     def close(self) -> None:
         super().close()
         self._file.close()
+        atexit.unregister(self._file.close)
         self._source.close()
 
 

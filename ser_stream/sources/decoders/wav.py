@@ -30,6 +30,8 @@ _NO_LENGTH = 0x7FFF0000
 """Programs that write to a pipe leave 0 or such a large number in the header."""
 _MOST_HEADER = 16 << 20
 """Bytes that chunks before the samples may have: cover pictures are among them."""
+_MOST_REST = 4096
+"""Bytes behind the samples that may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +159,21 @@ class WavDecoder:
             # A part behind the samples, such as a list of titles. Its size may lie.
             size = struct.unpack("<I", head[4:8])[0]
             self._stream.skip(8 + size + size % 2)
-        while self._stream.read():
-            pass
+        self._note_rest()
         return False
+
+    def _note_rest(self) -> None:
+        """Read the rest. A recorder that crashed has not said how long it recorded."""
+        rest, silent = 0, True
+        while data := self._stream.read():
+            rest += len(data)
+            silent = silent and not any(data)
+        if rest > _MOST_REST and not silent:
+            self.damage = Damage(
+                "damaged",
+                f"its header promises no more, but {rest} bytes follow that are not "
+                "heard",
+            )
 
     def close(self) -> None:
         self._stream.close()

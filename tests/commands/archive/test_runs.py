@@ -4,13 +4,15 @@ import csv
 import io
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.paths import DATA
-from tests.helpers.program import error_line, messages, run, start
+from tests.helpers.program import COMMAND, ENVIRONMENT, error_line, messages, run, start
 from tests.helpers.socket_server import wait_until
 
 CLIPS = sorted(DATA.glob("[01]*.flac"))
@@ -109,6 +111,34 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert not journal.exists()
 
 
+@pytest.mark.parametrize("later_s", [0.1, 0.2, 0.4, 0.8])
+def test_ctrl_c_of_a_terminal_reaches_no_process_that_only_begins(
+    later_s: float, minutes: list[Path]
+) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "recognize", "--jobs", "2", *minutes],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        start_new_session=True,
+    ) as process:
+
+        def has_begun_one() -> bool:
+            commands = [
+                Path(f"/proc/{pid}/cmdline").read_bytes()
+                for pid in children(process.pid)
+            ]
+            return any(b"spawn_main" in command for command in commands)
+
+        wait_until(has_begun_one, 120)
+        # While it loads its libraries, whenever that is here.
+        time.sleep(later_s)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert errors == b""
+    assert process.returncode == 0
+
+
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
     minutes: list[Path], tmp_path: Path
 ) -> None:
@@ -127,6 +157,30 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_file(
     assert run(*command, whole).returncode == 0
     assert out.read_bytes() == whole.read_bytes()
     assert len(messages(out.read_bytes())) == 8
+
+
+def test_what_was_cut_before_a_run_went_on_still_makes_the_status_1(
+    minutes: list[Path], tmp_path: Path
+) -> None:
+    cut, out = tmp_path / "cut.flac", tmp_path / "rows.json"
+    content = CLIPS[0].read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    journal = tmp_path / "rows.json.part"
+    with start("recognize", cut, *minutes, "--out", out) as process:
+        wait_until(lambda: n_lines(journal) > 1, 120)
+        process.kill()
+        process.communicate()
+    done = run("recognize", cut, *minutes, "--out", out)
+    assert "of 9 recordings are done already" in error_line(done)
+    assert messages(out.read_bytes())[0]["cut"] is True
+    assert done.returncode == 1
+
+
+def test_rows_do_not_go_into_what_is_no_file() -> None:
+    done = run("recognize", CLIPS[0], "--out", "/dev/null")
+    assert done.returncode == 2
+    assert "/dev/null is no regular file; name one" in error_line(done)
+    assert Path("/dev/null").exists()
 
 
 def test_a_journal_of_other_settings_is_not_gone_on_with(
