@@ -34,7 +34,7 @@ from sklearn.svm import LinearSVC
 from benchmarks.soak.host import description
 from ser_stream.atomic_file import replace_file
 from ser_stream.model import Model
-from ser_stream.pipeline.batch.recorded import record_each, record_whole
+from ser_stream.pipeline.batch.record import record_each, record_whole
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.detector import silero_session
 from ser_stream.pipeline.recording import Recording, record

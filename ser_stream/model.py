@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser_stream.errors import MissingLibraryError, SourceError
-from ser_stream.pipeline.batch.recorded import record_each, record_whole
+from ser_stream.pipeline.batch.record import record_each, record_whole
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
@@ -32,7 +32,7 @@ from ser_stream.pipeline.values import (
 )
 from ser_stream.protocol.messages import milliseconds
 from ser_stream.sources.array import ArrayInput
-from ser_stream.sources.whole import GapError, RecordingSource, source_of
+from ser_stream.sources.rereadable import GapError, RecordingSource, source_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -3,7 +3,7 @@
 file, array               recordings and pipes, and samples that a program has
 recorded                  bytes -> frames -> chunks, and what is wrong with them
 decoders/                 containers: what each is, and what reads it
-whole                     a recording for who hears it whole, as often as it takes
+rereadable                a recording for who hears it whole, as often as it takes
 pacing                    a recording at real-time pace
 intake                    recordings: damaged samples, full scale, one index
 channels, resample        any channels and rate -> mono at 16 kHz

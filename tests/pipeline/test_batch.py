@@ -9,7 +9,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_stream.pipeline.batch.recorded import (
+from ser_stream.pipeline.batch.record import (
     CUT_LENGTH,
     cuts,
     record_each,
@@ -112,7 +112,7 @@ def test_it_does_not_matter_where_a_cut_ends(
 ) -> None:
     live = record(minute, recognizer, bundle.front_end)
     monkeypatch.setattr(
-        "ser_stream.pipeline.batch.recorded.CUT_LENGTH", round(cut_s * SECOND)
+        "ser_stream.pipeline.batch.record.CUT_LENGTH", round(cut_s * SECOND)
     )
 
     assert_same(live, record_whole(minute, recognizer, bundle.front_end))

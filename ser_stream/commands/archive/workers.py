@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 
 from ser_stream.commands.archive.task import Job, Result, run_all
 from ser_stream.errors import ConfigError
-from ser_stream.pipeline.batch.recorded import RECORDINGS_AT_ONCE
+from ser_stream.pipeline.batch.record import RECORDINGS_AT_ONCE
 
 AHEAD = 4
 """Tasks that wait, for each process: results that are done early are kept in memory."""
