@@ -32,7 +32,9 @@ SUFFIXES = frozenset(
         *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff"),
         *(".au", ".snd", ".w64", ".caf", ".rf64", ".voc", ".sph"),
         *(".m4a", ".mp4", ".mov", ".3gp", ".aac", ".amr", ".webm", ".mka", ".mkv"),
-        *(".wma", ".wv", ".ape", ".tta"),
+        *(".wma", ".wv", ".ape", ".tta", ".tak", ".dsf", ".mpc", ".rm", ".ra"),
+        *(".wave", ".aifc", ".m4b", ".3g2", ".weba", ".spx", ".ac3", ".ts", ".flv"),
+        *(".avi", ".mpg", ".mpeg", ".m4v", ".mp1", ".bwf", ".paf", ".avr", ".8svx"),
     )
 )
 """Endings of files that are taken for recordings in a folder."""

@@ -19,7 +19,9 @@ from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config, tell_terms
 from ser_stream.errors import ConfigError, QuietEndError, StoppedError
+from ser_stream.paths import is_pipe
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.sources.recorded import STDIN
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,9 +79,14 @@ def _results(
     jobs: int,
     show: Callable[[int, float], None],
 ) -> Iterator[Result]:
+    piped = any(name == STDIN or is_pipe(Path(name)) for name in names)
+    if piped and run.engine != "local":
+        raise ConfigError(
+            "standard input and pipes are read on this machine: leave out --engine"
+        )
     if run.engine != "local":
         results = ENGINES[run.engine](job, names, jobs, run.address)
-    elif jobs > 1 and len(names) > 1:
+    elif jobs > 1 and len(names) > 1 and not piped:
         results = in_processes(job, names, min(jobs, len(names)))
     else:
         results = run_tasks(job, names, show)

@@ -158,7 +158,16 @@ class Recorded:
         self._note(self._decoder.damage, self._intake.end / SAMPLE_RATE)
         if self._decoder.next_recording():
             before = self._intake
-            self._intake = self._new_intake(before.end + BETWEEN)
+            try:
+                self._intake = self._new_intake(before.end + BETWEEN)
+            except SourceError as error:
+                # It has no such channel.
+                self._note(
+                    Damage("damaged", f"of what is joined to it: {error}"),
+                    before.end / SAMPLE_RATE,
+                )
+                self.ended = True
+                return
             self._intake.warned = before.warned
             self._joined = True
             return

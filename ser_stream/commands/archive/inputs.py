@@ -59,13 +59,17 @@ def _within(name: str, recursive: bool) -> Iterator[str]:
     if name == STDIN or not is_folder(Path(name)):
         yield name
         return
-    for folder, folders, files in os.walk(name):
+    for folder, folders, files in os.walk(name, onerror=_raise):
         folders.sort()
         for file in sorted(files):
             if Path(file).suffix.lower() in SUFFIXES and not file.startswith("."):
                 yield str(Path(folder) / file)
         if not recursive:
             return
+
+
+def _raise(error: OSError) -> None:
+    raise SourceError(f"{error.filename} cannot be read: {error.strerror}")
 
 
 def _listed(name: str | None) -> list[str]:
@@ -77,6 +81,7 @@ def _listed(name: str | None) -> list[str]:
     except (OSError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is closed"
         raise SourceError(f"the list {name} cannot be read: {reason}") from None
+    content = content.removeprefix(b"\xef\xbb\xbf")
     separator = b"\0" if b"\0" in content else b"\n"
     lines = (line.rstrip(b"\r") for line in content.split(separator))
     return [os.fsdecode(line) for line in lines if line.strip()]

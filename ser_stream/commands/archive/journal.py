@@ -6,6 +6,7 @@ at the end, whole.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -37,12 +38,14 @@ class Journal:
                 f"{out} is no regular file; name one, or leave out --out for standard "
                 "output"
             )
-        if os.path.lexists(out):
+        # With a journal beside it, a run in which some failed goes on.
+        if os.path.lexists(out) and not self.path.exists():
             raise ConfigError(
                 f"{out} is there already; remove it first, or name another file"
             )
         try:
             self._file: IO[bytes] = self.path.open("a+b")
+            self._lock()
             self._file.seek(0)
             head = self._file.readline()
             if not head.endswith(b"\n"):
@@ -58,6 +61,16 @@ class Journal:
         except OSError as error:
             raise SinkError(
                 f"{self.path} cannot be written: {error.strerror}"
+            ) from None
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise ConfigError(
+                f"{self.path} is being written by another run; wait for it, or name "
+                "another file"
             ) from None
 
     def _read_on(self) -> None:

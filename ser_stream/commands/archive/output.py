@@ -1,7 +1,9 @@
 """Where the rows of a run go: standard output, a file, or a document a recording."""
 
 import contextlib
+import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Protocol
@@ -18,6 +20,7 @@ from ser_stream.paths import is_folder
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.sources.recorded import STDIN
 
+_LOGGER = logging.getLogger(__name__)
 PARQUET = "parquet"
 ONE_FILE = (*TABLES, PARQUET, "rttm")
 """Formats that hold many recordings in one file."""
@@ -136,7 +139,17 @@ class OneFile:
                     write_row(row)
         else:
             self._write_text(rows)
-        self.journal.remove()
+        failed = sum(name not in self.journal for name in names)
+        if not failed:
+            self.journal.remove()
+            return
+        _LOGGER.warning(
+            "%d of %d recordings failed; once they are mended, the same command goes "
+            "on with them (%s has the others)",
+            failed,
+            len(names),
+            self.journal.path,
+        )
 
     def _write_text(self, rows: Iterator[Row]) -> None:
         try:
@@ -205,10 +218,12 @@ def _named(names: Sequence[str], suffix: str) -> Mapping[str, PurePath]:
     folders = [str(Path(name).absolute().parent) for name in real]
     base = os.path.commonpath(folders) if folders else ""
     inner = {name: Path(os.path.relpath(Path(name).absolute(), base)) for name in real}
-    bare = [path.with_suffix("") for path in inner.values()]
     found: dict[str, PurePath] = {STDIN: PurePath("stdin" + suffix)}
-    for name, path in inner.items():
-        shared = bare.count(path.with_suffix("")) > 1
-        stem = path.name if shared else path.stem
-        found[name] = path.with_name(stem + suffix)
-    return found
+    found |= {name: p.with_name(p.stem + suffix) for name, p in inner.items()}
+    whole = {name: p.with_name(p.name + suffix) for name, p in inner.items()}
+    while True:
+        times = Counter(found.values())
+        shared = [n for n in inner if times[found[n]] > 1 and found[n] != whole[n]]
+        if not shared:
+            return found
+        found |= {name: whole[name] for name in shared}

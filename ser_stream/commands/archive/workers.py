@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from logging import ERROR
 from multiprocessing.connection import wait
+from pathlib import Path
 
 from ser_stream.commands.archive.task import Job, Result, run_all
 from ser_stream.errors import ConfigError
@@ -18,6 +19,8 @@ from ser_stream.pipeline.batch.record import RECORDINGS_AT_ONCE
 
 AHEAD = 4
 """Tasks that wait, for each process: results that are done early are kept in memory."""
+BATCH_BYTES = 2 << 20
+"""Of recordings that go together: some twenty clips, or a minute or so."""
 MOST_JOBS = 256
 
 
@@ -28,7 +31,8 @@ def n_jobs(text: str) -> int:
         ConfigError: if it is no such number.
     """
     if text == "auto":
-        return len(os.sched_getaffinity(0))
+        affinity = getattr(os, "sched_getaffinity", None)
+        return len(affinity(0)) if affinity else (os.cpu_count() or 1)
     if text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_JOBS:
         return int(text)
     raise ConfigError(f"jobs is {text!r}; allowed: auto, or 1 to {MOST_JOBS}")
@@ -55,9 +59,27 @@ def in_processes(job: Job, names: Sequence[str], jobs: int) -> Iterator[Result]:
 
 
 def batches(names: Sequence[str], workers: int) -> list[Sequence[str]]:
-    """Recordings that go to a worker together: clips take less time so."""
-    size = max(1, min(RECORDINGS_AT_ONCE, len(names) // (workers * AHEAD)))
-    return [names[at : at + size] for at in range(0, len(names), size)]
+    """Recordings that go to a worker together: clips take less time so.
+
+    Long ones go alone, so that little is done anew after a stop.
+    """
+    most = max(1, min(RECORDINGS_AT_ONCE, len(names) // (workers * AHEAD)))
+    found, size = list[list[str]](), 0
+    for name in names:
+        more = _size(name)
+        if not found or len(found[-1]) >= most or size + more > BATCH_BYTES:
+            found.append([])
+            size = 0
+        found[-1].append(name)
+        size += more
+    return [*found]
+
+
+def _size(name: str) -> int:
+    try:
+        return Path(name).stat().st_size
+    except (OSError, ValueError):
+        return 0
 
 
 def _pooled(

@@ -10,9 +10,12 @@ page      the picture and a table, as one HTML file
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from ser_stream.atomic_file import replacing
+from ser_stream.commands.archive.rehearing import rehearable
+from ser_stream.commands.exports.spans import readable
 from ser_stream.commands.extras import of_extra
 from ser_stream.commands.plot.heard import hear, load_model
 from ser_stream.config import ListenConfig
@@ -60,8 +63,8 @@ def plot(
     # Before anything is begun: a signal while a library is loaded comes as ImportError.
     model = load_model(config)
     # The output is begun before an hour is recognised, so that it is not in vain.
-    with _told_if_stopped(), _written(out) as part:
-        heard = hear(file, model, start_s, end_s)
+    with _told_if_stopped(), _written(out) as part, rehearable(str(file)) as path:
+        heard = replace(hear(path, model, start_s, end_s), name=readable(file.name))
         if suffix == ".html":
             part.write_text(page(heard, picture(heard, "png", dpi)), "utf-8")
         else:

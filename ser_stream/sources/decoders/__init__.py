@@ -10,7 +10,7 @@ flac            FLAC as it comes, by libsndfile; flac_frames: is its last one wh
 mpeg, ogg       MP3 and Ogg as they come, by libsndfile, cut into the recordings within
 links           what MPEG and Ogg have in common: a splitter in front of a pipe
 joined          does another one follow that is not read
-sndfile         what libsndfile has to seek in
+sndfile         what libsndfile has to seek in; promised: how long it says it is
 ffmpeg          what libsndfile does not know, by an installed ffmpeg
 spool           a pipe that has to be sought in is written to a file first
 chatter         what C libraries print

@@ -17,6 +17,7 @@ from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
+from ser_stream.sources.decoders.promised import LOOKED_AT, promised_size
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
 PROGRAM = "ffmpeg"
@@ -61,7 +62,7 @@ class FfmpegDecoder:
         self._stream = stream
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._splitter = splitter
-        self._joins = demuxer in ("mov", "asf", "caf")
+        self._joins = demuxer in ("mov", "asf", "caf", "tta")
         path = stream.path if stream.regular and splitter is None else None
         # Of /dev/fd and the like a child has its own.
         self._source = "pipe:0" if path is None else f"file:{os.path.realpath(path)}"
@@ -145,7 +146,8 @@ class FfmpegDecoder:
                 self._feeder.join()
                 self.damage = self._splitter.damage
             elif self._joins:
-                self.damage = joined(Path(self._source.removeprefix("file:")))
+                path = Path(self._source.removeprefix("file:"))
+                self.damage = _shortened(path) or joined(path)
         return frames
 
     def _complaint(self) -> str:
@@ -169,6 +171,15 @@ class FfmpegDecoder:
             self._process.stdout.close()
         self._said.close()
         self._stream.close()
+
+
+def _shortened(path: Path) -> Damage | None:
+    """Of a CAF: ffmpeg says nothing of what is missing."""
+    with path.open("rb") as file:
+        whole, size = promised_size(file.read(LOOKED_AT)), path.stat().st_size
+    if whole is None or whole <= size:
+        return None
+    return Damage("cut", f"its header promises {whole} bytes, and {size} are there")
 
 
 @contextlib.contextmanager

@@ -4,6 +4,8 @@ libsndfile reads it forward only, though it wants to go back to the beginning on
 it refuses a file that an encoder wrote to a pipe, whose length is not filled in.
 """
 
+import re
+
 import numpy as np
 import soundfile
 
@@ -16,8 +18,9 @@ from ser_stream.sources.decoders.flac_frames import LONGEST, ends_whole
 from ser_stream.sources.decoders.sndfile import Unseekable, reason
 
 MAGIC = b"fLaC"
-_NEXT = b"fLaC\x00\x00\x00\x22"
+_NEXT = re.compile(b"fLaC[\x00\x80]\x00\x00\x22")
 """The beginning of another one."""
+_NEXT_LENGTH = 8
 _HEADER = 42
 """Bytes before the first frame, or more; RFC 9639, sections 8.1 and 8.2."""
 _KEPT = 4096
@@ -34,10 +37,11 @@ class _Forward:
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
         # What it begins with is no beginning of the next one.
-        head = bytearray(stream.read_exactly(len(_NEXT)))
+        head = bytearray(stream.read_exactly(_NEXT_LENGTH))
         head += self._read_on(_KEPT)
         self.promised = int.from_bytes(head[21:26], "big") & _UNKNOWN
-        if not self.promised and len(head) >= 26:
+        # Read to the end: what is promised is an estimate, though a good one.
+        if len(head) >= 26:
             head[21] |= 0x0F
             head[22:26] = b"\xff" * 4
         self.tiny = len(head) < _HEADER
@@ -49,9 +53,9 @@ class _Forward:
 
     def _read_on(self, n: int) -> bytes:
         """Bytes up to where another recording begins; none there, and at the end."""
-        ahead = self._stream.peek(n + len(_NEXT))
-        end = ahead.find(_NEXT)
-        return self._stream.read(n if end < 0 else min(n, end)) if end else b""
+        found = _NEXT.search(self._stream.peek(n + _NEXT_LENGTH))
+        n = n if found is None else min(n, found.start())
+        return self._stream.read(n) if n else b""
 
     def _read_noted(self, n: int) -> bytes:
         data = self._read_on(n)
@@ -112,14 +116,21 @@ class FlacDecoder:
     def read(self, n: int, /) -> FloatArray:
         frames: FloatArray
         try:
-            frames = self._file.read(min(n, _AT_ONCE), dtype="float32", always_2d=True)
+            frames = self._file.read(self._at_most(n), dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             frames = np.zeros((0, self.channels), np.float32)
-            self.damage = self.damage or Damage("damaged", reason(error))
+            # Behind all that is promised there may be a tag.
+            if not 0 < self._bytes.promised <= self._heard:
+                self.damage = self.damage or Damage("damaged", reason(error))
         self._heard += len(frames)
         if not len(frames) and self.damage is None:
             self._note_cut()
         return frames
+
+    def _at_most(self, n: int) -> int:
+        """So that what is wrong behind the promised end takes nothing from before."""
+        left = self._bytes.promised - self._heard
+        return min(n, _AT_ONCE, left if left > 0 else _AT_ONCE)
 
     def _note_cut(self) -> None:
         promised = self._bytes.promised

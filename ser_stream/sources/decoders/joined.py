@@ -37,6 +37,8 @@ def _pattern(head: bytes) -> re.Pattern[bytes] | None:
         return re.compile(same(head[:8]) + b"(?s:.{4})" + same(head[12:24]))
     if head[:4] == b"caff":
         return re.compile(same(head[:20]))
+    if head[:4] == b"TTA1":
+        return re.compile(same(head[:14]))
     if head[:4] == b"\x30\x26\xb2\x75":
         return re.compile(same(head[:16]))
     return None

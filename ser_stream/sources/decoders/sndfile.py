@@ -11,6 +11,7 @@ from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.joined import joined
+from ser_stream.sources.decoders.promised import LOOKED_AT, promised_size
 
 RAW_HINT = (
     "samples without a header need --raw, with --rate, --channels and --encoding where "
@@ -51,7 +52,9 @@ class SndfileDecoder:
             ) from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
-        self._missing = _missing_bytes(self._file.extra_info, stream.size or 0)
+        self._missing = _shortage(
+            self._file.extra_info, stream.peek(LOOKED_AT), stream.size or 0
+        )
         wrong = None
         if self._file.frames == 0:
             wrong = "holds no samples: empty or cut short"
@@ -85,9 +88,11 @@ class SndfileDecoder:
         known = promised < 1 << 40
         # What an encoder of MPEG puts around the sound is promised, and taken off.
         around = 4 * 1152 if "MPEG" in self._file.subtype else 0
-        if self._missing or (known and self._heard + around < promised):
-            says = f"{promised / self.rate:.2f} s" if known else "more"
-            self.damage = Damage("cut", f"its header promises {says}")
+        if self._missing is not None:
+            self.damage = Damage("cut", self._missing)
+        elif known and self._heard + around < promised:
+            reason = f"its header promises {promised / self.rate:.2f} s"
+            self.damage = Damage("cut", reason)
         elif self._file.format in ("AU", "CAF") and self._stream.path is not None:
             self.damage = joined(self._stream.path)
 
@@ -118,13 +123,22 @@ def reason(error: Exception) -> str:
     return text.rstrip(".").lower().removeprefix("error : ")
 
 
-def _missing_bytes(log: str, size: int) -> bool:
-    """Whether libsndfile's log says that the samples of a file end early."""
+def _shortage(log: str, head: bytes, size: int) -> str | None:
+    """What a header promises beyond what is there, as a reason; None for nothing.
+
+    Args:
+        log: of libsndfile, which says it of some containers.
+        head: first bytes of the file.
+        size: of the file, bytes.
+    """
+    whole = promised_size(head)
+    if whole is not None and size < whole < _NO_LENGTH:
+        return f"its header promises {whole} bytes, and {size} are there"
     for match in re.finditer(
         r"^ *(?:data|SSND|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
     ):
         promised, there = int(match[1]), int(match[2] or size)
         # Writers to pipes leave 0 or a very large number in the header.
         if there < promised < _NO_LENGTH:
-            return True
-    return False
+            return f"its header promises {promised} bytes of sound; {there} are there"
+    return None

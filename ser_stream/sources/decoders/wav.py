@@ -46,6 +46,8 @@ class Header:
     """Bytes of samples that are promised."""
     size: int
     """Bytes of the header itself."""
+    order: str
+    """Of bytes in numbers, as `struct` has it."""
 
 
 def is_wav(head: bytes) -> bool:
@@ -87,7 +89,7 @@ def read_header(stream: ByteStream) -> Header:
     length: int | None = size if 0 < size < _NO_LENGTH else None
     if size == 0xFFFFFFFF and long_length:
         length = long_length
-    return Header(encoding, tag, length, stream.position - begin)
+    return Header(encoding, tag, length, stream.position - begin, order)
 
 
 def _format(body: bytes, order: str, name: str) -> tuple[int, Encoding | None]:
@@ -157,7 +159,7 @@ class WavDecoder:
             if len(head) < 8 or not head[:4].strip().isalnum():
                 break
             # A part behind the samples, such as a list of titles. Its size may lie.
-            size = struct.unpack("<I", head[4:8])[0]
+            size = struct.unpack(self._header.order + "I", head[4:8])[0]
             self._stream.skip(8 + size + size % 2)
         self._note_rest()
         return False

@@ -284,3 +284,40 @@ def test_more_processes_than_there_can_be_are_refused() -> None:
     done = run("recognize", CLIPS[0], "--jobs", "0")
     assert done.returncode == 2
     assert "jobs is '0'; allowed: auto, or 1 to 256" in error_line(done)
+
+
+def test_what_failed_is_tried_again_by_the_same_command(tmp_path: Path) -> None:
+    late, out = tmp_path / "late.flac", tmp_path / "rows.json"
+    done = run("recognize", late, CLIPS[0], "--out", out)
+    assert done.returncode == 1
+    assert b"1 of 2 recordings failed" in done.stderr
+    assert len(messages(out.read_bytes())) == 1
+    late.symlink_to(CLIPS[1])
+    assert run("recognize", late, CLIPS[0], "--out", out).returncode == 0
+    assert [row["file"] for row in messages(out.read_bytes())] == [
+        str(late),
+        str(CLIPS[0]),
+    ]
+    assert not (tmp_path / "rows.json.part").exists()
+
+
+def test_no_two_documents_have_one_name(tmp_path: Path) -> None:
+    names = [tmp_path / name for name in ("a.wav", "a.mp3", "a.mp3.wav")]
+    for path in names:
+        path.symlink_to(CLIPS[0])
+    out = tmp_path / "out"
+    assert run("recognize", "--format", "rttm", CLIPS[0]).returncode == 0
+    done = run("recognize", "--format", "audacity", "--out", out, *names)
+    assert done.returncode == 0
+    assert len(list(out.iterdir())) == 3
+
+
+def test_standard_input_is_read_beside_processes(
+    rows: list[dict[str, object]],
+) -> None:
+    content = CLIPS[0].read_bytes()
+    done = run("recognize", "--segments", "-j", "2", "-", CLIPS[1], stdin=content)
+    assert done.returncode == 0
+    first, second = messages(done.stdout)
+    assert {**first, "file": str(CLIPS[0])} == rows[0]
+    assert second == rows[1]

@@ -35,7 +35,16 @@ def made(once: MadeOnce) -> Path:
 CUT = [
     *("pcm16.wav", "alaw.wav", "long.rf64", "native.flac", "vorbis.ogg", "opus.opus"),
     *("cbr.mp3", "vbr.mp3", "layer2.mp2", "pcm.aiff", "mulaw.au", "pcm.caf", "pcm.w64"),
-    *("opus.webm", "adts.aac", "flac.mka", "aac.mp4", "speex.spx", "aac.flv"),
+    *(
+        "sphere.sph",
+        "alac.caf",
+        "opus.webm",
+        "adts.aac",
+        "flac.mka",
+        "aac.mp4",
+        "speex.spx",
+        "aac.flv",
+    ),
 ]
 
 
@@ -117,3 +126,16 @@ def test_damaged_recordings_give_samples_or_one_clear_line(
         assert name in text
         assert "\n" not in text
     assert n_open() <= open_before
+
+
+def test_a_flac_whose_header_promises_too_little_is_heard_to_its_end(
+    made: Path, tmp_path: Path
+) -> None:
+    content = bytearray((made / "native.flac").read_bytes())
+    promised = int.from_bytes(content[21:26], "big")
+    total = promised & ((1 << 36) - 1)
+    content[21:26] = (promised - total + total // 2).to_bytes(5, "big")
+    path = tmp_path / "half.flac"
+    path.write_bytes(content)
+    whole = hear_file(made / "native.flac")
+    assert np.array_equal(hear_file(path).samples, whole.samples)
