@@ -18,6 +18,7 @@ from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 for _name in (
     "listen",
     "subscribe",
+    "watch",
     "control",
     "speakers",
     "adapt",

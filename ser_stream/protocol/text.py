@@ -46,7 +46,7 @@ class TextRenderer:
 
     def text(self, fields: Fields, /) -> str:
         render = self._renderers.get(fields["type"])
-        text = _printable(render(fields)) if render else ""
+        text = printable(render(fields)) if render else ""
         if not self._live:
             return text and text + "\n"
         if fields["type"] == "prediction":
@@ -107,6 +107,6 @@ def _sentence(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     # The names of devices and models come from elsewhere: none may steer the terminal.
     return "".join(c if c.isprintable() else "?" for c in text)
