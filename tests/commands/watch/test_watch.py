@@ -25,7 +25,7 @@ def uri() -> Iterator[str]:
 
 
 def say(server: SocketServer, seen: str = "sad") -> None:
-    """What a daemon said of the minute until an emotion is steady, to one who listens."""
+    """What a daemon said of the minute until an emotion is steady."""
     wait_until(lambda: sum(server.subscribers.values()))
     for message in until(seen):
         server.send(message)
