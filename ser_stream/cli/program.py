@@ -24,6 +24,7 @@ for _name in (
     "adapt",
     "recordings",
     "plot",
+    "report",
     "config",
     "machine",
     "model",
