@@ -44,7 +44,7 @@ class Stretch:
 
 @dataclass
 class Outage:
-    """No sound came: `lost`, `failed` or `paused`; `end` is None where none was told."""
+    """No sound came: `lost`, `failed` or `paused`; without an end if none was told."""
 
     state: str
     start: float

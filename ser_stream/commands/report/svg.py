@@ -7,6 +7,7 @@ from html import escape
 from ser_stream.commands.colours import colours, ink
 from ser_stream.commands.report.day import Day
 from ser_stream.commands.report.text import span, when
+from ser_stream.protocol.text import printable
 
 ROWS_S = (60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 """How long a row of the timeline may be, in seconds."""
@@ -59,12 +60,12 @@ def timeline(day: Day) -> str:
         for x, y, width in _pieces(told.start, told.end, begin, length):
             parts.append(
                 f'<rect fill="{colour}" x="{x:.2f}" y="{y}" width="{width:.2f}" '
-                f'height="{HIGH}"><title>{escape(title)}</title></rect>'
+                f'height="{HIGH}"><title>{escape(printable(title))}</title></rect>'
             )
             if width > LETTER * (len(told.label) + 1):
                 parts.append(
                     f'<text class="name" x="{x + width / 2:.2f}" y="{y + 14}" '
-                    f'fill="{ink(colour)}">{escape(told.label)}</text>'
+                    f'fill="{ink(colour)}">{escape(printable(told.label))}</text>'
                 )
     high = count * PITCH + 4
     described = f"Timeline, {span(length)} a row; the tables below have its times."

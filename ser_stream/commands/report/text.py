@@ -8,7 +8,11 @@ from ser_stream.commands.report.notes import MEANING
 from ser_stream.commands.report.sums import Sums
 from ser_stream.protocol.text import printable
 
-STATES = {SPEECH: "speech", UNCERTAIN: "speech, uncertain", NO_SPEECH: "no speech"}
+STATES = {
+    SPEECH: "speech with a label",
+    UNCERTAIN: "speech, uncertain",
+    NO_SPEECH: "no speech",
+}
 
 
 def text(day: Day, found: Sums) -> str:
