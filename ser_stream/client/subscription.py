@@ -184,6 +184,11 @@ class Described:
         return self._subscription.hello
 
     @property
+    def address(self) -> Address:
+        """Where it is, or is looked for now."""
+        return self._subscription.address
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The emotions that the model knows."""
         return tuple(self.hello["model"]["labels"])

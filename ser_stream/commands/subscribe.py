@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import select
 import sys
 import threading
@@ -63,8 +64,8 @@ def read_token(path: Path) -> str:
 
 
 def _renderer(format: str) -> Callable[[Message], str]:
-    terminal = sys.stdout.isatty()
-    if format == "json" or (format == "auto" and not terminal):
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if format == "json" or (format == "auto" and not sys.stdout.isatty()):
         return _json_line
     if terminal:
         # What is logged must not hang on the prediction that is still on the line.

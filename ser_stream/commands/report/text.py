@@ -1,0 +1,81 @@
+"""The report as lines."""
+
+from datetime import datetime
+
+from ser_stream.commands.output import aligned
+from ser_stream.commands.report.day import NO_SPEECH, SPEECH, UNCERTAIN, Day
+from ser_stream.commands.report.notes import MEANING
+from ser_stream.commands.report.sums import Sums
+from ser_stream.protocol.text import printable
+
+STATES = {
+    SPEECH: "speech with a label",
+    UNCERTAIN: "speech, uncertain",
+    NO_SPEECH: "no speech",
+}
+
+
+def text(day: Day, found: Sums) -> str:
+    lines = [f"from {when(day.start)} to {when(day.end)}", *(sources(day)), ""]
+    rows = [("emotion", "time", "times", "longest")]
+    for label, share in found.shares.items():
+        rows.append((label, span(share.seconds), str(share.times), span(share.longest)))
+    lines += aligned(rows) if found.shares else ["no emotion was told"]
+    lines += ["", *aligned(list(times(found).items()))]
+    if found.certain:
+        lines += ["", "most certain"]
+        lines += aligned(
+            [
+                (when(t.surest), t.label, f"{t.confidence:.2f}", span(t.end - t.start))
+                for t in found.certain
+            ]
+        )
+    lines += ["", *aligned(list(losses(day).items())), "", MEANING]
+    return "\n".join(printable(line) for line in lines) + "\n"
+
+
+def sources(day: Day) -> list[str]:
+    """A line for each run of a daemon."""
+    return [
+        f"heard {run.device} with model {run.model} (licence {run.licence}), from "
+        f"{when(run.start)} to {when(run.end)}"
+        if run.model
+        else f"heard from {when(run.start)} to {when(run.end)}; by what was not told"
+        for run in day.runs
+    ]
+
+
+def times(found: Sums) -> dict[str, str]:
+    """How long there was speech, doubt, silence, and nothing told."""
+    if found.states is None or found.untold is None:
+        return {"speech": "not told: there are no predictions among the events"}
+    told = {STATES[state]: span(seconds) for state, seconds in found.states.items()}
+    return told | {"not told": span(found.untold)}
+
+
+def losses(day: Day) -> dict[str, str]:
+    """What was lost, as the events tell it."""
+    rows = {"overflows": str(day.overflows)}
+    for number, out in enumerate(day.outages, 1):
+        end = "an end that was not told" if out.end is None else when(out.end)
+        rows[f"outage {number}"] = f"{out.state}, from {when(out.start)} to {end}"
+    rows["steps not written"] = f"{day.dropped}, for the reader was slow"
+    if day.damaged:
+        rows["damaged lines"] = str(day.damaged)
+    if day.unknown:
+        rows["unknown messages"] = ", ".join(f"{n} {k}" for k, n in day.unknown.items())
+    return rows
+
+
+def when(seconds: float) -> str:
+    """A time of here, to the second."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    """`4.2 s`, under a minute; then m:ss or h:mm:ss."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
