@@ -9,6 +9,7 @@ subscriber           what one connection asks, and what it is sent
 subscribers          all of them: limits, counts, the newest message to each
 drop_queue           lines that wait for one subscriber, and the count of dropped ones
 backpressure         how long audio may wait for subscribers: not at all when live
+history              the last hour of events, for one that asks
 snapshot             the present state of the stream, for a subscriber that joins
 control_request      a request that another thread answers
 
