@@ -1,5 +1,6 @@
 """Headless Chromium, told what to do over its DevTools protocol."""
 
+import base64
 import contextlib
 import itertools
 import json
@@ -64,11 +65,39 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def value(self, expression: str) -> Any:
-        """Evaluate JavaScript; None while there is nothing to evaluate it on."""
+        """Evaluate JavaScript; None while there is nothing to evaluate it on.
+
+        Of a promise, what it becomes.
+        """
         answer = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
         )
         return answer["result"].get("value")
+
+    def size(self, width: int, height: int, *, scale: float = 1) -> None:
+        """Give the window a size, in CSS pixels, as of a screen with `scale`."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=width < 600,
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """Ask for `light` or `dark` pages."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
+    def picture(self) -> bytes:
+        """The whole page as PNG."""
+        answer = self.call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True
+        )
+        return base64.b64decode(answer["data"])
 
     def text(self, selector: str) -> str:
         """The text that is visible there."""

@@ -1,0 +1,5 @@
+"""What the monitor costs."""
+
+
+def measure() -> None:
+    """Print."""
