@@ -1,6 +1,6 @@
 """The web monitor in a real browser, before a real daemon.
 
-    python -m benchmarks.monitor screenshots    # docs/monitor/*.png, of the bundled minute
+    python -m benchmarks.monitor screenshots    # docs/monitor/, of the bundled minute
     python -m benchmarks.monitor cost           # memory and time of page and daemon
 
 screenshots    pictures for docs/monitor.md

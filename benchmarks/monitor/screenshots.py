@@ -1,28 +1,22 @@
 """Pictures of the monitor, of a daemon that hears the bundled minute."""
 
 import re
-import socket
 import time
 
 from tests.helpers.browser import Page, browser
 from tests.helpers.paths import ROOT
 from tests.helpers.running_daemon import running_daemon
+from tests.helpers.subpath_proxy import free_port
 
 FOLDER = ROOT / "docs" / "monitor"
 SETTLE_S = 1.0
-"""For the chart, which is drawn a few times a second."""
+"""For health, which is drawn once a second."""
 SHOTS = [
     # name, width, height, light or dark, scale, seconds of the minute
-    ("desktop-light", 1440, 860, "light", 1.0, 41.0),
-    ("phone-dark", 390, 1500, "dark", 2.0, 45.0),
-    ("desktop-dark", 1440, 860, "dark", 1.0, 49.0),
+    ("desktop-light", 1440, 1070, "light", 1.0, 41.0),
+    ("phone-dark", 390, 1240, "dark", 1.5, 45.0),
+    ("desktop-dark", 1440, 1070, "dark", 1.0, 49.0),
 ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def take() -> None:
@@ -39,7 +33,10 @@ def take() -> None:
             page.prefer(scheme)
             page.size(width, height, scale=scale)
             wait_for_sound(page, when)
+            # Where the present step has scores; then the chart, drawn now and then.
             time.sleep(SETTLE_S)
+            page.wait_for("#heard", "%")
+            time.sleep(0.3)
             (FOLDER / f"{name}.png").write_bytes(page.picture())
         assert daemon.up
 

@@ -46,6 +46,8 @@ class Page:
     """One tab."""
 
     connection: ClientConnection
+    pid: int
+    """Of the browser, whose children do the work."""
     _ids: Iterator[int] = field(default_factory=itertools.count)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -93,10 +95,8 @@ class Page:
         self.call("Emulation.setEmulatedMedia", features=[feature])
 
     def picture(self) -> bytes:
-        """The whole page as PNG."""
-        answer = self.call(
-            "Page.captureScreenshot", format="png", captureBeyondViewport=True
-        )
+        """What the window shows, as PNG."""
+        answer = self.call("Page.captureScreenshot", format="png")
         return base64.b64decode(answer["data"])
 
     def text(self, selector: str) -> str:
@@ -126,7 +126,7 @@ def browser() -> Iterator[Page]:
         ) as process:
             try:
                 with connect(_tab(Path(folder)), max_size=None) as connection:
-                    yield Page(connection)
+                    yield Page(connection, process.pid)
             finally:
                 process.terminate()
 

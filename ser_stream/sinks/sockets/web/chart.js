@@ -2,10 +2,10 @@
 
 import {columns} from "./columns.js";
 import {clock, duration} from "./format.js";
-import {drawMarks, drawSpans, drawStates, drawWords, ROOM} from "./overlay.js";
+import {drawMarks, drawSpans, drawStates, drawWords, MARGIN, ROOM} from "./overlay.js";
 import {colour} from "./palette.js";
 
-const HEIGHT = 340;
+const HEIGHT = 360, NARROW = 500;
 
 function styleOf(element) {
   const style = getComputedStyle(element);
@@ -22,19 +22,24 @@ export class Chart {
     this.view = view;
     this.labels = [];
     this.states = [];
-    const again = () => { this.plot?.destroy(); this.plot = null; view.changed(); };
     new ResizeObserver(() => {
-      if (this.plot && this.plot.width !== element.clientWidth) again();
+      const width = element.clientWidth;
+      if (this.plot && this.plot.width !== width)
+        this.plot.setSize({width, height: HEIGHT});
     }).observe(element);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-    this.clear = again;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.forget();
+      view.changed();
+    });
   }
+
+  forget() { this.plot = this.plot?.destroy(); }
 
   draw() {
     const {past, view} = this;
     // From the bottom: the first label is the highest, as in the list of the bars.
     const labels = past.labels.toReversed();
-    if (labels.join("\n") !== this.labels.join("\n")) this.plot = this.plot?.destroy();
+    if (labels.join("\n") !== this.labels.join("\n")) this.forget();
     this.labels = labels;
     const [from, to] = view.range(past.newest);
     const width = this.element.clientWidth;
@@ -65,8 +70,10 @@ export class Chart {
     const axis = {stroke: style.text, font: `12px ${style.font}`,
       grid: {stroke: style.line, width: 1}, ticks: {stroke: style.line, width: 1}};
     const options = {
-      width, height: HEIGHT, padding: [ROOM, 12, 0, 0], legend: {show: false},
-      cursor: {y: false, points: {show: false}, drag: {x: true, y: false, setScale: false}},
+      width, height: HEIGHT, legend: {show: false},
+      padding: [ROOM, (plot) => (plot.width < NARROW ? 8 : MARGIN), 0, 0],
+      cursor: {y: false, points: {show: false},
+        drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: true, auto: false}, y: {range: [0, 1]}},
       axes: [
         {...axis, space: 84, values: (_, splits) => splits.map(clock)},
@@ -80,7 +87,7 @@ export class Chart {
         draw: [(plot) => {
           drawSpans(plot, this.past.spans, style);
           drawStates(plot, plot.data[0], this.states, style);
-          drawWords(plot, this.labels, style);
+          if (plot.width >= NARROW) drawWords(plot, this.labels, style);
           drawMarks(plot, this.past.marks, style);
         }],
         setSelect: [(plot) => this.select(plot)],

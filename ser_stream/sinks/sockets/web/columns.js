@@ -1,4 +1,4 @@
-// Steps of a view -> columns that a screen can hold: stacked scores, and what was heard.
+// Steps of a view -> columns that a screen can hold: stacked scores, what was heard.
 
 import {NO_SPEECH, UNCERTAIN} from "./steps.js";
 

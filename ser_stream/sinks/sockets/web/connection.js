@@ -4,7 +4,7 @@ import {parse} from "./message.js";
 
 const LONGEST_WAIT = 10000, HEALTH_EVERY = 5000, TOKEN = "ser-stream token";
 
-// Beside this page, whatever path a proxy has given it; the token is never in an address.
+// Beside this page, whatever path a proxy has given it; the token is in no address.
 function address() {
   const url = new URL("./", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
@@ -81,9 +81,11 @@ export class Connection {
       this.on.ask();
       return;
     }
-    const seconds = Math.ceil(this.wait / 1000), why = this.reason && `: ${this.reason}`;
+    const seconds = Math.ceil(this.wait / 1000);
+    const why = this.reason && `: ${this.reason}`;
     this.on.show(`not connected${why}; trying again in ${seconds} s`, false);
-    this.retry = setTimeout(() => this.open(), this.wait * (0.75 + Math.random() / 2));
+    const spread = 0.75 + Math.random() / 2;
+    this.retry = setTimeout(() => this.open(), this.wait * spread);
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
   }
 }

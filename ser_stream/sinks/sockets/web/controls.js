@@ -13,7 +13,8 @@ export function bindControls(past, view) {
   };
   for (const [id, call] of Object.entries(act)) $(id).addEventListener("click", call);
   for (const button of $("spans").children)
-    button.addEventListener("click", () => view.set(Number(button.dataset.span), view.end));
+    button.addEventListener("click",
+      () => view.set(Number(button.dataset.span), view.end));
   const keys = {
     ArrowLeft: act.earlier, ArrowRight: act.later, "+": act.closer, "=": act.closer,
     "-": act.wider, " ": act.pause,
@@ -35,7 +36,7 @@ export function bindControls(past, view) {
 
 export function showControls(view) {
   for (const button of $("spans").children)
-    button.setAttribute("aria-pressed", String(Number(button.dataset.span) === view.span));
+    button.ariaPressed = String(Number(button.dataset.span) === view.span);
   $("pause").setAttribute("aria-pressed", String(!view.live));
   $("pause").textContent = view.live ? "Pause" : "Live";
   $("closer").disabled = view.span <= SHORTEST;

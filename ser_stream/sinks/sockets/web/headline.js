@@ -1,4 +1,4 @@
-// What the headline says: only what the events hold, and why, where it and the bars differ.
+// What the headline says: only what the events hold; and why it and the bars differ.
 
 import {clock, duration, percent} from "./format.js";
 
@@ -15,7 +15,8 @@ function best(scores) {
 function present(last) {
   if (last === null) return "now: nothing heard yet";
   if (last.scores === null) return "now: no speech";
-  if (last.label !== "uncertain") return `now: ${last.label} ${percent(last.confidence)}`;
+  if (last.label !== "uncertain")
+    return `now: ${last.label} ${percent(last.confidence)}`;
   const [label, score] = best(last.scores);
   return `now: uncertain (best: ${label} ${percent(score)})`;
 }
@@ -26,7 +27,8 @@ function steadyText(steady, last, newest) {
   const since = newest ? `, from ${clock(newest - lasts)}` : "";
   const sure = steady.confidence === null ? ""
     : `; ${percent(steady.confidence)} sure, on the mean of late steps`;
-  return `steady: ${steady.label} since ${duration(lasts)}${since} (#${steady.id})${sure}`;
+  return `steady: ${steady.label} since ${duration(lasts)}${since} (#${steady.id})`
+    + sure;
 }
 
 function whyBeside(steady, last) {

@@ -7,7 +7,8 @@ const LATE_STEPS = 300;
 function latency({count, columns}) {
   if (!count) return "not known yet";
   const late = columns.latency.slice(Math.max(0, count - LATE_STEPS), count).sort();
-  const at = (share) => late[Math.min(late.length - 1, Math.floor(share * late.length))];
+  const at = (share) =>
+    late[Math.min(late.length - 1, Math.floor(share * late.length))];
   return `${at(0.5).toFixed(1)} ms; 1 in 100 over ${at(0.99).toFixed(1)} ms `
     + `(last ${late.length} steps)`;
 }
@@ -48,7 +49,7 @@ export class Health {
     this.say("Latency", latency(steps));
     this.say("Losses", losses(past));
     this.say("Subscribers", subscribers(health));
-    this.say("Known here", steps.count ? `${steps.count} steps since ${clock(first)} `
+    this.say("Kept here", steps.count ? `${steps.count} steps since ${clock(first)} `
       + `(${duration(past.newest - first)})` : "nothing yet");
   }
 

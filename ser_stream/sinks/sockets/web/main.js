@@ -36,7 +36,8 @@ function draw() {
 
 // Not more often than it visibly moves.
 function drawChart() {
-  const every = Math.max(240, 1000 * view.span / 300), wait = drawn.chart + every - Date.now();
+  const every = Math.max(240, 1000 * view.span / 300);
+  const wait = drawn.chart + every - Date.now();
   if (!chartStale) return;
   if (wait > 0) {
     drawn.timer ??= setTimeout(() => { drawn.timer = null; draw(); }, wait);
@@ -77,8 +78,11 @@ function take(message) {
   } else if (message.type === "snapshot" && message.audio !== "healthy") {
     list.note(0, `audio: ${message.audio}`);
   } else if (message.type === "reply") {
-    if (message.ok && message.id === "health") { told = message.result; drawn.health = 0; }
-    else if (!message.ok) list.note(Date.now() / 1000, message.error.text);
+    if (!message.ok) list.note(Date.now() / 1000, message.error.text);
+    else if (message.id === "health") {
+      told = message.result;
+      drawn.health = 0;
+    }
   }
   list.take(message);
   for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
@@ -100,6 +104,8 @@ $("ask").addEventListener("submit", (event) => {
   connection.useToken(token);
 });
 bindControls(past, view);
-$("png").addEventListener("click", () => { if (chart.plot) savePicture(past, view, chart); });
+$("png").addEventListener("click", () => {
+  if (chart.plot) savePicture(past, view, chart);
+});
 $("csv").addEventListener("click", () => saveTable(past, view));
 connection.open();

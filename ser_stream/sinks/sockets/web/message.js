@@ -59,6 +59,7 @@ export function parse(data) {
   let message;
   try { message = JSON.parse(data); } catch { return null; }
   if (!isObject(message) || !isText(message.type)) return null;
-  if (!Object.hasOwn(CHECKS, message.type) || !CHECKS[message.type](message)) return null;
+  if (!Object.hasOwn(CHECKS, message.type)) return null;
+  if (!CHECKS[message.type](message)) return null;
   return message.type === "prediction" ? message : shortened(message);
 }

@@ -6,7 +6,7 @@ import {colour} from "./palette.js";
 
 const $ = (id) => document.getElementById(id);
 const QUIETEST = -70;
-const CLIPS = -3, LOUD = -9;                // root mean square: a full-scale sine has −3
+const CLIPS = -3, LOUD = -9;                // root mean square; −3: full-scale sine
 
 function say(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;

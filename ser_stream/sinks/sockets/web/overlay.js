@@ -2,7 +2,8 @@
 
 import {colour, ink} from "./palette.js";
 
-export const ROOM = 44;                     // pixels above the chart for spans and strip
+export const ROOM = 44;                     // pixels above it for spans and strip
+export const MARGIN = 74;                   // pixels beside it for words
 const SPAN = [2, 24], STRIP = [30, 9];      // where they lie therein, and how high
 
 export function ratio() { return window.devicePixelRatio || 1; }
@@ -108,21 +109,23 @@ export function drawMarks(plot, marks, style) {
   });
 }
 
-// The words of the areas, where the newest of them are high enough.
+// The words of the areas, beside the newest of them.
 export function drawWords(plot, labels, style) {
   const {ctx, bbox, data} = plot, px = ratio(), at = data[0].length - 1;
   if (at < 0 || data[1]?.[at] == null) return;
-  const x = Math.min(plot.valToPos(data[0][at], "x", true), bbox.left + bbox.width);
+  const x = bbox.left + bbox.width;
   ctx.save();
-  ctx.font = `600 ${12 * px}px ${style.font}`;
+  ctx.font = `${12 * px}px ${style.font}`;
   ctx.textBaseline = "middle";
-  ctx.textAlign = "right";
+  ctx.textAlign = "left";
   labels.forEach((label, row) => {
     const high = plot.valToPos(data[row + 1][at], "y", true);
     const low = row ? plot.valToPos(data[row][at], "y", true) : bbox.top + bbox.height;
-    if (low - high < 18 * px || x < bbox.left + 70 * px) return;
-    ctx.fillStyle = ink(colour(label));
-    ctx.fillText(label, x - 6 * px, (low + high) / 2);
+    if (low - high < 14 * px) return;
+    ctx.fillStyle = colour(label);
+    ctx.fillRect(x + 2 * px, high, 4 * px, low - high);
+    ctx.fillStyle = style.text;
+    ctx.fillText(label, x + 10 * px, (low + high) / 2, (MARGIN - 12) * px);
   });
   ctx.restore();
 }

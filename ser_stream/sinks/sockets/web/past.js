@@ -24,7 +24,8 @@ export class Past {
   }
 
   get labels() {
-    return [...new Set([...(this.hello?.model.labels ?? []), ...this.steps.scores.keys()])];
+    const known = this.hello?.model.labels ?? [];
+    return [...new Set([...known, ...this.steps.scores.keys()])];
   }
 
   get audio() { return this.audioState ?? "healthy"; }
@@ -97,13 +98,14 @@ const TAKERS = {
     const time = past.moment(message);
     if (what === "audio" && state !== "overflow") past.audioState = state;
     if (what === "overload") past.lost.skips++;
-    const kind = what === "audio" ? (state === "overflow" ? "overflow" : `audio ${state}`)
-      : what === "overload" ? "too slow" : `${what} ${state}`;
+    const kind = what === "overload" ? "too slow"
+      : what === "audio" && state === "overflow" ? "overflow" : `${what} ${state}`;
     past.mark(time, kind, `${what} ${state}: ${detail}`);
   },
   adaptation(past, {phase, reason, ...message}) {
     const word = phase.replaceAll("_", " ");
-    past.mark(past.moment(message), `adaptation ${word}`, `adaptation ${word}: ${reason}`);
+    const kind = `adaptation ${word}`;
+    past.mark(past.moment(message), kind, `${kind}: ${reason}`);
   },
   dropped(past, {count}) {
     past.mark(past.newest, "dropped",

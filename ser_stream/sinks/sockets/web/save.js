@@ -31,7 +31,8 @@ export function table(past, from, to) {
   const head = ["type", "time", "end_ms", "seq", "state", "label", "confidence",
     "level_dbfs", "latency_ms", "id", "end_time", "text", ...labels];
   const utc = (time) => new Date(Math.round(time * 1000)).toISOString();
-  const fixed = (value, digits) => Number.isNaN(value) ? null : Number(value.toFixed(digits));
+  const fixed = (value, digits) =>
+    Number.isNaN(value) ? null : Number(value.toFixed(digits));
   const rows = [];
   for (let at = steps.find(from); at < steps.count && c.time[at] <= to; at++)
     rows.push([c.time[at], ["prediction", utc(c.time[at]), c.end[at], c.seq[at],
@@ -55,7 +56,8 @@ export function table(past, from, to) {
 
 export function saveTable(past, view) {
   const [from, to] = view.range(past.newest);
-  download(new Blob([table(past, from, to)], {type: "text/csv"}), name(from, to, "csv"));
+  const blob = new Blob([table(past, from, to)], {type: "text/csv"});
+  download(blob, name(from, to, "csv"));
 }
 
 // The chart with what it is of and the words of its colours.

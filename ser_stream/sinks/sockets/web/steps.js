@@ -35,7 +35,8 @@ export class Steps {
     c.latency[at] = message.latency_ms;
     c.confidence[at] = scores ? message.confidence : NaN;
     c.label[at] = scores ? this.number(message.label) : 255;
-    c.state[at] = !scores ? NO_SPEECH : message.label === "uncertain" ? UNCERTAIN : SPEECH;
+    c.state[at] = !scores ? NO_SPEECH
+      : message.label === "uncertain" ? UNCERTAIN : SPEECH;
     for (const column of this.scores.values()) column[at] = NaN;
     for (const label in scores) {
       if (!this.scores.has(label)) {
