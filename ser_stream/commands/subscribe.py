@@ -23,6 +23,7 @@ def subscribe(
     reconnect: bool,
     token_file: Path | None,
     count: int | None,
+    history: float | None = None,
 ) -> None:
     """Print messages until a signal, until the reader leaves, or the count is full.
 
@@ -33,7 +34,9 @@ def subscribe(
         raise SinkError("standard output is closed")
     token = read_token(token_file) if token_file else None
     render = _renderer(format)
-    with connect(uri, only=only, token=token, reconnect=reconnect) as stream:
+    with connect(
+        uri, only=only, token=token, reconnect=reconnect, history=history
+    ) as stream:
         _leave_with_the_reader(stream)
         left = count
         for message in stream:
