@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -71,12 +72,13 @@ class FfmpegDecoder:
             *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
         ]
         try:
-            self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=self._said,
-            )
+            with _signals_later():
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=self._said,
+                )
         except OSError as error:
             self._said.close()
             raise SourceError(
@@ -167,6 +169,17 @@ class FfmpegDecoder:
             self._process.stdout.close()
         self._said.close()
         self._stream.close()
+
+
+@contextlib.contextmanager
+def _signals_later() -> Iterator[None]:
+    """One that came while a process begins would leave nobody who could end it."""
+    ends = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def installed() -> bool:
