@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +24,9 @@ class Terminal:
         self._folder = folder
 
     def tmux(self, *arguments: str | Path) -> str:
-        environment = {k: v for k, v in ENVIRONMENT.items() if k != "NO_COLOR"}
+        # Those of the terminal in which the tests run are not those of this one.
+        others = ("NO_COLOR", "COLUMNS", "LINES", "TMUX")
+        environment = {k: v for k, v in ENVIRONMENT.items() if k not in others}
         done = subprocess.run(
             ["tmux", "-f", "/dev/null", "-S", self._folder / "t", *arguments],
             capture_output=True,
@@ -69,7 +71,3 @@ def terminal() -> Iterator[Terminal]:
             yield window
         finally:
             window.tmux("kill-server")
-
-
-def lines(text: str) -> Sequence[str]:
-    return [line.rstrip() for line in text.splitlines()]

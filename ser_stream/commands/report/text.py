@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from ser_stream.commands.output import aligned
-from ser_stream.commands.report.day import NO_SPEECH, SPEECH, UNCERTAIN, Day
+from ser_stream.commands.report.day import NO_SPEECH, SPEECH, UNCERTAIN, Day, Run
 from ser_stream.commands.report.notes import MEANING
 from ser_stream.commands.report.sums import Sums
 from ser_stream.protocol.text import printable
 
+MOST_OUTAGES = 30
+"""That are listed; --json has all."""
 STATES = {
     SPEECH: "speech with a label",
     UNCERTAIN: "speech, uncertain",
@@ -35,14 +37,18 @@ def text(day: Day, found: Sums) -> str:
 
 
 def sources(day: Day) -> list[str]:
-    """A line for each run of a daemon."""
-    return [
-        f"heard {run.device} with model {run.model} (licence {run.licence}), from "
-        f"{when(run.start)} to {when(run.end)}"
-        if run.model
-        else f"heard from {when(run.start)} to {when(run.end)}; by what was not told"
-        for run in day.runs
-    ]
+    """A line for each device with each model; they may have been started often."""
+    groups: dict[tuple[str, str, str], list[Run]] = {}
+    for run in day.runs:
+        groups.setdefault((run.device, run.model, run.licence), []).append(run)
+    lines = []
+    for (device, model, licence), runs in groups.items():
+        who = f"{device} with model {model} (licence {licence})" if model else ""
+        count = f" in {len(runs)} runs" if len(runs) > 1 else ""
+        start, end = min(r.start for r in runs), max(r.end for r in runs)
+        who = who or "what no hello among the events tells"
+        lines.append(f"heard {who}{count}, from {when(start)} to {when(end)}")
+    return lines
 
 
 def times(found: Sums) -> dict[str, str]:
@@ -56,9 +62,11 @@ def times(found: Sums) -> dict[str, str]:
 def losses(day: Day) -> dict[str, str]:
     """What was lost, as the events tell it."""
     rows = {"overflows": str(day.overflows)}
-    for number, out in enumerate(day.outages, 1):
+    for number, out in enumerate(day.outages[:MOST_OUTAGES], 1):
         end = "an end that was not told" if out.end is None else when(out.end)
         rows[f"outage {number}"] = f"{out.state}, from {when(out.start)} to {end}"
+    if len(day.outages) > MOST_OUTAGES:
+        rows["more outages"] = str(len(day.outages) - MOST_OUTAGES)
     rows["steps not written"] = f"{day.dropped}, for the reader was slow"
     if day.damaged:
         rows["damaged lines"] = str(day.damaged)

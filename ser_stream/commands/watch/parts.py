@@ -36,7 +36,7 @@ def badge(label: str, of: dict[str, str]) -> Text:
 
 def steady(state: WatchState) -> Text:
     """What is told steadily, since when, and how sure it is; or why nothing is."""
-    line = Text("steady  ", style="dim")
+    line = Text().append("steady  ", style="dim")
     if state.link != "connected":
         word = "NOT CONNECTED" if state.link == "lost" else "CONNECTING"
         return line.append(f" {word} ", style="bold reverse")
@@ -62,7 +62,7 @@ def steady(state: WatchState) -> Text:
 
 def now(state: WatchState) -> Text:
     """What the last step says by itself; it may differ from what is steady."""
-    line = Text("now     ", style="dim")
+    line = Text().append("now     ", style="dim")
     step = state.step
     if step is None:
         return line.append("-")
@@ -121,7 +121,7 @@ def blocks(share: float, room: int) -> str:
 
 def level(state: WatchState, width: int) -> Text:
     """A meter of the last step, and whether it is so loud that peaks are cut."""
-    line = Text("level ", style="dim")
+    line = Text().append("level ", style="dim")
     if state.step is None:
         return line.append("-")
     dbfs = state.step["level_dbfs"]
@@ -169,7 +169,7 @@ def lanes(
         rows.append(line.append(row, style=of[label]))
         below = Text(" " * (column + 1)).append(row, style=of[label])
         rows += [below.copy() for _ in range(thick - 1)]
-    rest = Text(f"{'none':<{column}} ", style="dim")
+    rest = Text(f"{'none':<{column}} ")
     rest.append("".join(MARKS.get(cell, " ") for cell in cells), style="dim")
     return [*rows, rest]
 
@@ -198,6 +198,6 @@ def log(lines: Sequence[Logged], count: int) -> list[Text]:
     """The last lines, the newest one last."""
     rows = []
     for entry in list(lines)[-count:] if count > 0 else []:
-        row = Text(f"{local_time(entry.time)} " if entry.time else "", style="dim")
-        rows.append(row.append(printable(entry.text), style="not dim"))
+        time = f"{local_time(entry.time)} " if entry.time else ""
+        rows.append(Text().append(time, style="dim").append(printable(entry.text)))
     return rows

@@ -115,6 +115,7 @@ def test_several_starts_of_a_daemon_add_up_and_what_lies_between_is_untold() -> 
     for label, share in found.shares.items():
         assert share.seconds == pytest.approx(2 * once[label], abs=0.01)
     assert len(day.runs) == 2
+    assert "(licence MIT) in 2 runs, from" in text(day, found)
     assert found.untold == pytest.approx(600 - 59.6, abs=0.3)
 
 
@@ -139,7 +140,9 @@ def test_a_beginning_without_hello_and_an_emotion_without_end_are_told() -> None
     assert [t.label for t in told] == [said[cut]["label"]]
     last = [m for m in said[:cut] if m["type"] == "emotion"][-1]
     assert told[0].end == pytest.approx(T0 + last["end_ms"] / 1000, abs=0.002)
-    assert "by what was not told" in text(day_of(said), sums(day_of(said)))
+    assert "heard what no hello among the events tells" in text(
+        day_of(said), sums(day_of(said))
+    )
 
 
 def test_emotions_alone_tell_no_time_of_speech() -> None:

@@ -2,8 +2,9 @@
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,27 @@ def test_what_cannot_be_paused_says_so(uri: str) -> None:
         window.wait_for(lambda text: "test.wav" in text)
         window.press("p")
         window.wait_for(lambda text: "pause refused" in text)
+
+
+def test_p_pauses_and_then_resumes_over_the_control_connection(uri: str) -> None:
+    asked: list[str] = []
+
+    async def control(do: str, _: Mapping[str, Any]) -> Mapping[str, Any]:
+        if do != "status":
+            asked.append(do)
+            state = "paused" if do == "pause" else "resumed"
+            server.send(socket_server.status(10 + len(asked), state))
+        return {"subscribers": {"unix": 3}, "audio": {"lost_s": 2, "gaps": 1}}
+
+    with serving(uri, control=control) as server, terminal() as window:
+        window.run(80, 24, *COMMAND, "watch", uri)
+        window.wait_for(lambda text: "subscribers 3 unix · lost 2 s in 1 gaps" in text)
+        window.press("p")
+        window.wait_for(lambda text: "● paused" in text and "is released" in text)
+        window.wait_for(lambda text: "p  resume" in text)
+        window.press("p")
+        window.wait_for(lambda text: "● resumed" in text and "taken again" in text)
+    assert asked == ["pause", "resume"]
 
 
 def test_over_tcp_it_is_said_that_pause_needs_a_unix_socket() -> None:
