@@ -20,8 +20,8 @@ def report(
         str,
         typer.Argument(
             help="A file of JSON lines as `subscribe` writes them, gzipped or not; - "
-            "for standard input.",
-            metavar="EVENTS",
+            "for standard input; or the address of a daemon, which holds an hour.",
+            metavar="EVENTS|URI",
         ),
     ],
     since: Annotated[
@@ -47,6 +47,14 @@ def report(
             readable=False,
         ),
     ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Holds the token of a daemon at tcp:// or ws://.",
+            metavar="FILE",
+            readable=False,
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Tell of a day of events: time in each emotion, by hour, certain moments, losses.
@@ -60,8 +68,17 @@ def report(
 
       ser-stream report events.jsonl --since 8h -o day.html
 
+      ser-stream report unix:///run/user/1000/ser-stream/ser-stream.sock
+
       zcat *.gz | ser-stream report - --json | jq .emotions
     """
     from ser_stream.commands.report import report as command
 
-    command(events, since=since, until=until, out=out, json=as_json)
+    command(
+        events,
+        since=since,
+        until=until,
+        out=out,
+        json=as_json,
+        token_file=token_file,
+    )

@@ -2,6 +2,7 @@
 
 period   since when, and until when
 lines    a file of events, torn or not -> messages
+daemon   a daemon that runs -> the events that it still holds
 day      what was told, by wall-clock time
 collect  messages -> the day
 sums     the day -> time in each emotion, hours, what was most certain
@@ -18,12 +19,14 @@ from pathlib import Path
 from ser_stream.atomic_file import replace_file
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.report.collect import Collector
+from ser_stream.commands.report.daemon import held_by
 from ser_stream.commands.report.day import Day
 from ser_stream.commands.report.lines import messages, opened
 from ser_stream.commands.report.page import page
 from ser_stream.commands.report.period import Period, moment
 from ser_stream.commands.report.sums import as_json, sums
 from ser_stream.commands.report.text import text
+from ser_stream.commands.subscribe import read_token
 from ser_stream.errors import ConfigError, SinkError
 
 
@@ -34,31 +37,29 @@ def report(
     until: str | None = None,
     out: Path | None = None,
     json: bool = False,
+    token_file: Path | None = None,
 ) -> None:
-    """Tell what a file of events holds.
+    """Tell what a file of events holds, or a daemon.
 
     Args:
-        events: JSON lines as `subscribe` writes them, perhaps gzipped; `-` for stdin.
+        events: JSON lines as `subscribe` writes them, perhaps gzipped; `-` for stdin;
+            or the address of a daemon, which holds an hour.
         since: only what is later: `8h`, `2d` or an ISO time; None for all.
         until: only what is earlier, likewise.
         out: an HTML file to write; None for lines on standard output.
         json: one JSON object instead of lines.
+        token_file: holds the token of a daemon at tcp:// or ws://.
 
     Raises:
-        ConfigError: if a time is none, or the events come from an address.
+        ConfigError: if a time is none.
         SourceError: if the file cannot be read, or has no events.
         SinkError: if the page cannot be written.
     """
-    if "://" in events:
-        raise ConfigError(
-            f"{events}: a report needs a file, for a daemon keeps no events; write "
-            f"them with: ser-stream subscribe {events} > events.jsonl"
-        )
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out} ends in no .html; the report is a page")
     now = datetime.now(UTC)
     period = Period(moment("--since", since, now), moment("--until", until, now))
-    day = _read(events, period)
+    day = _read(events, period, token_file)
     found = sums(day)
     if out is not None:
         try:
@@ -74,8 +75,13 @@ def report(
         write(text(day, found))
 
 
-def _read(events: str, period: Period) -> Day:
+def _read(events: str, period: Period, token_file: Path | None) -> Day:
     collector = Collector(Day(period))
+    if "://" in events:
+        token = read_token(token_file) if token_file else None
+        for held in held_by(events, token):
+            collector.take({**held})
+        return collector.finish(events)
     with opened(events) as lines:
         for message in messages(lines):
             collector.take(message)

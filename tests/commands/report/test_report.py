@@ -18,9 +18,10 @@ from ser_stream.commands.report.period import Period, moment
 from ser_stream.commands.report.sums import as_json, sums
 from ser_stream.commands.report.text import text
 from ser_stream.errors import ConfigError, SourceError
-from tests.helpers.paths import ROOT
+from tests.helpers.paths import DATA, ROOT
 from tests.helpers.program import ENVIRONMENT, error_line, run
 from tests.helpers.recorded_events import recorded
+from tests.helpers.running_daemon import running_daemon
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 HERE = {**ENVIRONMENT, "TZ": "UTC"}
@@ -353,7 +354,7 @@ def test_the_page_is_written_and_lines_are_for_the_terminal(tmp_path: Path) -> N
     [
         (["/nowhere"], 2, "/nowhere cannot be read: No such file"),
         (["/dev/null"], 2, "/dev/null holds no events of a daemon"),
-        (["unix:///s"], 2, "ser-stream subscribe unix:///s > events.jsonl"),
+        (["unix:///nonexistent/s"], 5, "nothing listens on"),
         (["-", "--since", "noon"], 2, "--since 'noon' is no time"),
         (["-", "-o", "day.pdf"], 2, "ends in no .html"),
     ],
@@ -376,3 +377,15 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_bytes_that_are_no_events_are_refused() -> None:
     with pytest.raises(SourceError, match="holds no events"):
         day_of([None, {"type": "hello"}, {"type": "bye"}])
+
+
+def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:
+    minute = DATA / "emodb_minute.flac"
+    with running_daemon("--input", minute, "--pace", "realtime") as daemon:
+        with daemon.subscribe() as stream:
+            told = (m for m in stream if m["type"] == "emotion")
+            first = next(m for m in told if m["phase"] == "end")
+        done = run("report", f"unix://{daemon.socket}", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert first["label"] in json.dumps(found["emotions"])
