@@ -4,7 +4,7 @@
 # Elsewhere the tests that need them are skipped, and pytest's summary says so.
 set -u
 packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 socat jq chromium
-ffmpeg sox libsox-fmt-mp3"
+ffmpeg sox libsox-fmt-mp3 tmux"
 command -v dpkg-query >/dev/null 2>&1 || exit 0
 missing=
 for package in $packages; do

@@ -57,6 +57,10 @@ def loaded(program: str, *arguments: str) -> set[str]:
             "ser_stream.cli.plot",
             ("numpy", "matplotlib", "ser_stream.commands.plot", "onnxruntime", *AUDIO),
         ),
+        ("ser_stream.cli.watch", ("numpy", "textual", "rich", "onnxruntime", *AUDIO)),
+        ("ser_stream.commands.watch", ("numpy", "textual", *INSIDE, *AUDIO)),
+        ("ser_stream.cli.report", ("numpy", "ser_stream.commands.report", *AUDIO)),
+        ("ser_stream.commands.report", ("numpy", "textual", *INSIDE, *AUDIO)),
         # The table of schemes is in `sinks`; what it names is not loaded.
         (
             "ser_stream.config",

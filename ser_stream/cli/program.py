@@ -18,11 +18,13 @@ from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 for _name in (
     "listen",
     "subscribe",
+    "watch",
     "control",
     "speakers",
     "adapt",
     "recordings",
     "plot",
+    "report",
     "config",
     "machine",
     "model",

@@ -55,6 +55,13 @@ def subscribe(
     count: Annotated[
         int | None, typer.Option(help="End after so many events.", min=1)
     ] = None,
+    history: Annotated[
+        float | None,
+        typer.Option(
+            help="Begin with the events of so many seconds before, at most 3600.",
+            metavar="SECONDS",
+        ),
+    ] = None,
 ) -> None:
     """Print what a running daemon says, live.
 
@@ -82,6 +89,7 @@ def subscribe(
         reconnect=reconnect,
         token_file=token_file,
         count=count,
+        history=history,
     )
 
 

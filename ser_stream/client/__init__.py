@@ -12,6 +12,7 @@
 stream, aio                    subscriptions, blocking and asyncio
 subscription                   hello, snapshot, reconnecting: for both, without a socket
 connection, framing, lines     a socket; WebSocket frames; bytes -> messages
+past                           history, and what of it was given already
 retry                          when to connect again
 control                        one request, one answer
 messages, errors               the types

@@ -142,6 +142,16 @@ class Dropped(TypedDict):
 
 
 @final
+class History(TypedDict):
+    """Events of the past follow, up to `to_seq`, if there are any; then live ones."""
+
+    type: Literal["history"]
+    id: int | float | str | None
+    from_seq: int | None
+    to_seq: int | None
+
+
+@final
 class Bye(TypedDict):
     """The last line."""
 
@@ -149,5 +159,15 @@ class Bye(TypedDict):
     reason: Literal["shutdown", "slow_subscriber", "protocol"]
 
 
-Message = Hello | Snapshot | Prediction | Emotion | Status | Adaptation | Dropped | Bye
+Message = (
+    Hello
+    | Snapshot
+    | Prediction
+    | Emotion
+    | Status
+    | Adaptation
+    | Dropped
+    | History
+    | Bye
+)
 """What subscribers get; told apart by `type`."""

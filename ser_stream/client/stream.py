@@ -108,6 +108,7 @@ def connect(
     token: str | None = None,
     reconnect: bool = True,
     timeout: float = TIMEOUT,
+    history: float | None = None,
 ) -> Stream:
     """Subscribe to a daemon.
 
@@ -129,15 +130,26 @@ def connect(
         reconnect: whether to connect again when the connection is lost, and to wait for
             a daemon that is not there yet. If not, the iteration ends with `bye`.
         timeout: seconds for one attempt to connect, and then for `hello`.
+        history: so many seconds of the past come first, at most 3600, behind a message
+            `history`; then what is live, without a hole or a double. After a lost
+            connection to the same daemon only what was missed.
 
     Raises:
-        ConfigError: if the address or `only` is wrong.
+        ConfigError: if the address, `only` or `history` is wrong.
         AccessError: if the daemon refuses the token, or there is no permission.
         ProtocolError: if no daemon of protocol 1 listens there.
+        RefusedError: if the daemon is older and keeps no history.
         UnreachableError: without `reconnect`, if nothing listens there. While
             iterating, if the connection is lost.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
     """
     return Stream(
-        Subscription(uri, only=only, token=token, reconnect=reconnect, timeout=timeout)
+        Subscription(
+            uri,
+            only=only,
+            token=token,
+            reconnect=reconnect,
+            timeout=timeout,
+            history=history,
+        )
     )

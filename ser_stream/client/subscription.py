@@ -11,6 +11,7 @@ from typing import Any, TypedDict, Unpack
 from ser_stream.client.errors import AccessError, RefusedError, UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import EVENT_TYPES, Bye, Hello, Message
+from ser_stream.client.past import Past
 from ser_stream.client.retry import Backoff
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
@@ -34,6 +35,7 @@ class Options(TypedDict, total=False):
     token: str | None
     reconnect: bool
     timeout: float
+    history: float | None
 
 
 class Subscription:
@@ -46,6 +48,7 @@ class Subscription:
         self._reconnect = options.get("reconnect", True)
         self.timeout = options.get("timeout", TIMEOUT)
         self.hello: Hello | None = None
+        self._past = Past(options.get("history"))
         self._backoff = Backoff()
         self._tried = 0
         self._greeted = self._pinged = self._lost = False
@@ -70,6 +73,10 @@ class Subscription:
         if self._only is not None:
             only = list(self._only)
             lines.append(encode({"type": "subscribe", "id": _ID, "only": only}))
+        if self._past.seconds is not None:
+            last_s = self._past.seconds
+            lines.append(encode({"type": "history", "id": _ID, "last_s": last_s}))
+        self._past.begin()
         return lines
 
     def line_timeout(self) -> float:
@@ -119,7 +126,8 @@ class Subscription:
             self._take_hello(message)
         elif message["type"] == "bye":
             self._take_bye(message)
-        return message if self._greeted and self._is_wanted(message) else None
+        wanted = self._greeted and self._is_wanted(message)
+        return message if wanted and self._past.passes(message) else None
 
     def _is_wanted(self, message: Message) -> bool:
         # Until the daemon has read what was asked for, it sends everything.
@@ -182,6 +190,11 @@ class Described:
         """The last `hello`; there is none before it was entered or iterated."""
         assert self._subscription.hello is not None, "not connected yet"
         return self._subscription.hello
+
+    @property
+    def address(self) -> Address:
+        """Where it is, or is looked for now."""
+        return self._subscription.address
 
     @property
     def labels(self) -> tuple[str, ...]:

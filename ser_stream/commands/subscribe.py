@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import select
 import sys
 import threading
@@ -22,6 +23,7 @@ def subscribe(
     reconnect: bool,
     token_file: Path | None,
     count: int | None,
+    history: float | None = None,
 ) -> None:
     """Print messages until a signal, until the reader leaves, or the count is full.
 
@@ -32,7 +34,9 @@ def subscribe(
         raise SinkError("standard output is closed")
     token = read_token(token_file) if token_file else None
     render = _renderer(format)
-    with connect(uri, only=only, token=token, reconnect=reconnect) as stream:
+    with connect(
+        uri, only=only, token=token, reconnect=reconnect, history=history
+    ) as stream:
         _leave_with_the_reader(stream)
         left = count
         for message in stream:
@@ -63,8 +67,8 @@ def read_token(path: Path) -> str:
 
 
 def _renderer(format: str) -> Callable[[Message], str]:
-    terminal = sys.stdout.isatty()
-    if format == "json" or (format == "auto" and not terminal):
+    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    if format == "json" or (format == "auto" and not sys.stdout.isatty()):
         return _json_line
     if terminal:
         # What is logged must not hang on the prediction that is still on the line.

@@ -5,5 +5,5 @@ requests                what subscribers ask
 commands                what an operator may ask of the daemon
 address, access_token   where to connect, and what to show there
 wall_clock              sample index -> UTC
-text                    lines and words as they are printed
+text, live_line         lines and words as they are printed; the line that is rewritten
 """

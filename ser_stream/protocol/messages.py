@@ -230,6 +230,13 @@ def refusal(id: object, code: str, text: str) -> Message:
     return Message({"type": "reply", "id": id, "ok": False, "error": error})
 
 
+def history(id: object, from_seq: int | None, to_seq: int | None) -> Message:
+    """Says which past events follow; null if there are none."""
+    return Message(
+        {"type": "history", "id": id, "from_seq": from_seq, "to_seq": to_seq}
+    )
+
+
 def pong(id: object) -> Message:
     return Message({"type": "pong", "id": id})
 

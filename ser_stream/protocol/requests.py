@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from ser_stream.protocol.commands import COMMANDS
 from ser_stream.protocol.messages import MAX_LINE
@@ -13,6 +13,8 @@ EVENTS = ("prediction", "emotion", "status", "adaptation")
 Id = str | int | float | None
 MAX_ID = 64
 """Characters of an `id`."""
+MAX_HISTORY_S = 3600.0
+"""Seconds of events that a daemon keeps."""
 
 
 class RequestError(Exception):
@@ -32,7 +34,7 @@ class LineTooLongError(Exception):
 @dataclass(frozen=True, slots=True)
 class Request:
     type: str
-    """`subscribe`, `ping`, `control` or `auth`."""
+    """`subscribe`, `history`, `health`, `ping`, `control` or `auth`."""
     id: Id = None
     fields: Mapping[str, Any] = field(default_factory=dict)
 
@@ -112,7 +114,7 @@ def _is_id(value: object) -> bool:
     return value is None or _is_number(value)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     """What every reader of JSON can hold, and so give back."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
@@ -125,6 +127,13 @@ def _check_subscribe(fields: Mapping[str, Any], id: Id) -> None:
         return
     if not isinstance(only, list) or any(item not in EVENTS for item in only):
         text = f"only is null or a list of {', '.join(EVENTS)}"
+        raise RequestError("bad_message", text, id)
+
+
+def _check_history(fields: Mapping[str, Any], id: Id) -> None:
+    last_s = fields.get("last_s")
+    if not _is_number(last_s) or not 0 < last_s <= MAX_HISTORY_S:
+        text = f"history needs last_s, a number of seconds up to {MAX_HISTORY_S:g}"
         raise RequestError("bad_message", text, id)
 
 
@@ -154,4 +163,6 @@ _CHECKS: dict[str, Callable[[Mapping[str, Any], Id], None]] = {
     "ping": lambda _fields, _id: None,
     "control": _check_control,
     "auth": _check_auth,
+    "history": _check_history,
+    "health": lambda _fields, _id: None,
 }

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ser_stream.protocol.live_line import live_line
+
 if TYPE_CHECKING:  # a subscriber shows text without loading numpy
     from ser_stream.protocol.messages import Message
 
@@ -11,7 +13,6 @@ ERASE = "\r\x1b[K"
 """Takes away the prediction that is still on the line."""
 ADVICE = {"open": "; --model accurate is right more often, for a tenth of a core"}
 """What whoever looks at a terminal, mostly of a desktop, is told of a model."""
-_BAR = 20
 
 
 def clock(ms: float) -> str:
@@ -46,11 +47,11 @@ class TextRenderer:
 
     def text(self, fields: Fields, /) -> str:
         render = self._renderers.get(fields["type"])
-        text = _printable(render(fields)) if render else ""
+        if render == self._prediction:
+            return (ERASE + render(fields)) if self._live else ""
+        text = printable(render(fields)) if render else ""
         if not self._live:
             return text and text + "\n"
-        if fields["type"] == "prediction":
-            return ERASE + text
         if fields["type"] == "bye":
             return ERASE + (text and text + "\n")
         return text and ERASE + text + "\n"
@@ -71,14 +72,7 @@ class TextRenderer:
         return f"{at:>8}  {m['emotion']['label']:<10} since {since}"
 
     def _prediction(self, m: Fields) -> str:
-        if not self._live:
-            return ""
-        at = clock(m["end_ms"])
-        if m["scores"] is None:
-            return f"{at:>8}  (no speech)  {m['level_dbfs']:6.1f} dBFS"
-        full = round(_BAR * m["confidence"])
-        bar = "█" * full + "·" * (_BAR - full)
-        return f"{at:>8}  {m['label']:<10} {bar} {m['confidence']:.2f}"
+        return live_line(m, clock(m["end_ms"]), printable)
 
     def _emotion(self, m: Fields) -> str:
         at = clock(m["start_ms"])
@@ -107,6 +101,6 @@ def _sentence(what: str, why: str) -> str:
     return f"{what}: {why}" if why else what
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     # The names of devices and models come from elsewhere: none may steer the terminal.
     return "".join(c if c.isprintable() else "?" for c in text)

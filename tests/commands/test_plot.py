@@ -20,9 +20,9 @@ import soundfile
 from matplotlib.colors import to_rgb
 
 import ser_stream
+from ser_stream.commands.colours import PALETTE, colours, ink
 from ser_stream.commands.plot import plot
 from ser_stream.commands.plot.clock import clock, parse_clock, tick_s
-from ser_stream.commands.plot.colours import PALETTE, colours, ink
 from ser_stream.commands.plot.envelope import LENGTH, Envelope
 from ser_stream.commands.plot.figure import draw, picture
 from ser_stream.commands.plot.heard import MOST_STEPS, Heard, hear

@@ -1,5 +1,6 @@
 """Headless Chromium, told what to do over its DevTools protocol."""
 
+import base64
 import contextlib
 import itertools
 import json
@@ -45,6 +46,8 @@ class Page:
     """One tab."""
 
     connection: ClientConnection
+    pid: int
+    """Of the browser, whose children do the work."""
     _ids: Iterator[int] = field(default_factory=itertools.count)
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -64,11 +67,37 @@ class Page:
         self.call("Page.navigate", url=url)
 
     def value(self, expression: str) -> Any:
-        """Evaluate JavaScript; None while there is nothing to evaluate it on."""
+        """Evaluate JavaScript; None while there is nothing to evaluate it on.
+
+        Of a promise, what it becomes.
+        """
         answer = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True
+            "Runtime.evaluate",
+            expression=expression,
+            returnByValue=True,
+            awaitPromise=True,
         )
         return answer["result"].get("value")
+
+    def size(self, width: int, height: int, *, scale: float = 1) -> None:
+        """Give the window a size, in CSS pixels, as of a screen with `scale`."""
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=width < 600,
+        )
+
+    def prefer(self, scheme: str) -> None:
+        """Ask for `light` or `dark` pages."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.call("Emulation.setEmulatedMedia", features=[feature])
+
+    def picture(self) -> bytes:
+        """What the window shows, as PNG."""
+        answer = self.call("Page.captureScreenshot", format="png")
+        return base64.b64decode(answer["data"])
 
     def text(self, selector: str) -> str:
         """The text that is visible there."""
@@ -97,7 +126,7 @@ def browser() -> Iterator[Page]:
         ) as process:
             try:
                 with connect(_tab(Path(folder)), max_size=None) as connection:
-                    yield Page(connection)
+                    yield Page(connection, process.pid)
             finally:
                 process.terminate()
 

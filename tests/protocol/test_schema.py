@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from ser_stream.client.framing import MAX_LINE as CLIENTS_MAX_LINE
 from ser_stream.client.lines import MESSAGES
 from ser_stream.client.messages import EVENT_TYPES, Audio, Model, StatusState
+from ser_stream.client.past import MAX_SECONDS
 from ser_stream.pipeline.values import AudioState, EmotionEvent, Phase
 from ser_stream.protocol.messages import (
     MAX_LINE,
@@ -18,12 +19,13 @@ from ser_stream.protocol.messages import (
     MessageBuilder,
     bye,
     dropped,
+    history,
     pong,
     refusal,
     reply,
     snapshot,
 )
-from ser_stream.protocol.requests import EVENTS
+from ser_stream.protocol.requests import EVENTS, MAX_HISTORY_S
 from tests.helpers.paths import MINUTE, ROOT
 from tests.helpers.program import run
 from tests.helpers.protocol_schema import SCHEMA_FILE, validate, validate_request
@@ -57,6 +59,8 @@ def every_other_message() -> Iterator[Message]:
     for step in DEFINITIONS["adaptation"]["properties"]["phase"]["enum"]:
         yield protocol.adaptation(step, "", "ab" * 32, None)
     yield dropped(12, 50, 61)
+    yield history(3, 51, 18_050)
+    yield history(None, None, None)
     yield reply(3, {"paused": True})
     for id in (3, "three", 0.5, None):
         yield refusal(id, "bad_json", "a line must be one JSON object in UTF-8")
@@ -143,6 +147,8 @@ def test_daemon_client_and_schema_agree_on_what_may_be_asked() -> None:
     only = DEFINITIONS["subscribe"]["properties"]["only"]["oneOf"][1]
     assert only["items"]["enum"] == list(EVENTS) == list(EVENT_TYPES)
     assert CLIENTS_MAX_LINE == MAX_LINE
+    seconds = DEFINITIONS["ask_history"]["properties"]["last_s"]["maximum"]
+    assert seconds == MAX_HISTORY_S == MAX_SECONDS
 
 
 def test_the_examples_of_the_documentation_are_of_the_schema() -> None:
@@ -151,7 +157,9 @@ def test_the_examples_of_the_documentation_are_of_the_schema() -> None:
     for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
         for fields in _objects(block):
             types.append(fields["type"])
-            if fields["type"] in ("subscribe", "ping", "control", "auth"):
+            asked = fields["type"] == "history" and "last_s" in fields
+            asks = ("subscribe", "health", "ping", "control", "auth")
+            if asked or fields["type"] in asks:
                 validate_request(fields)
             else:
                 validate(fields)

@@ -3,7 +3,6 @@
 heard     what is drawn: waveform, scores, emotions, from one pass over the file
 envelope  a waveform so coarse that hours are drawn at once
 clock     seconds as m:ss, for axes and tables
-colours   of emotions, for the colour-blind too
 figure    the picture, by matplotlib
 page      the picture and a table, as one HTML file
 """

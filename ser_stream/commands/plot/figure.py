@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
+from ser_stream.commands.colours import colours, ink
 from ser_stream.commands.plot.clock import clock, tick_s
-from ser_stream.commands.plot.colours import colours, ink
 from ser_stream.commands.plot.heard import Heard
 
 WIDTH, HEIGHT = 12.0, 6.0

@@ -3,8 +3,8 @@
 import base64
 import html
 
+from ser_stream.commands.colours import colours
 from ser_stream.commands.plot.clock import clock
-from ser_stream.commands.plot.colours import colours
 from ser_stream.commands.plot.heard import Heard
 
 # The policy holds whatever the names of file, model and labels are.

@@ -4,11 +4,11 @@ Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
+from ser_stream.protocol.messages import Message, bye, history, pong, refusal, reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
 from ser_stream.sinks.sockets.control_request import answer_control
 from ser_stream.sinks.sockets.drop_queue import DropQueue
@@ -22,6 +22,8 @@ AUTH_WAIT = 5.0
 GRACE = 2.0
 """Seconds for the last lines to be taken; then the connection is cut."""
 MAX_BAD_LINES = 10
+BURST = 100
+"""Lines of the past that are written before others have their turn."""
 
 
 class Subscriber:
@@ -37,6 +39,8 @@ class Subscriber:
         self._transport = transport
         self._subscribers = subscribers
         self._queue = DropQueue()
+        self._past: Iterator[bytes] | None = None
+        self._history: Request | None = None
         self._only: frozenset[str] | None = None
         self._greeted = False
         self._bad_lines = 0
@@ -74,6 +78,7 @@ class Subscriber:
     def on_disconnect(self) -> None:
         self.ending = True
         self._queue = DropQueue()
+        self._past = self._history = None
         self._cancel_timer()
         self._subscribers.leave(self)
 
@@ -82,7 +87,7 @@ class Subscriber:
         if self.ending:
             return
         self._linger = reason == "protocol"
-        if self._queue or self._transport.blocked:
+        if self._must_wait:
             self._queue.close(bye(reason))
         else:
             self._write(bye(reason))
@@ -119,6 +124,7 @@ class Subscriber:
         self._greeted = bool(greeting)
         for message in greeting:
             self._tell(message)
+        self._begin_history()
 
     # What it is told.
 
@@ -139,7 +145,7 @@ class Subscriber:
     def _tell(self, message: Message) -> None:
         if self.ending:
             return
-        if not self._queue and not self._transport.blocked:
+        if not self._must_wait:
             self._write(message)
             return
         self._subscribers.dropped += self._queue.put(message)
@@ -147,11 +153,24 @@ class Subscriber:
         if self._queue.given_up:
             self._end()
 
+    @property
+    def _must_wait(self) -> bool:
+        """Whether something goes before what is told now."""
+        waits = self._queue or self._past is not None
+        return bool(waits) or self._transport.blocked
+
     def _write(self, message: Message) -> None:
+        self._write_line(message.line)
+
+    def _write_line(self, line: bytes) -> None:
         self._written += 1
-        self._transport.write(message.line)
+        self._transport.write(line)
 
     def resume(self) -> None:
+        if self._past is not None:
+            self._send_past(self._past)
+        if self._past is not None:
+            return
         while not self._transport.blocked:
             message = self._queue.get()
             if message is None:
@@ -160,6 +179,35 @@ class Subscriber:
         self._subscribers.watch(self)
         if self.ending and not self._queue:
             self._transport.end(linger=self._linger)
+        self._begin_history()
+
+    # The past; what is published meanwhile waits in the queue.
+
+    def _begin_history(self) -> None:
+        """Answer a request of the past as soon as nothing else is on its way."""
+        request = self._history
+        if request is None or not self._greeted or self.ending or self._must_wait:
+            return
+        self._history = None
+        past = self._subscribers.history.last(request.fields["last_s"], self._only)
+        self._tell(history(request.id, past.from_seq, past.to_seq))
+        self._past = past.lines
+        _later(0, self._go_on)
+
+    def _send_past(self, past: Iterator[bytes]) -> None:
+        for _ in range(BURST):
+            if self._transport.blocked:
+                return
+            line = next(past, None)
+            if line is None:
+                self._past = None
+                return
+            self._write_line(line)
+        _later(0, self._go_on)
+
+    def _go_on(self) -> None:
+        if self._past is not None:
+            self.resume()
 
     @property
     def behind(self) -> int:
@@ -197,12 +245,23 @@ class Subscriber:
             self._tell(pong(request.id))
         elif request.type == "control":
             self._begin_control(request)
+        elif request.type == "history":
+            self._ask_history(request)
+        elif request.type == "health":
+            self._tell(reply(request.id, self._subscribers.health()))
         else:
             if request.type == "subscribe":
                 only = request.fields.get("only")
                 self._only = None if only is None else frozenset(only)
             if request.id is not None:
                 self._tell(reply(request.id, {}))
+
+    def _ask_history(self, request: Request) -> None:
+        if self._history is not None or self._past is not None:
+            text = "a history is still on its way; ask again after its last line"
+            raise RequestError("refused", text, request.id)
+        self._history = request
+        self._begin_history()
 
     def _check_token(self, line: bytes) -> None:
         try:

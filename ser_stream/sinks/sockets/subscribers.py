@@ -12,6 +12,7 @@ from typing import Any
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
+from ser_stream.sinks.sockets.history import History
 from ser_stream.sinks.sockets.snapshot import Snapshot
 from ser_stream.sinks.sockets.subscriber import Subscriber
 
@@ -40,6 +41,7 @@ class Subscribers:
         self.dropped = 0
         self._backpressure = backpressure
         self._snapshot = Snapshot()
+        self.history = History()
         self._begun = False
         self._members: set[Subscriber] = set()
         self._strangers: dict[Subscriber, None] = {}
@@ -106,9 +108,17 @@ class Subscribers:
 
     def deliver(self, message: Message) -> None:
         self._snapshot.follow(message)
+        self.history.follow(message)
         self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
+
+    def health(self) -> dict[str, Any]:
+        """What no event tells: who listens, and what was too fast for them."""
+        return {
+            "subscribers": {kind: n for kind, n in self.counts.items() if n},
+            "dropped": self.dropped,
+        }
 
     def watch(self, subscriber: Subscriber) -> None:
         if self._backpressure is not None:

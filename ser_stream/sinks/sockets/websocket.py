@@ -5,7 +5,6 @@ import logging
 import socket
 import weakref
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from ser_stream.protocol.messages import MAX_LINE
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE, set_options
 from ser_stream.sinks.sockets.subscriber import GRACE
 from ser_stream.sinks.sockets.subscribers import Subscribers
+from ser_stream.sinks.sockets.web_files import load_files
 from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketTransport
 
 _HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
@@ -26,16 +26,6 @@ _HANDSHAKE_LOGGER.setLevel(logging.CRITICAL)
 PING_EVERY = 20.0
 """Seconds; keeps the way open through proxies. Pings do not look for slow readers."""
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-PAGE_HEADERS = {
-    "Connection": "close",
-    "Content-Type": "text/html; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; "
-    "style-src 'unsafe-inline'; img-src data:; connect-src ws: wss:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-}
 
 
 class WebSocketServer:
@@ -51,7 +41,7 @@ class WebSocketServer:
             for host in LOOPBACK_HOSTS:
                 self._origins |= self._pages(host)
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-        self._page = files(__package__).joinpath("page.html").read_bytes()
+        self._files = load_files()
 
     def _pages(self, host: str) -> set[str]:
         """The origins of our own page, as browsers write them."""
@@ -99,12 +89,15 @@ class WebSocketServer:
     def _answer(
         self, connection: library.ServerConnection, request: Request
     ) -> Response | None:
-        """The page, a refusal, or None to go on with the handshake."""
-        if urlsplit(request.path).path != "/":
-            return connection.respond(http.HTTPStatus.NOT_FOUND, "only / is here\n")
+        """A file of the page, a refusal, or None to go on with the handshake."""
+        path = urlsplit(request.path).path
+        file = self._files.get(path)
+        if file is None:
+            return connection.respond(http.HTTPStatus.NOT_FOUND, "there is only /\n")
         if "Upgrade" not in request.headers:
-            headers = Headers(PAGE_HEADERS | {"Content-Length": str(len(self._page))})
-            return Response(200, "OK", headers, self._page)
+            return Response(200, "OK", Headers(file.headers), file.body)
+        if path != "/":
+            return connection.respond(http.HTTPStatus.NOT_FOUND, "events are at /\n")
         if any(
             origin not in self._origins | self._pages(connection.local_address[0])
             for origin in request.headers.get_all("Origin")

@@ -1,0 +1,175 @@
+"""Messages -> the day."""
+
+from datetime import datetime
+from typing import Any
+
+from ser_stream.commands.report.day import (
+    NO_SPEECH,
+    SPEECH,
+    UNCERTAIN,
+    Day,
+    Outage,
+    Run,
+    Stretch,
+    Told,
+)
+from ser_stream.errors import SourceError
+
+LONGEST_STEP_S = 2.0
+"""Seconds; where no `hello` told the step, more is a gap."""
+NEAR_S = 0.002
+"""Times are told to the millisecond: stretches so near each other are one."""
+TIMELESS = ("snapshot", "bye", "reply", "pong")
+OUT = ("lost", "failed", "paused")
+Fields = dict[str, Any]
+
+
+class Collector:
+    """Takes messages in the order of the file; the same message twice counts once."""
+
+    def __init__(self, day: Day) -> None:
+        self._day = day
+        self._runs: dict[str, Run] = {}
+        self._seqs: dict[str, int] = {}
+        self._told: dict[tuple[str, int], Told] = {}
+        self._stream = ""
+        self._step_s = LONGEST_STEP_S
+        self._end_ms: float | None = None
+        self._any = False
+
+    def take(self, message: Fields | None) -> None:
+        """One message; None, or one that lacks what it should have, is damage."""
+        if message is None:
+            self._day.damaged += 1
+            return
+        try:
+            self._take(message["type"], message)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+            self._day.damaged += 1
+
+    def _take(self, kind: str, m: Fields) -> None:
+        if kind == "hello":
+            self._hello(m)
+        elif kind == "dropped":
+            self._day.dropped += int(m["count"])
+        elif kind in TIMELESS:
+            pass
+        elif kind in ("prediction", "emotion", "status", "adaptation"):
+            at, seq = _seconds(m["time"]), int(m["seq"])
+            self._any = True
+            if seq <= self._seqs.get(self._stream, 0):
+                return
+            self._seqs[self._stream] = seq
+            if kind == "emotion":
+                self._emotion(m, at)
+            if kind == "prediction":
+                self._prediction(m, at)
+            elif kind == "status" and self._day.period.holds(at):
+                self._status(m["what"], m["state"], at)
+            self._seen(at)
+        else:
+            unknown = self._day.unknown
+            unknown[kind[:40]] = unknown.get(kind[:40], 0) + 1
+
+    def _hello(self, m: Fields) -> None:
+        stream, model, audio = str(m["stream"]), m["model"], m["audio"]
+        labels = [str(label) for label in model["labels"]]
+        step_s, t0 = float(audio["step_ms"]) / 1000, _seconds(m["t0"])
+        self._any = True
+        if stream != self._stream:
+            self._end_ms = None
+            if (out := self._open_outage()) is not None and out.state != "paused":
+                self._day.outages[-1].end = None
+        self._stream, self._step_s = stream, step_s
+        run = self._runs.setdefault(stream, Run(stream, t0, t0))
+        run.model, run.licence = str(model["name"]), str(model["licence"])
+        run.device = str(audio["device"] or audio["source"])
+        known = self._day.labels
+        known += [label for label in labels if label not in known]
+
+    def _seen(self, at: float) -> None:
+        run = self._runs.setdefault(self._stream, Run(self._stream, at, at))
+        run.end = max(run.end, at)
+        day = self._day
+        if day.period.holds(at):
+            day.first = at if day.first is None else min(day.first, at)
+            day.last = at if day.last is None else max(day.last, at)
+
+    def _prediction(self, m: Fields, at: float) -> None:
+        end_ms = float(m["end_ms"])
+        length = self._step_s
+        if self._end_ms is not None:
+            length = min(length, max(0.0, end_ms - self._end_ms) / 1000)
+        elif self._stream == "":
+            length = 0.0  # nothing tells how long the first step is
+        self._end_ms = end_ms
+        state = SPEECH if m["state"] == "speech" else NO_SPEECH
+        if state == SPEECH and m["label"] == UNCERTAIN:
+            state = UNCERTAIN
+        if self._day.period.holds(at):
+            self._day.steps += 1
+        start, end = self._day.period.clipped(at - length, at)
+        if end <= start:
+            return
+        self._seen(start)
+        stretches = self._day.stretches
+        last = stretches[-1] if stretches else None
+        if last and last.state == state and abs(start - last.end) < NEAR_S:
+            last.end = end
+        else:
+            stretches.append(Stretch(state, start, end))
+
+    def _emotion(self, m: Fields, at: float) -> None:
+        length_ms = float(m["end_ms"]) - float(m["start_ms"])
+        start, label, sure = at - length_ms / 1000, str(m["label"]), m["confidence"]
+        key = (self._stream, int(m["id"]))
+        told = self._told.setdefault(key, Told(label, start, at, float(sure), at))
+        told.end = at
+        if float(sure) > told.confidence:
+            told.confidence, told.surest = float(sure), at
+
+    def _status(self, what: str, state: str, at: float) -> None:
+        if state == "overflow":
+            self._day.overflows += 1
+        elif what == "audio":
+            out = self._open_outage()
+            if state in OUT and out is None:
+                self._day.outages.append(Outage(state, at))
+            elif state == "healthy" and out is not None:
+                out.end = at
+
+    def _open_outage(self) -> Outage | None:
+        outages = self._day.outages
+        return outages[-1] if outages and outages[-1].end is None else None
+
+    def finish(self, name: str) -> Day:
+        """The day.
+
+        Raises:
+            SourceError: if there was nothing in it.
+        """
+        if not self._any:
+            raise SourceError(
+                f"{name} holds no events of a daemon; `ser-stream subscribe > "
+                "events.jsonl` writes such a file"
+            )
+        day = self._day
+        day.runs = [run for run in self._runs.values() if self._touches(run)]
+        for told in self._told.values():
+            start, end = day.period.clipped(told.start, told.end)
+            if end > start:
+                told.start, told.end = start, end
+                day.told.append(told)
+        day.told.sort(key=lambda told: told.start)
+        day.stretches.sort(key=lambda stretch: stretch.start)
+        day.labels += sorted({t.label for t in day.told} - set(day.labels))
+        return day
+
+    def _touches(self, run: Run) -> bool:
+        start, end = self._day.period.clipped(run.start, run.end)
+        return end >= start
+
+
+def _seconds(text: str) -> float:
+    """A time of the protocol -> seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,53 @@
+// Emotions and marks in words, the newest first.
+
+import {clock, percent} from "./format.js";
+import {colour} from "./palette.js";
+
+const MOST = 200;
+
+export class List {
+  constructor(body) {
+    this.body = body;
+    this.open = new Map();                  // id of an emotion -> its row
+  }
+
+  clear() {
+    this.body.replaceChildren();
+    this.open.clear();
+  }
+
+  take(message) {
+    if (message.type === "emotion") this.emotion(message);
+  }
+
+  emotion({phase, id, label, start_ms, end_ms, time, confidence}) {
+    let row = this.open.get(id);
+    if (!row) {
+      const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
+      row = this.row([clock(start), `${label} #${id}`, "", ""], "emotion");
+      row.style.setProperty("--tone", colour(label));
+      this.open.set(id, row);
+    }
+    const [, , lasts, sure] = row.children;
+    lasts.textContent = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
+    sure.textContent = percent(confidence);
+    if (phase === "end") this.open.delete(id);
+  }
+
+  // What is no emotion; `time` in seconds since 1970.
+  note(time, text) {
+    const row = this.row([time ? clock(time) : "", text], "note");
+    row.lastElementChild.colSpan = 3;
+  }
+
+  row(cells, kind) {
+    const row = document.createElement("tr");
+    row.className = kind;
+    for (const cell of cells)
+      row.appendChild(document.createElement("td")).textContent = cell;
+    this.body.prepend(row);
+    while (this.body.childElementCount > MOST) this.body.lastElementChild.remove();
+    if (this.open.size > MOST) this.open.clear();
+    return row;
+  }
+}

@@ -1,0 +1,111 @@
+// What a daemon hears, live and for the last hour. Whatever comes from outside is shown
+// by textContent or drawn on a canvas, and so is never read as HTML.
+
+import {Announcer} from "./announce.js";
+import {Chart} from "./chart.js";
+import {Connection} from "./connection.js";
+import {bindControls, showControls} from "./controls.js";
+import {Health} from "./health.js";
+import {List} from "./list.js";
+import {Now} from "./now.js";
+import {Past} from "./past.js";
+import {savePicture, saveTable} from "./save.js";
+import {View} from "./view.js";
+
+const $ = (id) => document.getElementById(id);
+const past = new Past(), now = new Now(), list = new List($("rows"));
+const announcer = new Announcer($("announce")), health = new Health($("facts"));
+const drawn = {panel: false, chart: 0};
+let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
+
+const view = new View(() => { drawn.chart = 0; chartStale = true; draw(); });
+const chart = new Chart($("chart"), past, view);
+
+// Once a frame at most, and not at all where nobody looks.
+function draw() {
+  if (pending) return;
+  pending = true;
+  requestAnimationFrame(() => {
+    pending = false;
+    if (untilSeq !== null) return;          // the past is still coming
+    const said = now.draw(past, connected);
+    announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
+    drawChart();
+  });
+}
+
+// Not more often than it visibly moves.
+function drawChart() {
+  const every = Math.max(240, 1000 * view.span / 300);
+  const wait = drawn.chart + every - Date.now();
+  if (!chartStale) return;
+  if (wait > 0) {
+    drawn.timer ??= setTimeout(() => { drawn.timer = null; draw(); }, wait);
+    return;
+  }
+  chartStale = false;
+  drawn.chart = Date.now();
+  chart.draw();
+  showControls(view);
+  if (drawn.chart - (drawn.health ?? 0) > 1000) {
+    health.draw(past, told);
+    drawn.health = drawn.chart;
+  }
+}
+
+function show(text, open) {
+  connected = open;
+  $("state").textContent = text;
+  document.body.className = open ? "open" : "";
+  draw();
+}
+
+function ask() { $("ask").hidden = false; $("token").focus(); }
+
+function take(message) {
+  const marks = past.marks.length, stream = past.hello?.stream;
+  past.take(message);
+  if (message.type === "hello") {
+    $("ask").hidden = true;
+    const {audio, model} = message;
+    now.draw(past, true);
+    show(`hearing ${audio.device || audio.source} with model ${model.name}`, true);
+    if (stream !== message.stream) list.clear();
+    drawn.health = 0;
+  } else if (message.type === "history") {
+    list.clear();
+    untilSeq = message.to_seq;
+  } else if (message.type === "snapshot" && message.audio !== "healthy") {
+    list.note(0, `audio: ${message.audio}`);
+  } else if (message.type === "reply") {
+    if (!message.ok) list.note(Date.now() / 1000, message.error.text);
+    else if (message.id === "health") {
+      told = message.result;
+      drawn.health = 0;
+    }
+  }
+  list.take(message);
+  for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
+    list.note(mark.time, mark.text);
+  if (untilSeq !== null && message.seq >= untilSeq) untilSeq = null;
+  chartStale = true;
+  draw();
+}
+
+const connection = new Connection({
+  show: (text, open) => { untilSeq = null; show(text, open); },
+  ask, message: take,
+});
+$("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const token = $("token").value;
+  $("token").value = "";
+  $("ask").hidden = true;
+  connection.useToken(token);
+});
+bindControls(past, view);
+$("png").addEventListener("click", () => {
+  if (chart.plot) savePicture(past, view, chart);
+});
+$("csv").addEventListener("click", () => saveTable(past, view));
+connection.open();

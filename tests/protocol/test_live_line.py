@@ -1,0 +1,54 @@
+"""The line under the text of a terminal."""
+
+import re
+
+import pytest
+
+from ser_stream.protocol.text import ERASE, TextRenderer
+from tests.helpers.socket_server import prediction
+
+STYLE = re.compile(r"\x1b\[[\d;]*m")
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, columns: int, **fields: object) -> str:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    text = TextRenderer(live=True).text({**prediction(1).fields, **fields})
+    assert text.startswith(ERASE)
+    return STYLE.sub("", text.removeprefix(ERASE))
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (80, "  0:00.7  ▮▮▮▮▮▯▯▯ -23.1 dBFS  angry      ████████████████···· 0.80"),
+        (50, "  0:00.7  ▮▮▮▮▮▯▯▯ -23.1 dBFS  angry      0.80"),
+        (40, "  0:00.7   -23.1 dBFS  angry      0.80"),
+        (30, "  0:00.7  angry      0.80"),
+    ],
+)
+def test_it_has_what_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch, columns: int, line: str
+) -> None:
+    assert shown(monkeypatch, columns) == line
+
+
+@pytest.mark.parametrize("columns", [10, 20, 26, 33, 40, 53, 80, 200])
+def test_it_never_wraps(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    assert len(shown(monkeypatch, columns)) < columns
+    quiet = {"scores": None, "label": None, "confidence": None}
+    assert len(shown(monkeypatch, columns, **quiet)) < columns
+
+
+def test_names_from_elsewhere_do_not_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "a?]0;b" in shown(monkeypatch, 80, label="a\x1b]0;b")
+
+
+def test_no_colour_is_shown_where_none_is_wanted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    text = TextRenderer(live=True).text(prediction(1).fields)
+    assert "\x1b[32m" not in text
