@@ -229,7 +229,7 @@ def test_the_view_is_saved_as_a_table(page: Page, server: SocketServer) -> None:
     assert [row["label"] for row in predictions] == ["angry", "", "uncertain"]
     assert [row["state"] for row in predictions] == ["speech", "no_speech", "speech"]
     assert predictions[0]["angry"] == predictions[0]["confidence"] == "0.8"
-    assert predictions[0]["time"] == "2026-01-01T00:00:00.713Z"
+    assert predictions[0]["time"] == "2026-01-01T00:00:00.712Z"
     spans = [row for row in rows if row["type"] == "emotion"]
     assert [(row["label"], row["id"]) for row in spans] == [("'=1+1", "9")]
     assert rows[-1]["text"] == 'audio lost: a "b", c'

@@ -15,28 +15,35 @@ import {View} from "./view.js";
 const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
-const drawn = {panel: false, chart: 0};
+const PANEL_EVERY = 500, CHART_EVERY = 950;   // milliseconds
+const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
 
-const view = new View(() => { drawn.chart = 0; chartStale = true; draw(); });
+const view = new View(() => {
+  drawn.chart = drawn.panel = 0;
+  chartStale = true;
+  draw();
+});
 const chart = new Chart($("chart"), past, view);
 
-// Once a frame at most, and not at all where nobody looks.
+// Twice a second at most, and not at all where nobody looks: a frame costs.
 function draw() {
   if (pending) return;
   pending = true;
-  requestAnimationFrame(() => {
+  const wait = drawn.panel + PANEL_EVERY - Date.now();
+  setTimeout(() => requestAnimationFrame(() => {
     pending = false;
+    drawn.panel = Date.now();
     if (untilSeq !== null) return;          // the past is still coming
     const said = now.draw(past, connected);
     announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
     drawChart();
-  });
+  }), Math.max(0, wait));
 }
 
 // Not more often than it visibly moves.
 function drawChart() {
-  const every = Math.max(240, 1000 * view.span / 300);
+  const every = Math.max(CHART_EVERY, 1000 * view.span / 300);
   const wait = drawn.chart + every - Date.now();
   if (!chartStale) return;
   if (wait > 0) {
