@@ -108,6 +108,8 @@ def test_a_reload_shows_the_past_again(page: Page, server: SocketServer) -> None
     page.wait_for("#facts", "600 steps")
     page.call("Page.reload")
     page.wait_for("#facts", "600 steps")
+    page.wait_for("#emotion", "microphone lost")
+    page.wait_for("#rows", "the microphone is gone")
     assert page.text("#rows").split("\n") == before.split("\n")
     assert page.text("#emotion") == "microphone lost"
     assert wrong(page) == []

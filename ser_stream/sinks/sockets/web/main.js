@@ -8,6 +8,7 @@ import {bindControls, showControls} from "./controls.js";
 import {Health} from "./health.js";
 import {List} from "./list.js";
 import {Now} from "./now.js";
+import * as pace from "./pace.js";
 import {Past} from "./past.js";
 import {savePicture, saveTable} from "./save.js";
 import {View} from "./view.js";
@@ -15,7 +16,6 @@ import {View} from "./view.js";
 const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
-const PANEL_EVERY = 500, CHART_EVERY = 950;   // milliseconds
 const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
 
@@ -26,11 +26,11 @@ const view = new View(() => {
 });
 const chart = new Chart($("chart"), past, view);
 
-// Twice a second at most, and not at all where nobody looks: a frame costs.
+// As often as somebody may want it, and not at all in a hidden tab: a frame costs.
 function draw() {
   if (pending) return;
   pending = true;
-  const wait = drawn.panel + PANEL_EVERY - Date.now();
+  const wait = drawn.panel + pace.panel() - Date.now();
   setTimeout(() => requestAnimationFrame(() => {
     pending = false;
     drawn.panel = Date.now();
@@ -43,7 +43,7 @@ function draw() {
 
 // Not more often than it visibly moves.
 function drawChart() {
-  const every = Math.max(CHART_EVERY, 1000 * view.span / 300);
+  const every = Math.max(pace.chart(), 1000 * view.span / 300);
   const wait = drawn.chart + every - Date.now();
   if (!chartStale) return;
   if (wait > 0) {
@@ -64,6 +64,8 @@ function show(text, open) {
   connected = open;
   $("state").textContent = text;
   document.body.className = open ? "open" : "";
+  // At once: what was is not to be taken for what is.
+  now.draw(past, connected);
   draw();
 }
 
