@@ -6,27 +6,32 @@ card here, so all of its time is a processor's.
 """
 
 import os
-import random
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 
+from ser_stream.client import control
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import open_monitor, steady, step
+from tests.helpers.monitor import at, open_monitor, recorded
 from tests.helpers.paths import MINUTE
-from tests.helpers.running_daemon import running_daemon
-from tests.helpers.socket_server import LABELS, serving
+from tests.helpers.running_daemon import RunningDaemon, running_daemon
+from tests.helpers.socket_server import serving, wait_until
 from tests.helpers.subpath_proxy import free_port
 
 HOUR = 18_000
-SECONDS = 30.0
-DAEMON_SECONDS = 55.0
+CALM_S = 22.0
+"""Until the page knows that nobody touches it."""
+SECONDS = 20.0
+DAEMON_SECONDS = 50.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,51 +72,62 @@ def share(pid: int, seconds: float) -> float:
 def page_cost() -> None:
     with serving("ws://localhost:0") as server, browser() as page:
         page.size(1440, 1070)
-        tell_an_hour(server)
-        time.monotonic()
+        events = minutes_on_end()
+        tell_an_hour(server, events)
+        began = time.monotonic()
         open_monitor(page, server)
-        page.wait_for("#facts", f"{HOUR} steps")
+        page.wait_for("#facts", "steps since")
+        say(f"page: an hour is shown after {time.monotonic() - began:.1f} s")
         for span in (60, 3600):
             page.value(f"document.querySelector('[data-span=\"{span}\"]').click()")
-            time.sleep(2)
-            share(page.pid, SECONDS)
-            share_live(server, page)
+            time.sleep(CALM_S)
+            idle = share(page.pid, SECONDS)
+            live = share_live(server, page, events)
+            say(f"page: view of {span} s: {idle:.1f} % idle, {live:.1f} % live")
         page.call("HeapProfiler.enable")
         page.call("HeapProfiler.collectGarbage")
         used = page.call("Runtime.getHeapUsage")
-        (used["usedSize"] + used.get("backingStorageSize", 0)) / 1e6
+        heap = (used["usedSize"] + used.get("backingStorageSize", 0)) / 1e6
+        say(f"page: heap {heap:.1f} MB")
 
 
-def tell_an_hour(server: SocketServer) -> None:
-    numbers = random.Random(1)
-    for seq in range(1, HOUR + 1):
-        server.send(noisy(seq, numbers))
-        if seq % 20 == 0:
-            phase = ("start", "update", "end")[seq // 20 % 3]
-            label = LABELS[seq // 60 % 5]
-            server.send(steady(seq, phase, label, 1 + seq // 60, seq // 60 * 12))
+def minutes_on_end() -> Iterator[Message]:
+    """The events of the bundled minute, again and again, numbered and timed anew."""
+    minute = [event for event in recorded() if "seq" in event]
+    for seq, (turn, event) in enumerate(
+        ((turn, event) for turn in count() for event in minute), start=1
+    ):
+        later = 60_000 * turn
+        moved = {key: event[key] + later for key in ("start_ms", "end_ms")}
+        if event["type"] == "emotion":
+            moved["id"] = event["id"] + 100 * turn
+        time = at(moved["end_ms"] / 1000)
+        yield Message({**event, **moved, "seq": seq, "time": time})
 
 
-def noisy(seq: int, numbers: random.Random) -> Message:
-    """A step as hard to draw as a real one."""
-    label = numbers.choice([*LABELS, "uncertain", None])
-    score = round(0.4 + numbers.random() / 2, 4)
-    return step(seq, label, score) if label else step(seq, None)
+def tell_an_hour(server: SocketServer, events: Iterator[Message]) -> int:
+    """Send so many steps; how many of them there were."""
+    steps = 0
+    while steps < HOUR:
+        message = next(events)
+        server.send(message)
+        steps += message.type == "prediction"
+    return steps
 
 
-def share_live(server: SocketServer, page: Page) -> float:
+def share_live(server: SocketServer, page: Page, events: Iterator[Message]) -> float:
     stop = threading.Event()
-    numbers = random.Random(2)
 
     def speak() -> None:
-        seq = HOUR + 1
-        while not stop.wait(0.2):
-            server.send(noisy(seq, numbers))
-            seq += 1
+        for message in events:
+            server.send(message)
+            if message.type == "prediction" and stop.wait(0.2):
+                return
 
     speaker = threading.Thread(target=speak)
     speaker.start()
     try:
+        time.sleep(2)
         return share(page.pid, SECONDS)
     finally:
         stop.set()
@@ -130,12 +146,26 @@ def daemon_cost() -> None:
             alone = [share(daemon.pid, DAEMON_SECONDS)]
             with browser() as page:
                 open_pages(page, f"http://127.0.0.1:{port}/", 3)
-                page.wait_for("#facts", "3 ws")
-                share(daemon.pid, DAEMON_SECONDS)
+                wait_until(lambda: listeners(daemon) == 3)
+                three = share(daemon.pid, DAEMON_SECONDS)
             alone.append(share(daemon.pid, DAEMON_SECONDS))
             status = Path(f"/proc/{daemon.pid}/status").read_text()
-            next(line for line in status.splitlines() if "VmRSS" in line)
-    sum(alone) / 2
+            rss = next(line for line in status.splitlines() if "VmRSS" in line)
+    say(
+        f"daemon: {alone[0]:.2f} and {alone[1]:.2f} % of a core alone, {three:.2f} % "
+        f"with three pages: {three - sum(alone) / 2:+.2f} %; resident "
+        f"{int(rss.split()[1]) / 1000:.0f} MB"
+    )
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def listeners(daemon: RunningDaemon) -> int:
+    subscribers = control("status", daemon.socket)["subscribers"]
+    return int(subscribers.get("ws", 0))
 
 
 def open_pages(page: Page, url: str, count: int) -> None:

@@ -10,7 +10,7 @@ subscribers          all of them: limits, counts, the newest message to each
 web_files            the page's files, and how a browser may use them
 drop_queue           lines that wait for one subscriber, and the count of dropped ones
 backpressure         how long audio may wait for subscribers: not at all when live
-history              the last hour of events, for one that asks
+history, replay      the last hour of events; sent to one that asks
 snapshot             the present state of the stream, for a subscriber that joins
 control_request      a request that another thread answers
 

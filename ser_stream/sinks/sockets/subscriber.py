@@ -4,14 +4,16 @@ Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ser_stream.protocol.messages import Message, bye, history, pong, refusal, reply
+from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
 from ser_stream.sinks.sockets.control_request import answer_control
 from ser_stream.sinks.sockets.drop_queue import DropQueue
+from ser_stream.sinks.sockets.history import Past
+from ser_stream.sinks.sockets.replay import Replay
 from ser_stream.sinks.sockets.transport import Transport
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ AUTH_WAIT = 5.0
 GRACE = 2.0
 """Seconds for the last lines to be taken; then the connection is cut."""
 MAX_BAD_LINES = 10
-BURST = 100
-"""Lines of the past that are written before others have their turn."""
 
 
 class Subscriber:
@@ -39,8 +39,7 @@ class Subscriber:
         self._transport = transport
         self._subscribers = subscribers
         self._queue = DropQueue()
-        self._past: Iterator[bytes] | None = None
-        self._history: Request | None = None
+        self._replay = Replay(self)
         self._only: frozenset[str] | None = None
         self._greeted = False
         self._bad_lines = 0
@@ -72,13 +71,13 @@ class Subscriber:
             self.finish("protocol")
             return
         if id is not None:
-            self._tell(reply(id, {}))
+            self.tell(reply(id, {}))
         self._greet()
 
     def on_disconnect(self) -> None:
         self.ending = True
         self._queue = DropQueue()
-        self._past = self._history = None
+        self._replay.cancel()
         self._cancel_timer()
         self._subscribers.leave(self)
 
@@ -87,7 +86,7 @@ class Subscriber:
         if self.ending:
             return
         self._linger = reason == "protocol"
-        if self._must_wait:
+        if self.must_wait:
             self._queue.close(bye(reason))
         else:
             self._write(bye(reason))
@@ -97,7 +96,7 @@ class Subscriber:
         """Others take its place, at once: no token came, and nothing waits for it."""
         text = "too many wait without a token; send auth as soon as you connect"
         self._refuse(None, "too_many", text)
-        self._tell(bye("protocol"))
+        self.tell(bye("protocol"))
         self.ending = True
         self._transport.abort()
 
@@ -123,8 +122,8 @@ class Subscriber:
         greeting = self._subscribers.greeting()
         self._greeted = bool(greeting)
         for message in greeting:
-            self._tell(message)
-        self._begin_history()
+            self.tell(message)
+        self._replay.begin()
 
     # What it is told.
 
@@ -140,12 +139,13 @@ class Subscriber:
             # That is how things stood when the stream began.
             return
         elif self._only is None or type in self._only or type not in EVENTS:
-            self._tell(message)
+            self.tell(message)
 
-    def _tell(self, message: Message) -> None:
+    def tell(self, message: Message) -> None:
+        """Send it a message, whatever it subscribed to, behind what waits."""
         if self.ending:
             return
-        if not self._must_wait:
+        if not self.must_wait:
             self._write(message)
             return
         self._subscribers.dropped += self._queue.put(message)
@@ -154,22 +154,31 @@ class Subscriber:
             self._end()
 
     @property
-    def _must_wait(self) -> bool:
+    def must_wait(self) -> bool:
         """Whether something goes before what is told now."""
-        waits = self._queue or self._past is not None
-        return bool(waits) or self._transport.blocked
+        return bool(self._queue) or self._replay.active or self.blocked
+
+    @property
+    def blocked(self) -> bool:
+        return self._transport.blocked
+
+    @property
+    def greeted(self) -> bool:
+        return self._greeted
+
+    def past(self, seconds: float) -> Past:
+        """Of what it subscribed to."""
+        return self._subscribers.history.last(seconds, self._only)
 
     def _write(self, message: Message) -> None:
-        self._write_line(message.line)
+        self.write_line(message.line)
 
-    def _write_line(self, line: bytes) -> None:
+    def write_line(self, line: bytes) -> None:
         self._written += 1
         self._transport.write(line)
 
     def resume(self) -> None:
-        if self._past is not None:
-            self._send_past(self._past)
-        if self._past is not None:
+        if not self._replay.advance():
             return
         while not self._transport.blocked:
             message = self._queue.get()
@@ -179,35 +188,7 @@ class Subscriber:
         self._subscribers.watch(self)
         if self.ending and not self._queue:
             self._transport.end(linger=self._linger)
-        self._begin_history()
-
-    # The past; what is published meanwhile waits in the queue.
-
-    def _begin_history(self) -> None:
-        """Answer a request of the past as soon as nothing else is on its way."""
-        request = self._history
-        if request is None or not self._greeted or self.ending or self._must_wait:
-            return
-        self._history = None
-        past = self._subscribers.history.last(request.fields["last_s"], self._only)
-        self._tell(history(request.id, past.from_seq, past.to_seq))
-        self._past = past.lines
-        _later(0, self._go_on)
-
-    def _send_past(self, past: Iterator[bytes]) -> None:
-        for _ in range(BURST):
-            if self._transport.blocked:
-                return
-            line = next(past, None)
-            if line is None:
-                self._past = None
-                return
-            self._write_line(line)
-        _later(0, self._go_on)
-
-    def _go_on(self) -> None:
-        if self._past is not None:
-            self.resume()
+        self._replay.begin()
 
     @property
     def behind(self) -> int:
@@ -238,30 +219,23 @@ class Subscriber:
         self.finish("protocol")
 
     def _refuse(self, id: object, code: str, text: str) -> None:
-        self._tell(refusal(id, code, text))
+        self.tell(refusal(id, code, text))
 
     def _carry_out(self, request: Request) -> None:
         if request.type == "ping":
-            self._tell(pong(request.id))
+            self.tell(pong(request.id))
         elif request.type == "control":
             self._begin_control(request)
         elif request.type == "history":
-            self._ask_history(request)
+            self._replay.ask(request)
         elif request.type == "health":
-            self._tell(reply(request.id, self._subscribers.health()))
+            self.tell(reply(request.id, self._subscribers.health()))
         else:
             if request.type == "subscribe":
                 only = request.fields.get("only")
                 self._only = None if only is None else frozenset(only)
             if request.id is not None:
-                self._tell(reply(request.id, {}))
-
-    def _ask_history(self, request: Request) -> None:
-        if self._history is not None or self._past is not None:
-            text = "a history is still on its way; ask again after its last line"
-            raise RequestError("refused", text, request.id)
-        self._history = request
-        self._begin_history()
+                self.tell(reply(request.id, {}))
 
     def _check_token(self, line: bytes) -> None:
         try:
@@ -296,7 +270,7 @@ class Subscriber:
     async def _control(self, request: Request) -> None:
         assert self._subscribers.control is not None
         try:
-            self._tell(await answer_control(self._subscribers.control, request))
+            self.tell(await answer_control(self._subscribers.control, request))
         finally:
             self.busy = False
             if not self.ending:

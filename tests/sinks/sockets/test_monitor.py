@@ -108,6 +108,8 @@ def test_a_reload_shows_the_past_again(page: Page, server: SocketServer) -> None
     page.wait_for("#facts", "600 steps")
     page.call("Page.reload")
     page.wait_for("#facts", "600 steps")
+    page.wait_for("#emotion", "microphone lost")
+    page.wait_for("#rows", "the microphone is gone")
     assert page.text("#rows").split("\n") == before.split("\n")
     assert page.text("#emotion") == "microphone lost"
     assert wrong(page) == []
@@ -229,7 +231,7 @@ def test_the_view_is_saved_as_a_table(page: Page, server: SocketServer) -> None:
     assert [row["label"] for row in predictions] == ["angry", "", "uncertain"]
     assert [row["state"] for row in predictions] == ["speech", "no_speech", "speech"]
     assert predictions[0]["angry"] == predictions[0]["confidence"] == "0.8"
-    assert predictions[0]["time"] == "2026-01-01T00:00:00.713Z"
+    assert predictions[0]["time"] == "2026-01-01T00:00:00.712Z"
     spans = [row for row in rows if row["type"] == "emotion"]
     assert [(row["label"], row["id"]) for row in spans] == [("'=1+1", "9")]
     assert rows[-1]["text"] == 'audio lost: a "b", c'

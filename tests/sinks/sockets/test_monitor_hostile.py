@@ -11,7 +11,7 @@ from ser_stream.protocol.messages import Message
 from tests.helpers.browser import Page, browser
 from tests.helpers.monitor import open_monitor, port, steady, step, watch, wrong
 from tests.helpers.socket_server import hello, serving, status
-from tests.helpers.subpath_proxy import subpath_proxy
+from tests.helpers.subpath_proxy import free_port, subpath_proxy
 
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>"
 TOKEN = "5ecret-t0ken"
@@ -130,15 +130,22 @@ def test_what_a_proxy_puts_into_the_page_does_not_run(page: Page) -> None:
         lies = b"X-Forwarded-Host: evil.example\r\nX-Forwarded-For: 127.0.0.1\r\n"
         return head.replace(b"\r\n", b"\r\n" + lies, 1)
 
-    with (
-        serving("ws://localhost:0", origins=[]) as server,
-        subpath_proxy(port(server), "/mood", request=pretend, answer=inject) as proxy,
-    ):
-        page.go(proxy.url("/mood/"))
-        # Its origin is not the daemon's, and no header makes it so.
-        page.wait_for("#state", "not connected")
-        assert page.value("window.pwned") is None
-        assert any("script-src" in text for text in wrong(page))
+    proxied = free_port()
+    for origins in ([], [f"http://localhost:{proxied}"]):
+        with (
+            serving("ws://localhost:0", origins=origins) as server,
+            subpath_proxy(
+                port(server), "/mood", listen=proxied, request=pretend, answer=inject
+            ) as proxy,
+        ):
+            page.go(proxy.url("/mood/"))
+            # Without the origin no header makes it the daemon's own; with it the page
+            # works, whatever stands in it.
+            page.wait_for("#state", "hearing" if origins else "not connected")
+            page.value("document.body.click()")
+            assert page.value("window.pwned") is None
+            for directive in ("script-src", "base-uri"):
+                assert any(directive in text for text in wrong(page))
 
 
 def test_the_token_is_in_no_address_and_in_no_log(

@@ -1,5 +1,6 @@
 // Scores of all classes over time, stacked, by uPlot.
 
+import {area} from "./area.js";
 import {columns} from "./columns.js";
 import {clock, duration} from "./format.js";
 import {drawMarks, drawSpans, drawStates, drawWords, MARGIN, ROOM} from "./overlay.js";
@@ -80,9 +81,8 @@ export class Chart {
         {...axis, size: 52, values: (_, splits) => splits.map(
           (share) => `${Math.round(100 * share)} %`)},
       ],
-      series: [{}, ...labels.map((label) => ({label, fill: colour(label), width: 0.5,
-        stroke: style.page, points: {show: false}, spanGaps: false}))],
-      bands: labels.slice(1).map((_, row) => ({series: [row + 2, row + 1]})),
+      series: [{}, ...labels.map((label) => ({label, fill: colour(label), width: 0,
+        paths: area, points: {show: false}}))],
       hooks: {
         draw: [(plot) => {
           drawSpans(plot, this.past.spans, style);

@@ -8,6 +8,7 @@ import {bindControls, showControls} from "./controls.js";
 import {Health} from "./health.js";
 import {List} from "./list.js";
 import {Now} from "./now.js";
+import * as pace from "./pace.js";
 import {Past} from "./past.js";
 import {savePicture, saveTable} from "./save.js";
 import {View} from "./view.js";
@@ -15,28 +16,34 @@ import {View} from "./view.js";
 const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
-const drawn = {panel: false, chart: 0};
+const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
 
-const view = new View(() => { drawn.chart = 0; chartStale = true; draw(); });
+const view = new View(() => {
+  drawn.chart = drawn.panel = 0;
+  chartStale = true;
+  draw();
+});
 const chart = new Chart($("chart"), past, view);
 
-// Once a frame at most, and not at all where nobody looks.
+// As often as somebody may want it, and not at all in a hidden tab: a frame costs.
 function draw() {
   if (pending) return;
   pending = true;
-  requestAnimationFrame(() => {
+  const wait = drawn.panel + pace.panel() - Date.now();
+  setTimeout(() => requestAnimationFrame(() => {
     pending = false;
+    drawn.panel = Date.now();
     if (untilSeq !== null) return;          // the past is still coming
     const said = now.draw(past, connected);
     announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
     drawChart();
-  });
+  }), Math.max(0, wait));
 }
 
 // Not more often than it visibly moves.
 function drawChart() {
-  const every = Math.max(240, 1000 * view.span / 300);
+  const every = Math.max(pace.chart(), 1000 * view.span / 300);
   const wait = drawn.chart + every - Date.now();
   if (!chartStale) return;
   if (wait > 0) {
@@ -57,6 +64,8 @@ function show(text, open) {
   connected = open;
   $("state").textContent = text;
   document.body.className = open ? "open" : "";
+  // At once: what was is not to be taken for what is.
+  now.draw(past, connected);
   draw();
 }
 
