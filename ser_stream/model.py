@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ser_stream.errors import MissingLibraryError, SourceError
@@ -308,10 +307,7 @@ class Model:
         listener: Callable[[SpeechWindow], None] | None = None,
     ) -> Recording:
         """All that is said of a recording at 16 kHz, step by step; see `record`."""
-        settings = self._settings(self.config.step_s)
-        if listener is None and isinstance(samples, np.ndarray):
-            return record_whole(samples, *settings)
-        return record(samples, *settings, listener)
+        return record(samples, *self._settings(self.config.step_s), listener)
 
 
 class Stream:
