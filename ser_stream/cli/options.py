@@ -59,6 +59,24 @@ RawEncoding = Annotated[
     Literal["s16", "s24", "s32", "f32", "alaw", "mulaw"] | None,
     typer.Option(help="Of samples without a header, little-endian. [default: s16]"),
 ]
+Uri = Annotated[
+    str | None,
+    typer.Argument(
+        help="unix:///PATH, tcp://HOST:PORT or ws://HOST:PORT; else the socket of "
+        "your own daemon, or of the system's.",
+        metavar="URI",
+        show_default=False,
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File with the token of a TCP or WebSocket daemon; else "
+        "SER_STREAM_TOKEN of the environment.",
+        metavar="FILE",
+        readable=False,
+    ),
+]
 Step = Annotated[
     float | None,
     typer.Option(

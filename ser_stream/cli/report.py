@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import Json
+from ser_stream.cli.options import Json, TokenFile
 
 EPILOG = (
     "Exit status: 0 done, 2 usage, or the events cannot be read, 5 the page cannot be "
@@ -47,14 +47,7 @@ def report(
             readable=False,
         ),
     ] = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="Holds the token of a daemon at tcp:// or ws://.",
-            metavar="FILE",
-            readable=False,
-        ),
-    ] = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Tell of a day of events: time in each emotion, by hour, certain moments, losses.

@@ -1,11 +1,11 @@
 """`ser-stream subscribe`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from ser_stream.cli.app import app
+from ser_stream.cli.options import TokenFile, Uri
 
 EPILOG = (
     "Exit status: 0 done, also by Ctrl-C or when the reader leaves; 2 usage; 5 the "
@@ -15,15 +15,7 @@ EPILOG = (
 
 @app.command(epilog=EPILOG)
 def subscribe(
-    uri: Annotated[
-        str | None,
-        typer.Argument(
-            help="unix:///PATH, tcp://HOST:PORT or ws://HOST:PORT; else the socket of "
-            "your own daemon, or of the system's.",
-            metavar="URI",
-            show_default=False,
-        ),
-    ] = None,
+    uri: Uri = None,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -43,15 +35,7 @@ def subscribe(
             help="Wait for a daemon that is not there, or not any more.",
         ),
     ] = True,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the token of a TCP or WebSocket daemon; else "
-            "SER_STREAM_TOKEN of the environment.",
-            metavar="FILE",
-            readable=False,
-        ),
-    ] = None,
+    token_file: TokenFile = None,
     count: Annotated[
         int | None, typer.Option(help="End after so many events.", min=1)
     ] = None,

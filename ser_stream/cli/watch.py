@@ -1,12 +1,8 @@
 """`ser-stream watch`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from ser_stream.cli.app import app
 from ser_stream.cli.control import Socket
+from ser_stream.cli.options import TokenFile, Uri
 
 EPILOG = (
     "Exit status: 0 done, by q or Ctrl-C; 2 usage; 5 the address or the token does not "
@@ -16,25 +12,9 @@ EPILOG = (
 
 @app.command(epilog=EPILOG)
 def watch(
-    uri: Annotated[
-        str | None,
-        typer.Argument(
-            help="unix:///PATH, tcp://HOST:PORT or ws://HOST:PORT; else the socket of "
-            "your own daemon, or of the system's.",
-            metavar="URI",
-            show_default=False,
-        ),
-    ] = None,
+    uri: Uri = None,
     socket: Socket = None,
-    token_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the token of a TCP or WebSocket daemon; else "
-            "SER_STREAM_TOKEN of the environment.",
-            metavar="FILE",
-            readable=False,
-        ),
-    ] = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Show a running daemon on the terminal: emotion, scores, level, timeline, log.
 

@@ -3,12 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser_stream.commands.archive.clusters import ENGINES
-from ser_stream.commands.archive.inputs import Inputs, recordings
+from ser_stream.commands.archive.inputs import Inputs, recordings, size_of
 from ser_stream.commands.archive.output import check_format, open_output
 from ser_stream.commands.archive.task import Job, Result
 from ser_stream.commands.archive.task import run as run_tasks
@@ -16,14 +16,16 @@ from ser_stream.commands.archive.workers import in_processes, n_jobs
 from ser_stream.commands.exports import DOCUMENTS
 from ser_stream.commands.output import others_kept_out
 from ser_stream.commands.progress import clear_bar, share_bar
+from ser_stream.commands.stopping import told_if_stopped
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config, tell_terms
-from ser_stream.errors import ConfigError, QuietEndError, StoppedError
+from ser_stream.errors import ConfigError
 from ser_stream.paths import is_pipe
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.sources.recorded import STDIN
 
 _LOGGER = logging.getLogger(__name__)
+_STOPPED = "stopped; what is done is kept, and the same command goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Run:
 
 
 def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
-    """Recognise recordings, in order; return whether all of all of them was heard.
+    """Recognise recordings, in order; return whether all of each was heard.
 
     Raises:
         ConfigError: if what is asked for contradicts itself.
@@ -63,7 +65,9 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
             done = len(names) - len(todo)
             _LOGGER.info("%d of %d recordings are done already", done, len(names))
         whole = all(output.was_whole(name) for name in names if output.is_done(name))
-        with others_kept_out(), _told_if_stopped(run.out), _progress(todo) as show:
+        # What was printed is a good end; what is not written yet is none.
+        told = nullcontext() if run.out is None else told_if_stopped(_STOPPED)
+        with others_kept_out(), told, _progress(todo) as show:
             for result in _results(run, job, todo, jobs, show):
                 whole &= result.whole
                 _tell(result)
@@ -103,23 +107,9 @@ def _tell(result: Result) -> None:
 
 
 @contextmanager
-def _told_if_stopped(out: Path | None) -> Iterator[None]:
-    """What was printed is a good end; what is not written yet is none."""
-    try:
-        yield
-    except QuietEndError:
-        if out is None:
-            raise
-        clear_bar()
-        raise StoppedError(
-            "stopped; what is done is kept, and the same command goes on"
-        ) from None
-
-
-@contextmanager
 def _progress(names: Sequence[str]) -> Iterator[Callable[[int, float], None]]:
     """Shows how many files are done, and how fast; within a file, how much of it."""
-    sizes = [_size(name) for name in names]
+    sizes = [max(1, size_of(name)) for name in names]
     before = [0]
     for size in sizes:
         before.append(before[-1] + size)
@@ -139,10 +129,3 @@ def _progress(names: Sequence[str]) -> Iterator[Callable[[int, float], None]]:
             show(before[n] + within)
 
         yield update
-
-
-def _size(name: str) -> int:
-    try:
-        return max(1, Path(name).stat().st_size)
-    except (OSError, ValueError):
-        return 1

@@ -2,8 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,13 @@ from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import share_bar
+from ser_stream.commands.stopping import told_if_stopped
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import pipeline_config
 from ser_stream.errors import (
     ConfigError,
-    QuietEndError,
     SerStreamError,
     SourceError,
-    StoppedError,
 )
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
@@ -90,7 +88,7 @@ class Speakers:
         pipeline = self._pipeline(recorder)
         begun = time.monotonic()
         with (
-            told_if_stopped(),
+            told_if_stopped("stopped before there was enough speech"),
             open_source(source) as mic,
             share_bar(round(seconds), "listening") as show,
         ):
@@ -296,15 +294,6 @@ def _tell_unused(answer: Answer) -> None:
         _LOGGER.warning(
             "the running daemon leaves it out, as its setting speakers is false"
         )
-
-
-@contextmanager
-def told_if_stopped() -> Iterator[None]:
-    """Elsewhere a signal is a good end; here something was asked for, and not done."""
-    try:
-        yield
-    except QuietEndError:
-        raise StoppedError("stopped before there was enough speech") from None
 
 
 def _say(answer: Answer, as_json: bool) -> None:

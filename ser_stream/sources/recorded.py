@@ -54,11 +54,9 @@ class Recorded:
         self.name = stream.name
         self._stream = stream
         self._wanted = wanted or Wanted()
-        self._decoder, self.container = open_decoder(stream, self._wanted.raw)
+        self._decoder = open_decoder(stream, self._wanted.raw)
         self.damage: Damage | None = None
         """Why it gave less than it should; known at its end."""
-        self.damage_s = 0.0
-        """Up to where it was heard, or where the first damage is, seconds."""
         self.ended = False
         self._ready: deque[Chunk] = deque()
         self._joined = self._heard = False
@@ -194,7 +192,7 @@ class Recorded:
     def _note(self, damage: Damage | None, at_s: float) -> None:
         if damage is None or self.damage is not None:
             return
-        self.damage, self.damage_s = damage, at_s
+        self.damage = damage
         what = "cut short" if damage.kind == "cut" else "damaged"
         _LOGGER.warning("%s is %s at %.2f s: %s", self.name, what, at_s, damage.reason)
 

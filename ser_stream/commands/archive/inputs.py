@@ -55,6 +55,14 @@ def recordings(inputs: Inputs) -> list[str]:
     return found
 
 
+def size_of(name: str) -> int:
+    """Bytes of a recording; 0 where nobody can tell."""
+    try:
+        return Path(name).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
 def _within(name: str, recursive: bool) -> Iterator[str]:
     if name == STDIN or not is_folder(Path(name)):
         yield name

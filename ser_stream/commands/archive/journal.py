@@ -88,9 +88,6 @@ class Journal:
     def __contains__(self, name: str) -> bool:
         return name in self._places
 
-    def __len__(self) -> int:
-        return len(self._places)
-
     def add(self, result: Result) -> None:
         """Note what became of a recording, unless nothing of it could be heard.
 

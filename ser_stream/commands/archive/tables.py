@@ -57,7 +57,7 @@ def _text_rows(
         if "channel" in result:
             notes.insert(0, f"channel {result['channel']}")
         note = f"  ({', '.join(notes)})" if notes else ""
-        lines = [f"{label:<{width}} {shown}  {readable(result['file'])}{note}"]
+        lines = [f"{label:<{width}} {shown}  {written_out(result['file'])}{note}"]
         for segment in result.get("segments", ()):
             start, end = segment["start_ms"] / 1000, segment["end_ms"] / 1000
             lines.append(f"    {start:8.2f} - {end:8.2f} s  {segment['label']}")
@@ -66,7 +66,7 @@ def _text_rows(
     return write_row
 
 
-def readable(name: str) -> str:
+def written_out(name: str) -> str:
     """A file's name for a terminal: what would move the cursor is written out."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in name

@@ -17,7 +17,6 @@ from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.sources.channels import EACH
 from ser_stream.sources.recorded import STDIN, Recorded, Wanted
 
-_LOGGER = logging.getLogger(__name__)
 Row = dict[str, Any]
 """What `recognize` prints of a recording, or of a channel of it."""
 

@@ -8,14 +8,14 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from logging import ERROR
 from multiprocessing.connection import wait
-from pathlib import Path
 
+from ser_stream.commands.archive.inputs import size_of
 from ser_stream.commands.archive.task import Job, Result, run_all
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.batch.record import RECORDINGS_AT_ONCE
+from ser_stream.sources.decoders.held_signals import held_signals
 
 AHEAD = 4
 """Tasks that wait, for each process: results that are done early are kept in memory."""
@@ -66,20 +66,13 @@ def batches(names: Sequence[str], workers: int) -> list[Sequence[str]]:
     most = max(1, min(RECORDINGS_AT_ONCE, len(names) // (workers * AHEAD)))
     found, size = list[list[str]](), 0
     for name in names:
-        more = _size(name)
+        more = size_of(name)
         if not found or len(found[-1]) >= most or size + more > BATCH_BYTES:
             found.append([])
             size = 0
         found[-1].append(name)
         size += more
     return [*found]
-
-
-def _size(name: str) -> int:
-    try:
-        return Path(name).stat().st_size
-    except (OSError, ValueError):
-        return 0
 
 
 def _pooled(
@@ -91,7 +84,7 @@ def _pooled(
     waiting = deque[Future[list[Result]]]()
     try:
         for names in todo:
-            with _no_ctrl_c():
+            with held_signals(signal.SIGINT):
                 waiting.append(pool.submit(run_all, job, names))
             if len(waiting) >= jobs * AHEAD:
                 yield waiting.popleft().result()
@@ -104,16 +97,6 @@ def _pooled(
         if waiting:
             for process in processes:
                 process.terminate()
-
-
-@contextmanager
-def _no_ctrl_c() -> Iterator[None]:
-    """Processes that begin meanwhile never see it; it comes to this one afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _alone(job: Job, names: Sequence[str]) -> list[Result]:

@@ -17,9 +17,11 @@ from ser_stream.commands.archive.rehearing import rehearable
 from ser_stream.commands.exports.spans import readable
 from ser_stream.commands.extras import of_extra
 from ser_stream.commands.plot.heard import hear, load_model
+from ser_stream.commands.stopping import told_if_stopped
 from ser_stream.config import ListenConfig
-from ser_stream.errors import ConfigError, QuietEndError, SinkError, StoppedError
+from ser_stream.errors import ConfigError, SinkError
 
+_STOPPED = "stopped; nothing was written"
 SUFFIXES = (".png", ".svg", ".pdf", ".html")
 """What the name of the output may end in."""
 
@@ -62,7 +64,11 @@ def plot(
     # Before anything is begun: a signal while a library is loaded comes as ImportError.
     model = load_model(config)
     # The output is begun before an hour is recognised, so that it is not in vain.
-    with _told_if_stopped(), _written(out) as part, rehearable(str(file)) as path:
+    with (
+        told_if_stopped(_STOPPED),
+        _written(out) as part,
+        rehearable(str(file)) as path,
+    ):
         heard = replace(hear(path, model, start_s, end_s), name=readable(file.name))
         if suffix == ".html":
             part.write_text(page(heard, picture(heard, "png", dpi)), "utf-8")
@@ -79,12 +85,3 @@ def _written(out: Path) -> Iterator[Path]:
         raise SinkError(
             f"{out} cannot be written: {error.strerror or error}; name another place"
         ) from None
-
-
-@contextmanager
-def _told_if_stopped() -> Iterator[None]:
-    """Elsewhere a signal is a good end; here something was asked for, and not done."""
-    try:
-        yield
-    except QuietEndError:
-        raise StoppedError("stopped; nothing was written") from None

@@ -12,6 +12,7 @@ links           what MPEG and Ogg have in common: a splitter in front of a pipe
 joined          does another one follow that is not read
 sndfile         what libsndfile has to seek in; promised: how long it says it is
 ffmpeg          what libsndfile does not know, by an installed ffmpeg
+held_signals    those that come while ffmpeg begins
 spool           a pipe that has to be sought in is written to a file first
 chatter         what C libraries print
 """
@@ -34,6 +35,15 @@ class Damage:
     """`cut`: its end is missing; `damaged`: something before that."""
     reason: str
     """One readable line, to follow a colon."""
+
+
+def wrong_form(rate: int, channels: int) -> str | None:
+    """What no recording has, to follow its name; None if all is well."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        return f"has a rate of {rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
+    if channels > MAX_CHANNELS:
+        return f"has {channels} channels; allowed: 1 to {MAX_CHANNELS}"
+    return None
 
 
 class Decoder(Protocol):

@@ -15,9 +15,10 @@ from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
 from ser_stream.sources.decoders.byte_stream import ByteStream
+from ser_stream.sources.decoders.held_signals import held_signals
 from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
-from ser_stream.sources.decoders.promised import LOOKED_AT, promised_size
+from ser_stream.sources.decoders.promised import LOOKED_AT, shortage
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
 PROGRAM = "ffmpeg"
@@ -73,7 +74,7 @@ class FfmpegDecoder:
             *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
         ]
         try:
-            with _signals_later():
+            with held_signals(signal.SIGINT, signal.SIGTERM):
                 self._process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
@@ -176,21 +177,8 @@ class FfmpegDecoder:
 def _shortened(path: Path) -> Damage | None:
     """Of a CAF: ffmpeg says nothing of what is missing."""
     with path.open("rb") as file:
-        whole, size = promised_size(file.read(LOOKED_AT)), path.stat().st_size
-    if whole is None or whole <= size:
-        return None
-    return Damage("cut", f"its header promises {whole} bytes, and {size} are there")
-
-
-@contextlib.contextmanager
-def _signals_later() -> Iterator[None]:
-    """One that came while a process begins would leave nobody who could end it."""
-    ends = {signal.SIGINT, signal.SIGTERM}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        reason = shortage(file.read(LOOKED_AT), path.stat().st_size)
+    return None if reason is None else Damage("cut", reason)
 
 
 def installed() -> bool:

@@ -11,7 +11,7 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders import Damage, wrong_form
 from ser_stream.sources.decoders.byte_stream import READ_SIZE, ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.flac_frames import LONGEST, ends_whole
@@ -49,7 +49,7 @@ class _Forward:
         self._head = bytes(head)
         self._at = 0
         self.tail = self._head
-        """What was read last, where the length is not known."""
+        """What was read last, where no length is promised."""
 
     def _read_on(self, n: int) -> bytes:
         """Bytes up to where another recording begins; none there, and at the end."""
@@ -106,12 +106,10 @@ class FlacDecoder:
             raise SourceError(f"{name} is not audio: {why}") from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
-        if not MIN_RATE <= self.rate <= MAX_RATE or self.channels > MAX_CHANNELS:
+        wrong = wrong_form(self.rate, self.channels)
+        if wrong is not None:
             self._file.close()
-            raise SourceError(
-                f"{name} has a rate of {self.rate} Hz; allowed: {MIN_RATE} to "
-                f"{MAX_RATE}"
-            )
+            raise SourceError(f"{name} {wrong}")
 
     def read(self, n: int, /) -> FloatArray:
         frames: FloatArray

@@ -18,7 +18,7 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders import Damage, wrong_form
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.sndfile import Unseekable, reason
@@ -104,13 +104,11 @@ class LinkedDecoder:
             self._fd = fd
             self.rate, self.channels = self._file.samplerate, self._file.channels
             self._heard = 0
-            if MIN_RATE <= self.rate <= MAX_RATE and self.channels <= MAX_CHANNELS:
+            wrong = wrong_form(self.rate, self.channels)
+            if wrong is None:
                 return True
             self._discard()
-            self._error = SourceError(
-                f"{self._stream.name} has a rate of {self.rate} Hz; allowed: "
-                f"{MIN_RATE} to {MAX_RATE}"
-            )
+            self._error = SourceError(f"{self._stream.name} {wrong}")
         self._pipes.put(None)
         return False
 

@@ -26,8 +26,8 @@ from ser_stream.sources.decoders.wav import WavDecoder, read_header
 _LOGGER = logging.getLogger(__name__)
 
 
-def open_decoder(stream: ByteStream, raw: RawForm | None) -> tuple[Decoder, str]:
-    """What decodes a stream, and the name of its container.
+def open_decoder(stream: ByteStream, raw: RawForm | None) -> Decoder:
+    """What decodes a stream.
 
     The stream is closed with the decoder, and if there is none.
 
@@ -48,10 +48,10 @@ def open_decoder(stream: ByteStream, raw: RawForm | None) -> tuple[Decoder, str]
                 raise SourceError(f"{stream.name} holds no samples: only an ID3 tag")
         container = identify(head)
         if raw is not None and (container is None or container.weak):
-            return _bare(stream, head, container, raw), "raw"
+            return _bare(stream, head, container, raw)
         if container is None:
-            return _unknown(stream, head), "unknown"
-        return _open(stream, container), container.name
+            return _unknown(stream, head)
+        return _open(stream, container)
     except BaseException:
         stream.close()
         raise

@@ -7,6 +7,23 @@ LOOKED_AT = 64 * 1024
 """Bytes at the beginning that may say it."""
 
 
+NO_LENGTH = 0x7F000000
+"""Programs that write to pipes leave such a number in the header, or a larger one."""
+
+
+def shortage(head: bytes, size: int) -> str | None:
+    """What a header promises beyond what is there, as a reason; None for nothing.
+
+    Args:
+        head: the first `LOOKED_AT` bytes.
+        size: of the file, bytes.
+    """
+    whole = promised_size(head)
+    if whole is None or not size < whole < NO_LENGTH:
+        return None
+    return f"its header promises {whole} bytes, and {size} are there"
+
+
 def promised_size(head: bytes) -> int | None:
     """Bytes that a whole file of NIST Sphere, CAF or VOC has; None if it does not say.
 

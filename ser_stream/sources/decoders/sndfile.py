@@ -7,18 +7,16 @@ import soundfile
 
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
-from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
+from ser_stream.sources.decoders import Damage, wrong_form
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.joined import joined
-from ser_stream.sources.decoders.promised import LOOKED_AT, promised_size
+from ser_stream.sources.decoders.promised import LOOKED_AT, NO_LENGTH, shortage
 
 RAW_HINT = (
     "samples without a header need --raw, with --rate, --channels and --encoding where "
     "they are not 16000, 1 and s16"
 )
-_NO_LENGTH = 0x7F000000
-"""Sox writes such numbers into AIFF, other programs larger ones."""
 
 
 class Unseekable(soundfile.SoundFile):  # type: ignore[misc]
@@ -52,16 +50,13 @@ class SndfileDecoder:
             ) from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
-        self._missing = _shortage(
-            self._file.extra_info, stream.peek(LOOKED_AT), stream.size or 0
+        size = stream.size or 0
+        self._missing = shortage(stream.peek(LOOKED_AT), size) or _missing_bytes(
+            self._file.extra_info, size
         )
-        wrong = None
+        wrong = wrong_form(self.rate, self.channels)
         if self._file.frames == 0:
             wrong = "holds no samples: empty or cut short"
-        elif not MIN_RATE <= self.rate <= MAX_RATE:
-            wrong = f"has a rate of {self.rate} Hz; allowed: {MIN_RATE} to {MAX_RATE}"
-        elif self.channels > MAX_CHANNELS:
-            wrong = f"has {self.channels} channels; allowed: 1 to {MAX_CHANNELS}"
         if wrong is not None:
             self._file.close()
             raise SourceError(f"{name} {wrong}")
@@ -123,22 +118,12 @@ def reason(error: Exception) -> str:
     return text.rstrip(".").lower().removeprefix("error : ")
 
 
-def _shortage(log: str, head: bytes, size: int) -> str | None:
-    """What a header promises beyond what is there, as a reason; None for nothing.
-
-    Args:
-        log: of libsndfile, which says it of some containers.
-        head: first bytes of the file.
-        size: of the file, bytes.
-    """
-    whole = promised_size(head)
-    if whole is not None and size < whole < _NO_LENGTH:
-        return f"its header promises {whole} bytes, and {size} are there"
+def _missing_bytes(log: str, size: int) -> str | None:
+    """What a header promises beyond what is there, as libsndfile's log has it."""
     for match in re.finditer(
         r"^ *(?:data|SSND|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
     ):
         promised, there = int(match[1]), int(match[2] or size)
-        # Writers to pipes leave 0 or a very large number in the header.
-        if there < promised < _NO_LENGTH:
+        if there < promised < NO_LENGTH:
             return f"its header promises {promised} bytes of sound; {there} are there"
     return None

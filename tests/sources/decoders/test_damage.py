@@ -37,7 +37,6 @@ CUT = [
     *("cbr.mp3", "vbr.mp3", "layer2.mp2", "pcm.aiff", "mulaw.au", "pcm.caf", "pcm.w64"),
     *(
         "sphere.sph",
-        "alac.caf",
         "opus.webm",
         "adts.aac",
         "flac.mka",
@@ -65,6 +64,16 @@ def test_a_recording_that_is_cut_gives_its_first_half_and_says_so(
     piped = hear_pipe(cut.read_bytes())
     assert piped.damage is not None
     assert np.array_equal(piped.samples, heard.samples)
+
+
+def test_a_caf_whose_packet_table_is_cut_off_is_refused_by_name(
+    made: Path, tmp_path: Path
+) -> None:
+    content = (made / "alac.caf").read_bytes()
+    cut = tmp_path / "alac.caf"
+    cut.write_bytes(content[: len(content) * 6 // 10 + 1])
+    with pytest.raises(SourceError, match=r"alac\.caf is CAF that ffmpeg cannot read"):
+        hear_file(cut)
 
 
 @pytest.mark.parametrize("name", ["vorbis.ogg", "opus.opus", "cbr.mp3", "native.flac"])
