@@ -35,7 +35,7 @@ def fast(scale: float = 1.0, seconds: float | None = None) -> dict[str, Any]:
     pause_at = samples - round(min(LAST_S, audio_s / 10) * SAMPLE_RATE)
     with (
         running_daemon(
-            "--pace", "fast", source="-", tcp=True, stdin=subprocess.PIPE
+            "--pace", "fast", "--raw", source="-", tcp=True, stdin=subprocess.PIPE
         ) as daemon,
         LoadGenerator(Load(daemon.addresses, healthy=HEALTHY)) as load_generator,
     ):
