@@ -61,6 +61,7 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
         window_s=config.window_s,
         gate=config.gate,
         smoothing=SmoothingConfig(**{**thresholds, **(config.smoothing or {})}),
+        most_speakers=config.most_speakers if config.tell_speakers else 0,
     )
     try:
         result.columns(bundle.geometry)

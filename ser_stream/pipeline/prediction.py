@@ -34,6 +34,7 @@ def speech(
     columns: int,
     max_columns: int,
     familiarity: float | None,
+    speaker: int | None = None,
 ) -> Prediction:
     """A step with speech.
 
@@ -47,6 +48,7 @@ def speech(
         columns: of the window.
         max_columns: of the longest that there may be.
         familiarity: of the voice; see `Prediction`.
+        speaker: number of who speaks, if that is known.
     """
     best = int(scores.argmax())
     certain = float(scores[best]) >= uncertain
@@ -61,4 +63,5 @@ def speech(
         max_columns=max_columns,
         labels=recognizer.labels,
         familiarity=familiarity,
+        speaker=speaker,
     )

@@ -169,6 +169,9 @@ class Prediction(_Span):
     """How near the voice is to the speech that the model was trained on, 0 to 1: 1 as
     near as most of it, 0.5 twice as far; None without speech, while the window is
     short, and where the model cannot tell. It says nothing of the emotion."""
+    speaker: int | None = None
+    """Number of who speaks, from 1; None without speech, while too little was said, and
+    where it is not asked for. See `ser_stream.pipeline.voices`."""
 
     @property
     def by_label(self) -> dict[str, float] | None:
@@ -196,6 +199,8 @@ class EmotionEvent(_Span):
     """Sample index up to which it lasts so far."""
     confidence: float
     """Smoothed probability of the label, 0 to 1."""
+    speaker: int | None = None
+    """Of the newest step of it that knows who speaks; see `Prediction`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

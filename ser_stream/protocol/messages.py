@@ -78,6 +78,8 @@ class MessageBuilder:
 
     clock: WallClock = field(default_factory=WallClock)
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
+    speakers: bool = False
+    """Whether events say who speaks."""
     _seq: int = 0
 
     def _next(self) -> int:
@@ -141,6 +143,7 @@ class MessageBuilder:
                 "familiarity": None if familiar is None else round(familiar, 3),
                 "level_dbfs": round(value.level_dbfs, 1),
                 "latency_ms": round(latency_ms, 1),
+                **self._who(value),
             },
         )
 
@@ -155,8 +158,12 @@ class MessageBuilder:
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
                 "confidence": round(value.confidence, 4),
+                **self._who(value),
             },
         )
+
+    def _who(self, value: Prediction | EmotionEvent) -> dict[str, int | None]:
+        return {"speaker": value.speaker} if self.speakers else {}
 
     def adaptation(
         self, phase: str, reason: str, bundle_sha256: str, sample: int | None
