@@ -95,6 +95,13 @@ VALUES: dict[str, Any] = {
     "adapt.scope": "cheap",
     "adapt.every_s": 60.0,
     "adapt.keep_speech": True,
+    "broker.user": "desk",
+    "broker.password_file": "/etc/password",
+    "broker.ca_file": "/etc/ca.pem",
+    "broker.client_id": "desk-1",
+    "broker.keepalive_s": 30,
+    "broker.discovery": False,
+    "broker.discovery_prefix": "ha",
 }
 
 
