@@ -137,6 +137,11 @@ KEYS = {
         Key("adapt.scope", str, "adapt.scope"),
         Key("adapt.every_s", float, "adapt.every_s"),
         Key("adapt.keep_speech", bool, "adapt.keep_speech"),
+        Key("serve.listen", tuple, "serve.listen", switch="--listen"),
+        Key("serve.to", tuple, "serve.to", switch="--to"),
+        Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
+        Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),
+        Key("serve.max_s", float, "serve.max_s", switch="--max-s"),
     )
 }
 """All settings by name, in the order in which they are listed."""
