@@ -45,9 +45,7 @@ def voice_graph(weights: dict[str, Any]) -> onnx.ModelProto:
         last = i == N_LAYERS - 1
         outputs = ["", "hidden"] if last else [f"y{i}"]
         nodes.append(
-            helper.make_node(
-                "LSTM", inputs, outputs, f"layer{i}", hidden_size=N_HIDDEN
-            )
+            helper.make_node("LSTM", inputs, outputs, f"layer{i}", hidden_size=N_HIDDEN)
         )
         axis = kept_axis(made, i, last=last)
         squeezed = "last" if last else f"x{i + 1}"
@@ -63,7 +61,11 @@ def voice_graph(weights: dict[str, Any]) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "voice_encoder",
-        [helper.make_tensor_value_info("mel", TensorProto.FLOAT, [1, "frames", N_MELS])],
+        [
+            helper.make_tensor_value_info(
+                "mel", TensorProto.FLOAT, [1, "frames", N_MELS]
+            )
+        ],
         [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, N_HIDDEN])],
         made,
     )
@@ -81,7 +83,7 @@ def kept_axis(made: list[onnx.TensorProto], i: int, *, last: bool) -> str:
 
 
 def _iofc(array: Any) -> Any:
-    """Rows in torch's order of the gates (i, f, g, o) -> in that of ONNX (i, o, f, g)."""
+    """Rows in torch's order of the gates (i, f, g, o) -> in ONNX's (i, o, f, g)."""
     i, f, g, o = np.split(array, 4)
     return np.concatenate([i, o, f, g])
 

@@ -16,7 +16,7 @@ from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import (
     configured_bundle,
     configured_pack,
-    pipeline_config,
+    stream_config,
     tell_terms,
 )
 from ser_stream.config.layers import DEFAULT
@@ -25,6 +25,7 @@ from ser_stream.daemon.feed import Feed
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import voice_of
 from ser_stream.daemon.stream import Stream
+from ser_stream.daemon.voices import know_kept
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -74,7 +75,7 @@ class Daemon:
         self.health = Health()
         config = settings.config
         bundle = configured_bundle(settings)
-        pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+        pipeline = settings.located(lambda config: stream_config(config, bundle))
         with ExitStack() as stack:
             # Not before it can be obeyed: until then it would end a service.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -109,6 +110,7 @@ class Daemon:
             model.known = voice_of(model, config.speakers)
             stream = Stream(model, announcer, self._adapter)
             self._worker = Worker([Feed(config.source.input, source, (stream,))])
+            know_kept(self._worker)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
                 # Not before the worker has looked at the source: `status` tells of it.

@@ -61,6 +61,11 @@ _ROWS = (
     Command("speakers.read"),
     Command("speakers.enroll", fields={"name": str, "last_s": float}),
     Command("speakers.teach", fields={"label": str, "last_s": float}),
+    Command("speakers.live"),
+    Command("speakers.name", fields={"speaker": str, "name": str}),
+    Command("speakers.merge", fields={"speaker": str, "other": str}),
+    Command("speakers.forget", fields={"speaker": str}),
+    Command("speakers.keep", fields={"speaker": str}),
     Command(
         "adapt.status",
         """Show how far it is: the active version, seconds of speech, last verdict.

@@ -6,7 +6,7 @@ import threading
 from types import FrameType
 
 from ser_stream.config import Settings
-from ser_stream.config.for_model import configured_bundle, pipeline_config, tell_terms
+from ser_stream.config.for_model import configured_bundle, stream_config, tell_terms
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
@@ -32,7 +32,7 @@ def serve(settings: Settings, systemd: Systemd) -> None:
             "ws://127.0.0.1:8770"
         )
     bundle = configured_bundle(settings)
-    pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+    pipeline = settings.located(lambda config: stream_config(config, bundle))
     options = SinkOptions(
         token=lambda: settings.located(lambda c: read_token(c.token_file)),
         origins=config.allow_origin,

@@ -194,7 +194,9 @@ class Voices:
 
     def _merge_alike(self, voice: Voice) -> int:
         for other in list(self):
-            if other is voice or min(voice.seconds, other.seconds) < SAME_S:
+            if other is voice or other.number not in self._voices:
+                continue
+            if min(voice.seconds, other.seconds) < SAME_S:
                 continue
             if voice.name is not None and other.name is not None:
                 continue  # Whoever named them knows better.

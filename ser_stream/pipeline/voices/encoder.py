@@ -1,9 +1,9 @@
 """Samples of speech -> an embedding of the voice: who speaks, as 256 numbers.
 
 Resemblyzer's voice encoder (generalised end-to-end loss: Wan et al., ICASSP 2018), of
-which `python -m export voice` makes the graph. It was trained on windows of 1.6 s, whose
-level was raised to -30 dBFS; its mel bands are of power, without a logarithm, so the
-level matters.
+which `python -m export voice` makes the graph. It was trained on windows of 1.6 s,
+whose level was raised to -30 dBFS; its mel bands are of power, without a logarithm, so
+the level matters.
 """
 
 from functools import lru_cache
@@ -66,7 +66,7 @@ class VoiceEncoder:
         self._session = _session() if path is None else open_session(path)
 
     def embedding(self, samples: FloatArray) -> FloatArray:
-        """Samples of one window, (n,) with n >= 400, best `WINDOW_LENGTH` -> (256,), norm 1."""
+        """Samples of a window, (n,), best `WINDOW_LENGTH` -> (256,), norm 1."""
         level = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
         mel = mel_frames(samples) * np.float32((LEVEL / max(level, 1e-6)) ** 2)
         result: FloatArray = self._session.run(None, {"mel": mel[None]})[0][0]

@@ -1,13 +1,14 @@
 """Blocks of a stream -> the number of whoever speaks now; causal."""
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
-from ser_stream.pipeline.voices.clusters import Voices
+from ser_stream.pipeline.voices.clusters import Sum, Voices
 from ser_stream.pipeline.voices.encoder import WINDOW_LENGTH, VoiceEncoder
 
 FIRST = round(1.2 * SAMPLE_RATE)
@@ -97,7 +98,7 @@ class WhoSpeaks:
         window = samples[-min(WINDOW_LENGTH, heard, len(samples)) :]
         self._windows.append(self._encoder.embedding(window))
         self._unlearnt += 1
-        total = np.sum(self._windows, axis=0, dtype=np.float64)
+        total = _sum(self._windows)
         number = self.voices.matching(total)
         if number is None and heard >= NEW:
             if self._new is None:
@@ -111,7 +112,7 @@ class WhoSpeaks:
         if self._number is None or not self._unlearnt or self._began is None:
             return
         windows = list(self._windows)[-self._unlearnt :]
-        total = np.sum(windows, axis=0, dtype=np.float64)
+        total = _sum(windows)
         since = max(self._began, self._learnt_to)
         self._number = self.voices.learn(
             self._number,
@@ -121,3 +122,8 @@ class WhoSpeaks:
             self._end,
         )
         self._unlearnt, self._learnt_to = 0, self._end
+
+
+def _sum(windows: Iterable[FloatArray]) -> Sum:
+    total: Sum = np.sum(list(windows), axis=0, dtype=np.float64)
+    return total
