@@ -91,6 +91,8 @@ class Prediction(TypedDict):
     peak_dbfs: NotRequired[float]
     """Older daemons do not say it."""
     latency_ms: float
+    speaker: NotRequired[int | None]
+    """Only with --tell-speakers; None until it is known who speaks."""
 
 
 @final
@@ -106,6 +108,8 @@ class Emotion(TypedDict):
     end_ms: float
     time: str
     confidence: float
+    speaker: NotRequired[int | None]
+    """As in a prediction."""
 
 
 @final

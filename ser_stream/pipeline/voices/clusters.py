@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 
-KNOWN = 0.64
+KNOWN = 0.67
 """Cosine with its mean from which a turn is of a voice."""
 STRANGER = 0.5
 """Cosine under which it is of none, though no more voices are allowed: then the one
@@ -147,7 +147,7 @@ class Voices:
         there = ", ".join(
             str(v.number) if v.name is None else f"{v.number} ({v.name})" for v in self
         )
-        raise ConfigError(f"no speaker is {which!r}; there are: {there or 'none yet'}")
+        raise ConfigError(f"no speaker is {which!r}; allowed: {there or 'none yet'}")
 
     def name(self, which: str, name: str) -> Voice:
         """Give a voice a name; nobody else may have it.
