@@ -38,6 +38,15 @@ class Blocker:
         self._valid_from = start
         self._first = True
 
+    def absorb(self, chunk: Chunk) -> bool:
+        """Take a chunk in if it completes no block, and is no gap; whether it did."""
+        begin, end = self._filled, self._filled + len(chunk.samples)
+        if chunk.start != self._expected or end >= BLOCK_LENGTH:
+            return False
+        self._samples[begin:end] = chunk.samples
+        self._filled, self._expected = end, chunk.end
+        return True
+
     def feed(self, chunk: Chunk) -> Iterator[Block | Gap]:
         """Yield the blocks that `chunk` completes, each gap before its blocks.
 

@@ -146,7 +146,11 @@ class Pipeline:
         Raises:
             ValueError: if the chunk begins before the end of the last one.
         """
-        return answered(self.work_on(chunk))
+        return [] if self.absorb(chunk) else answered(self.work_on(chunk))
+
+    def absorb(self, chunk: Chunk) -> bool:
+        """Take a chunk in if it causes nothing yet; whether it did."""
+        return self._blocker.absorb(chunk)
 
     def work_on(self, chunk: Chunk) -> Work[list[StreamEvent]]:
         """As `feed`, but what is to be computed is asked for.
