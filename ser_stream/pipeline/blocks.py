@@ -40,11 +40,13 @@ class Blocker:
 
     def absorb(self, chunk: Chunk) -> bool:
         """Take a chunk in if it completes no block, and is no gap; whether it did."""
-        begin, end = self._filled, self._filled + len(chunk.samples)
-        if chunk.start != self._expected or end >= BLOCK_LENGTH:
+        samples, begin = chunk.samples, self._filled
+        n = len(samples)
+        if chunk.start != self._expected or begin + n >= BLOCK_LENGTH:
             return False
-        self._samples[begin:end] = chunk.samples
-        self._filled, self._expected = end, chunk.end
+        self._samples[begin : begin + n] = samples
+        self._filled = begin + n
+        self._expected += n
         return True
 
     def feed(self, chunk: Chunk) -> Iterator[Block | Gap]:

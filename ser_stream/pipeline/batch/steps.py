@@ -57,6 +57,7 @@ class Steps:
     ) -> None:
         self._recognizer, self._config = recognizer, config
         self._geometry = recognizer.geometry
+        self._grid = config.grid(self._geometry)
         gate = config.gate
         self._meter = LoudnessMeter(gate.wake_dbfs, gate.wake_above_floor_db)
         self._detector = AheadSilero()
@@ -95,7 +96,7 @@ class Steps:
         spoken: list[tuple[Turn, Step]] = []
         for block, loudness in zip(blocks, self._measured(blocks), strict=True):
             self._take(block, loudness)
-            if self._config.is_due(block, self._geometry):
+            if self._grid.is_due(block):
                 steps.append(self._step(block))
                 if self._turn is not None and self._extent.count:
                     spoken.append((self._turn, steps[-1]))

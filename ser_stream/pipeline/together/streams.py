@@ -66,7 +66,11 @@ def feed_together(
         stream = streams.get(id(pipeline))
         if stream is None:
             # Most chunks only wait for the next.
-            if pipeline.absorb(chunk):
+            try:
+                if pipeline.absorb(chunk):
+                    continue
+            except Exception as error:  # noqa: BLE001  whatever: it is told who
+                errors[i] = error
                 continue
             stream = streams[id(pipeline)] = _Stream(pipeline)
         stream.chunks.append((i, chunk))
