@@ -11,12 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
 from ser_stream.pipeline.computation import Encode, MakeFrames, Score, Work, answered
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
-from ser_stream.pipeline.prediction import level_dbfs, silence, speech
+from ser_stream.pipeline.prediction import BlockLevel, level_of, silence, speech
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.speaker import Speaker
@@ -147,8 +149,8 @@ class Pipeline:
         # successor with another front end.
         longest = geometry.window_length(geometry.max_columns)
         self._past: deque[Block] = deque(maxlen=math.ceil(longest / BLOCK_LENGTH) + 1)
-        # Energy and number of samples of the blocks of the present step.
-        self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
+        # Of the blocks of the present step.
+        self._levels: deque[BlockLevel] = deque(maxlen=self.config.step_blocks)
 
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Take any number of samples; return what they cause, in order of time.
@@ -258,7 +260,8 @@ class Pipeline:
         self._past.append(block)
         reading = yield from self._gate.work_on(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
-        self._levels.append((reading.energy, n_valid))
+        peak = float(np.abs(block.samples).max())
+        self._levels.append(BlockLevel(reading.energy, peak, n_valid))
         self._recent.append(block)
         if reading.began is not None:
             yield from self._make_frames()
@@ -295,7 +298,7 @@ class Pipeline:
             self._framed = block.index
 
     def _predict(self, block: Block) -> Work[Prediction]:
-        level = level_dbfs(self._levels)
+        level = level_of(self._levels)
         frames = self._window.pending()
         if frames is not None:
             columns, state = yield Encode(self._recognizer, frames, self._window.state)
