@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--piece-ms", type=float, default=20.0, help="that arrives")
     parser.add_argument("--tick-ms", type=float, default=20.0, help="least, of a turn")
     parser.add_argument("--core", type=int, help="run on this one alone")
+    parser.add_argument("--runs", type=int, default=1, help="of each number")
     parser.add_argument("--model", default="open")
     parser.add_argument("--rounds", type=int, default=5, help="with peers; 0: none")
     parser.add_argument("--json", type=Path, help="write the figures here")
@@ -58,7 +59,7 @@ def main() -> None:
         os.sched_setaffinity(0, {options.core})
     model, speech = Model(load_bundle(options.model)), continuous_speech()
     result: dict[str, Any] = {"machine": description(), "streams": []}
-    for n in options.streams:
+    for n in [n for n in options.streams for _ in range(options.runs)]:
         streams = [Stream(model, speech, i, n) for i in range(n)]
         figures = in_real_time(
             streams, options.seconds, options.piece_ms / 1000, options.tick_ms / 1000
@@ -133,8 +134,9 @@ def in_real_time(
     ends = [stream.at for stream in streams]
     taken = [0] * len(streams)
     begin, cpu = time.monotonic(), time.process_time()
-    turn = begin
+    turn, held_up = begin, [0.0]
     while (now := time.monotonic()) < begin + seconds:
+        used = time.thread_time()
         work, whose = [], []
         for i, stream in enumerate(streams):
             for _ in range(int((now - begin - stream.phase_s) / piece_s) - taken[i]):
@@ -152,10 +154,17 @@ def in_real_time(
                     _ = stream.messages.prediction(event, stream.labels, late_ms).line
                     late = time.monotonic() - came
                     told.append(Told(i, event.end, late, event.scores is not None))
+        # What the system gave to others while there was something to do.
+        held_up.append(time.monotonic() - now - (time.thread_time() - used))
         turn = max(turn + tick_s, now)
         time.sleep(max(0.0, turn - time.monotonic()))
     cpu, wall = time.process_time() - cpu, time.monotonic() - begin
-    return {"streams": len(streams), **_figures(streams, told, cpu, wall)}
+    return {
+        "streams": len(streams),
+        **_figures(streams, told, cpu, wall),
+        "held_up_by_others_percent": round(100 * sum(held_up) / wall, 1),
+        "held_up_by_others_max_ms": round(1000 * max(held_up), 1),
+    }
 
 
 def _figures(
