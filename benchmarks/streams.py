@@ -4,8 +4,9 @@ Each stream is the bundled minute without the pauses between its utterances, ove
 over, begun at its own place and its own moment, and comes in real time: pieces of 20 ms
 by the clock. One thread takes, each tick, what has come, feeds the streams together and
 builds the lines of their predictions. The latency of a step runs from the arrival of
-its last sample until its line is built. Then what others' programs cost, turn by turn
-with ours in the same process (`benchmarks.stream_peers`).
+its last sample until its line is built. Then how far scores are from those of each
+stream alone, and what others' programs cost, turn by turn with ours in the same process
+(`benchmarks.stream_peers`).
 """
 
 import argparse
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,14 +26,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from benchmarks import stream_peers
 from benchmarks.soak.host import description
 from ser_stream.atomic_file import replace_file
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import Pipeline
 from ser_stream.pipeline.together import feed_together
-from ser_stream.pipeline.values import SAMPLE_RATE, Chunk, FloatArray, Prediction
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    Chunk,
+    FloatArray,
+    Prediction,
+    StreamEvent,
+)
 from ser_stream.protocol.messages import MessageBuilder
 from training.corpora.utterance import read_samples
 
@@ -66,7 +73,13 @@ def main() -> None:
         )
         result["streams"].append(figures)
         _say(f"{n} streams", figures)
+    result["together_and_alone"] = beside_alone(model)
+    _say("together and alone", result["together_and_alone"])
     if options.rounds:
+        # Now, and not before: beside PyTorch's objects, Python's collector of garbage
+        # takes a quarter of a second.
+        from benchmarks import stream_peers
+
         result["peers"] = stream_peers.measure(
             model, speech, feed_of(model, speech), options.rounds
         )
@@ -195,7 +208,56 @@ def _figures(
     }
 
 
-def feed_of(model: Model, speech: FloatArray) -> stream_peers.Feed:
+def beside_alone(model: Model, n: int = 24, seconds: float = 20.0) -> dict[str, Any]:
+    """Streams of the minute with its pauses, together and one by one: how they differ.
+
+    Pieces are of odd lengths, other ones for each stream.
+    """
+    minute = read_samples(MINUTE)
+    events: list[list[list[StreamEvent]]] = []
+    for together in (True, False):
+        streams = [Stream(model, minute, i, n) for i in range(n)]
+        of: list[list[StreamEvent]] = [[] for _ in streams]
+        while streams[0].at < seconds * SAMPLE_RATE:
+            work = [
+                (stream.pipeline, stream.next(997 + 37 * i))
+                for i, stream in enumerate(streams)
+            ]
+            found = (
+                feed_together(work)
+                if together
+                else [pipeline.feed(chunk) for pipeline, chunk in work]
+            )
+            for some, new in zip(of, found, strict=True):
+                some += new
+        events.append(of)
+    pairs = [
+        pair
+        for ours, theirs in zip(*events, strict=True)
+        for pair in zip(ours, theirs, strict=True)
+    ]
+    scores = [
+        float(abs(a.scores - b.scores).max())
+        for a, b in pairs
+        if isinstance(a, Prediction)
+        and isinstance(b, Prediction)
+        and a.scores is not None
+        and b.scores is not None
+    ]
+    return {
+        "streams": n,
+        "steps_with_speech": len(scores),
+        "same_events": all(_what(a) == _what(b) for a, b in pairs),
+        "most_difference_of_scores": max(scores),
+    }
+
+
+def _what(event: StreamEvent) -> tuple[object, ...]:
+    kind = event.state if isinstance(event, Prediction) else event.type
+    return kind, event.start, event.end, getattr(event, "label", None)
+
+
+def feed_of(model: Model, speech: FloatArray) -> Callable[[int, float], None]:
     """Ours, as fast as it goes: seconds of audio of 250 streams, or of one."""
     kinds = {n: [Stream(model, speech, i, n) for i in range(n)] for n in (1, 250)}
     piece, piece_s = round(0.02 * SAMPLE_RATE), 0.02
