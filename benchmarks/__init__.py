@@ -1,11 +1,11 @@
 """Speed, latency, memory and size, measured beside peers in one run.
 
-`python -m benchmarks` prints a table and writes docs/benchmarks.json: step, process and
-size. Beside it, and soak, monitor and fuzz,
-`python -m benchmarks.NAME`:
+`python -m benchmarks` prints a table and writes docs/benchmarks.json (step, process,
+size). Beside it, and beside soak, monitor and fuzz, `python -m benchmarks.NAME`:
 
 models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
 one_microphone   a daemon beside a version before, `--before REV`
+streams          how many streams a core bears; stream_peers: beside others
 speakers         what `--tell-speakers` costs
 """
