@@ -11,6 +11,11 @@ streams a core bears.
 
 models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
+streams          how many streams a core takes; stream_peers: other programs beside it
 one_microphone   a daemon beside a version before, `--before REV`
->>>>>>> 98850313b8f30318f4caa4d0d517a7b946a01c7f
+monitor/         the web monitor in a real browser
+soak/            faults, load and hours
+fuzz             damaged recordings
+
+Of the table: process, step and size.
 """
