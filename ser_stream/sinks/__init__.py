@@ -68,9 +68,9 @@ class LinkState(NamedTuple):
     address: str
     connected: bool
     sent: int
-    """Messages that the broker took, since the start."""
+    """Events that the broker took, since the start."""
     dropped: int
-    """Messages that it did not get, being away or slow."""
+    """Events that it did not get, being away or slow."""
     detail: str
     """Why it is not connected; empty if it is."""
 

@@ -96,7 +96,7 @@ def test_readers_get_each_message_and_late_ones_what_holds(broker: Broker) -> No
         early.wait("house/desk/availability", "offline")
         order = [h.topic for h in early.heard]
         assert order.index("house/desk/bye") < len(order) - 1
-        assert (sink.links[0].dropped, sink.links[0].sent >= 5) == (0, True)
+        assert (sink.links[0].dropped, sink.links[0].sent) == (0, 3)
 
 
 def test_each_source_has_topics_of_its_own(broker: Broker) -> None:
