@@ -143,6 +143,11 @@ KEYS = {
             Key(f"broker.{f.name}", _BROKER_KINDS.get(f.name, str), f"broker.{f.name}")
             for f in fields(BrokerSettings)
         ),
+        Key("serve.listen", tuple, "serve.listen", switch="--listen"),
+        Key("serve.to", tuple, "serve.to", switch="--to"),
+        Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
+        Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),
+        Key("serve.max_s", float, "serve.max_s", switch="--max-s"),
     )
 }
 """All settings by name, in the order in which they are listed."""

@@ -1,4 +1,4 @@
-"""What `ser-stream listen` was asked to do, as the program uses it."""
+"""What `ser-stream listen` or `serve` was asked to do, as the program uses it."""
 
 import re
 import shlex
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.config.serve import ServeConfig
 from ser_stream.errors import ConfigError
 from ser_stream.metrics import metrics_address
 from ser_stream.paths import user_path
@@ -45,6 +46,8 @@ class ListenConfig:
     speakers: bool = True
     """Whether to begin with what was enrolled and taught."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
+    """Of `ser-stream serve`, which has no source and no outputs but those."""
     to: tuple[str, ...] = (STDOUT,)
     format: Format = "auto"
     """Form of standard output."""
