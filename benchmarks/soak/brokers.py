@@ -177,8 +177,8 @@ def _truth(daemon: RunningDaemon) -> dict[str, str]:
     """What a subscriber of the daemon itself is told: by topic."""
     with connect(daemon.addresses[0], reconnect=False) as stream:
         snapshot = next(m for m in stream if m["type"] == "snapshot")
-    emotion = snapshot["emotion"]  # type: ignore[typeddict-item]
-    healthy = snapshot["audio"] == "healthy"  # type: ignore[typeddict-item]
+    emotion = snapshot["emotion"]
+    healthy = snapshot["audio"] == "healthy"
     return {
         f"{PREFIX}/availability": "online",
         f"{PREFIX}/state/connectivity": "ON" if healthy else "OFF",

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from dataclasses import replace
 from types import FrameType
 
 from ser_stream.config import Settings
@@ -38,7 +39,13 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         origins=config.allow_origin,
     )
     over = threading.Event()
-    sinks = open_sinks(config.serve.to, SinkOptions(format=config.format))
+    outputs = SinkOptions(
+        format=config.format,
+        # Whoever sends comes and goes: no device of a house.
+        broker=replace(config.broker, discovery=False),
+        password=lambda: settings.located(lambda c: c.broker.password()),
+    )
+    sinks = open_sinks(config.serve.to, outputs)
     server = AudioServer(Model(bundle, pipeline), config.serve, options, sinks)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
