@@ -66,6 +66,11 @@ class Senders(Subscribers):
         assert request.raw is not None
         return RawSamples(request.raw, name)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would be one too many."""
+        return len(self._members) >= self.max_subscribers
+
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""
         self.compute.wake(stream)
