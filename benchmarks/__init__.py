@@ -1,11 +1,5 @@
 """Speed, latency, memory and size, measured beside peers in one run.
 
-<<<<<<< HEAD
-`python -m benchmarks` prints a table and writes docs/benchmarks.json; `python -m
-benchmarks.models` what accuracy costs, with a picture; `python -m benchmarks.archive`
-what recordings cost that nobody waits for; `python -m benchmarks.streams` how many
-streams a core bears.
-=======
 `python -m benchmarks` prints a table and writes docs/benchmarks.json. Beside it,
 `python -m benchmarks.NAME`:
 

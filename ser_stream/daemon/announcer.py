@@ -173,6 +173,12 @@ class Announcer:
         lost = (gap.end - gap.start) / SAMPLE_RATE
         self._status("audio", gap.reason, f"{lost:.3f} s of audio were lost", gap.end)
 
+    def moved(self, lost_s: float) -> None:
+        """Tell that the stream was elsewhere before, and what nobody heard of it."""
+        self.health.gaps += 1
+        detail = f"{lost_s:.3f} s of audio were lost before this stream came here"
+        self._status("audio", "overflow", detail)
+
     # What comes from the operator, and from adaptation.
 
     def reload(self, state: str, detail: str, *, hello: bool) -> None:

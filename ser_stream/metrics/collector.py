@@ -98,11 +98,11 @@ class Collector:
             "ser_stream_broker_connected", "1 while connected.", labels=labels
         )
         sent = CounterMetricFamily(
-            "ser_stream_broker_sent", "Messages that a broker took.", labels=labels
+            "ser_stream_broker_sent", "Events that a broker took.", labels=labels
         )
         dropped = CounterMetricFamily(
             "ser_stream_broker_dropped",
-            "Messages dropped because a broker was away or too slow.",
+            "Events dropped because a broker was away or too slow.",
             labels=labels,
         )
         for link in self._links():
