@@ -165,7 +165,7 @@ def listen(
 
       ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'
 
-      ser-stream listen --input desk=mic:USB --input hall=mic:HDA
+      ser-stream listen --input desk=mic:USB --input hall=mic:Jabra
 
       ser-stream listen --input talk.flac --pace fast
 

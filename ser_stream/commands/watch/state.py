@@ -12,7 +12,7 @@ from ser_stream.protocol.text import TextRenderer
 
 LOGGED = 200
 """Lines of the log that are kept."""
-GONE = ("lost", "recovering", "failed", "paused")
+GONE = ("lost", "recovering", "failed", "paused", "ended")
 """States of the audio in which what the last step said holds no more."""
 Link = Literal["connecting", "connected", "lost"]
 
