@@ -25,17 +25,22 @@ Figures = dict[tuple[str, str], float]
 """Value by the name and the one label that matters."""
 
 
-def scrape(port: int, host: str = "127.0.0.1") -> Figures:
-    """The figures, as Prometheus reads them."""
+def told(port: int, host: str = "127.0.0.1") -> str:
+    """The page, as Prometheus gets it."""
     with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=120) as reply:
         assert reply.headers["Content-Type"].startswith("text/plain")
-        text = reply.read().decode()
+        text: str = reply.read().decode()
+    return text
+
+
+def scrape(port: int, host: str = "127.0.0.1") -> Figures:
+    """The figures, as Prometheus reads them."""
     return {
         (
             sample.name,
             sample.labels.get("name", next(iter(sample.labels.values()), "")),
         ): sample.value
-        for family in parser.text_string_to_metric_families(text)
+        for family in parser.text_string_to_metric_families(told(port, host))
         for sample in family.samples
     }
 
@@ -233,3 +238,22 @@ def test_listen_refuses_to_serve_others(tmp_path: Path) -> None:
     done = run("listen", "--input", MINUTE, "--config", config)
     assert done.returncode == 2
     assert f"{config}:2: metrics is '0.0.0.0:9469'" in error_line(done)
+
+
+def test_of_several_sources_each_has_its_label() -> None:
+    healths = {"desk": Health(), "hall": Health(steps=5, audio=AudioState.LOST)}
+    metrics = Metrics.start("127.0.0.1:0", healths, dict, lambda: 3, by_source=True)
+    try:
+        metrics.observer("hall")(0.002)
+        text = told(metrics.port)
+    finally:
+        metrics.close()
+    for line in (
+        'ser_stream_steps_total{source="desk"} 0.0',
+        'ser_stream_steps_total{source="hall"} 5.0',
+        'ser_stream_audio_state{source="hall",state="lost"} 1.0',
+        'ser_stream_audio_state{source="desk",state="lost"} 0.0',
+        'ser_stream_step_latency_seconds_count{source="hall"} 1.0',
+        "ser_stream_dropped_messages_total 3.0",
+    ):
+        assert f"\n{line}\n" in text
