@@ -239,7 +239,7 @@ def test_of_several_sources_one_is_shown_and_the_next_by_a_key() -> None:
     assert "1 of 2: desk, " in text
     assert " s  next source" in text
     sources.next()
-    assert "level  " in shown(sources.state)
+    assert "familiarity" in shown(sources.state)
     assert sources.state is not desk
     # Another daemon, which hears others.
     sources.lost("it went")
