@@ -33,6 +33,14 @@ OneModel = Annotated[
         show_default=False,
     ),
 ]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        help="Which channel is heard: mix, the mean of all; left, right, or a number "
+        "from 1. [default: mix]",
+        metavar="mix|left|right|N",
+    ),
+]
 Raw = Annotated[
     bool | None,
     typer.Option(

@@ -124,7 +124,7 @@ class Subscription:
         self._pinged = False
         fields = decode(line)
         if fields["type"] == "reply":
-            _raise_refusal(fields, self.address)
+            raise_refusal(fields, self.address, _ID)
         message = as_message(fields)
         if message is None or not self._is_of_wanted(message):
             return None
@@ -247,7 +247,8 @@ def _named(source: str | Iterable[str] | None) -> frozenset[str] | None:
     return frozenset([source] if isinstance(source, str) else source)
 
 
-def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
+def raise_refusal(reply: dict[str, Any], address: Address, id: object) -> None:
+    """Raise what a daemon says no to: to the request of this id, or to all of us."""
     if reply.get("ok") is not False:
         return
     error = reply.get("error")
@@ -259,5 +260,5 @@ def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
         raise AccessError(text, code)
     if code == "too_many":
         raise UnreachableError(text)
-    if reply.get("id") == _ID:
+    if reply.get("id") == id:
         raise RefusedError(text, code)

@@ -31,6 +31,7 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
+from ser_stream.sinks import LinkState
 from ser_stream.sinks.command import check_command
 
 if TYPE_CHECKING:  # most daemons do not adapt, and need not load what would
@@ -54,6 +55,7 @@ class Control:
         adapter: "Adapter | None",
         paused: PausedState | None,
         subscribers: Callable[[], Mapping[str, int]],
+        links: Callable[[], Sequence[LinkState]] = list,
         on_reload: Callable[[ListenConfig], None],
         notifier: Notifier,
     ) -> None:
@@ -64,6 +66,7 @@ class Control:
         self._adapter = adapter
         self._paused = paused
         self._subscribers = subscribers
+        self._links = links
         self._on_reload = on_reload
         self._notifier = notifier
         self._reloading = threading.Lock()
@@ -136,6 +139,7 @@ class Control:
             "adaptation": None if self._adapter is None else self._adapter.status(),
             **_figures(health),
             "subscribers": dict(self._subscribers()),
+            "brokers": [link._asdict() for link in self._links()],
             "rss_mb": round(resident_bytes() / 1e6, 1),
             "config": None if self._settings.file is None else str(self._settings.file),
         }

@@ -8,6 +8,8 @@ from typing import Protocol, Self, TypeVar
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.daemon.stream import MAX_LAG, Item, Skipped, Stream
 from ser_stream.errors import ConfigError
+from ser_stream.model import Model
+from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.values import Chunk
 from ser_stream.sources import Device, Source
 
@@ -36,6 +38,12 @@ class Feed:
                 f"{self.source.info.device} cannot be {what}; only a microphone can"
             )
         return self.source
+
+    def say_due(self, model: Model) -> None:
+        """Tell a device when the steps of its streams fall due."""
+        if isinstance(self.source, Device):
+            step = model.config.step_blocks * BLOCK_LENGTH
+            self.source.due(model.bundle.geometry.first_step, step)
 
 
 class Arrivals(Protocol):

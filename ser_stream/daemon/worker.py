@@ -39,6 +39,7 @@ class Worker:
             if len(self.streams) == 1
             else Inbox(self.feeds)
         )
+        self._say_due()
         self._stop = threading.Event()
 
     @property
@@ -217,6 +218,11 @@ class Worker:
         pipelines = [stream.pipeline_of(model) for stream in self.streams]
         for stream, pipeline in zip(self.streams, pipelines, strict=True):
             stream.go_on_with(model, pipeline)
+        self._say_due()
+
+    def _say_due(self) -> None:
+        for feed in self.feeds:
+            feed.say_due(self.model)
 
     def know(self, model: Model, voice: KnownVoice | None) -> bool:
         """Go on with what is known of the voices; False if it is of another model."""

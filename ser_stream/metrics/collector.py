@@ -1,6 +1,6 @@
 """The state of the daemon in the words of Prometheus."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -10,7 +10,7 @@ from prometheus_client.core import (
 )
 
 from ser_stream import __version__
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import BrokerLink, Health
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 
 
@@ -22,6 +22,7 @@ class Collector:
         healths: Mapping[str, Health],
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
+        links: Callable[[], Sequence[BrokerLink]],
         *,
         by_source: bool = False,
     ) -> None:
@@ -29,6 +30,7 @@ class Collector:
         self._labels = ["source"] if by_source else []
         self._subscribers = subscribers
         self._dropped = dropped
+        self._links = links
 
     def collect(self) -> Iterator[Metric]:
         of_each = {name: _counters(one) for name, one in list(self._healths.items())}
@@ -50,6 +52,7 @@ class Collector:
         for kind, count in self._subscribers().items():
             subscribers.add_metric([kind], count)
         yield subscribers
+        yield from self._brokers()
         state = GaugeMetricFamily(
             "ser_stream_audio_state",
             "1 for the state of the audio.",
@@ -89,6 +92,25 @@ class Collector:
                 "adapted": str(health.adapted).lower(),
             },
         )
+
+    def _brokers(self) -> Iterator[Metric]:
+        labels = ["address"]
+        connected = GaugeMetricFamily(
+            "ser_stream_broker_connected", "1 while connected.", labels=labels
+        )
+        sent = CounterMetricFamily(
+            "ser_stream_broker_sent", "Messages that a broker took.", labels=labels
+        )
+        dropped = CounterMetricFamily(
+            "ser_stream_broker_dropped",
+            "Messages dropped because a broker was away or too slow.",
+            labels=labels,
+        )
+        for link in self._links():
+            connected.add_metric([link.address], float(link.connected))
+            sent.add_metric([link.address], link.sent)
+            dropped.add_metric([link.address], link.dropped)
+        yield from (connected, sent, dropped)
 
 
 _COUNTERS = {

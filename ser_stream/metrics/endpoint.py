@@ -1,11 +1,11 @@
 """Where Prometheus reads: a server that is started, told of steps, and closed."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from ser_stream.errors import MissingLibraryError, SinkError
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import BrokerLink, Health
 from ser_stream.protocol.address import metrics_address
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Metrics:
         healths: Mapping[str, Health],
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
+        links: Callable[[], Sequence[BrokerLink]] = list,
         *,
         by_source: bool = False,
     ) -> Self:
@@ -44,6 +45,7 @@ class Metrics:
             healths: of each stream, by its name; the mapping may still grow.
             subscribers: how many there are now, by the kind of their address.
             dropped: messages that were dropped for slow subscribers since the start.
+            links: how the connections to brokers are.
             by_source: whether there may be several streams: then what is of one has
                 its name as the label `source`.
 
@@ -65,7 +67,9 @@ class Metrics:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
-        registry.register(Collector(healths, subscribers, dropped, by_source=by_source))
+        registry.register(
+            Collector(healths, subscribers, dropped, links, by_source=by_source)
+        )
         latency = prometheus.Histogram(
             "ser_stream_step_latency_seconds",
             "From a step's last sample until its line is ready.",
