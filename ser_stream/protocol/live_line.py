@@ -24,11 +24,11 @@ def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:
 
     Args:
         step: the message.
-        at: its time, to be read.
+        at: its time, to be read, and of several sources which it is of.
         printable: makes names from elsewhere harmless.
     """
     width = shutil.get_terminal_size().columns - 1
-    room = width - _TIME - _CLASS
+    room = width - max(_TIME, len(at) + 2) - _CLASS
     parts = [(f"{at:>8}  ", "")]
     if room > _LEVEL + _METER:
         parts.append((_meter(step["level_dbfs"]), "green"))
