@@ -30,7 +30,7 @@ class Model(TypedDict):
 class Audio(TypedDict):
     """Where the audio comes from, in `hello`."""
 
-    source: Literal["mic", "file", "stdin"]
+    source: Literal["mic", "file", "stdin", "network"]
     device: str
     device_rate: int
     sample_rate: int
@@ -158,7 +158,9 @@ class Bye(TypedDict):
     """The last line."""
 
     type: Literal["bye"]
-    reason: Literal["shutdown", "slow_subscriber", "protocol"]
+    reason: Literal[
+        "shutdown", "slow_subscriber", "protocol", "end", "idle", "too_long", "failed"
+    ]
 
 
 Message = (

@@ -8,6 +8,7 @@ control       status, pause, resume, reload
 speakers      what users enroll and teach, kept and put to work
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
+serve/        what runs under `ser-stream serve`: many streams over the network
 """
 
 from typing import TYPE_CHECKING, Any

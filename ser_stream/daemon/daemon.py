@@ -33,7 +33,14 @@ from ser_stream.paths import default_socket, user_path
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.protocol.access_token import read_token
 from ser_stream.service.systemd import Systemd
-from ser_stream.sinks import Server, Sink, SinkOptions, open_sinks
+from ser_stream.sinks import (
+    LinkState,
+    Publisher,
+    Server,
+    Sink,
+    SinkOptions,
+    open_sinks,
+)
 from ser_stream.sinks.command import CommandSink
 from ser_stream.sources import MayBeDamaged, open_source
 
@@ -75,6 +82,7 @@ class Daemon:
             for sink in self._sinks:
                 stack.callback(sink.close)
             self._servers = [sink for sink in self._sinks if isinstance(sink, Server)]
+            self._publishers = [s for s in self._sinks if isinstance(s, Publisher)]
             self._is_service = bool(self._servers) or self._systemd.notifier.enabled
             if self._is_service:
                 restored.pop_all()
@@ -118,6 +126,8 @@ class Daemon:
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
             max_subscribers=config.max_subscribers,
+            broker=config.broker,
+            password=lambda: self._settings.located(lambda c: c.broker.password()),
             inherited=self._systemd.sockets,
         )
         return open_sinks(uris, options)
@@ -132,6 +142,7 @@ class Daemon:
             adapter=self._adapter,
             paused=paused,
             subscribers=self._subscribers,
+            links=self._links,
             on_reload=lambda config: self._command.reconfigure(
                 config.command, config.on_emotion_every_s
             ),
@@ -148,6 +159,7 @@ class Daemon:
             self.health,
             self._subscribers,
             lambda: sum(server.dropped for server in self._servers),
+            self._links,
         )
         stack.callback(metrics.close)
         return metrics.observe
@@ -207,6 +219,9 @@ class Daemon:
         for server in self._servers:
             counts.update(server.subscribers)
         return counts
+
+    def _links(self) -> list[LinkState]:
+        return [link for sink in self._publishers for link in sink.links]
 
     async def _answer(self, do: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         import asyncio  # only where there is a socket, which has loaded it

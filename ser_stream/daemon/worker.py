@@ -9,6 +9,7 @@ from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
+from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.speaker import KnownVoice, Speaker
 from ser_stream.pipeline.values import (
@@ -200,6 +201,9 @@ class Worker:
 
     def _use(self, model: Model, pipeline: Pipeline) -> None:
         self._model, self._pipeline = model, pipeline
+        if isinstance(self._source, Device):
+            step = model.config.step_blocks * BLOCK_LENGTH
+            self._source.due(model.bundle.geometry.first_step, step)
         self.announcer.use(model.bundle, model.config)
 
     def reconfigure(self, config: PipelineConfig) -> None:

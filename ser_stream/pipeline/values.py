@@ -71,9 +71,9 @@ class AudioInfo:
     """Where the samples come from."""
 
     source: str
-    """`mic`, `file` or `stdin`."""
+    """`mic`, `file`, `stdin` or `network`."""
     device: str
-    """Name of the device or file."""
+    """Name of the device or file, or what a client calls itself."""
     device_rate: int
     """Hertz, before resampling."""
 

@@ -244,5 +244,8 @@ def pong(id: object) -> Message:
 
 
 def bye(reason: str) -> Message:
-    """The last line: `shutdown`, `slow_subscriber` or `protocol`."""
+    """The last line: `shutdown`, `slow_subscriber` or `protocol`.
+
+    Of a stream that a client sends also `end`, `idle`, `too_long` or `failed`.
+    """
     return Message({"type": "bye", "reason": reason})
