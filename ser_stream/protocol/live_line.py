@@ -4,9 +4,10 @@ Rich, which typer brings, knows which colours the terminal has; it is imported w
 first step, so that pipes do without.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 Fields = Mapping[str, Any]
 QUIETEST_DBFS = -60.0
@@ -15,6 +16,16 @@ _METER = 8
 _BAR = 20
 _TIME, _LEVEL, _CLASS = 10, 13, 15
 """Columns of the time, the level in figures, the class with its confidence."""
+
+
+def can_rewrite(output: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a line of it can be written over.
+
+    That takes a terminal, and none that is `dumb`; `NO_COLOR` asks for lines too, as
+    of `watch`.
+    """
+    dumb = environment.get("TERM") in ("dumb", "unknown")
+    return output.isatty() and not dumb and not environment.get("NO_COLOR")
 
 
 def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:

@@ -9,11 +9,20 @@ export class List {
   constructor(body) {
     this.body = body;
     this.open = new Map();                  // id of an emotion -> its row
+    this.stale = new Map();                 // row -> what its last cells are to say
   }
 
   clear() {
     this.body.replaceChildren();
     this.open.clear();
+    this.stale.clear();
+  }
+
+  // Write what has changed: together, for each time costs a layout.
+  draw() {
+    for (const [row, texts] of this.stale)
+      texts.forEach((text, at) => { row.children[at + 2].textContent = text; });
+    this.stale.clear();
   }
 
   take(message) {
@@ -28,9 +37,9 @@ export class List {
       row.style.setProperty("--tone", colour(label));
       this.open.set(id, row);
     }
-    const [, , lasts, sure] = row.children;
-    lasts.textContent = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
-    sure.textContent = percent(confidence);
+    const lasts = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
+    this.stale.set(row, [lasts, percent(confidence)]);
+    if (document.hidden) this.draw();       // nothing is drawn, and it must not pile up
     if (phase === "end") this.open.delete(id);
   }
 

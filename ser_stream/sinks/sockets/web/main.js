@@ -36,6 +36,7 @@ function draw() {
     drawn.panel = Date.now();
     if (untilSeq !== null) return;          // the past is still coming
     const said = now.draw(past, connected);
+    list.draw();
     announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
     drawChart();
   }), Math.max(0, wait));
