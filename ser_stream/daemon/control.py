@@ -144,12 +144,12 @@ class Control:
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
         with self._pausing:
-            self._worker.mailbox.call(self._worker.pause)
+            self._worker.pause()
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         with self._pausing:
-            self._worker.mailbox.call(self._worker.resume)
+            self._worker.resume()
             return {"paused": False, **self._remember(False)}
 
     def _remember(self, paused: bool) -> Answer:
@@ -227,10 +227,13 @@ class Control:
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
     def _tell(self, state: str, detail: str, *, hello: bool) -> None:
-        announcer = self._worker.announcer
-        self._worker.mailbox.submit(
-            lambda: announcer.reload(state, detail, hello=hello)
-        )
+        streams = self._worker.streams
+
+        def tell() -> None:
+            for stream in streams:
+                stream.announcer.reload(state, detail, hello=hello)
+
+        self._worker.mailbox.submit(tell)
 
 
 def _which(bundle: Bundle) -> str:

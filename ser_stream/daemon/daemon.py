@@ -21,8 +21,10 @@ from ser_stream.config.for_model import (
 )
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
+from ser_stream.daemon.feed import Feed
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import voice_of
+from ser_stream.daemon.stream import Stream
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -105,7 +107,8 @@ class Daemon:
             announcer = Announcer(source, self._sinks, self.health, observe)
             model = Model(active, pipeline)
             model.known = voice_of(model, config.speakers)
-            self._worker = Worker(source, model, announcer, self._adapter)
+            stream = Stream(model, announcer, self._adapter)
+            self._worker = Worker([Feed(config.source.input, source, (stream,))])
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
                 # Not before the worker has looked at the source: `status` tells of it.
@@ -199,7 +202,7 @@ class Daemon:
         self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
-        announcer = self._worker.announcer
+        announcer = self._worker.streams[0].announcer
         self._worker.mailbox.submit(
             lambda: announcer.adaptation(phase, reason, bundle_sha256)
         )
