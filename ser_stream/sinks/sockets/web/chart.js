@@ -44,6 +44,7 @@ export class Chart {
     if (labels.join("\n") !== this.labels.join("\n")) this.forget();
     this.labels = labels;
     const [from, to] = view.range(past.newest);
+    if (!past.newest) return this.describe(from, to);   // there is no time to show
     const width = this.width ??= this.element.clientWidth;
     const shown = columns(past.steps, labels, from, to, Math.max(60, width >> 1));
     this.states = shown.states;

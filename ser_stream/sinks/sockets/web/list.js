@@ -29,18 +29,22 @@ export class List {
     if (message.type === "emotion") this.emotion(message);
   }
 
-  emotion({phase, id, label, start_ms, end_ms, time, confidence}) {
-    let row = this.open.get(id);
-    if (!row) {
-      const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
-      row = this.row([clock(start), `${label} #${id}`, "", ""], "emotion");
-      row.style.setProperty("--tone", colour(label));
-      this.open.set(id, row);
-    }
+  emotion(message) {
+    const {phase, id, start_ms, end_ms, confidence} = message;
+    const row = this.open.get(id);
     const lasts = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
-    this.stale.set(row, [lasts, percent(confidence)]);
+    const texts = [lasts, percent(confidence)];
+    if (row) this.stale.set(row, texts);
+    else this.begin(message, texts);
     if (document.hidden) this.draw();       // nothing is drawn, and it must not pile up
     if (phase === "end") this.open.delete(id);
+  }
+
+  begin({id, label, start_ms, end_ms, time}, texts) {
+    const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
+    const row = this.row([clock(start), `${label} #${id}`, ...texts], "emotion");
+    row.style.setProperty("--tone", colour(label));
+    this.open.set(id, row);
   }
 
   // What is no emotion; `time` in seconds since 1970.

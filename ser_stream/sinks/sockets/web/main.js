@@ -95,6 +95,7 @@ function take(message) {
     }
   }
   list.take(message);
+  if (untilSeq !== null) list.draw();       // of the past, only how it ended is to be seen
   for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
     list.note(mark.time, mark.text);
   if (untilSeq !== null && message.seq >= untilSeq) untilSeq = null;
