@@ -14,8 +14,8 @@ QUIETEST_DBFS = -60.0
 """Where the meter begins; it ends at full scale."""
 _METER = 8
 _BAR = 20
-_TIME, _LEVEL, _CLASS = 10, 13, 15
-"""Columns of the time, the level in figures, the class with its confidence."""
+_TIME, _LEVEL, _CLASS = 12, 13, 15
+"""Columns of `now` with the time, the level in figures, the class with its score."""
 
 
 def can_rewrite(output: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
@@ -40,7 +40,8 @@ def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:
     """
     width = shutil.get_terminal_size().columns - 1
     room = width - _TIME - _CLASS
-    parts = [(f"{at:>8}  ", "")]
+    # Of this step alone: the lines above tell what is steady, which may be another.
+    parts = [(f"now {at:>6}  ", "")]
     if room > _LEVEL + _METER:
         parts.append((_meter(step["level_dbfs"]), "green"))
         room -= _METER
