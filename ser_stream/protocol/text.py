@@ -86,7 +86,7 @@ class TextRenderer:
 
     def _prediction(self, m: Fields) -> str:
         source = m.get("source")
-        at = f"{clock(m['end_ms']):>8}"
+        at = clock(m["end_ms"])
         return live_line(m, f"{source}: {at}" if source else at, printable)
 
     def _emotion(self, m: Fields) -> str:

@@ -38,6 +38,7 @@ function draw() {
     drawn.panel = Date.now();
     if (untilSeq !== null) return;          // the past is still coming
     const said = now.draw(past, connected);
+    list.draw();
     announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
     drawChart();
   }), Math.max(0, wait));
@@ -97,6 +98,7 @@ function take(message) {
     }
   }
   list.take(message);
+  if (untilSeq !== null) list.draw();       // of the past, only how it ended is to be seen
   for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
     list.note(mark.time, mark.text);
   if (untilSeq !== null && message.seq >= untilSeq) untilSeq = null;
