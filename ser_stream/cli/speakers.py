@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app, group
-from ser_stream.cli.control import Socket
+from ser_stream.cli.control import Socket, Source
 from ser_stream.cli.options import Config, Json, Model
 from ser_stream.errors import ConfigError
 
@@ -55,6 +55,7 @@ def enroll(
         float, typer.Option(help="With --mic: seconds of speech.", min=5, max=300)
     ] = 30.0,
     last: Last = None,
+    source: Source = None,
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
@@ -83,17 +84,18 @@ def enroll(
     from ser_stream.sources import InputConfig
 
     _one_of(files, mic=mic, last=last)
-    _of_daemon(last, model)
-    source = None
+    _of_daemon(last, model, source)
+    microphone = None
     if mic is not None:
-        source = InputConfig("mic" if mic == "default" else f"mic:{mic}")
+        microphone = InputConfig("mic" if mic == "default" else f"mic:{mic}")
     failed = command(
         build_config(config, {"model": model}),
         name,
         files=files or (),
-        microphone=source,
+        microphone=microphone,
         seconds=seconds,
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -108,6 +110,7 @@ def teach(
         str | None, typer.Option(help="What they are examples of.", metavar="EMOTION")
     ] = None,
     last: Last = None,
+    source: Source = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Forget the examples that came last.")
     ] = False,
@@ -148,12 +151,13 @@ def teach(
     if label is None:
         raise ConfigError("say by --label what the examples are of, as --label happy")
     _one_of(files, last=last)
-    _of_daemon(last, model)
+    _of_daemon(last, model, source)
     failed = command(
         settings,
         label,
         files=files or (),
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -166,6 +170,7 @@ def list_speakers(
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Print who is enrolled and what was taught, for the model that is configured.
@@ -175,7 +180,7 @@ def list_speakers(
     from ser_stream.commands.speakers import show
     from ser_stream.config import build_config
 
-    show(build_config(config, {"model": model}), socket, as_json)
+    show(build_config(config, {"model": model}), socket, source, as_json)
 
 
 @speakers_app.command("name", epilog=EPILOG)
@@ -183,6 +188,7 @@ def name(
     speaker: Speaker,
     name: Annotated[str, typer.Argument(help="Whose voice it is.")],
     socket: Socket = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Give a speaker that the running daemon tells apart a name.
@@ -192,7 +198,7 @@ def name(
     """
     from ser_stream.commands.voices import change
 
-    change("name", socket, as_json, speaker=speaker, name=name)
+    change("name", socket, as_json, source=source, speaker=speaker, name=name)
 
 
 @speakers_app.command("merge", epilog=EPILOG)
@@ -200,6 +206,7 @@ def merge(
     speaker: Speaker,
     other: Annotated[str, typer.Argument(help="Who is the same, by number or name.")],
     socket: Socket = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Say that two speakers that the running daemon tells apart are one, the first.
@@ -209,11 +216,16 @@ def merge(
     """
     from ser_stream.commands.voices import change
 
-    change("merge", socket, as_json, speaker=speaker, other=other)
+    change("merge", socket, as_json, source=source, speaker=speaker, other=other)
 
 
 @speakers_app.command("keep", epilog=EPILOG)
-def keep(speaker: Speaker, socket: Socket = None, as_json: Json = False) -> None:
+def keep(
+    speaker: Speaker,
+    socket: Socket = None,
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
     """Keep a named speaker on disk: the next daemon knows the voice, too.
 
     What is kept is no sound, but 256 numbers by which a voice can be known again:
@@ -225,7 +237,7 @@ def keep(speaker: Speaker, socket: Socket = None, as_json: Json = False) -> None
     """
     from ser_stream.commands.voices import change
 
-    change("keep", socket, as_json, speaker=speaker)
+    change("keep", socket, as_json, source=source, speaker=speaker)
 
 
 @speakers_app.command("forget", epilog=EPILOG)
@@ -248,6 +260,7 @@ def forget(
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Forget people, the examples of labels, or speakers by their numbers."""
@@ -266,7 +279,7 @@ def forget(
     numbers = [name for name in names or () if name.isdecimal()]
     others = [name for name in names or () if not name.isdecimal()]
     for number in numbers:
-        voices.change("forget", socket, as_json, speaker=number)
+        voices.change("forget", socket, as_json, source=source, speaker=number)
     if numbers and not others:
         return
     heard = {name for name in others if voices.forget_kept(name, socket)}
@@ -293,7 +306,9 @@ def _one_of(files: list[Path] | None, **others: str | None) -> None:
         raise ConfigError(f"name recordings, or say {flags}: one of them")
 
 
-def _of_daemon(last: str | None, model: str | None) -> None:
+def _of_daemon(last: str | None, model: str | None, source: str | None) -> None:
+    if source is not None and last is None:
+        raise ConfigError("--source is for --last: what a running daemon heard there")
     if last is not None and model is not None:
         raise ConfigError(
             "--last is for the model that the daemon runs, not for --model"

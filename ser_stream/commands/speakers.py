@@ -129,6 +129,7 @@ def enroll(
     microphone: InputConfig | None = None,
     seconds: float,
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -140,7 +141,8 @@ def enroll(
         files: recordings of them; or
         microphone: where they speak now, until there are so many
         seconds: of speech; or
-        last_s: how many of the last seconds a daemon heard of them.
+        last_s: how many of the last seconds a daemon heard of them,
+        source: by which of several sources.
         socket: of the daemon.
         as_json: print JSON.
 
@@ -148,7 +150,8 @@ def enroll(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.enroll", socket, as_json, name=name, last_s=last_s)
+        said = {"name": name, "last_s": last_s, "source": source}
+        _by_daemon("speakers.enroll", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_name(name, speakers.model.labels)
@@ -177,6 +180,7 @@ def teach(
     *,
     files: Sequence[Path] = (),
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -186,7 +190,8 @@ def teach(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.teach", socket, as_json, label=label, last_s=last_s)
+        said = {"label": label, "last_s": last_s, "source": source}
+        _by_daemon("speakers.teach", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_label(label, speakers.model.labels)
@@ -235,10 +240,12 @@ def forget_all(socket: str | None, as_json: bool) -> None:
     _have_read(socket)
 
 
-def show(config: ListenConfig, socket: str | None, as_json: bool) -> None:
+def show(
+    config: ListenConfig, socket: str | None, source: str | None, as_json: bool
+) -> None:
     """Print who is enrolled and what was taught, and whom a daemon tells apart."""
     answer = Speakers(config).described()
-    heard = voices.live(socket)
+    heard = voices.live(socket, source)
     if heard is not None:
         answer["live"] = heard
     kept = voices.kept_names()

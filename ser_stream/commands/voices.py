@@ -13,25 +13,39 @@ from ser_stream.errors import ConfigError, SerStreamError
 _LOGGER = logging.getLogger(__name__)
 
 
-def change(do: str, socket: str | None, as_json: bool, **fields: str) -> None:
+def change(
+    do: str,
+    socket: str | None,
+    as_json: bool,
+    *,
+    source: str | None = None,
+    **fields: str,
+) -> None:
     """Have a daemon do it, and print whom it tells apart then.
 
     Raises:
         NotRunningError: if no daemon answers.
         RefusedError: if it refuses, with its reason.
     """
-    answer = control(f"speakers.{do}", socket, None, **fields)
+    said = fields if source is None else {**fields, "source": source}
+    answer = control(f"speakers.{do}", socket, None, **said)
     if as_json:
         write_json(answer)
     else:
         write("\n".join(rows(answer) or ["nobody is told apart yet"]) + "\n")
 
 
-def live(socket: str | None) -> dict[str, Any] | None:
+def live(socket: str | None, source: str | None = None) -> dict[str, Any] | None:
     """Whom a daemon tells apart; None where none runs that does."""
     try:
-        return control("speakers.live", socket)
-    except (NotRunningError, RefusedError):
+        if source is None:
+            return control("speakers.live", socket)
+        return control("speakers.live", socket, source=source)
+    except NotRunningError:
+        return None
+    except RefusedError as error:
+        if "source" in str(error):
+            _LOGGER.warning("%s", error)
         return None
     except SerStreamError as error:
         _LOGGER.warning("the running daemon does not tell whom it hears: %s", error)

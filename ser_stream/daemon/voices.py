@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def know_kept(worker: Worker) -> None:
 class VoiceRequests:
     """Answers `speakers.live` and what changes that; from any thread.
 
-    Where a daemon has several streams, of the first of them.
+    Of a daemon that hears several sources, `source` says at which.
     """
 
     def __init__(self, worker: Worker) -> None:
@@ -66,11 +67,11 @@ class VoiceRequests:
         """After other settings have come, which may ask for it first now."""
         self._worker.mailbox.call(lambda: know_kept(self._worker))
 
-    def live(self) -> Answer:
+    def live(self, source: str | None = None) -> Answer:
         """Everybody who is told apart now."""
-        return self._do(lambda who: None)
+        return self._do(lambda who: None, source)
 
-    def name(self, speaker: str, name: str) -> Answer:
+    def name(self, speaker: str, name: str, source: str | None = None) -> Answer:
         """Give a speaker a name, as long as the daemon runs; or longer if kept."""
         check_name(name, self._worker.model.labels)
         if name.isdecimal():
@@ -85,9 +86,9 @@ class VoiceRequests:
                 if before is not None and before != name:
                     erase(before)
 
-        return self._do(change)
+        return self._do(change, source)
 
-    def merge(self, speaker: str, other: str) -> Answer:
+    def merge(self, speaker: str, other: str, source: str | None = None) -> Answer:
         """Make one speaker of two, who has the number of the first."""
 
         def change(who: WhoSpeaks) -> None:
@@ -99,9 +100,9 @@ class VoiceRequests:
                 if gone.kept and gone.name is not None and gone.name != voice.name:
                     erase(gone.name)
 
-        return self._do(change)
+        return self._do(change, source)
 
-    def forget(self, speaker: str) -> Answer:
+    def forget(self, speaker: str, source: str | None = None) -> Answer:
         """Forget a speaker, on disk too."""
 
         def change(who: WhoSpeaks) -> None:
@@ -111,9 +112,16 @@ class VoiceRequests:
             who.voices.forget(speaker)
             who.forget_turn()
 
-        return self._do(change)
+        streams = self._worker.streams_of(source)
+        if len(streams) > 1 and not speaker.isdecimal():
+            # Whoever was kept is known at all of them.
+            for stream in streams:
+                with suppress(ConfigError):
+                    self._do(change, stream.name)
+            return self.live(streams[0].name)
+        return self._do(change, source)
 
-    def keep(self, speaker: str) -> Answer:
+    def keep(self, speaker: str, source: str | None = None) -> Answer:
         """Keep a speaker on disk, to be known again after a restart."""
 
         def change(who: WhoSpeaks) -> None:
@@ -121,18 +129,24 @@ class VoiceRequests:
             keep(KeptVoice.of(voice))
             voice.kept = True
 
-        return self._do(change)
+        return self._do(change, source)
 
-    def _do(self, change: Callable[[WhoSpeaks], None]) -> Answer:
+    def _do(self, change: Callable[[WhoSpeaks], None], source: str | None) -> Answer:
+        streams = self._worker.streams_of(source)
+        if len(streams) > 1:
+            names = ", ".join(stream.name for stream in streams)
+            raise ConfigError(f"several are heard; say of which, by --source: {names}")
+        (stream,) = streams
+
         def work() -> Answer:
-            pipeline = self._worker.streams[0].pipeline
+            pipeline = stream.pipeline
             if pipeline.who is None:
                 raise SerStreamError(
                     "this daemon does not tell speakers apart; start it with "
                     "ser-stream listen --tell-speakers, or set tell_speakers"
                 )
             change(pipeline.who)
-            heard_to = self._worker.streams[0].health.end
+            heard_to = stream.health.end
             return {
                 "now": pipeline.who.number,
                 "most": pipeline.who.voices.most,
