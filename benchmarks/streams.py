@@ -175,7 +175,7 @@ def in_real_time(
     return {
         "streams": len(streams),
         **_figures(streams, told, cpu, wall),
-        "held_up_by_others_percent": round(100 * sum(held_up) / wall, 1),
+        "held_up_by_others_percent": round(100 * max(0.0, sum(held_up)) / wall, 1),
         "held_up_by_others_max_ms": round(1000 * max(held_up), 1),
     }
 
