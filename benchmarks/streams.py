@@ -111,16 +111,17 @@ class Stream:
         self.messages = MessageBuilder()
         self.labels = model.recognizer.labels
         self.phase_s = model.config.step_s * number / of
-        # Twice, so that no piece reaches beyond the end.
-        self._speech = np.concatenate([speech, speech])
-        self._length = len(speech)
+        self._speech = speech
         self._place = round(number * len(speech) / of)
         self.at = 0
 
     def next(self, n: int) -> Chunk:
         """The next `n` samples."""
-        begin = (self._place + self.at) % self._length
-        chunk = Chunk(self.at, self._speech[begin : begin + n])
+        begin = (self._place + self.at) % len(self._speech)
+        samples = self._speech[begin : begin + n]
+        if len(samples) < n:
+            samples = np.concatenate([samples, self._speech[: n - len(samples)]])
+        chunk = Chunk(self.at, samples)
         self.at += n
         return chunk
 
