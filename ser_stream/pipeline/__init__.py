@@ -15,6 +15,7 @@ window_features  of many windows, what the last layer sees
 prediction       what a step says
 speaker          features on average for the present speaker; turns: of a recording
 last_layer       features -> logits, and what a user's examples change in that
+voices/          who speaks: a number for each voice, where that is asked for
 familiarity      how near features are to those of the training speech
 bundle           a model on disk; onnx_session: its graphs under ONNX Runtime;
                  onnx_graph: parts and variants of them

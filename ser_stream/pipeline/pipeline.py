@@ -33,6 +33,8 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
+from ser_stream.pipeline.voices.clusters import Voices
+from ser_stream.pipeline.voices.who_speaks import WhoSpeaks
 from ser_stream.pipeline.window import ColumnWindow
 
 PRE_ROLL = 4800
@@ -67,6 +69,8 @@ class PipelineConfig:
     CPAC's geometry from 0.5125 (1 column) to 2.9125 in steps of 0.1."""
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    most_speakers: int = 0
+    """How many voices are told apart; 0: nobody listens to who speaks."""
 
     def __post_init__(self) -> None:
         steps = self.step_s * SAMPLE_RATE / BLOCK_LENGTH
@@ -142,6 +146,9 @@ class Pipeline:
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
         self.speaker = speaker or Speaker(self.config.step_s)
+        most = self.config.most_speakers
+        self.who = WhoSpeaks(Voices(most)) if most else None
+        """Who speaks, where that is asked for."""
         self._waiting: list[Block] = []
         self._recent: deque[Block] = deque(maxlen=self.config.recent_blocks)
         self._framed = -1
@@ -210,6 +217,9 @@ class Pipeline:
             known = self.speaker.known
             self.speaker = other.speaker
             self.speaker.known = known
+        if self.who is not None and other.who is not None:
+            self.who = other.who
+            self.who.voices.most = self.config.most_speakers
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
             self._window.take_over_from(other._window)
@@ -263,6 +273,8 @@ class Pipeline:
         peak = float(np.abs(block.samples).max())
         self._levels.append(BlockLevel(reading.energy, peak, n_valid))
         self._recent.append(block)
+        if self.who is not None:
+            self.who.feed(block, reading.began)
         if reading.began is not None:
             yield from self._make_frames()
         events: list[StreamEvent] = []
@@ -321,6 +333,7 @@ class Pipeline:
             columns=len(columns),
             max_columns=self._window.max_columns,
             familiarity=self.speaker.familiarity,
+            speaker=None if self.who is None else self.who.number,
         )
 
     def _hand_out(

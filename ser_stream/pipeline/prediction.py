@@ -58,6 +58,7 @@ def speech(
     columns: int,
     max_columns: int,
     familiarity: float | None,
+    speaker: int | None = None,
 ) -> Prediction:
     """A step with speech.
 
@@ -71,6 +72,7 @@ def speech(
         columns: of the window.
         max_columns: of the longest that there may be.
         familiarity: of the voice; see `Prediction`.
+        speaker: number of who speaks, if that is known.
     """
     best = int(scores.argmax())
     certain = float(scores[best]) >= uncertain
@@ -86,4 +88,5 @@ def speech(
         max_columns=max_columns,
         labels=recognizer.labels,
         familiarity=familiarity,
+        speaker=speaker,
     )

@@ -85,6 +85,8 @@ class MessageBuilder:
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
     source: str = ""
     """Its name, if there are several; all that is told of it has this."""
+    speakers: bool = False
+    """Whether events say who speaks."""
     _seq: int = 0
 
     def _next(self) -> int:
@@ -151,6 +153,7 @@ class MessageBuilder:
                 # No minus before a zero.
                 "peak_dbfs": round(value.peak_dbfs, 1) + 0.0,
                 "latency_ms": round(latency_ms, 1),
+                **self._who(value),
             },
         )
 
@@ -165,8 +168,12 @@ class MessageBuilder:
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
                 "confidence": round(value.confidence, 4),
+                **self._who(value),
             },
         )
+
+    def _who(self, value: Prediction | EmotionEvent) -> dict[str, int | None]:
+        return {"speaker": value.speaker} if self.speakers else {}
 
     def adaptation(
         self, phase: str, reason: str, bundle_sha256: str, sample: int | None
