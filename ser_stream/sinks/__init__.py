@@ -134,6 +134,11 @@ def forms() -> dict[str, str]:
     return {name: kind.form for name, kind in KINDS.items()}
 
 
+def one_way_forms() -> dict[str, str]:
+    """The same of outputs that nobody connects to, which take events of any stream."""
+    return {name: form for name, form in forms().items() if name not in SOCKETS}
+
+
 def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:
     """Open all sinks that these addresses name, or none.
 
