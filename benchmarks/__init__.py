@@ -1,11 +1,5 @@
 """Speed, latency, memory and size, measured beside peers in one run.
 
-<<<<<<< HEAD
-`python -m benchmarks` prints a table and writes docs/benchmarks.json; `python -m
-benchmarks.models` what accuracy costs, with a picture; `python -m benchmarks.archive`
-what recordings cost that nobody waits for; `python -m benchmarks.streams` how many
-streams a core bears.
-=======
 `python -m benchmarks` prints a table and writes docs/benchmarks.json. Beside it,
 `python -m benchmarks.NAME`:
 
@@ -13,9 +7,10 @@ models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
 streams          how many streams a core takes; stream_peers: other programs beside it
 one_microphone   a daemon beside a version before, `--before REV`
-monitor/         the web monitor in a real browser
-soak/            faults, load and hours
-fuzz             damaged recordings
+fuzz             damaged recordings through the reader
+monitor          the web monitor: what it costs, and its pictures
+soak             the daemon under load, under faults and over hours
 
-Of the table: process, step and size.
+Of the first: process (the whole program at real-time pace), step (CPU of one step),
+size (of a base installation).
 """

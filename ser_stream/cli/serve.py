@@ -16,7 +16,8 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where clients send audio to, any number of times: ws://HOST:PORT, "
-            "tcp://HOST:PORT or unix:///PATH.",
+            "tcp://HOST:PORT, unix:///PATH; or nats://HOST/PREFIX, where a NATS server "
+            "shares clients out among several (docs/fleet.md).",
             metavar="URI",
         ),
     ] = None,

@@ -19,6 +19,7 @@ def subscribe(
     uri: str | None,
     *,
     only: Sequence[str] | None,
+    source: Sequence[str] | None = None,
     format: str,
     reconnect: bool,
     token_file: Path | None,
@@ -35,7 +36,12 @@ def subscribe(
     token = read_token(token_file) if token_file else None
     render = renderer(format)
     with connect(
-        uri, only=only, token=token, reconnect=reconnect, history=history
+        uri,
+        only=only,
+        source=source,
+        token=token,
+        reconnect=reconnect,
+        history=history,
     ) as stream:
         _leave_with_the_reader(stream)
         left = count

@@ -35,13 +35,14 @@ def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:
 
     Args:
         step: the message.
-        at: its time, to be read.
+        at: its time, to be read, and of several sources which it is of.
         printable: makes names from elsewhere harmless.
     """
     width = shutil.get_terminal_size().columns - 1
-    room = width - _TIME - _CLASS
     # Of this step alone: the lines above tell what is steady, which may be another.
-    parts = [(f"now {at:>6}  ", "")]
+    now = f"now {at:>6}  "
+    room = width - max(_TIME, len(now)) - _CLASS
+    parts = [(now, "")]
     if room > _LEVEL + _METER:
         parts.append((_meter(step["level_dbfs"]), "green"))
         room -= _METER

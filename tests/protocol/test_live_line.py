@@ -1,12 +1,13 @@
 """The line under the text of a terminal."""
 
 import re
+from typing import Any
 
 import pytest
 
 from ser_stream.protocol.text import ERASE, TextRenderer, clock
 from tests.helpers.recorded_events import recorded
-from tests.helpers.socket_server import prediction
+from tests.helpers.socket_server import prediction, status
 
 NUMBER = re.compile(r"-?\d+(?::\d+)?(?:\.\d+)?")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -54,6 +55,27 @@ def test_no_colour_is_shown_where_none_is_wanted(
     monkeypatch.setenv("COLUMNS", "80")
     text = TextRenderer(live=True).text(prediction(1).fields)
     assert "\x1b[32m" not in text
+
+
+def test_of_several_sources_the_line_is_of_whoever_spoke_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    render = TextRenderer(live=True).text
+    quiet = {"scores": None, "label": None, "confidence": None}
+
+    def line(source: str, **fields: Any) -> str:
+        text = render({**prediction(1).fields, "source": source, **fields})
+        assert len(re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\r", "", text)) < 40
+        return text
+
+    assert "desk: " in line("desk", **quiet)
+    assert "a-rather-long-name: " in line("a-rather-long-name")
+    assert line("desk", **quiet) == ""
+    assert "hall: " in line("hall")
+    assert render({**status(1).fields, "source": "hall"}).endswith(
+        "hall: audio lost: the microphone is gone\n"
+    )
 
 
 def test_no_number_is_printed_that_the_events_do_not_hold(

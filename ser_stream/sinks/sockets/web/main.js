@@ -11,10 +11,12 @@ import {Now} from "./now.js";
 import * as pace from "./pace.js";
 import {Past} from "./past.js";
 import {savePicture, saveTable} from "./save.js";
+import {Sources} from "./sources.js";
 import {View} from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
+const sources = new Sources($("source"), () => connection.again());
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
 const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
@@ -73,6 +75,7 @@ function show(text, open) {
 function ask() { $("ask").hidden = false; $("token").focus(); }
 
 function take(message) {
+  if (!sources.takes(message)) return;
   const marks = past.marks.length, stream = past.hello?.stream;
   past.take(message);
   if (message.type === "hello") {
@@ -106,6 +109,7 @@ function take(message) {
 const connection = new Connection({
   show: (text, open) => { untilSeq = null; show(text, open); },
   ask, message: take,
+  begun: () => sources.begin(), sources: () => sources.wanted,
 });
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
