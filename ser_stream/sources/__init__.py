@@ -6,6 +6,7 @@ decoders/                 containers: what each is, and what reads it
 rereadable                a recording for who hears it whole, as often as it takes
 pacing                    a recording at real-time pace
 intake                    recordings: damaged samples, full scale, one index
+network/                  audio that clients send to `ser-stream serve`
 channels, resample        any channels and rate -> mono at 16 kHz
 
 microphone                one opening of a device, by portaudio's callbacks
@@ -77,6 +78,12 @@ class Device(Source, Protocol):
 
     def skip_to_newest(self) -> int:
         """Throw away what was not read yet; return how many samples."""
+
+    def due(self, first: int, every: int) -> None:
+        """What comes is worked on when so many samples are there, and `every` more.
+
+        So `read` need not return sooner: each time costs a cold start of all caches.
+        """
 
 
 @runtime_checkable
