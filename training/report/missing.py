@@ -82,7 +82,6 @@ class _Guess:
         for run in runs:
             for seconds in run.took.values():
                 for key in _keys(run.protocol, run.system, run.place):
-                    # By place, and by clips where it is of another place.
                     per = seconds if key[-1] == run.place else seconds / _size(run)
                     self._seconds[key].append(per)
 
@@ -96,10 +95,12 @@ class _Guess:
 
 
 def _keys(protocol: str, system: str, place: str) -> Iterator[tuple[str, ...]]:
+    """Of seconds at the same place; of seconds a clip at any."""
     yield protocol, system, place
     yield protocol, system
 
 
 def _size(of: Run | PaperExperiment) -> int:
-    """Clips; 1 across corpora, where steps are counted and not clips."""
-    return 1 if of.protocol == "cross" else PAPER[of.place].counts.clips
+    """Clips; 1 of a pair of corpora, for which steps are counted and not clips."""
+    corpus = PAPER.get(of.place)
+    return corpus.counts.clips if corpus else 1
