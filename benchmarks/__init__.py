@@ -2,6 +2,6 @@
 
 `python -m benchmarks` prints a table and writes docs/benchmarks.json; `python -m
 benchmarks.models` what accuracy costs, with a picture; `python -m benchmarks.archive`
-what recordings cost that nobody waits for; `python -m benchmarks.one_microphone --before
-REV` a daemon beside a version before.
+what recordings cost that nobody waits for; `python -m benchmarks.one_microphone` a
+daemon beside a version before.
 """

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ser_stream.pipeline.onnx_graph import OnnxGraph
 from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.silero_graph import side_by_side
 from ser_stream.pipeline.values import FloatArray
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def silero_session() -> "onnxruntime.InferenceSession":
     Raises:
         ModelError: if ONNX Runtime cannot load it.
     """
-    return open_session(silero_path())
+    path = silero_path()
+    return open_session(path, side_by_side(OnnxGraph(path.read_bytes())).to_bytes())
 
 
 class Silero:
@@ -76,19 +79,28 @@ class Silero:
 
     def feed(self, samples: FloatArray, end: int = 0, /) -> FloatArray:
         """Probabilities of the frames of 512 samples that `samples` completes."""
+        frames = self.frames_of(samples)
+        if not len(frames):
+            return np.zeros(0, np.float32)
+        probabilities: FloatArray
+        probabilities, self._h, self._c = self._session.run(
+            None, {"input": frames, "h": self._h, "c": self._c}
+        )
+        return probabilities.reshape(-1)
+
+    def frames_of(self, samples: FloatArray) -> FloatArray:
+        """Take in samples: the frames that they complete, (n, 576), to be heard next.
+
+        Each begins with the 64 samples before it.
+        """
         pending = np.concatenate([self._pending, samples])
         n = (len(pending) - VAD_CONTEXT) // VAD_LENGTH
         self._pending = pending[n * VAD_LENGTH :]
-        if not n:
-            return np.zeros(0, np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(
-            pending, VAD_CONTEXT + VAD_LENGTH
-        )[::VAD_LENGTH][:n]
-        probabilities: FloatArray
-        probabilities, self._h, self._c = self._session.run(
-            None, {"input": np.ascontiguousarray(frames), "h": self._h, "c": self._c}
-        )
-        return probabilities.reshape(-1)
+        frames = np.empty((n, VAD_CONTEXT + VAD_LENGTH), np.float32)
+        for i in range(n):
+            at = i * VAD_LENGTH
+            frames[i] = pending[at : at + VAD_CONTEXT + VAD_LENGTH]
+        return frames
 
     @property
     def backlog(self) -> int:

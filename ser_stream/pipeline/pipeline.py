@@ -19,7 +19,7 @@ from ser_stream.pipeline.prediction import level_dbfs, silence, speech
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.speaker import Speaker
-from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
+from ser_stream.pipeline.vad import GateReading, SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     Block,
@@ -38,6 +38,8 @@ HEARD_S = 1.9125
 """A window is handed to a listener when it is so long, seconds; ..."""
 HEARD_EVERY_S = 1.0
 """... and again when so much more has come since."""
+MOST_UNFRAMED = 4
+"""Blocks of speech whose frames may be made together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ class Pipeline:
         self._waiting: list[Block] = []
         self._recent: deque[Block] = deque(maxlen=self.config.recent_blocks)
         self._framed = -1
+        self._unframed = 0
         # The samples of the longest window and a block to begin the frames with, for a
         # successor with another front end.
         longest = geometry.window_length(geometry.max_columns)
@@ -213,24 +216,34 @@ class Pipeline:
         return [*self._work_off(), *self._smoother.flush()]
 
     def _work_off(self) -> list[StreamEvent]:
-        events = [event for block in self._waiting for event in self._block(block)]
+        events: list[StreamEvent] = []
+        readings = self._gate.feed_all(self._waiting)
+        for block, reading in zip(self._waiting, readings, strict=True):
+            events += self._block(block, reading)
         self._waiting.clear()
         return events
 
-    def _block(self, block: Block) -> list[StreamEvent]:
+    def _block(self, block: Block, reading: GateReading) -> list[StreamEvent]:
         if block.first:
             self._window.reset()
             self._front_end.reset()
             self._levels.clear()
             self._recent.clear()
             self._past.clear()
+            self._unframed = 0
         self._past.append(block)
-        reading = self._gate.feed(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
         self._levels.append((reading.energy, n_valid))
+        is_due = self.config.is_due(block, self._geometry)
+        if reading.began is None and self._unframed:
+            self._make_frames()
         self._recent.append(block)
         if reading.began is not None:
-            self._make_frames()
+            self._unframed += 1
+            # Of several blocks in one go, but before anything depends on them.
+            enough = self._unframed == MOST_UNFRAMED
+            if is_due or enough or not self._window.started:
+                self._make_frames()
         events: list[StreamEvent] = []
         if reading.began is None:
             if self._window.started:
@@ -241,7 +254,7 @@ class Pipeline:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1
             self._handed_out = -1
-        if not self.config.is_due(block, self._geometry):
+        if not is_due:
             return events
         prediction = self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]
@@ -254,12 +267,13 @@ class Pipeline:
             if not self._recent[0].first:
                 # The oldest block only lends its last samples to the next one's frames.
                 self._front_end.prime(self._recent.popleft())
-        for block in self._recent:
-            first, frames = self._front_end.feed(block)
+        if self._recent:
+            first, frames = self._front_end.feed_many(self._recent)
             if len(frames):
                 self._window.push(first, frames)
-            self._framed = block.index
+            self._framed = self._recent[-1].index
         self._recent.clear()
+        self._unframed = 0
 
     def _predict(self, block: Block) -> Prediction:
         level = level_dbfs(self._levels)

@@ -1,8 +1,7 @@
 """What a step says: scores or silence, and the level of its samples."""
 
+import math
 from collections.abc import Iterable
-
-import numpy as np
 
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN
@@ -15,7 +14,7 @@ SILENCE_DBFS = -120.0
 def level_dbfs(blocks: Iterable[tuple[float, int]]) -> float:
     """Level of some blocks: of each the sum of squares, and the number of samples."""
     energy, n = map(sum, zip(*blocks, strict=True))
-    return max(SILENCE_DBFS, float(10.0 * np.log10(max(energy / n, 1e-12))))
+    return max(SILENCE_DBFS, 10.0 * math.log10(max(energy / n, 1e-12)))
 
 
 def silence(start: int, end: int, level: float) -> Prediction:

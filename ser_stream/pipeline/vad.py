@@ -6,6 +6,7 @@ room costs nearly nothing.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -123,28 +124,73 @@ class SpeechGate:
 
     def feed(self, block: Block) -> GateReading:
         """Look at one block; one that follows a gap resets the speech gate first."""
+        return self.feed_all([block])[0]
+
+    def feed_all(self, blocks: Sequence[Block]) -> list[GateReading]:
+        """The same of several, in fewer and longer calls of the detector."""
+        return self._decide(blocks, [self._measured(block) for block in blocks])
+
+    def _measured(self, block: Block) -> Loudness:
         if block.first:
             self._meter.reset()
         samples = block.samples.astype(np.float64)
-        return self.decide(
-            block, self._meter.feed(float(samples @ samples), float(samples.sum()))
-        )
+        return self._meter.feed(float(samples @ samples), float(samples.sum()))
 
     def decide(self, block: Block, loudness: Loudness) -> GateReading:
-        """The same for one that was measured before, by a meter of the caller's."""
-        if block.first:
-            self._forget()
-        self._gain_db = loudness.gain_db
-        self._wake_or_sleep(block, loudness.loud)
-        if self._awake:
-            self._listen(block.samples, block.end)
-        self._last = block.samples
-        return GateReading(self._began, loudness.energy)
+        """As `feed`, for one that was measured before, by a meter of the caller's."""
+        return self._decide([block], [loudness])[0]
+
+    def _decide(
+        self, blocks: Sequence[Block], loudness: Sequence[Loudness]
+    ) -> list[GateReading]:
+        # What the detector will hear whatever it says of it, it hears in one go.
+        readings: list[GateReading] = []
+        while len(readings) < len(blocks):
+            at = len(readings)
+            block = blocks[at]
+            if block.first:
+                self._forget()
+            self._gain_db = loudness[at].gain_db
+            self._wake_or_sleep(block, loudness[at].loud)
+            end = at + 1
+            if self._awake:
+                while end < len(blocks) and self._stays_awake(
+                    blocks[end], loudness[end].loud
+                ):
+                    end += 1
+                readings += self._hear(blocks[at:end], loudness[at:end])
+            else:
+                readings.append(GateReading(self._began, loudness[at].energy))
+            self._last = blocks[end - 1].samples
+        return readings
+
+    def _stays_awake(self, block: Block, loud: bool) -> bool:
+        """Whether it does whatever is heard before, as speech can only end later."""
+        quiet_since = max(self._speech_end, self._woke)
+        return not block.first and (loud or block.end - quiet_since < SAMPLE_RATE)
+
+    def _hear(
+        self, blocks: Sequence[Block], loudness: Sequence[Loudness]
+    ) -> Iterator[GateReading]:
+        start = blocks[0].end - BLOCK_LENGTH - self._detector.backlog
+        louder = [
+            block.samples * np.float32(10.0 ** (one.gain_db / 20.0))
+            for block, one in zip(blocks, loudness, strict=True)
+        ]
+        samples = louder[0] if len(louder) == 1 else np.concatenate(louder)
+        probabilities = self._detector.feed(samples, blocks[-1].end).tolist()
+        done = 0
+        for block, one in zip(blocks, loudness, strict=True):
+            self._gain_db = one.gain_db
+            while done < len(probabilities) and start + VAD_LENGTH <= block.end:
+                start += VAD_LENGTH
+                self._frame(probabilities[done], start)
+                done += 1
+            yield GateReading(self._began, one.energy)
 
     def _wake_or_sleep(self, block: Block, loud: bool) -> None:
         if self._awake:
-            quiet_since = max(self._speech_end, self._woke)
-            if loud or block.end - quiet_since < SAMPLE_RATE:
+            if self._stays_awake(block, loud):
                 return
             if self._began is None:
                 self._awake = False

@@ -127,11 +127,12 @@ class ColumnWindow:
         self.state: EncoderState | None = None
 
     def push(self, first: int, frames: FloatArray) -> None:
-        """Append the frames of a block; `first` is the index of the first of them."""
+        """Append frames of blocks; `first` is the index of the first of them."""
+        self._extent.push(first, len(frames))
+        frames = frames[-len(self._frames) :]
         n = len(frames)
         self._frames[:-n] = self._frames[n:]
         self._frames[-n:] = frames
-        self._extent.push(first, n)
 
     def take_over_from(self, other: "ColumnWindow") -> None:
         """Take over the frames of `other`, to be encoded anew from its beginning."""
