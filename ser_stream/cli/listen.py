@@ -180,7 +180,9 @@ def listen(
     # A parameter is named as the flag of its key.
     given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
     flags = {
-        key.name: value for key in KEYS.values() if (value := given.get(key.flag)) != ()
+        key.name: value
+        for key in KEYS.values()
+        if key.table != "serve" and (value := given.get(key.flag)) != ()
     }
     # -v stands before the command, where there is no configuration yet.
     if context.parent is not None and context.parent.params["verbose"]:

@@ -17,6 +17,8 @@ from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 # Importing a module of commands adds them; their order is that of --help.
 for _name in (
     "listen",
+    "serve",
+    "send",
     "subscribe",
     "watch",
     "control",

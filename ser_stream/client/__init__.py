@@ -7,7 +7,8 @@
             if message["type"] == "emotion":
                 print(message["phase"], message["label"])
 
-`ser_stream.client.aio` is the same for asyncio. Neither loads numpy or ONNX Runtime.
+`send` sends audio to `ser-stream serve`, and gets the events of that alone.
+`ser_stream.client.aio` is `connect` for asyncio. Neither loads numpy or ONNX Runtime.
 
 stream, aio                    subscriptions, blocking and asyncio
 subscription                   hello, snapshot, reconnecting: for both, without a socket
@@ -17,6 +18,7 @@ retry                          when to connect again
 control                        one request, one answer
 messages, errors               the types
 where                          which address, if none is given
+sending                        audio to `ser-stream serve`, events from it
 """
 
 from ser_stream.client.control import control
@@ -28,6 +30,7 @@ from ser_stream.client.errors import (
     UnreachableError,
 )
 from ser_stream.client.messages import Message
+from ser_stream.client.sending import SentStream, send
 from ser_stream.client.stream import Stream, connect
 
 __all__ = [
@@ -36,8 +39,10 @@ __all__ = [
     "NotRunningError",
     "ProtocolError",
     "RefusedError",
+    "SentStream",
     "Stream",
     "UnreachableError",
     "connect",
     "control",
+    "send",
 ]

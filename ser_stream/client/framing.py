@@ -12,6 +12,8 @@ from ser_stream.protocol.address import Address
 
 MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
+AUDIO_MESSAGE = 64 * 1024
+"""Bytes of audio in one message of a WebSocket."""
 
 
 class LineFraming:
@@ -23,6 +25,10 @@ class LineFraming:
 
     def send(self, line: bytes, /) -> None:
         self._outgoing += line + b"\n"
+
+    def send_audio(self, data: bytes, /) -> None:
+        """Bytes behind the last line."""
+        self._outgoing += data
 
     def receive(self, data: bytes, /) -> list[bytes]:
         """Take bytes that came; return the lines that are complete.
@@ -74,6 +80,11 @@ class WebSocketFraming:
         """Take a line to be sent, after the handshake; nothing once it is closing."""
         self._waiting.append(line)
         self._send_waiting()
+
+    def send_audio(self, data: bytes, /) -> None:
+        """Binary messages; only once the daemon has said something."""
+        for at in range(0, len(data), AUDIO_MESSAGE):
+            self._protocol.send_binary(data[at : at + AUDIO_MESSAGE])
 
     def _send_waiting(self) -> None:
         if self._protocol.state is self._states.OPEN:
@@ -131,6 +142,11 @@ class LineConnection:
         """What must be written now, with these lines."""
         for line in lines:
             self._framing.send(line)
+        return self._framing.outgoing()
+
+    def outgoing_audio(self, data: bytes) -> bytes:
+        """What must be written now, with this audio behind the lines."""
+        self._framing.send_audio(data)
         return self._framing.outgoing()
 
     def take(self, data: bytes) -> None:

@@ -30,7 +30,7 @@ class Model(TypedDict):
 class Audio(TypedDict):
     """Where the audio comes from, in `hello`."""
 
-    source: Literal["mic", "file", "stdin"]
+    source: Literal["mic", "file", "stdin", "network"]
     device: str
     device_rate: int
     sample_rate: int
@@ -88,6 +88,8 @@ class Prediction(TypedDict):
     familiarity: NotRequired[float | None]
     """Older daemons do not say it."""
     level_dbfs: float
+    peak_dbfs: NotRequired[float]
+    """Older daemons do not say it."""
     latency_ms: float
 
 
@@ -156,7 +158,9 @@ class Bye(TypedDict):
     """The last line."""
 
     type: Literal["bye"]
-    reason: Literal["shutdown", "slow_subscriber", "protocol"]
+    reason: Literal[
+        "shutdown", "slow_subscriber", "protocol", "end", "idle", "too_long", "failed"
+    ]
 
 
 Message = (

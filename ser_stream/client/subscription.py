@@ -118,7 +118,7 @@ class Subscription:
         self._pinged = False
         fields = decode(line)
         if fields["type"] == "reply":
-            _raise_refusal(fields, self.address)
+            raise_refusal(fields, self.address, _ID)
         message = as_message(fields)
         if message is None:
             return None
@@ -214,7 +214,8 @@ def _checked(only: str | Iterable[str] | None) -> frozenset[str] | None:
     return wanted
 
 
-def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
+def raise_refusal(reply: dict[str, Any], address: Address, id: object) -> None:
+    """Raise what a daemon says no to: to the request of this id, or to all of us."""
     if reply.get("ok") is not False:
         return
     error = reply.get("error")
@@ -226,5 +227,5 @@ def _raise_refusal(reply: dict[str, Any], address: Address) -> None:
         raise AccessError(text, code)
     if code == "too_many":
         raise UnreachableError(text)
-    if reply.get("id") == _ID:
+    if reply.get("id") == id:
         raise RefusedError(text, code)

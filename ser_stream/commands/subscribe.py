@@ -33,7 +33,7 @@ def subscribe(
     if sys.stdout is None:
         raise SinkError("standard output is closed")
     token = read_token(token_file) if token_file else None
-    render = _renderer(format)
+    render = renderer(format)
     with connect(
         uri, only=only, token=token, reconnect=reconnect, history=history
     ) as stream:
@@ -66,7 +66,8 @@ def read_token(path: Path) -> str:
     return token
 
 
-def _renderer(format: str) -> Callable[[Message], str]:
+def renderer(format: str) -> Callable[[Message], str]:
+    """What prints messages as `json`, as `text`, or as `auto` finds fit."""
     terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
     if format == "json" or (format == "auto" and not sys.stdout.isatty()):
         return _json_line

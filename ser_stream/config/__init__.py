@@ -2,6 +2,7 @@
 
 keys          which there are
 listen        `ListenConfig`, what the daemon takes; for_model: with a model's values
+serve         its part for `ser-stream serve`
 toml_file     the file; toml_lines: in which line a key stands; edit: changes one key
 environment   `SER_STREAM_*`
 layers        one over the other: `resolve` -> `Settings`

@@ -14,9 +14,11 @@ from ser_stream.adaptation.settings import AdaptConfig
 from ser_stream.config.environment import from_environment
 from ser_stream.config.keys import KEYS, TABLES, Value
 from ser_stream.config.listen import ListenConfig
+from ser_stream.config.serve import ServeConfig
 from ser_stream.config.toml_file import chosen_path, read_settings
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
 
 T = TypeVar("T")
@@ -191,5 +193,7 @@ def _config(values: Mapping[str, Any]) -> ListenConfig:
         gate=SpeechGateConfig(**parts["gate"]),
         smoothing=parts["smoothing"] or None,
         adapt=AdaptConfig(**parts["adapt"]),
+        broker=BrokerSettings(**parts["broker"]),
+        serve=ServeConfig(**parts["serve"]),
         **parts[""],
     )

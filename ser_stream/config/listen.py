@@ -1,4 +1,4 @@
-"""What `ser-stream listen` was asked to do, as the program uses it."""
+"""What `ser-stream listen` or `serve` was asked to do, as the program uses it."""
 
 import re
 import shlex
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.config.serve import ServeConfig
 from ser_stream.errors import ConfigError
 from ser_stream.metrics import metrics_address
 from ser_stream.paths import user_path
@@ -17,6 +18,7 @@ from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
+from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
@@ -44,6 +46,8 @@ class ListenConfig:
     speakers: bool = True
     """Whether to begin with what was enrolled and taught."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    serve: ServeConfig = field(default_factory=ServeConfig)
+    """Of `ser-stream serve`, which has no source and no outputs but those."""
     to: tuple[str, ...] = (STDOUT,)
     format: Format = "auto"
     """Form of standard output."""
@@ -56,6 +60,7 @@ class ListenConfig:
     """Least time between two starts of it, seconds."""
     metrics: str | None = None
     """HOST:PORT, on this machine, where Prometheus may read."""
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
     log_format: Format = "auto"
     log_level: LogLevel = "info"
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from ser_stream.log import Every
 from ser_stream.metrics.health import Health
@@ -23,11 +24,20 @@ from ser_stream.pipeline.values import (
 )
 from ser_stream.protocol.messages import Message, MessageBuilder, bye, snapshot
 from ser_stream.sinks import Sink
-from ser_stream.sources import Source
 
 _LOGGER = logging.getLogger(__name__)
 OVERLOAD_EVERY = 10.0
 """Seconds between two lines of the log about a machine that is too slow."""
+
+
+class Origin(Protocol):
+    """Where the audio comes from, as far as messages tell of it; a `Source` is one."""
+
+    @property
+    def info(self) -> AudioInfo: ...
+
+    @property
+    def live(self) -> bool: ...
 
 
 class Announcer:
@@ -35,7 +45,7 @@ class Announcer:
 
     def __init__(
         self,
-        source: Source,
+        source: Origin,
         sinks: Sequence[Sink],
         health: Health | None = None,
         observe: Callable[[float], None] | None = None,
@@ -62,10 +72,10 @@ class Announcer:
 
     # The beginning and the end of the stream.
 
-    def begin(self, first: Chunk | Condition | None) -> None:
-        """Say `hello`, and how things stand."""
+    def begin(self, *, heard: bool) -> None:
+        """Say `hello`, and how things stand; whether the first samples have come."""
         self.hello()
-        audio = AudioState.HEALTHY if isinstance(first, Chunk) else self.health.audio
+        audio = AudioState.HEALTHY if heard else self.health.audio
         self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
 
     def hello(self) -> None:

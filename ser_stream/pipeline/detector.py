@@ -23,6 +23,9 @@ VAD_LENGTH = 512
 VAD_CONTEXT = 64
 """Samples before them that it also sees."""
 
+Memory = tuple[FloatArray, FloatArray]
+"""State of its LSTM: h and c, each (1, n_streams, 128)."""
+
 
 class Detector(Protocol):
     """What the gate asks of a detector of speech."""
@@ -69,8 +72,9 @@ class Silero:
         self.reset()
 
     def reset(self) -> None:
-        self._h = np.zeros((1, 1, 128), np.float32)
-        self._c = np.zeros((1, 1, 128), np.float32)
+        zeros = np.zeros((1, 1, 128), np.float32)
+        self.memory: Memory = zeros, zeros
+        """What it knows of the frames before."""
         self.skip()
 
     def skip(self) -> None:
@@ -82,10 +86,10 @@ class Silero:
         frames = self.frames_of(samples)
         if not len(frames):
             return np.zeros(0, np.float32)
+        h, c = self.memory
         probabilities: FloatArray
-        probabilities, self._h, self._c = self._session.run(
-            None, {"input": frames, "h": self._h, "c": self._c}
-        )
+        probabilities, h, c = self._session.run(None, {"input": frames, "h": h, "c": c})
+        self.memory = h, c
         return probabilities.reshape(-1)
 
     def frames_of(self, samples: FloatArray) -> FloatArray:

@@ -6,13 +6,15 @@ room costs nearly nothing.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
+from ser_stream.pipeline.computation import Hear, Work, answered
 from ser_stream.pipeline.detector import VAD_LENGTH, Detector, Silero
 from ser_stream.pipeline.loudness import Loudness, LoudnessMeter
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
@@ -124,10 +126,10 @@ class SpeechGate:
 
     def feed(self, block: Block) -> GateReading:
         """Look at one block; one that follows a gap resets the speech gate first."""
-        return self.feed_all([block])[0]
+        return answered(self.work_on([block]))[0]
 
-    def feed_all(self, blocks: Sequence[Block]) -> list[GateReading]:
-        """The same of several, in fewer and longer calls of the detector."""
+    def work_on(self, blocks: Sequence[Block]) -> Work[list[GateReading]]:
+        """As `feed` for each of some, but what is to be heard is asked for."""
         return self._decide(blocks, [self._measured(block) for block in blocks])
 
     def _measured(self, block: Block) -> Loudness:
@@ -138,12 +140,11 @@ class SpeechGate:
 
     def decide(self, block: Block, loudness: Loudness) -> GateReading:
         """As `feed`, for one that was measured before, by a meter of the caller's."""
-        return self._decide([block], [loudness])[0]
+        return answered(self._decide([block], [loudness]))[0]
 
     def _decide(
         self, blocks: Sequence[Block], loudness: Sequence[Loudness]
-    ) -> list[GateReading]:
-        # What the detector will hear whatever it says of it, it hears in one go.
+    ) -> Work[list[GateReading]]:
         readings: list[GateReading] = []
         while len(readings) < len(blocks):
             at = len(readings)
@@ -151,14 +152,17 @@ class SpeechGate:
             if block.first:
                 self._forget()
             self._gain_db = loudness[at].gain_db
-            self._wake_or_sleep(block, loudness[at].loud)
+            before = self._wake_or_sleep(block, loudness[at].loud)
+            if before is not None:
+                yield from self._listen(before, block.end - BLOCK_LENGTH)
             end = at + 1
             if self._awake:
+                # What will be heard whatever is heard before it goes with that.
                 while end < len(blocks) and self._stays_awake(
                     blocks[end], loudness[end].loud
                 ):
                     end += 1
-                readings += self._hear(blocks[at:end], loudness[at:end])
+                readings += yield from self._hear(blocks[at:end], loudness[at:end])
             else:
                 readings.append(GateReading(self._began, loudness[at].energy))
             self._last = blocks[end - 1].samples
@@ -171,27 +175,28 @@ class SpeechGate:
 
     def _hear(
         self, blocks: Sequence[Block], loudness: Sequence[Loudness]
-    ) -> Iterator[GateReading]:
-        start = blocks[0].end - BLOCK_LENGTH - self._detector.backlog
+    ) -> Work[list[GateReading]]:
+        end = blocks[0].end - BLOCK_LENGTH - self._detector.backlog
         louder = [
             block.samples * np.float32(10.0 ** (one.gain_db / 20.0))
             for block, one in zip(blocks, loudness, strict=True)
         ]
         samples = louder[0] if len(louder) == 1 else np.concatenate(louder)
-        probabilities = self._detector.feed(samples, blocks[-1].end).tolist()
-        done = 0
+        found: FloatArray = yield Hear(self._detector, samples, blocks[-1].end)
+        probabilities, readings = deque(found.tolist()), []
         for block, one in zip(blocks, loudness, strict=True):
             self._gain_db = one.gain_db
-            while done < len(probabilities) and start + VAD_LENGTH <= block.end:
-                start += VAD_LENGTH
-                self._frame(probabilities[done], start)
-                done += 1
-            yield GateReading(self._began, one.energy)
+            while probabilities and end + VAD_LENGTH <= block.end:
+                end += VAD_LENGTH
+                self._frame(probabilities.popleft(), end)
+            readings.append(GateReading(self._began, one.energy))
+        return readings
 
-    def _wake_or_sleep(self, block: Block, loud: bool) -> None:
+    def _wake_or_sleep(self, block: Block, loud: bool) -> FloatArray | None:
+        """The samples of the block before, if they are to be heard now."""
         if self._awake:
             if self._stays_awake(block, loud):
-                return
+                return None
             if self._began is None:
                 self._awake = False
         elif loud:
@@ -202,13 +207,15 @@ class SpeechGate:
             self._detector.skip()
             if not block.first:
                 # The block before may hold the beginning of the word that woke it.
-                self._listen(self._last, block.end - BLOCK_LENGTH)
+                return self._last
+        return None
 
-    def _listen(self, samples: FloatArray, end: int) -> None:
+    def _listen(self, samples: FloatArray, end: int) -> Work[None]:
         start = end - len(samples) - self._detector.backlog
         # The block before the one that woke it is heard like that one, without a step.
         louder = samples * np.float32(10.0 ** (self._gain_db / 20.0))
-        for i, probability in enumerate(self._detector.feed(louder, end)):
+        probabilities: FloatArray = yield Hear(self._detector, louder, end)
+        for i, probability in enumerate(probabilities):
             self._frame(float(probability), start + (i + 1) * VAD_LENGTH)
 
     def _frame(self, probability: float, end: int) -> None:

@@ -141,6 +141,8 @@ class MessageBuilder:
                 "scores": scores,
                 "familiarity": None if familiar is None else round(familiar, 3),
                 "level_dbfs": round(value.level_dbfs, 1),
+                # No minus before a zero.
+                "peak_dbfs": round(value.peak_dbfs, 1) + 0.0,
                 "latency_ms": round(latency_ms, 1),
             },
         )
@@ -243,5 +245,8 @@ def pong(id: object) -> Message:
 
 
 def bye(reason: str) -> Message:
-    """The last line: `shutdown`, `slow_subscriber` or `protocol`."""
+    """The last line: `shutdown`, `slow_subscriber` or `protocol`.
+
+    Of a stream that a client sends also `end`, `idle`, `too_long` or `failed`.
+    """
     return Message({"type": "bye", "reason": reason})

@@ -67,9 +67,20 @@ class LineReader:
         self._searched = 0
         return line
 
+    def rest(self) -> bytes:
+        """What is behind the last line; it is no line any more."""
+        data = bytes(self._bytes)
+        self._bytes.clear()
+        self._searched = 0
+        return data
 
-def parse_request(line: bytes) -> Request:
+
+def parse_request(line: bytes, checks: "Checks | None" = None) -> Request:
     """Read a line.
+
+    Args:
+        line: without its end.
+        checks: of the types that are allowed; None for those of subscribers.
 
     Raises:
         RequestError: with code `bad_json` if it is no JSON object, `bad_message` if it
@@ -82,11 +93,12 @@ def parse_request(line: bytes) -> Request:
             "bad_message", f"id may be a number or at most {MAX_ID} characters of text"
         )
     type = fields.get("type")
-    check = _CHECKS.get(type) if isinstance(type, str) else None
+    checks = _CHECKS if checks is None else checks
+    check = checks.get(type) if isinstance(type, str) else None
     if not isinstance(type, str):
         raise RequestError("bad_message", "the object has no type", id)
     if check is None:
-        known = ", ".join(_CHECKS)
+        known = ", ".join(checks)
         text = f"unknown type {type[:MAX_ID]}; allowed are {known}"
         raise RequestError("unknown_type", text, id)
     check(fields, id)
@@ -121,7 +133,8 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return abs(value) <= 2**53
 
 
-def _check_subscribe(fields: Mapping[str, Any], id: Id) -> None:
+def check_only(fields: Mapping[str, Any], id: Id) -> None:
+    """Raise a RequestError if `only` is neither null nor a list of events."""
     only = fields.get("only")
     if only is None:
         return
@@ -153,16 +166,19 @@ def _check_control(fields: Mapping[str, Any], id: Id) -> None:
             raise RequestError("bad_message", f"{do} needs {name}, {what}", id)
 
 
-def _check_auth(fields: Mapping[str, Any], id: Id) -> None:
+def check_auth(fields: Mapping[str, Any], id: Id) -> None:
+    """Raise a RequestError if there is no token, right or wrong."""
     if not isinstance(fields.get("token"), str):
         raise RequestError("bad_message", "auth needs token, a text", id)
 
 
-_CHECKS: dict[str, Callable[[Mapping[str, Any], Id], None]] = {
-    "subscribe": _check_subscribe,
+Checks = Mapping[str, Callable[[Mapping[str, Any], Id], None]]
+"""By type of request, what raises a RequestError where a field is missing or wrong."""
+_CHECKS: Checks = {
+    "subscribe": check_only,
     "ping": lambda _fields, _id: None,
     "control": _check_control,
-    "auth": _check_auth,
+    "auth": check_auth,
     "history": _check_history,
     "health": lambda _fields, _id: None,
 }

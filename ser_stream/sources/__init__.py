@@ -6,6 +6,7 @@ decoders/                 containers: what each is, and what reads it
 rereadable                a recording for who hears it whole, as often as it takes
 pacing                    a recording at real-time pace
 intake                    recordings: damaged samples, full scale, one index
+network/                  audio that clients send to `ser-stream serve`
 channels, resample        any channels and rate -> mono at 16 kHz
 
 microphone                one opening of a device, by portaudio's callbacks

@@ -95,6 +95,18 @@ VALUES: dict[str, Any] = {
     "adapt.scope": "cheap",
     "adapt.every_s": 60.0,
     "adapt.keep_speech": True,
+    "broker.user": "desk",
+    "broker.password_file": "/etc/password",
+    "broker.ca_file": "/etc/ca.pem",
+    "broker.client_id": "desk-1",
+    "broker.keepalive_s": 30,
+    "broker.discovery": False,
+    "broker.discovery_prefix": "ha",
+    "serve.listen": ("ws://127.0.0.1:8770", "unix:///run/s.sock"),
+    "serve.to": ("stdout:",),
+    "serve.max_streams": 20,
+    "serve.idle_s": 7.5,
+    "serve.max_s": 3600.0,
 }
 
 
@@ -125,6 +137,8 @@ def test_every_key_can_be_set_by_its_variable(file: Path) -> None:
     }
     variables["SER_STREAM_TO"] = "stdout:, unix:///run/a.sock"
     variables["SER_STREAM_ALLOW_ORIGIN"] = "https://example.org https://example.com:8"
+    variables["SER_STREAM_SERVE_LISTEN"] = "tcp://127.0.0.1:8771"
+    variables["SER_STREAM_SERVE_TO"] = "stdout:"
     found = settings(file, "", variables)
     for name, key in KEYS.items():
         assert found[name].origin == key.variable

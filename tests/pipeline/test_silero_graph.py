@@ -3,6 +3,7 @@
 import numpy as np
 
 from ser_stream.pipeline.blocks import Blocker
+from ser_stream.pipeline.computation import answered
 from ser_stream.pipeline.detector import Silero, silero_path
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import Block, Chunk, FloatArray
@@ -38,5 +39,7 @@ def test_a_gate_that_is_given_blocks_together_opens_and_shuts_as_one_by_one(
     for n in (2, 3, 20):
         gate = SpeechGate()
         groups = [blocks[i : i + n] for i in range(0, len(blocks), n)]
-        assert [one for group in groups for one in gate.feed_all(group)] == expected
+        assert [
+            one for group in groups for one in answered(gate.work_on(group))
+        ] == expected
         assert gate.speech_samples == alone.speech_samples

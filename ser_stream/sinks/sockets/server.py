@@ -52,17 +52,20 @@ class SocketServer(Server):
     takes it, and waits in a bounded queue for each of the others.
     """
 
-    def __init__(self, options: SinkOptions | None = None) -> None:
+    def __init__(
+        self, options: SinkOptions | None = None, subscribers: Subscribers | None = None
+    ) -> None:
         """Prepare; `open` begins.
 
         Args:
+            subscribers: None for those that the options allow.
             options: if audio is not live, `send` waits for subscribers, at most 5 s for
                 any one that takes nothing; else predictions that one does not take in
                 time are dropped.
         """
         options = options or SinkOptions()
         self._backpressure = None if options.live else Backpressure()
-        self._subscribers = Subscribers(
+        self._subscribers = subscribers or Subscribers(
             options.control,
             token=options.token(),
             max_subscribers=options.max_subscribers,
@@ -112,9 +115,10 @@ class SocketServer(Server):
         self._subscribers.limit_files(raise_file_limit() - SPARE_FILES)
         if self._subscribers.max_subscribers < wanted:
             _LOGGER.warning(
-                "at most %d subscribers: the system allows no more open files "
+                "at most %d %s: the system allows no more open files "
                 "(ulimit -n, LimitNOFILE=)",
                 self._subscribers.max_subscribers,
+                self._subscribers.called,
             )
         self._listeners = open_listeners(
             addresses, inherited, guarded=self._subscribers.token is not None

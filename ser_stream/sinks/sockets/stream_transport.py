@@ -27,8 +27,12 @@ class StreamTransport(asyncio.BufferedProtocol):
         # What the system does not take at once stays with us, and can be dropped.
         self._transport.set_write_buffer_limits(high=0)
         set_options(self._transport)
-        self._subscriber = Subscriber(self, self._subscribers)
+        self._subscriber = self._meet(self._subscribers)
         self._subscriber.begin()
+
+    def _meet(self, subscribers: Subscribers) -> Subscriber:
+        """Who is at the other side."""
+        return Subscriber(self, subscribers)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         return _BUFFER

@@ -29,6 +29,9 @@ MAX_BAD_LINES = 10
 class Subscriber:
     """Is told messages in order, as far as it takes them; answers requests."""
 
+    LINGERS = frozenset({"protocol"})
+    """Reasons of `bye` at which the other side may still be sending."""
+
     def __init__(
         self,
         transport: Transport,
@@ -67,7 +70,8 @@ class Subscriber:
     def _join(self, id: object) -> None:
         if not self._subscribers.join(self):
             most = self._subscribers.max_subscribers
-            self._refuse(id, "too_many", f"there are {most} subscribers already")
+            called = self._subscribers.called
+            self._refuse(id, "too_many", f"there are {most} {called} already")
             self.finish("protocol")
             return
         if id is not None:
@@ -85,7 +89,7 @@ class Subscriber:
         """Say `bye`, and close when it was taken, or soon anyway."""
         if self.ending:
             return
-        self._linger = reason == "protocol"
+        self._linger = reason in self.LINGERS
         if self.must_wait:
             self._queue.close(bye(reason))
         else:

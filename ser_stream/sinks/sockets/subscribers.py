@@ -36,8 +36,22 @@ class Subscribers:
         token: str | None = None,
         max_subscribers: int = MAX_SUBSCRIBERS,
         backpressure: Backpressure | None = None,
+        called: str = "subscribers",
+        spare_by_unix: bool = True,
     ) -> None:
+        """Begin without any.
+
+        Args:
+            control: carries out what is asked on Unix sockets.
+            token: what the others must know.
+            max_subscribers: at once.
+            backpressure: holds the audio up for those that are slow.
+            called: what one too many is told they are.
+            spare_by_unix: whether there is room for some more on Unix sockets.
+        """
         self.control = control
+        self.called = called
+        self._spare_by_unix = spare_by_unix
         self.token = token
         self.max_subscribers = max_subscribers
         self.max_strangers = MAX_STRANGERS
@@ -83,7 +97,8 @@ class Subscribers:
         """Count a subscriber in; False if there are too many."""
         self._empty.clear()
         self._strangers.pop(subscriber, None)
-        more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
+        spare = self._spare_by_unix and subscriber.kind == "unix"
+        more = MORE_BY_UNIX if spare else 0
         if len(self._members) >= self.max_subscribers + more:
             self._refused.add(subscriber)
             return False

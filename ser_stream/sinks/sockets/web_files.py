@@ -30,10 +30,14 @@ class WebFile(NamedTuple):
     body: bytes
 
 
-def load_files() -> dict[str, WebFile]:
-    """All of them, by the path of their address; the page itself is at `/`."""
+def load_files(package: str | None = None) -> dict[str, WebFile]:
+    """All of them, by the path of their address; the page itself is at `/`.
+
+    Args:
+        package: whose folder `web` holds them; None for the monitor's.
+    """
     found = {}
-    for entry in files(__package__).joinpath("web").iterdir():
+    for entry in files(package or __package__).joinpath("web").iterdir():
         kind = TYPES.get(entry.name.rpartition(".")[2])
         if kind is None:
             continue

@@ -4,7 +4,7 @@ import http
 import logging
 import socket
 import weakref
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from ser_stream.protocol.messages import MAX_LINE
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE, set_options
 from ser_stream.sinks.sockets.subscriber import GRACE
 from ser_stream.sinks.sockets.subscribers import Subscribers
-from ser_stream.sinks.sockets.web_files import load_files
+from ser_stream.sinks.sockets.web_files import WebFile, load_files
 from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketTransport
 
 _HANDSHAKE_LOGGER = logging.getLogger(f"{__name__}.handshake")
@@ -31,6 +31,14 @@ LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 class WebSocketServer:
     """Accepts WebSockets on a socket that listens; serves the page to browsers."""
 
+    PATHS: Collection[str] = ("/",)
+    """Where a WebSocket can be opened."""
+    MOST_BYTES = 4 * MAX_LINE
+    """Of one message: what is longer than a line we refuse, and far longer the library.
+    """
+
+    CONNECTION: type[Connection] = Connection
+
     def __init__(
         self, address: Address, subscribers: Subscribers, origins: Sequence[str]
     ) -> None:
@@ -41,7 +49,10 @@ class WebSocketServer:
             for host in LOOPBACK_HOSTS:
                 self._origins |= self._pages(host)
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-        self._files = load_files()
+        self._files: Mapping[str, WebFile] = self._load_files()
+
+    def _load_files(self) -> Mapping[str, WebFile]:
+        return load_files()
 
     def _pages(self, host: str) -> set[str]:
         """The origins of our own page, as browsers write them."""
@@ -59,8 +70,7 @@ class WebSocketServer:
             server_header=None,
             # One line costs the same for all, and no line is worth compressing.
             compression=None,
-            # What is longer than a line is refused by us, and far longer by it.
-            max_size=4 * MAX_LINE,
+            max_size=self.MOST_BYTES,
             write_limit=0,
             ping_interval=PING_EVERY,
             ping_timeout=None,
@@ -77,14 +87,17 @@ class WebSocketServer:
         await self._server.wait_closed()
 
     def _connection(self, *arguments: Any, **options: Any) -> Connection:
-        connection = Connection(*arguments, **options)
+        connection = self.CONNECTION(*arguments, **options)
         self._connections.add(connection)
         return connection
 
     async def _handle(self, connection: library.ServerConnection) -> None:
         assert isinstance(connection, Connection)
         set_options(connection.transport)
-        await WebSocketTransport(connection, self._subscribers).run()
+        await self._transport(connection).run()
+
+    def _transport(self, connection: Connection) -> WebSocketTransport:
+        return WebSocketTransport(connection, self._subscribers)
 
     def _answer(
         self, connection: library.ServerConnection, request: Request
@@ -92,11 +105,11 @@ class WebSocketServer:
         """A file of the page, a refusal, or None to go on with the handshake."""
         path = urlsplit(request.path).path
         file = self._files.get(path)
-        if file is None:
+        if file is None and path not in self.PATHS:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "there is only /\n")
-        if "Upgrade" not in request.headers:
+        if "Upgrade" not in request.headers and file is not None:
             return Response(200, "OK", Headers(file.headers), file.body)
-        if path != "/":
+        if path not in self.PATHS:
             return connection.respond(http.HTTPStatus.NOT_FOUND, "events are at /\n")
         if any(
             origin not in self._origins | self._pages(connection.local_address[0])

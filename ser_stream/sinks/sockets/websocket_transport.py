@@ -47,27 +47,32 @@ class WebSocketTransport:
 
     def __init__(self, connection: Connection, subscribers: Subscribers) -> None:
         self._connection = connection
-        self._subscriber = Subscriber(
-            self, subscribers, authorized=connection.authorized
-        )
+        self._subscriber = self._meet(subscribers)
         self._closing: asyncio.Task[None] | None = None
         connection.on_resume = self._subscriber.resume
+
+    def _meet(self, subscribers: Subscribers) -> Subscriber:
+        """Who is at the other side."""
+        return Subscriber(self, subscribers, authorized=self._connection.authorized)
 
     async def run(self) -> None:
         self._subscriber.begin()
         try:
             with contextlib.suppress(ConnectionClosed):
-                async for text in self._connection:
-                    line = text.encode() if isinstance(text, str) else text
-                    if len(line) < MAX_LINE:
-                        self._subscriber.receive(line)
-                    else:
-                        self._subscriber.receive_too_long()
+                async for message in self._connection:
+                    await self._take(message)
         finally:
             self._connection.on_resume = None
             self._subscriber.on_disconnect()
             if self._closing is not None:
                 await self._closing
+
+    async def _take(self, message: str | bytes) -> None:
+        line = message.encode() if isinstance(message, str) else message
+        if len(line) < MAX_LINE:
+            self._subscriber.receive(line)
+        else:
+            self._subscriber.receive_too_long()
 
     # What the subscriber calls.
 

@@ -1,0 +1,51 @@
+"""What `[serve]` says: where audio may be sent to, by how many, and for how long."""
+
+from dataclasses import dataclass
+
+from ser_stream.errors import ConfigError
+from ser_stream.protocol.address import SOCKETS, parse
+from ser_stream.sinks import forms
+
+MOST_STREAMS = 10_000
+LONGEST_S = 30 * 86_400.0
+"""Thirty days."""
+
+
+def outputs() -> dict[str, str]:
+    """What `to` may be, by scheme: what clients subscribe to has one stream alone."""
+    return {kind: form for kind, form in forms().items() if kind not in SOCKETS}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeConfig:
+    listen: tuple[str, ...] = ()
+    """Addresses at which clients open streams."""
+    to: tuple[str, ...] = ()
+    """Outputs for the events of all streams, beside what each client is told."""
+    max_streams: int = 200
+    """At once, on all addresses."""
+    idle_s: float = 30.0
+    """Seconds without audio after which a stream is ended."""
+    max_s: float = 0.0
+    """Seconds that a stream may last; 0 for as long as it likes."""
+
+    def __post_init__(self) -> None:
+        if len({parse(uri, SOCKETS) for uri in self.listen}) < len(self.listen):
+            raise ConfigError(
+                f"serve.listen names an address twice: {' '.join(self.listen)}"
+            )
+        if len({parse(uri, outputs()) for uri in self.to}) < len(self.to):
+            raise ConfigError(f"serve.to names an address twice: {' '.join(self.to)}")
+        if not 1 <= self.max_streams <= MOST_STREAMS:
+            raise ConfigError(
+                f"serve.max_streams is {self.max_streams}; allowed: 1 to {MOST_STREAMS}"
+            )
+        if not 1 <= self.idle_s <= LONGEST_S:
+            raise ConfigError(
+                f"serve.idle_s is {self.idle_s:g}; allowed: 1 to {LONGEST_S:g} s"
+            )
+        if self.max_s and not 1 <= self.max_s <= LONGEST_S:
+            raise ConfigError(
+                f"serve.max_s is {self.max_s:g}; allowed: 1 to {LONGEST_S:g} s, or 0 "
+                "for no limit"
+            )

@@ -1,0 +1,100 @@
+"""Clients by WebSocket: text messages are lines, binary ones are audio.
+
+Imported late, as its library.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+from websockets.asyncio import server as library
+
+from ser_stream.daemon.serve.sender import Sender
+from ser_stream.daemon.serve.senders import Senders
+from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscribers import Subscribers
+from ser_stream.sinks.sockets.web_files import WebFile, load_files
+from ser_stream.sinks.sockets.websocket import WebSocketServer
+from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketTransport
+
+MOST_BYTES = 256 * 1024
+"""Of one message of audio."""
+MOST_UNSENT = 256 * 1024
+"""Bytes of answers to pings that a client may leave lying; then it is cut off."""
+
+
+class AudioConnection(Connection):
+    """Takes audio also from a client that does not read what it is told."""
+
+    def pause_writing(self) -> None:
+        library.ServerConnection.pause_writing(self)
+        self.blocked = True
+
+    def resume_writing(self) -> None:
+        library.ServerConnection.resume_writing(self)
+        self.blocked = False
+        if self.on_resume is not None:
+            self.on_resume()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Pings are answered by the library, however little the client reads.
+        if self.transport.get_write_buffer_size() > MOST_UNSENT:
+            self.transport.abort()
+
+
+class AudioWebSocket(WebSocketTransport):
+    """A client at `/`, which speaks our own protocol."""
+
+    def _meet(self, subscribers: Subscribers) -> Subscriber:
+        self._room = asyncio.Event()
+        self._sender = Sender(
+            self, cast(Senders, subscribers), authorized=self._connection.authorized
+        )
+        return self._sender
+
+    async def _take(self, message: str | bytes) -> None:
+        if isinstance(message, str):
+            await super()._take(message)
+        elif self._sender.opened:
+            self._sender.audio(message)
+        elif not self._sender.ending:
+            self._sender.refuse(
+                "bad_message", "audio came before open; say what you send first"
+            )
+        # Nothing more is taken from the library, which then reads no more.
+        while self._sender.full and not self._sender.ending:
+            self._room.clear()
+            await self._room.wait()
+
+    def more(self) -> None:
+        self._room.set()
+
+    def end(self, *, linger: bool) -> None:
+        super().end(linger=linger)
+        self._room.set()
+
+    def abort(self) -> None:
+        super().abort()
+        self._room.set()
+
+
+class AudioWebSocketServer(WebSocketServer):
+    """Accepts them, and serves a page that sends its microphone."""
+
+    MOST_BYTES = MOST_BYTES
+    CONNECTION = AudioConnection
+
+    def _load_files(self) -> Mapping[str, WebFile]:
+        return load_files(__package__)
+
+    def _transport(self, connection: Connection) -> WebSocketTransport:
+        assert connection.request is not None
+        path = urlsplit(connection.request.path).path
+        return TRANSPORTS[path](connection, self._subscribers)
+
+
+TRANSPORTS: dict[str, type[WebSocketTransport]] = {"/": AudioWebSocket}
+"""By the path at which a WebSocket is opened."""
+AudioWebSocketServer.PATHS = TRANSPORTS.keys()

@@ -1,0 +1,132 @@
+"""One client's audio on its way to messages: its own pipeline, id, numbers and t0."""
+
+import time
+from collections.abc import Sequence
+
+from ser_stream.daemon.announcer import Announcer
+from ser_stream.errors import SerStreamError, SourceError
+from ser_stream.metrics.health import Health
+from ser_stream.model import Model
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    AudioInfo,
+    AudioState,
+    Chunk,
+    StreamEvent,
+)
+from ser_stream.protocol.messages import Message
+from ser_stream.sources.network.incoming import Incoming
+
+HEAD_START_S = 1.0
+"""Seconds by which audio may come sooner than it was spoken and still be live."""
+LATE_S = 1.0
+"""Seconds of live audio that may wait before the machine counts as too slow."""
+
+
+class _Collector:
+    """A sink that keeps messages until they are fetched; see `Sink`."""
+
+    error: SerStreamError | None = None
+    closed = False
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message, /) -> None:
+        self.messages.append(message)
+
+    def stop_waiting(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class ClientStream:
+    """Bytes are put in by the loop's thread; all else is the computing thread's."""
+
+    def __init__(self, model: Model, incoming: Incoming, name: str) -> None:
+        """Begin; what is to be said first can be fetched."""
+        self.incoming = incoming
+        self.pipeline = model.pipeline()
+        self.held = False
+        """Set in the loop's thread while the client is behind with reading: audio that
+        comes faster than it was spoken waits for that, live audio does not."""
+        self.gone = False
+        """Set in the loop's thread when nobody is there any more."""
+        self.failure: str | None = None
+        """What was wrong with the audio; nothing is computed any more."""
+        self.over = False
+        """Whether the last event is out."""
+        self.name = name
+        self._begun: float | None = None
+        self._taken_s = 0.0
+        self._live = True
+        self._collector = _Collector()
+        # Unlike a device it is there from the beginning.
+        health = Health(audio=AudioState.HEALTHY)
+        self._announcer = Announcer(self, [self._collector], health)
+        self._announcer.use(model.bundle, model.config)
+        self._announcer.begin(heard=False)
+
+    # What the announcer asks.
+
+    @property
+    def info(self) -> AudioInfo:
+        return AudioInfo("network", self.name, self.incoming.rate)
+
+    @property
+    def live(self) -> bool:
+        """Whether its audio has never come faster than it was spoken."""
+        return self._live
+
+    # What the computing thread does.
+
+    def hurries(self, now: float) -> bool:
+        """Whether it is ahead of the clock, and so has to wait for the others."""
+        if self._begun is None:
+            return False
+        ahead = self._taken_s - (now - self._begun) > HEAD_START_S
+        self._live = self._live and not ahead
+        return ahead
+
+    def late(self, now: float) -> bool:
+        """Whether it is we who are behind the clock."""
+        if self._begun is None or self.incoming.waiting_s < LATE_S:
+            return False
+        return now - self._begun - self._taken_s > LATE_S
+
+    def take(self, most_s: float) -> list[Chunk]:
+        """Chunks that wait; none if the audio turns out to be wrong."""
+        try:
+            chunks = self.incoming.take(most_s)
+        except SourceError as error:
+            self.failure = str(error)
+            return []
+        if chunks and self._begun is None:
+            self._begun = time.monotonic()
+        chunks = [chunk for chunk in chunks if len(chunk.samples)]
+        for chunk in chunks:
+            self._taken_s += len(chunk.samples) / SAMPLE_RATE
+        return chunks
+
+    def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
+        """Tell of what a chunk caused."""
+        self._announcer.set_clock(chunk)
+        self._announcer.processed(chunk, events)
+
+    def finish(self) -> None:
+        """The audio has ended: tell what is left to be told."""
+        self._announcer.events(self.pipeline.flush(), time.monotonic())
+        self.over = True
+
+    def fetch(self) -> list[Message]:
+        """Messages since the last time."""
+        messages = self._collector.messages
+        self._collector.messages = []
+        return messages
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to compute."""
+        if self.gone or self.over or self.failure is not None:
+            return False
+        return self.incoming.ready

@@ -1,0 +1,148 @@
+"""The one thread that computes: what came from all streams, together, tick by tick.
+
+It sleeps while nothing comes. Live audio goes first. Audio that comes faster than it
+was spoken has the time that is left over, a few streams at a time and in turn, so that
+whoever floods waits, and nobody else does.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ser_stream.daemon.serve.client_stream import ClientStream
+from ser_stream.log import Every
+from ser_stream.pipeline.together import feed_together
+from ser_stream.pipeline.values import Chunk
+from ser_stream.protocol.messages import Message
+
+_LOGGER = logging.getLogger(__name__)
+TICK_S = 0.02
+"""Least time from one tick to the next: what comes meanwhile is computed together."""
+PIECE_S = 0.5
+"""Seconds of audio of one stream in one go."""
+AT_ONCE = 4
+"""Streams that hurry, between two looks at the clock."""
+
+
+class Told(NamedTuple):
+    """What came of one stream in one go."""
+
+    stream: ClientStream
+    messages: Sequence[Message]
+    failed: bool = False
+    """Whether computing it failed, for which it is not to blame."""
+
+
+class ComputeLoop:
+    """`wake` and `stop` are for other threads."""
+
+    def __init__(self, deliver: Callable[[Sequence[Told]], None]) -> None:
+        """Prepare; `deliver` is called in the computing thread, and must not wait."""
+        self._deliver = deliver
+        self._changed = threading.Condition()
+        self._ready: dict[ClientStream, None] = {}
+        self._hurrying: dict[ClientStream, None] = {}
+        self._stopping = False
+        self._overload = Every(10.0)
+        self._thread = threading.Thread(target=self._run, name="compute")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self, stream: ClientStream) -> None:
+        """There is something to compute of this one."""
+        with self._changed:
+            self._ready[stream] = None
+            self._changed.notify()
+
+    def stop(self) -> None:
+        """End after the present tick."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (ready := self._wait()) is not None:
+            begin = time.monotonic()
+            live = []
+            for stream in ready:
+                if stream.hurries(begin):
+                    self._hurrying[stream] = None
+                else:
+                    live.append(stream)
+            self._compute(live)
+            self._again(live)
+            end = begin + TICK_S
+            while self._hurrying:
+                self._compute_hurrying()
+                if time.monotonic() >= end:
+                    break
+            pause = end - time.monotonic()
+            if pause > 0:
+                time.sleep(pause)
+
+    def _wait(self) -> list[ClientStream] | None:
+        """Streams of which something came; None for the end."""
+        with self._changed:
+            while not (self._ready or self._hurrying or self._stopping):
+                self._changed.wait()
+            if self._stopping:
+                return None
+            ready, self._ready = list(self._ready), {}
+            return ready
+
+    def _again(self, streams: Sequence[ClientStream]) -> None:
+        """Put those back of which not all was taken."""
+        left = [stream for stream in streams if stream.waits]
+        if not left:
+            return
+        with self._changed:
+            self._ready |= dict.fromkeys(left)
+        now = time.monotonic()
+        late = sum(stream.late(now) for stream in left)
+        if late:
+            self._overload.log(
+                _LOGGER,
+                logging.WARNING,
+                "%d of %d streams are late; the machine is too slow or too busy: "
+                "allow fewer with --max-streams",
+                late,
+                len(left),
+            )
+
+    def _compute_hurrying(self) -> None:
+        group = list(self._hurrying)[:AT_ONCE]
+        for stream in group:
+            del self._hurrying[stream]
+        # Whoever is behind with reading is woken when that has changed.
+        self._compute([stream for stream in group if not stream.held])
+        for stream in group:
+            if stream.waits and not stream.held:
+                self._hurrying[stream] = None
+
+    def _compute(self, streams: Sequence[ClientStream]) -> None:
+        streams = [stream for stream in streams if stream.waits]
+        if not streams:
+            return
+        failed = False
+        work: list[tuple[ClientStream, Chunk]] = []
+        try:
+            for stream in streams:
+                work += [(stream, chunk) for chunk in stream.take(PIECE_S)]
+            found = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
+            for (stream, chunk), events in zip(work, found, strict=True):
+                stream.heard(chunk, events)
+            for stream in streams:
+                if stream.failure is None and stream.incoming.exhausted:
+                    stream.finish()
+        except Exception:
+            # Those of this group end; the others must not.
+            _LOGGER.exception("computing %d streams failed", len(streams))
+            failed = True
+            for stream in streams:
+                stream.over = True
+        self._deliver([Told(stream, stream.fetch(), failed) for stream in streams])

@@ -1,0 +1,216 @@
+"""One client that sends audio, whatever it is connected by.
+
+Everything here runs in the thread of the server's loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ser_stream.daemon.serve.client_stream import ClientStream
+from ser_stream.protocol.messages import Message, pong, reply
+from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
+from ser_stream.sinks.sockets.backpressure import MOST_BEHIND
+from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.transport import Transport
+from ser_stream.sources.network.open_request import CHECKS, OpenRequest, open_request
+
+if TYPE_CHECKING:
+    from ser_stream.daemon.serve.senders import Senders
+
+OPEN_WAIT_S = 5.0
+"""Seconds for `open` to come, after the token where one is needed."""
+
+
+class Sender(Subscriber):
+    """Opens one stream, sends its audio, is told its events.
+
+    As a subscriber it may be slow: predictions are dropped, and told; see `DropQueue`.
+    """
+
+    LINGERS = frozenset({"protocol", "idle", "too_long", "shutdown", "failed"})
+
+    def __init__(
+        self, transport: Transport, senders: "Senders", *, authorized: bool = False
+    ) -> None:
+        super().__init__(transport, senders, authorized=authorized)
+        self._senders = senders
+        self._wire = transport
+        self._open: OpenRequest | None = None
+        self._stream: ClientStream | None = None
+        self._reason = "end"
+        self._watch: asyncio.TimerHandle | None = None
+        self._last_audio = 0.0
+        self._begun = 0.0
+
+    # Coming and going.
+
+    def _greet(self) -> None:
+        # It has come in; it is told `hello` when it has said what it sends.
+        self._watch = _later(OPEN_WAIT_S, self._no_open)
+
+    def on_disconnect(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._stream is not None:
+            self._senders.forget(self._stream)
+            self._stream = None
+        super().on_disconnect()
+
+    def _no_open(self) -> None:
+        text = f"no open came within {OPEN_WAIT_S:g} s; say what you send first"
+        self._refuse(None, "no_open", text)
+        self.finish("protocol")
+
+    @property
+    def opened(self) -> bool:
+        """Whether audio is taken, or was."""
+        return self._open is not None
+
+    @property
+    def full(self) -> bool:
+        """Whether no more audio should be read now."""
+        return self._stream is not None and self._stream.incoming.full
+
+    def finish(self, reason: str) -> None:
+        """As for a subscriber; a stream that goes on is ended in order first."""
+        if self.ending:
+            return
+        stream = self._stream
+        if stream is not None and reason in ("shutdown", "idle", "too_long"):
+            self._reason = reason
+            stream.incoming.end(discard=True)
+            self._senders.wake(stream)
+            return
+        super().finish(reason)
+
+    # What it says.
+
+    def receive(self, line: bytes) -> None:
+        if self.ending:
+            return
+        if not self._authorized:
+            self._check_token(line)
+            return
+        try:
+            self._carry_out(parse_request(line, CHECKS))
+        except RequestError as error:
+            self.refuse(error.code, error.text, error.id)
+
+    def refuse(self, code: str, text: str, id: object = None) -> None:
+        """Say what was wrong, and end: what follows is not understood either."""
+        self._refuse(id, code, text)
+        if self._stream is not None:
+            self._senders.forget(self._stream)
+        super().finish("protocol")
+
+    def _carry_out(self, request: Request) -> None:
+        if request.type == "open":
+            self.open(open_request(request.fields, request.id))
+        elif request.type == "end":
+            self.end_audio()
+        elif request.type == "ping":
+            self.tell(pong(request.id))
+        elif request.id is not None:  # a token that is not needed
+            self.tell(reply(request.id, {}))
+
+    def open(self, request: OpenRequest) -> None:
+        """Begin the stream.
+
+        Raises:
+            RequestError: if it has begun.
+        """
+        if self.opened:
+            raise RequestError(
+                "refused", "one stream for each connection; this one is open"
+            )
+        self._open = request
+        stream = self._senders.open_stream(self, request, request.name or self.kind)
+        self._stream = stream
+        self._begun = self._last_audio = time.monotonic()
+        if self._watch is not None:
+            self._watch.cancel()
+        if request.id is not None:
+            self.tell(reply(request.id, {}))
+        messages = stream.fetch()
+        self._senders.publish(stream, messages)
+        for message in messages:
+            self.tell(message)
+        self._look()
+
+    def audio(self, data: bytes) -> None:
+        """Take bytes of audio."""
+        if self.ending or self._stream is None or not data:
+            return
+        self._last_audio = time.monotonic()
+        self._stream.incoming.put(data)
+        self._senders.wake(self._stream)
+
+    def end_audio(self) -> None:
+        """No more will come; the rest is told, then `bye`."""
+        if self.ending:
+            return
+        if self._stream is None:
+            super().finish("end")
+            return
+        self._stream.incoming.end()
+        self._senders.wake(self._stream)
+
+    # What it is told.
+
+    def told(self, messages: Sequence[Message], *, failed: bool) -> None:
+        """What came of the audio; with the last of it, `bye`."""
+        stream, request = self._stream, self._open
+        if stream is None or request is None or self.ending:
+            return
+        only = request.only
+        for message in messages:
+            if only is None or message.type in only or message.type not in EVENTS:
+                self.tell(message)
+        if failed:
+            super().finish("failed")
+        elif stream.failure is not None:
+            self.refuse("bad_audio", stream.failure)
+        elif stream.over:
+            super().finish(self._reason)
+        else:
+            self._follow_reader(stream)
+            self._wire.more()
+
+    def resume(self) -> None:
+        super().resume()
+        if self._stream is not None:
+            self._follow_reader(self._stream)
+
+    def _follow_reader(self, stream: ClientStream) -> None:
+        behind = self.behind > MOST_BEHIND // (2 if stream.held else 1)
+        if stream.held and not behind:
+            stream.held = False
+            self._senders.wake(stream)
+        stream.held = behind
+
+    # How long it may take.
+
+    def _look(self) -> None:
+        """End it when its time is over; else look again when that may be."""
+        stream, limits = self._stream, self._senders.limits
+        if stream is None or self.ending:
+            return
+        now = time.monotonic()
+        left = [self._last_audio + limits.idle_s - now]
+        if limits.max_s:
+            left.append(self._begun + limits.max_s - now)
+        if len(left) > 1 and left[1] <= 0:
+            self.finish("too_long")
+        elif left[0] > 0:
+            self._watch = _later(min(left), self._look)
+        elif stream.incoming.full and not stream.held:
+            # It is we who do not read.
+            self._watch = _later(limits.idle_s, self._look)
+        else:
+            self.finish("slow_subscriber" if stream.held else "idle")
+
+
+def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, call)

@@ -1,0 +1,95 @@
+"""All clients that send audio, and the streams they opened.
+
+Everything here runs in the thread of the server's loop; others may read the numbers.
+"""
+
+from collections.abc import Callable, Sequence
+
+from ser_stream.config.serve import ServeConfig
+from ser_stream.daemon.serve.client_stream import ClientStream
+from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
+from ser_stream.daemon.serve.sender import Sender
+from ser_stream.model import Model
+from ser_stream.protocol.messages import Message
+from ser_stream.sinks import Sink
+from ser_stream.sinks.sockets.subscribers import Subscribers
+from ser_stream.sources.network.incoming import Incoming
+from ser_stream.sources.network.open_request import OpenRequest
+from ser_stream.sources.network.raw_samples import RawSamples
+
+
+class Senders(Subscribers):
+    """Who is connected, and what they send."""
+
+    def __init__(
+        self,
+        model: Model,
+        limits: ServeConfig,
+        token: str | None,
+        call: Callable[..., None],
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        """Begin without any.
+
+        Args:
+            model: of all streams.
+            limits: how many, and for how long.
+            token: what clients over a network must know; None for nothing.
+            sinks: get the events of all, with the names of their streams.
+            call: has something called in the loop's thread, from any other.
+        """
+        super().__init__(
+            token=token,
+            max_subscribers=limits.max_streams,
+            called="streams",
+            spare_by_unix=False,
+        )
+        self.limits = limits
+        self.opened = 0
+        """Streams since the start."""
+        self._model = model
+        self._sinks = sinks
+        self._streams: dict[ClientStream, Sender] = {}
+        self.compute = ComputeLoop(lambda told: call(self._tell, told))
+
+    def open_stream(
+        self, sender: Sender, request: OpenRequest, name: str
+    ) -> ClientStream:
+        """Begin a stream of a client."""
+        stream = ClientStream(self._model, self._incoming(request, name), name)
+        self._streams[stream] = sender
+        self.opened += 1
+        return stream
+
+    @staticmethod
+    def _incoming(request: OpenRequest, name: str) -> Incoming:
+        assert request.raw is not None
+        return RawSamples(request.raw, name)
+
+    def wake(self, stream: ClientStream) -> None:
+        """There is something to compute of it."""
+        self.compute.wake(stream)
+
+    def forget(self, stream: ClientStream) -> None:
+        """Nobody is there any more."""
+        stream.gone = True
+        stream.incoming.close()
+        self._streams.pop(stream, None)
+
+    def _tell(self, told: Sequence[Told]) -> None:
+        for stream, messages, failed in told:
+            sender = self._streams.get(stream)
+            if sender is not None:
+                self.publish(stream, messages)
+                sender.told(messages, failed=failed)
+
+    def publish(self, stream: ClientStream, messages: Sequence[Message]) -> None:
+        """Have the outputs told of a stream, too."""
+        if not self._sinks:
+            return
+        for message in messages:
+            # Of a snapshot, an output that goes on has no use.
+            if message.type != "snapshot":
+                named = Message({**message.fields, "source": stream.name})
+                for sink in self._sinks:
+                    sink.send(named)

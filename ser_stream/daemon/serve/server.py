@@ -1,0 +1,75 @@
+"""The sockets that clients send audio to."""
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ser_stream.config.serve import ServeConfig
+from ser_stream.daemon.serve.byte_transport import ByteTransport
+from ser_stream.daemon.serve.senders import Senders
+from ser_stream.model import Model
+from ser_stream.protocol.address import Address
+from ser_stream.sinks import Sink, SinkOptions
+from ser_stream.sinks.sockets.server import SocketServer
+from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
+
+if TYPE_CHECKING:
+    from ser_stream.sinks.sockets.websocket import WebSocketServer
+
+
+class AudioServer(SocketServer):
+    """Takes audio on any number of addresses; what comes of it goes back.
+
+    As a `SocketServer` it listens, counts, and ends in order; nothing is sent to all.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        limits: ServeConfig,
+        options: SinkOptions,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        """Prepare; `open` begins.
+
+        Args:
+            model: of all streams.
+            limits: how many, and for how long.
+            options: token and origins.
+            sinks: get the events of all streams, too.
+        """
+        self.senders = Senders(model, limits, options.token(), self._call, sinks)
+        super().__init__(options, self.senders)
+
+    def _call(self, *call: object) -> None:
+        self._loop.call(*call)  # type: ignore[arg-type]
+
+    def open(
+        self,
+        addresses: Sequence[Address],
+        inherited: Sequence[socket.socket] = (),
+    ) -> None:
+        super().open(addresses, inherited)
+        self.senders.compute.start()
+
+    def close(self) -> None:
+        """End all streams in order, and give clients 2 s to take what they are told."""
+        super().close()
+        self.senders.compute.stop()
+
+    async def _server(
+        self, address: Address, listening: socket.socket
+    ) -> "asyncio.Server | WebSocketServer":
+        if address.kind == "ws":
+            # Of an extra, whose absence was told by now.
+            from ser_stream.daemon.serve.audio_websocket import AudioWebSocketServer
+
+            server = AudioWebSocketServer(address, self.senders, self._origins)
+            await server.start(listening)
+            return server
+        transport = partial(ByteTransport, self.senders, address.kind)
+        return await asyncio.get_running_loop().create_server(
+            transport, sock=listening, backlog=ACCEPT_AT_ONCE
+        )

@@ -1,0 +1,6 @@
+"""Audio that a client sends over a connection: wire form -> chunks.
+
+open_request  what a client says of its audio, and what is allowed
+incoming      bytes that came -> chunks, in two threads
+raw_samples   bare samples; ogg_stream: Opus or Vorbis in Ogg, as it comes
+"""

@@ -1,0 +1,100 @@
+"""Bare samples of a client -> chunks."""
+
+import threading
+import time
+from dataclasses import replace
+
+from ser_stream.errors import SourceError
+from ser_stream.pipeline.values import Chunk
+from ser_stream.sources.decoders.containers import TEXT, identify, no_audio
+from ser_stream.sources.decoders.encoding import RawForm
+from ser_stream.sources.intake import Intake
+from ser_stream.sources.network.incoming import MOST_S
+
+LOOKED_AT = 64
+"""Bytes at the beginning that tell what is no bare audio."""
+
+
+class RawSamples:
+    """See `Incoming`."""
+
+    def __init__(self, form: RawForm, name: str) -> None:
+        """Begin; `name` is what messages call it."""
+        self.rate = form.rate
+        self._form = form
+        self._encoding = form.to_encoding()
+        self._intake = Intake(name, form.rate, form.channels)
+        # A stranger must not fill the log.
+        self._intake.warned = True
+        self._per_s = form.rate * self._encoding.frame_size
+        self._lock = threading.Lock()
+        self._bytes = bytearray()
+        self._arrived = 0.0
+        self._ended = self._finished = self._looked = False
+
+    @property
+    def waiting_s(self) -> float:
+        return len(self._bytes) / self._per_s
+
+    @property
+    def ready(self) -> bool:
+        least = self._encoding.frame_size if self._looked else LOOKED_AT
+        return self._ended or len(self._bytes) >= least
+
+    @property
+    def full(self) -> bool:
+        return self.waiting_s >= MOST_S
+
+    @property
+    def exhausted(self) -> bool:
+        return self._finished
+
+    def put(self, data: bytes, /) -> None:
+        with self._lock:
+            if not self._ended:
+                self._bytes += data
+                self._arrived = time.monotonic()
+
+    def end(self, *, discard: bool = False) -> None:
+        with self._lock:
+            self._ended = True
+            if discard:
+                self._bytes.clear()
+
+    def take(self, most_s: float, /) -> list[Chunk]:
+        size = self._encoding.frame_size
+        with self._lock:
+            enough = self._looked or self._ended or len(self._bytes) >= LOOKED_AT
+            most = min(len(self._bytes), round(most_s * self.rate) * size)
+            data = bytes(self._bytes[: most // size * size]) if enough else b""
+            del self._bytes[: len(data)]
+            # What is left is less than a frame.
+            last = self._ended and len(self._bytes) < size
+            arrived = self._arrived
+        if data and not self._looked:
+            self._looked = True
+            self._look_at(data)
+        if not data and not last:
+            return []
+        chunks = self._intake.take(self._encoding.decode(data), last=last)
+        self._finished = last
+        return [replace(chunk, arrived=arrived) for chunk in chunks]
+
+    def _look_at(self, head: bytes) -> None:
+        container = identify(head)
+        if container is not None and not container.weak:
+            raise SourceError(
+                f"the audio begins like {container.name}, but was announced as bare "
+                f"samples, {self._form.encoding}; send samples without a header, or "
+                "Opus in Ogg as encoding ogg"
+            )
+        # Silence of the telephone's codes is letters.
+        coded = self._form.encoding in ("alaw", "mulaw")
+        if len(head) >= LOOKED_AT and not coded and no_audio(head) == TEXT:
+            raise SourceError(
+                "text came where audio should; behind open there are only samples, "
+                "over a WebSocket in binary messages"
+            )
+
+    def close(self) -> None:
+        self.end(discard=True)
