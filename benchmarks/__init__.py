@@ -5,5 +5,12 @@
 
 models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
+streams          how many streams a core takes; stream_peers: other programs beside it
 one_microphone   a daemon beside a version before, `--before REV`
+fuzz             damaged recordings through the reader
+monitor          the web monitor: what it costs, and its pictures
+soak             the daemon under load, under faults and over hours
+
+Of the first: process (the whole program at real-time pace), step (CPU of one step),
+size (of a base installation).
 """

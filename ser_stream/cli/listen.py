@@ -7,7 +7,6 @@ import typer
 from ser_stream.cli.app import app
 from ser_stream.cli.options import (
     EPILOG,
-    Channel,
     Channels,
     Config,
     Model,
@@ -27,13 +26,13 @@ Format = Literal["auto", "json", "text"]
 def listen(
     context: typer.Context,
     input: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--input",
             "-i",
-            help="mic, mic:NAME, an audio file, or - for standard input. [default: "
-            "mic]",
-            metavar="SRC",
+            help="mic, mic:NAME, an audio file, or - for standard input; any number of "
+            "times, with a name for the lines: desk=mic:USB. [default: mic]",
+            metavar="[NAME=]SRC",
         ),
     ] = None,
     pace: Annotated[
@@ -43,7 +42,14 @@ def listen(
     model: Model = None,
     step: Step = None,
     window: Window = None,
-    channel: Channel = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Which channel is heard: mix, the mean of all; left, right, or a "
+            "number from 1; each makes one stream of every channel. [default: mix]",
+            metavar="mix|left|right|N|each",
+        ),
+    ] = None,
     raw: Raw = None,
     rate: Rate = None,
     channels: Channels = None,
@@ -158,6 +164,8 @@ def listen(
       ser-stream listen
 
       ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'
+
+      ser-stream listen --input desk=mic:USB --input hall=mic:Jabra
 
       ser-stream listen --input talk.flac --pace fast
 

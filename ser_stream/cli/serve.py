@@ -6,7 +6,7 @@ import typer
 
 from ser_stream.cli.app import app
 from ser_stream.cli.options import EPILOG, Config, Model, SetKeys, Step, Window
-from ser_stream.config.serve import outputs
+from ser_stream.sinks import one_way_forms
 
 
 @app.command(epilog=EPILOG)
@@ -16,7 +16,8 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where clients send audio to, any number of times: ws://HOST:PORT, "
-            "tcp://HOST:PORT or unix:///PATH.",
+            "tcp://HOST:PORT, unix:///PATH; or nats://HOST/PREFIX, where a NATS server "
+            "shares clients out among several (docs/fleet.md).",
             metavar="URI",
         ),
     ] = None,
@@ -24,8 +25,8 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where the events of all streams go too, any number of times, each "
-            f"with the name of its stream: {', '.join(outputs().values())}. [default: "
-            "nowhere]",
+            f"with the name of its stream: {', '.join(one_way_forms().values())}. "
+            "[default: nowhere]",
             metavar="URI",
         ),
     ] = None,

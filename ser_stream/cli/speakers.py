@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app, group
-from ser_stream.cli.control import Socket
+from ser_stream.cli.control import Socket, Source
 from ser_stream.cli.options import Config, Json, Model
 from ser_stream.errors import ConfigError
 
@@ -51,6 +51,7 @@ def enroll(
         float, typer.Option(help="With --mic: seconds of speech.", min=5, max=300)
     ] = 30.0,
     last: Last = None,
+    source: Source = None,
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
@@ -79,17 +80,18 @@ def enroll(
     from ser_stream.sources import InputConfig
 
     _one_of(files, mic=mic, last=last)
-    _of_daemon(last, model)
-    source = None
+    _of_daemon(last, model, source)
+    microphone = None
     if mic is not None:
-        source = InputConfig("mic" if mic == "default" else f"mic:{mic}")
+        microphone = InputConfig("mic" if mic == "default" else f"mic:{mic}")
     failed = command(
         build_config(config, {"model": model}),
         name,
         files=files or (),
-        microphone=source,
+        microphone=microphone,
         seconds=seconds,
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -104,6 +106,7 @@ def teach(
         str | None, typer.Option(help="What they are examples of.", metavar="EMOTION")
     ] = None,
     last: Last = None,
+    source: Source = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Forget the examples that came last.")
     ] = False,
@@ -144,12 +147,13 @@ def teach(
     if label is None:
         raise ConfigError("say by --label what the examples are of, as --label happy")
     _one_of(files, last=last)
-    _of_daemon(last, model)
+    _of_daemon(last, model, source)
     failed = command(
         settings,
         label,
         files=files or (),
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -217,7 +221,9 @@ def _one_of(files: list[Path] | None, **others: str | None) -> None:
         raise ConfigError(f"name recordings, or say {flags}: one of them")
 
 
-def _of_daemon(last: str | None, model: str | None) -> None:
+def _of_daemon(last: str | None, model: str | None, source: str | None) -> None:
+    if source is not None and last is None:
+        raise ConfigError("--source is for --last: what a running daemon heard there")
     if last is not None and model is not None:
         raise ConfigError(
             "--last is for the model that the daemon runs, not for --model"

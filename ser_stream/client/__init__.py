@@ -19,6 +19,7 @@ control                        one request, one answer
 messages, errors               the types
 where                          which address, if none is given
 sending                        audio to `ser-stream serve`, events from it
+by_nats                        the same by a NATS server, to one of many
 """
 
 from ser_stream.client.control import control

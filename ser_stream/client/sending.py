@@ -17,7 +17,7 @@ from ser_stream.client.subscription import TIMEOUT, raise_refusal
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.protocol.access_token import VARIABLE
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import NATS, Address, parse
 
 Encoding = Literal["s16", "s24", "s32", "f32", "alaw", "mulaw", "ogg"]
 _ID = "ser_stream.client.send"
@@ -177,11 +177,7 @@ class SentStream:
         """
         if self._ended:
             raise ConfigError("the stream was ended; nothing can be written any more")
-        data = (
-            bytes(samples)
-            if isinstance(samples, bytes | bytearray | memoryview)
-            else _array_bytes(samples, self._encoding)
-        )
+        data = _sample_bytes(samples, self._encoding)
         if self._failure is not None:
             raise self._failure
         try:
@@ -259,7 +255,9 @@ def send(
     daemon takes what it can, and `write` waits for it.
 
     Args:
-        uri: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`.
+        uri: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`; or
+            `nats://HOST/PREFIX`, for one of many behind a NATS server: audio is then
+            sent as it is spoken, and `hello` comes again when another has taken over.
         rate: hertz of the samples, 4000 to 192000; Ogg says its own.
         channels: 1 to 8, interleaved; likewise.
         encoding: `s16`, `s24`, `s32`, `f32` (little-endian), `alaw`, `mulaw`; or `ogg`
@@ -283,7 +281,21 @@ def send(
         opening["name"] = name
     if only is not None:
         opening["only"] = [only] if isinstance(only, str) else list(only)
-    return SentStream(uri, opening, token or os.environ.get(VARIABLE), timeout)
+    token = token or os.environ.get(VARIABLE)
+    if uri.partition(":")[0] in NATS:
+        from ser_stream.client import by_nats
+
+        def as_bytes(samples: Any) -> bytes:
+            return _sample_bytes(samples, encoding)
+
+        return by_nats.opened(parse(uri, NATS), opening, as_bytes, token, timeout)
+    return SentStream(uri, opening, token, timeout)
+
+
+def _sample_bytes(samples: Any, encoding: str) -> bytes:
+    if isinstance(samples, bytes | bytearray | memoryview):
+        return bytes(samples)
+    return _array_bytes(samples, encoding)
 
 
 def _array_bytes(samples: Any, encoding: str) -> bytes:

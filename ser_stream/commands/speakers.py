@@ -128,6 +128,7 @@ def enroll(
     microphone: InputConfig | None = None,
     seconds: float,
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -139,7 +140,8 @@ def enroll(
         files: recordings of them; or
         microphone: where they speak now, until there are so many
         seconds: of speech; or
-        last_s: how many of the last seconds a daemon heard of them.
+        last_s: how many of the last seconds a daemon heard of them,
+        source: by which of several sources.
         socket: of the daemon.
         as_json: print JSON.
 
@@ -147,7 +149,8 @@ def enroll(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.enroll", socket, as_json, name=name, last_s=last_s)
+        said = {"name": name, "last_s": last_s, "source": source}
+        _by_daemon("speakers.enroll", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_name(name, speakers.model.labels)
@@ -176,6 +179,7 @@ def teach(
     *,
     files: Sequence[Path] = (),
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -185,7 +189,8 @@ def teach(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.teach", socket, as_json, label=label, last_s=last_s)
+        said = {"label": label, "last_s": last_s, "source": source}
+        _by_daemon("speakers.teach", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_label(label, speakers.model.labels)

@@ -3,17 +3,14 @@
 from dataclasses import dataclass
 
 from ser_stream.errors import ConfigError
-from ser_stream.protocol.address import SOCKETS, parse
-from ser_stream.sinks import forms
+from ser_stream.protocol.address import NATS, SOCKETS, parse
+from ser_stream.sinks import one_way_forms
 
 MOST_STREAMS = 10_000
 LONGEST_S = 30 * 86_400.0
 """Thirty days."""
-
-
-def outputs() -> dict[str, str]:
-    """What `to` may be, by scheme: what clients subscribe to has one stream alone."""
-    return {kind: form for kind, form in forms().items() if kind not in SOCKETS}
+INPUTS = SOCKETS | NATS
+"""What `listen` may be, by scheme."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +27,11 @@ class ServeConfig:
     """Seconds that a stream may last; 0 for as long as it likes."""
 
     def __post_init__(self) -> None:
-        if len({parse(uri, SOCKETS) for uri in self.listen}) < len(self.listen):
+        if len({parse(uri, INPUTS) for uri in self.listen}) < len(self.listen):
             raise ConfigError(
                 f"serve.listen names an address twice: {' '.join(self.listen)}"
             )
-        if len({parse(uri, outputs()) for uri in self.to}) < len(self.to):
+        if len({parse(uri, one_way_forms()) for uri in self.to}) < len(self.to):
             raise ConfigError(f"serve.to names an address twice: {' '.join(self.to)}")
         if not 1 <= self.max_streams <= MOST_STREAMS:
             raise ConfigError(

@@ -4,6 +4,8 @@ daemon        puts everything together, and ends it
 worker        the one thread that computes
 stream        what is one stream's own: pipeline and announcer
 feed          a source and its streams, and how the worker comes by their items
+inbox         of many sources: a reader for each, and what has come
+open_feeds    the sources that the settings name, opened, with their streams
 mailbox       work that other threads hand to it, between two steps
 announcer     a stream's events as messages to all sinks
 control       status, pause, resume, reload

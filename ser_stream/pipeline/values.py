@@ -64,6 +64,8 @@ class AudioState(StrEnum):
     """Released on request."""
     RESUMED = "resumed"
     """Asked for again; `healthy` follows when it is there."""
+    ENDED = "ended"
+    """Nothing more will come, while other sources go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Chunk:
     start: int
     """Sample index of the first sample. A jump against the last chunk is a gap."""
     samples: FloatArray
-    """Mono, shape (n,), range [-1, 1], 16 kHz."""
+    """Mono, shape (n,), range [-1, 1], 16 kHz. Of all channels of a source, before they
+    are parted, (n, channels)."""
     arrived: float = 0.0
     """`time.monotonic` when the source handed the last sample over, in seconds."""
     gap: str = "overflow"

@@ -14,6 +14,8 @@ SOCKETS = {
     "ws": "ws://HOST:PORT",
 }
 """What a client can connect to, by kind."""
+NATS = {kind: f"{kind}://HOST[:PORT]/PREFIX" for kind in ("nats", "tls")}
+"""Where a NATS server stands between clients and daemons."""
 FORMS = {"stdout": "stdout:", **SOCKETS}
 """All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107

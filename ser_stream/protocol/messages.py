@@ -43,6 +43,11 @@ class Message:
     def type(self) -> str:
         return str(self.fields["type"])
 
+    @property
+    def source(self) -> str:
+        """The name of the source that it is told of; empty if there is but one."""
+        return str(self.fields.get("source", ""))
+
     @cached_property
     def line(self) -> bytes:
         """The message as it is sent, encoded once for all subscribers."""
@@ -79,6 +84,8 @@ class MessageBuilder:
 
     clock: WallClock = field(default_factory=WallClock)
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
+    source: str = ""
+    """Its name, if there are several; all that is told of it has this."""
     _seq: int = 0
 
     def _next(self) -> int:
@@ -86,7 +93,8 @@ class MessageBuilder:
         return self._seq
 
     def _event(self, type: str, fields: Mapping[str, Any]) -> Message:
-        return Message({"type": type, "seq": self._next(), **fields})
+        head = begun(type, self.source)
+        return Message({**head, "seq": self._next(), **fields})
 
     def _time(self, sample: int | None) -> str:
         now = datetime.now(UTC) if sample is None else self.clock.utc(sample)
@@ -97,7 +105,7 @@ class MessageBuilder:
     ) -> Message:
         return Message(
             {
-                "type": "hello",
+                **begun("hello", self.source),
                 "protocol": PROTOCOL,
                 "version": __version__,
                 "stream": self.stream,
@@ -192,11 +200,16 @@ class MessageBuilder:
         )
 
 
-def dropped(count: int, from_seq: int, to_seq: int) -> Message:
+def begun(type: str, source: str) -> dict[str, Any]:
+    """The beginning of a message; `source` is empty where there is only one."""
+    return {"type": type, "source": source} if source else {"type": type}
+
+
+def dropped(count: int, from_seq: int, to_seq: int, source: str = "") -> Message:
     """Told to a subscriber that was too slow for some predictions."""
     return Message(
         {
-            "type": "dropped",
+            **begun("dropped", source),
             "count": count,
             "from_seq": from_seq,
             "to_seq": to_seq,
@@ -210,10 +223,11 @@ def snapshot(
     state: str,
     emotion: Mapping[str, Any] | None,
     audio: AudioState,
+    source: str = "",
 ) -> Message:
     return Message(
         {
-            "type": "snapshot",
+            **begun("snapshot", source),
             "end_ms": end_ms,
             "state": state,
             "emotion": emotion,
@@ -233,11 +247,12 @@ def refusal(id: object, code: str, text: str) -> Message:
     return Message({"type": "reply", "id": id, "ok": False, "error": error})
 
 
-def history(id: object, from_seq: int | None, to_seq: int | None) -> Message:
+def history(
+    id: object, from_seq: int | None, to_seq: int | None, source: str = ""
+) -> Message:
     """Says which past events follow; null if there are none."""
-    return Message(
-        {"type": "history", "id": id, "from_seq": from_seq, "to_seq": to_seq}
-    )
+    head = begun("history", source)
+    return Message({**head, "id": id, "from_seq": from_seq, "to_seq": to_seq})
 
 
 def pong(id: object) -> Message:

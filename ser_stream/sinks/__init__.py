@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ser_stream.errors import SerStreamError
-from ser_stream.protocol.address import FORMS, SOCKETS, Address, parse
+from ser_stream.protocol.address import FORMS, NATS, SOCKETS, Address, parse
 from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class LinkState(NamedTuple):
     address: str
     connected: bool
     sent: int
-    """Messages that the broker took, since the start."""
+    """Events that the broker took, since the start."""
     dropped: int
-    """Messages that it did not get, being away or slow."""
+    """Events that it did not get, being away or slow."""
     detail: str
     """Why it is not connected; empty if it is."""
 
@@ -117,14 +117,13 @@ class Kind(NamedTuple):
 
 _SERVER = "ser_stream.sinks.sockets.server"
 _MQTT = "ser_stream.sinks.brokers.mqtt"
-_NATS = "ser_stream.sinks.brokers.nats"
+_BY_NATS = "ser_stream.sinks.brokers.nats"
 KINDS = {
     "stdout": Kind(FORMS["stdout"], "ser_stream.sinks.stdout"),
     **{kind: Kind(form, _SERVER) for kind, form in SOCKETS.items()},
     "mqtt": Kind("mqtt://HOST[:PORT]/PREFIX", _MQTT),
     "mqtts": Kind("mqtts://HOST[:PORT]/PREFIX", _MQTT),
-    "nats": Kind("nats://HOST[:PORT]/PREFIX", _NATS),
-    "tls": Kind("tls://HOST[:PORT]/PREFIX", _NATS),
+    **{kind: Kind(form, _BY_NATS) for kind, form in NATS.items()},
 }
 """Every sink that an address can name, by the address's scheme."""
 
@@ -132,6 +131,11 @@ KINDS = {
 def forms() -> dict[str, str]:
     """What the addresses of sinks look like, by scheme."""
     return {name: kind.form for name, kind in KINDS.items()}
+
+
+def one_way_forms() -> dict[str, str]:
+    """The same of outputs that nobody connects to, which take events of any stream."""
+    return {name: form for name, form in forms().items() if name not in SOCKETS}
 
 
 def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:

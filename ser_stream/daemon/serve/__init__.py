@@ -4,6 +4,7 @@ serving         puts everything together, and ends it
 server          the sockets; senders: who may send, and how many
 sender          one client: what it says, and what it is told
 byte_transport  a client by Unix socket or TCP; audio_websocket: by WebSocket
+nats_input      clients by a NATS server, which shares them out among workers
 client_stream   one client's audio on its way to messages
 compute_loop    the one thread that computes all streams
 """

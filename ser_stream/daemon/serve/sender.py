@@ -133,6 +133,8 @@ class Sender(Subscriber):
             self._watch.cancel()
         if request.id is not None:
             self.tell(reply(request.id, {}))
+        if request.lost_s:
+            stream.moved(request.lost_s)
         messages = stream.fetch()
         self._senders.publish(stream, messages)
         for message in messages:

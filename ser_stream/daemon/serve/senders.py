@@ -10,7 +10,7 @@ from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.model import Model
-from ser_stream.protocol.messages import Message
+from ser_stream.protocol.messages import Message, bye
 from ser_stream.sinks import Sink
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.network.incoming import Incoming
@@ -66,6 +66,11 @@ class Senders(Subscribers):
         assert request.raw is not None
         return RawSamples(request.raw, name)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would be one too many."""
+        return len(self._members) >= self.max_subscribers
+
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""
         self.compute.wake(stream)
@@ -74,7 +79,8 @@ class Senders(Subscribers):
         """Nobody is there any more."""
         stream.gone = True
         stream.incoming.close()
-        self._streams.pop(stream, None)
+        if self._streams.pop(stream, None) is not None:
+            self.publish(stream, [bye("end")])
 
     def _tell(self, told: Sequence[Told]) -> None:
         for stream, messages, failed in told:

@@ -3,15 +3,17 @@
 import logging
 import signal
 import threading
+from dataclasses import replace
 from types import FrameType
 
 from ser_stream.config import Settings
 from ser_stream.config.for_model import configured_bundle, pipeline_config, tell_terms
+from ser_stream.config.serve import INPUTS
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
 from ser_stream.protocol.access_token import read_token
-from ser_stream.protocol.address import SOCKETS, parse
+from ser_stream.protocol.address import parse
 from ser_stream.service.systemd import Systemd
 from ser_stream.sinks import SinkOptions, open_sinks
 
@@ -25,7 +27,7 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         SerStreamError: for everything that the user can mend.
     """
     config = settings.config
-    addresses = [parse(uri, SOCKETS) for uri in config.serve.listen]
+    addresses = [parse(uri, INPUTS) for uri in config.serve.listen]
     if not addresses and not systemd.sockets:
         raise ConfigError(
             "there is no address to listen on; name one: ser-stream serve --listen "
@@ -34,11 +36,19 @@ def serve(settings: Settings, systemd: Systemd) -> None:
     bundle = configured_bundle(settings)
     pipeline = settings.located(lambda config: pipeline_config(config, bundle))
     options = SinkOptions(
+        broker=config.broker,
+        password=lambda: settings.located(lambda c: c.broker.password()),
         token=lambda: settings.located(lambda c: read_token(c.token_file)),
         origins=config.allow_origin,
     )
     over = threading.Event()
-    sinks = open_sinks(config.serve.to, SinkOptions(format=config.format))
+    outputs = SinkOptions(
+        format=config.format,
+        # Whoever sends comes and goes: no device of a house.
+        broker=replace(config.broker, discovery=False),
+        password=lambda: settings.located(lambda c: c.broker.password()),
+    )
+    sinks = open_sinks(config.serve.to, outputs)
     server = AudioServer(Model(bundle, pipeline), config.serve, options, sinks)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.history import History
-from ser_stream.sinks.sockets.snapshot import Snapshot
+from ser_stream.sinks.sockets.snapshot import Snapshots
 from ser_stream.sinks.sockets.subscriber import Subscriber
 
 MAX_SUBSCRIBERS = 2000
@@ -57,9 +57,8 @@ class Subscribers:
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         self._backpressure = backpressure
-        self._snapshot = Snapshot()
+        self._snapshots = Snapshots()
         self.history = History()
-        self._begun = False
         self._underway: deque[Message] = deque()
         self._awaited = backpressure is not None
         self._members: set[Subscriber] = set()
@@ -127,9 +126,14 @@ class Subscribers:
         right = (self.token or "").encode(errors="surrogatepass")
         return hmac.compare_digest(token.encode(errors="surrogatepass"), right)
 
-    def greeting(self) -> list[Message]:
-        """How things stand after what was delivered last; empty before the start."""
-        return self._snapshot.greeting() if self._begun else []
+    @property
+    def sources(self) -> list[str]:
+        """The names of the streams that have begun; of a single one, empty."""
+        return self._snapshots.sources
+
+    def greeting(self, source: str) -> list[Message]:
+        """How a stream stands after what was delivered last."""
+        return self._snapshots.greeting(source)
 
     def hand_over(self, message: Message) -> bool:
         """Take a message, from any thread; whether `catch_up` is to be called now.
@@ -149,9 +153,8 @@ class Subscribers:
             self._deliver(self._underway.popleft())
 
     def _deliver(self, message: Message) -> None:
-        self._snapshot.follow(message)
+        self._snapshots.follow(message)
         self.history.follow(message)
-        self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
 
