@@ -173,6 +173,7 @@ class Bye(TypedDict):
     """The last line."""
 
     type: Literal["bye"]
+    source: NotRequired[str]
     reason: Literal[
         "shutdown", "slow_subscriber", "protocol", "end", "idle", "too_long", "failed"
     ]

@@ -21,6 +21,7 @@ bundle           a model on disk; onnx_session: its graphs under ONNX Runtime;
                  onnx_graph: parts and variants of them
 bundle_evidence  what was measured of it, which changes nothing that is computed
 geometry         how many frames an encoder frame takes, and the longest window
+silero_graph     Silero as fewer and larger products
 smoothing        scores of single steps -> a steady emotion
 pipeline         all of it: `feed(chunk)` -> events
 computation      what a step wants computed: at once, or with what others want

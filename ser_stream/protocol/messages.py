@@ -30,6 +30,7 @@ MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
 MAX_TEXT = 1000
 """Characters of a readable text; at 6 bytes each, the line is still short enough."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class Message:
     @cached_property
     def line(self) -> bytes:
         """The message as it is sent, encoded once for all subscribers."""
-        text = json.dumps(
-            self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
+        text = _ENCODER.encode(self.fields)
         # A file name need not be UTF-8; a line must.
         data = text.encode(errors="replace") + b"\n"
         assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
@@ -73,7 +72,9 @@ def shortened(text: str) -> str:
 
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and Z."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
