@@ -127,6 +127,21 @@ def listen(
             " [default: with]",
         ),
     ] = None,
+    tell_speakers: Annotated[
+        bool | None,
+        typer.Option(
+            "--tell-speakers/--no-tell-speakers",
+            help="Say by a number who speaks; `speakers list` has them. Voices are "
+            "biometric data: have the consent of who is heard. [default: "
+            "no-tell-speakers]",
+        ),
+    ] = None,
+    most_speakers: Annotated[
+        int | None,
+        typer.Option(
+            help="With --tell-speakers: how many are told apart, 1 to 16. [default: 4]"
+        ),
+    ] = None,
     adapt: Annotated[
         bool | None,
         typer.Option(

@@ -97,6 +97,8 @@ class Prediction(TypedDict):
     peak_dbfs: NotRequired[float]
     """Older daemons do not say it."""
     latency_ms: float
+    speaker: NotRequired[int | None]
+    """Only with --tell-speakers; None until it is known who speaks."""
 
 
 @final
@@ -113,6 +115,8 @@ class Emotion(TypedDict):
     end_ms: float
     time: str
     confidence: float
+    speaker: NotRequired[int | None]
+    """As in a prediction."""
 
 
 @final
@@ -169,6 +173,7 @@ class Bye(TypedDict):
     """The last line."""
 
     type: Literal["bye"]
+    source: NotRequired[str]
     reason: Literal[
         "shutdown", "slow_subscriber", "protocol", "end", "idle", "too_long", "failed"
     ]

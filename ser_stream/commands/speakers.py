@@ -23,6 +23,7 @@ from ser_stream.adaptation.known_speakers import (
 from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
 from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError
+from ser_stream.commands import voices
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import share_bar
 from ser_stream.commands.stopping import told_if_stopped
@@ -239,9 +240,18 @@ def forget_all(socket: str | None, as_json: bool) -> None:
     _have_read(socket)
 
 
-def show(config: ListenConfig, as_json: bool) -> None:
-    """Print who is enrolled and what was taught."""
-    _say(Speakers(config).described(), as_json)
+def show(
+    config: ListenConfig, socket: str | None, source: str | None, as_json: bool
+) -> None:
+    """Print who is enrolled and what was taught, and whom a daemon tells apart."""
+    answer = Speakers(config).described()
+    heard = voices.live(socket, source)
+    if heard is not None:
+        answer["live"] = heard
+    kept = voices.kept_names()
+    if kept:
+        answer["kept"] = kept
+    _say(answer, as_json)
 
 
 def _of_files(
@@ -325,4 +335,9 @@ def _say(answer: Answer, as_json: bool) -> None:
         lines.append("  nobody is enrolled, and nothing was taught")
     else:
         lines.append(f"  kept in {answer['file']}")
+    if "live" in answer:
+        lines.append("told apart now:")
+        lines += voices.rows(answer["live"]) or ["  nobody yet"]
+    if "kept" in answer:
+        lines.append(f"voices kept: {', '.join(answer['kept'])}")
     write("\n".join(lines) + "\n")

@@ -125,6 +125,8 @@ KEYS = {
         Key("step", float, "step_s", live=True),
         Key("window", float, "window_s", live=True),
         Key("speakers", bool, "speakers", live=True),
+        Key("tell_speakers", bool, "tell_speakers", live=True),
+        Key("most_speakers", int, "most_speakers", live=True),
         Key("to", tuple, "to"),
         Key("format", str, "format"),
         Key("token_file", str, "token_file"),

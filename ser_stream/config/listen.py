@@ -16,6 +16,7 @@ from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.pipeline.voices.clusters import FEWEST, MOST
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
 from ser_stream.sinks.brokers.settings import BrokerSettings
@@ -50,6 +51,10 @@ class ListenConfig:
     """Only what differs from the thresholds in the bundle."""
     speakers: bool = True
     """Whether to begin with what was enrolled and taught."""
+    tell_speakers: bool = False
+    """Whether events say who speaks."""
+    most_speakers: int = 4
+    """How many are told apart at once."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     serve: ServeConfig = field(default_factory=ServeConfig)
     """Of `ser-stream serve`, which has no source and no outputs but those."""
@@ -101,6 +106,10 @@ class ListenConfig:
                     "scheme://host:port without anything behind, as "
                     "https://example.org"
                 )
+        if not FEWEST <= self.most_speakers <= MOST:
+            raise ConfigError(
+                f"most_speakers is {self.most_speakers}; allowed: {FEWEST} to {MOST}"
+            )
         if not 1 <= self.max_subscribers <= MOST_SUBSCRIBERS:
             raise ConfigError(
                 f"max_subscribers is {self.max_subscribers}; allowed: 1 to "

@@ -10,6 +10,7 @@ mailbox       work that other threads hand to it, between two steps
 announcer     a stream's events as messages to all sinks
 control       status, pause, resume, reload
 speakers      what users enroll and teach, kept and put to work
+voices        who is told apart: named, merged, forgotten, kept
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
 serve/        what runs under `ser-stream serve`: many streams over the network

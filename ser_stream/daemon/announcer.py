@@ -79,6 +79,7 @@ class Announcer:
     def use(self, bundle: Bundle, config: PipelineConfig) -> None:
         """From now on it is this model that predicts."""
         self._bundle, self._config = bundle, config
+        self._messages.speakers = config.most_speakers > 0
         self.health.model, self.health.model_sha256 = bundle.name, bundle.sha256
         self.health.adapted = bundle.adapted
 

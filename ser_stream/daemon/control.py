@@ -17,11 +17,12 @@ from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import (
     configured_bundle,
-    pipeline_config,
+    stream_config,
     tell_terms,
 )
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import SpeakerRequests
+from ser_stream.daemon.voices import VoiceRequests
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
@@ -72,12 +73,14 @@ class Control:
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
         self._speakers = SpeakerRequests(worker, lambda: self._settings.config.speakers)
+        self._voices = VoiceRequests(worker)
         self._handlers: dict[str, Callable[..., Answer]] = {
             "status": self.status,
             "pause": self.pause,
             "resume": self.resume,
             "reload": self.reload,
             **self._speakers.handlers,
+            **self._voices.handlers,
         }
 
     @property
@@ -209,7 +212,7 @@ class Control:
                 f"configured now is {_which(bundle)}; only a restart brings it"
             )
         model = Model(
-            bundle, settings.located(lambda config: pipeline_config(config, bundle))
+            bundle, settings.located(lambda config: stream_config(config, bundle))
         )
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
@@ -226,6 +229,7 @@ class Control:
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         self._speakers.refresh()
+        self._voices.refresh()
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )

@@ -16,7 +16,7 @@ from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import (
     configured_bundle,
     configured_pack,
-    pipeline_config,
+    stream_config,
     tell_terms,
 )
 from ser_stream.config.layers import DEFAULT
@@ -26,6 +26,7 @@ from ser_stream.daemon.open_feeds import open_inputs
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import voice_of
 from ser_stream.daemon.stream import Stream
+from ser_stream.daemon.voices import know_kept
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -74,7 +75,7 @@ class Daemon:
         self._started: Future[Control] = Future()
         config = settings.config
         bundle = configured_bundle(settings)
-        pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+        pipeline = settings.located(lambda config: stream_config(config, bundle))
         with ExitStack() as stack:
             # Not before it can be obeyed: until then it would end a service.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -131,6 +132,7 @@ class Daemon:
                     for one in opened
                 ]
             )
+            know_kept(self._worker)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
                 # Not before the worker has looked at the source: `status` tells of it.

@@ -67,6 +67,11 @@ _ROWS = (
     Command("speakers.read"),
     Command("speakers.enroll", fields={"name": str, "last_s": float}, optional=_OF_ONE),
     Command("speakers.teach", fields={"label": str, "last_s": float}, optional=_OF_ONE),
+    Command("speakers.live", optional=_OF_ONE),
+    Command("speakers.name", fields={"speaker": str, "name": str}, optional=_OF_ONE),
+    Command("speakers.merge", fields={"speaker": str, "other": str}, optional=_OF_ONE),
+    Command("speakers.forget", fields={"speaker": str}, optional=_OF_ONE),
+    Command("speakers.keep", fields={"speaker": str}, optional=_OF_ONE),
     Command(
         "adapt.status",
         """Show how far it is: the active version, seconds of speech, last verdict.

@@ -30,6 +30,7 @@ MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
 MAX_TEXT = 1000
 """Characters of a readable text; at 6 bytes each, the line is still short enough."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ class Message:
     @cached_property
     def line(self) -> bytes:
         """The message as it is sent, encoded once for all subscribers."""
-        text = json.dumps(
-            self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
+        text = _ENCODER.encode(self.fields)
         # A file name need not be UTF-8; a line must.
         data = text.encode(errors="replace") + b"\n"
         assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
@@ -73,7 +72,9 @@ def shortened(text: str) -> str:
 
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and Z."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
@@ -85,6 +86,8 @@ class MessageBuilder:
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
     source: str = ""
     """Its name, if there are several; all that is told of it has this."""
+    speakers: bool = False
+    """Whether events say who speaks."""
     _seq: int = 0
 
     def _next(self) -> int:
@@ -151,6 +154,7 @@ class MessageBuilder:
                 # No minus before a zero.
                 "peak_dbfs": round(value.peak_dbfs, 1) + 0.0,
                 "latency_ms": round(latency_ms, 1),
+                **self._who(value),
             },
         )
 
@@ -165,8 +169,12 @@ class MessageBuilder:
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
                 "confidence": round(value.confidence, 4),
+                **self._who(value),
             },
         )
+
+    def _who(self, value: Prediction | EmotionEvent) -> dict[str, int | None]:
+        return {"speaker": value.speaker} if self.speakers else {}
 
     def adaptation(
         self, phase: str, reason: str, bundle_sha256: str, sample: int | None

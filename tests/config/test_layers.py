@@ -78,6 +78,8 @@ VALUES: dict[str, Any] = {
     "step": 0.5,
     "window": 2.0,
     "speakers": False,
+    "tell_speakers": True,
+    "most_speakers": 6,
     "to": ("stdout:", "unix:///run/a b.sock"),
     "format": "json",
     "token_file": "/etc/token",

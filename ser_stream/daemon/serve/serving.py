@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import FrameType
 
 from ser_stream.config import Settings
-from ser_stream.config.for_model import configured_bundle, pipeline_config, tell_terms
+from ser_stream.config.for_model import configured_bundle, stream_config, tell_terms
 from ser_stream.config.serve import INPUTS
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError
@@ -34,7 +34,7 @@ def serve(settings: Settings, systemd: Systemd) -> None:
             "ws://127.0.0.1:8770"
         )
     bundle = configured_bundle(settings)
-    pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+    pipeline = settings.located(lambda config: stream_config(config, bundle))
     options = SinkOptions(
         broker=config.broker,
         password=lambda: settings.located(lambda c: c.broker.password()),
