@@ -27,11 +27,15 @@ AT_ONCE = 4
 
 
 class Told(NamedTuple):
-    """What came of one stream in one go."""
+    """What came of one stream in one go: all of it, since the stream goes on."""
 
     stream: ClientStream
     messages: Sequence[Message]
-    failed: bool = False
+    over: bool
+    """Whether this was the last."""
+    failure: str | None
+    """What was wrong with the audio."""
+    failed: bool
     """Whether computing it failed, for which it is not to blame."""
 
 
@@ -145,4 +149,9 @@ class ComputeLoop:
             failed = True
             for stream in streams:
                 stream.over = True
-        self._deliver([Told(stream, stream.fetch(), failed) for stream in streams])
+        self._deliver(
+            [
+                Told(stream, stream.fetch(), stream.over, stream.failure, failed)
+                for stream in streams
+            ]
+        )

@@ -5,11 +5,11 @@ Everything here runs in the thread of the server's loop.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ser_stream.daemon.serve.client_stream import ClientStream
-from ser_stream.protocol.messages import Message, pong, reply
+from ser_stream.protocol.messages import pong, reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
 from ser_stream.sinks.sockets.backpressure import MOST_BEHIND
 from ser_stream.sinks.sockets.subscriber import Subscriber
@@ -17,6 +17,7 @@ from ser_stream.sinks.sockets.transport import Transport
 from ser_stream.sources.network.open_request import CHECKS, OpenRequest, open_request
 
 if TYPE_CHECKING:
+    from ser_stream.daemon.serve.compute_loop import Told
     from ser_stream.daemon.serve.senders import Senders
 
 OPEN_WAIT_S = 5.0
@@ -159,20 +160,20 @@ class Sender(Subscriber):
 
     # What it is told.
 
-    def told(self, messages: Sequence[Message], *, failed: bool) -> None:
+    def told(self, told: "Told") -> None:
         """What came of the audio; with the last of it, `bye`."""
         stream, request = self._stream, self._open
         if stream is None or request is None or self.ending:
             return
         only = request.only
-        for message in messages:
+        for message in told.messages:
             if only is None or message.type in only or message.type not in EVENTS:
                 self.tell(message)
-        if failed:
+        if told.failed:
             super().finish("failed")
-        elif stream.failure is not None:
-            self.refuse("bad_audio", stream.failure)
-        elif stream.over:
+        elif told.failure is not None:
+            self.refuse("bad_audio", told.failure)
+        elif told.over:
             super().finish(self._reason)
         else:
             self._follow_reader(stream)

@@ -14,6 +14,7 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks import Sink
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.network.incoming import Incoming
+from ser_stream.sources.network.ogg_stream import OggStream
 from ser_stream.sources.network.open_request import OpenRequest
 from ser_stream.sources.network.raw_samples import RawSamples
 
@@ -56,15 +57,16 @@ class Senders(Subscribers):
         self, sender: Sender, request: OpenRequest, name: str
     ) -> ClientStream:
         """Begin a stream of a client."""
-        stream = ClientStream(self._model, self._incoming(request, name), name)
+        incoming: Incoming
+        if request.raw is None:
+            incoming = OggStream(name)
+        else:
+            incoming = RawSamples(request.raw, name)
+        stream = ClientStream(self._model, incoming, name)
+        incoming.on_ready = lambda: self.wake(stream)
         self._streams[stream] = sender
         self.opened += 1
         return stream
-
-    @staticmethod
-    def _incoming(request: OpenRequest, name: str) -> Incoming:
-        assert request.raw is not None
-        return RawSamples(request.raw, name)
 
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""
@@ -77,11 +79,11 @@ class Senders(Subscribers):
         self._streams.pop(stream, None)
 
     def _tell(self, told: Sequence[Told]) -> None:
-        for stream, messages, failed in told:
-            sender = self._streams.get(stream)
+        for one in told:
+            sender = self._streams.get(one.stream)
             if sender is not None:
-                self.publish(stream, messages)
-                sender.told(messages, failed=failed)
+                self.publish(one.stream, one.messages)
+                sender.told(one)
 
     def publish(self, stream: ClientStream, messages: Sequence[Message]) -> None:
         """Have the outputs told of a stream, too."""

@@ -1,6 +1,7 @@
 """Audio over real sockets: the same events as of a file, each client its own."""
 
 import contextlib
+import io
 import json
 import socket
 import time
@@ -307,3 +308,35 @@ def test_outputs_get_the_events_of_all_streams_with_their_names(speech: Any) -> 
     begun = [(m["source"], m["type"]) for m in heard if m["type"] == "hello"]
     assert begun[0] == ("kitchen", "hello")
     assert {m["source"] for m in heard if m["type"] == "emotion"} == {"kitchen", "hall"}
+
+
+def test_opus_in_ogg_is_heard_as_it_comes(
+    served: RunningServe, speech: Any, expected: list[tuple[Any, ...]]
+) -> None:
+    made = io.BytesIO()
+    soundfile.write(made, speech, 16_000, format="OGG", subtype="OPUS")
+    data = made.getvalue()
+    with send(served.addresses["tcp"], encoding="ogg") as stream:
+        for at in range(0, len(data), 500):
+            stream.write(data[at : at + 500])
+        stream.end()
+        heard = list(stream.events(TIMEOUT))
+    assert heard[-1] == {"type": "bye", "reason": "end"}
+    told = summary(heard)
+    assert len(told) >= len(expected) - 3
+    started = [e[3] for e in told if e[4] == "start"]
+    assert started == [e[3] for e in expected if e[4] == "start"]
+    hellos = [m for m in heard if m["type"] == "hello"]
+    assert [m["audio"]["device_rate"] for m in hellos] == [0, 16_000]
+
+    before = served.descriptors()
+    for wrong in (b"no ogg at all", data[:2000] + b"?" * 5000, data[:60] + data[400:]):
+        connection = raw(served.addresses["tcp"])
+        connection.sendall(b'{"type":"open","encoding":"ogg"}\n' + wrong)
+        connection.shutdown(socket.SHUT_WR)
+        *_, refusal, bye = answers(connection)
+        assert refusal["error"]["code"] == "bad_audio"
+        assert bye == {"type": "bye", "reason": "protocol"}
+    with send(served.addresses["ws"], encoding="ogg") as stream:
+        stream.write(data[:4000])  # and vanishes
+    wait_until(lambda: served.descriptors() <= before)
