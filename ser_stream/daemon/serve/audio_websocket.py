@@ -22,6 +22,8 @@ MOST_BYTES = 256 * 1024
 """Of one message of audio."""
 MOST_UNSENT = 256 * 1024
 """Bytes of answers to pings that a client may leave lying; then it is cut off."""
+TWILIO = "/twilio"
+"""Where Twilio's messages are understood."""
 
 
 class AudioConnection(Connection):
@@ -63,6 +65,9 @@ class AudioWebSocket(WebSocketTransport):
             self._sender.refuse(
                 "bad_message", "audio came before open; say what you send first"
             )
+        await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
         # Nothing more is taken from the library, which then reads no more.
         while self._sender.full and not self._sender.ending:
             self._room.clear()
@@ -83,6 +88,7 @@ class AudioWebSocket(WebSocketTransport):
 class AudioWebSocketServer(WebSocketServer):
     """Accepts them, and serves a page that sends its microphone."""
 
+    PATHS = ("/", TWILIO)
     MOST_BYTES = MOST_BYTES
     CONNECTION = AudioConnection
 
@@ -91,10 +97,8 @@ class AudioWebSocketServer(WebSocketServer):
 
     def _transport(self, connection: Connection) -> WebSocketTransport:
         assert connection.request is not None
-        path = urlsplit(connection.request.path).path
-        return TRANSPORTS[path](connection, self._subscribers)
+        if urlsplit(connection.request.path).path == TWILIO:
+            from ser_stream.daemon.serve.twilio_websocket import TwilioWebSocket
 
-
-TRANSPORTS: dict[str, type[WebSocketTransport]] = {"/": AudioWebSocket}
-"""By the path at which a WebSocket is opened."""
-AudioWebSocketServer.PATHS = TRANSPORTS.keys()
+            return TwilioWebSocket(connection, self._subscribers)
+        return AudioWebSocket(connection, self._subscribers)

@@ -65,6 +65,11 @@ class Sender(Subscriber):
         self.finish("protocol")
 
     @property
+    def authorized(self) -> bool:
+        """Whether it has shown the token, or needs none."""
+        return self._authorized
+
+    @property
     def opened(self) -> bool:
         """Whether audio is taken, or was."""
         return self._open is not None
