@@ -16,8 +16,16 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where clients send audio to, any number of times: ws://HOST:PORT, "
-            "tcp://HOST:PORT or unix:///PATH.",
+            "tcp://HOST:PORT, unix:///PATH or wyoming://HOST:PORT.",
             metavar="URI",
+        ),
+    ] = None,
+    trust_network: Annotated[
+        bool | None,
+        typer.Option(
+            "--trust-network/--no-trust-network",
+            help="Let other machines reach wyoming://, which knows no token. [default: "
+            "no-trust-network]",
         ),
     ] = None,
     to: Annotated[

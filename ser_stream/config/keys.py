@@ -138,6 +138,9 @@ KEYS = {
         Key("adapt.every_s", float, "adapt.every_s"),
         Key("adapt.keep_speech", bool, "adapt.keep_speech"),
         Key("serve.listen", tuple, "serve.listen", switch="--listen"),
+        Key(
+            "serve.trust_network", bool, "serve.trust_network", switch="--trust-network"
+        ),
         Key("serve.to", tuple, "serve.to", switch="--to"),
         Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
         Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),

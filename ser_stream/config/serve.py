@@ -6,6 +6,8 @@ from ser_stream.errors import ConfigError
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
 
+INPUTS = {**SOCKETS, "wyoming": "wyoming://HOST:PORT"}
+"""What clients can send audio to, by kind."""
 MOST_STREAMS = 10_000
 LONGEST_S = 30 * 86_400.0
 """Thirty days."""
@@ -20,6 +22,8 @@ def outputs() -> dict[str, str]:
 class ServeConfig:
     listen: tuple[str, ...] = ()
     """Addresses at which clients open streams."""
+    trust_network: bool = False
+    """Whether other machines may reach `wyoming://`, which knows no token."""
     to: tuple[str, ...] = ()
     """Outputs for the events of all streams, beside what each client is told."""
     max_streams: int = 200
@@ -30,7 +34,7 @@ class ServeConfig:
     """Seconds that a stream may last; 0 for as long as it likes."""
 
     def __post_init__(self) -> None:
-        if len({parse(uri, SOCKETS) for uri in self.listen}) < len(self.listen):
+        if len({parse(uri, INPUTS) for uri in self.listen}) < len(self.listen):
             raise ConfigError(
                 f"serve.listen names an address twice: {' '.join(self.listen)}"
             )

@@ -96,6 +96,7 @@ VALUES: dict[str, Any] = {
     "adapt.every_s": 60.0,
     "adapt.keep_speech": True,
     "serve.listen": ("ws://127.0.0.1:8770", "unix:///run/s.sock"),
+    "serve.trust_network": True,
     "serve.to": ("stdout:",),
     "serve.max_streams": 20,
     "serve.idle_s": 7.5,

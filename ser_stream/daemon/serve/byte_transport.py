@@ -14,7 +14,7 @@ from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 
 # Shared by all, as that of lines; larger, since audio is more.
-_BUFFER = memoryview(bytearray(32 * 1024))
+BUFFER = memoryview(bytearray(32 * 1024))
 
 
 class ByteTransport(StreamTransport):
@@ -24,17 +24,17 @@ class ByteTransport(StreamTransport):
         return self._sender
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return _BUFFER
+        return BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
         sender = self._sender
         if sender.ending:
             return
         if sender.opened:
-            sender.audio(bytes(_BUFFER[:nbytes]))
+            sender.audio(bytes(BUFFER[:nbytes]))
             self._listen()
         else:
-            self._reader.feed(_BUFFER[:nbytes])
+            self._reader.feed(BUFFER[:nbytes])
             self._read_lines()
 
     def _read_lines(self) -> None:

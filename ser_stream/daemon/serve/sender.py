@@ -49,15 +49,21 @@ class Sender(Subscriber):
 
     def _greet(self) -> None:
         # It has come in; it is told `hello` when it has said what it sends.
-        self._watch = _later(OPEN_WAIT_S, self._no_open)
+        self._wait_for_open()
+
+    def _wait_for_open(self) -> None:
+        self._watch = later(OPEN_WAIT_S, self._no_open)
 
     def on_disconnect(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        self._cancel_watch()
         if self._stream is not None:
             self._senders.forget(self._stream)
             self._stream = None
         super().on_disconnect()
+
+    def _cancel_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
 
     def _no_open(self) -> None:
         text = f"no open came within {OPEN_WAIT_S:g} s; say what you send first"
@@ -135,8 +141,7 @@ class Sender(Subscriber):
         stream = self._senders.open_stream(self, request, request.name or self.kind)
         self._stream = stream
         self._begun = self._last_audio = time.monotonic()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._cancel_watch()
         if request.id is not None:
             self.tell(reply(request.id, {}))
         messages = stream.fetch()
@@ -179,10 +184,14 @@ class Sender(Subscriber):
         elif told.failure is not None:
             self.refuse("bad_audio", told.failure)
         elif told.over:
-            super().finish(self._reason)
+            self._over(self._reason)
         else:
             self._follow_reader(stream)
             self._wire.more()
+
+    def _over(self, reason: str) -> None:
+        """The last event of the stream is told."""
+        super().finish(reason)
 
     def resume(self) -> None:
         super().resume()
@@ -210,13 +219,14 @@ class Sender(Subscriber):
         if len(left) > 1 and left[1] <= 0:
             self.finish("too_long")
         elif left[0] > 0:
-            self._watch = _later(min(left), self._look)
+            self._watch = later(min(left), self._look)
         elif stream.incoming.full and not stream.held:
             # It is we who do not read.
-            self._watch = _later(limits.idle_s, self._look)
+            self._watch = later(limits.idle_s, self._look)
         else:
             self.finish("slow_subscriber" if stream.held else "idle")
 
 
-def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+def later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+    """Have it called by the loop."""
     return asyncio.get_running_loop().call_later(seconds, call)

@@ -48,7 +48,7 @@ class Senders(Subscribers):
         self.limits = limits
         self.opened = 0
         """Streams since the start."""
-        self._model = model
+        self.model = model
         self._sinks = sinks
         self._streams: dict[ClientStream, Sender] = {}
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
@@ -62,7 +62,7 @@ class Senders(Subscribers):
             incoming = OggStream(name)
         else:
             incoming = RawSamples(request.raw, name)
-        stream = ClientStream(self._model, incoming, name)
+        stream = ClientStream(self.model, incoming, name)
         incoming.on_ready = lambda: self.wake(stream)
         self._streams[stream] = sender
         self.opened += 1
