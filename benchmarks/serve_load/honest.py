@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from benchmarks.soak.audio import minute
 from ser_stream.pipeline.values import SAMPLE_RATE
@@ -93,12 +94,16 @@ class Client:
 
     async def run(self, uri: str, over: asyncio.Event) -> None:
         opened = _WebSocket if uri.startswith("ws:") else _Bytes
-        wire: Wire = await opened.open(uri)
-        reading = asyncio.create_task(self._read(wire))
-        await self.greeted.wait()
-        await self._send(wire, over)
-        await wire.end()
-        await reading
+        try:
+            wire: Wire = await opened.open(uri)
+            reading = asyncio.create_task(self._read(wire))
+            await self.greeted.wait()
+            await self._send(wire, over)
+            await wire.end()
+            await reading
+        except (ConnectionError, ConnectionClosed) as error:
+            self.wrong[f"lost: {error}"] += 1
+            self.greeted.set()
 
     async def _send(self, wire: Wire, over: asyncio.Event) -> None:
         data = minute()

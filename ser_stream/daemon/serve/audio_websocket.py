@@ -12,6 +12,7 @@ from websockets.asyncio import server as library
 
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
+from ser_stream.sinks.sockets.socket_options import hold_little
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sinks.sockets.web_files import WebFile, load_files
@@ -97,6 +98,7 @@ class AudioWebSocketServer(WebSocketServer):
 
     def _transport(self, connection: Connection) -> WebSocketTransport:
         assert connection.request is not None
+        hold_little(connection.transport)
         if urlsplit(connection.request.path).path == TWILIO:
             from ser_stream.daemon.serve.twilio_websocket import TwilioWebSocket
 

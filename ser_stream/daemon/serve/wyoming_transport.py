@@ -21,6 +21,7 @@ from ser_stream.daemon.serve.sender import Sender, later
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.protocol.messages import bye
 from ser_stream.protocol.requests import RequestError
+from ser_stream.sinks.sockets.socket_options import hold_little
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.decoders.encoding import RawForm
@@ -64,6 +65,7 @@ class WyomingSender(Sender):
 
 class WyomingTransport(ByteTransport):
     def _meet(self, subscribers: Subscribers) -> Subscriber:
+        hold_little(self._transport)
         self._ended = False
         self._senders = cast(Senders, subscribers)
         self._assistant = WyomingSender(self, self._senders, authorized=True)
