@@ -88,6 +88,8 @@ class Prediction(TypedDict):
     familiarity: NotRequired[float | None]
     """Older daemons do not say it."""
     level_dbfs: float
+    peak_dbfs: NotRequired[float]
+    """Older daemons do not say it."""
     latency_ms: float
 
 

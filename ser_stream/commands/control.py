@@ -1,6 +1,6 @@
 """`ser-stream status`, `pause`, `resume`, `reload`: what the daemon is asked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ser_stream.client import control
@@ -59,6 +59,7 @@ def _status(answer: Mapping[str, Any]) -> str:
         "emotions": str(answer["emotions"]),
         "latency": latencies,
         "subscribers": who,
+        **_brokers(answer.get("brokers") or ()),
         "memory": f"{answer['rss_mb']} MB",
         "running": f"{_span(answer['uptime_s'])}, pid {answer['pid']}, version "
         f"{answer['version']}",
@@ -71,6 +72,15 @@ def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
     if answer is None:
         return {}
     return {"adaptation": f"{answer['state']}; {counts(answer['rounds'])}"}
+
+
+def _brokers(links: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    said = [
+        f"{link['address']} {link['detail'] or 'connected'}, {link['sent']} sent, "
+        f"{link['dropped']} dropped"
+        for link in links
+    ]
+    return {"brokers": "; ".join(said)} if said else {}
 
 
 def _span(seconds: float) -> str:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.sinks.brokers.settings import BrokerSettings
 
 Value = str | float | bool | tuple[str, ...]
 """What a setting may be; whole numbers are `int`."""
@@ -98,6 +99,7 @@ _KINDS = {
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True)
 _BOOLEANS |= dict.fromkeys(("false", "no", "off", "0"), False)
 
+_BROKER_KINDS: dict[str, type] = {"keepalive_s": int, "discovery": bool}
 KEYS = {
     key.name: key
     for key in (
@@ -137,6 +139,10 @@ KEYS = {
         Key("adapt.scope", str, "adapt.scope"),
         Key("adapt.every_s", float, "adapt.every_s"),
         Key("adapt.keep_speech", bool, "adapt.keep_speech"),
+        *(
+            Key(f"broker.{f.name}", _BROKER_KINDS.get(f.name, str), f"broker.{f.name}")
+            for f in fields(BrokerSettings)
+        ),
         Key("serve.listen", tuple, "serve.listen", switch="--listen"),
         Key(
             "serve.trust_network", bool, "serve.trust_network", switch="--trust-network"

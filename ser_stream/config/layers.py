@@ -18,6 +18,7 @@ from ser_stream.config.serve import ServeConfig
 from ser_stream.config.toml_file import chosen_path, read_settings
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
 
 T = TypeVar("T")
@@ -192,6 +193,7 @@ def _config(values: Mapping[str, Any]) -> ListenConfig:
         gate=SpeechGateConfig(**parts["gate"]),
         smoothing=parts["smoothing"] or None,
         adapt=AdaptConfig(**parts["adapt"]),
+        broker=BrokerSettings(**parts["broker"]),
         serve=ServeConfig(**parts["serve"]),
         **parts[""],
     )

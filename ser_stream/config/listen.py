@@ -18,6 +18,7 @@ from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.protocol.address import SOCKETS, parse
 from ser_stream.sinks import forms
+from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
 
 Format = Literal["auto", "json", "text"]
@@ -59,6 +60,7 @@ class ListenConfig:
     """Least time between two starts of it, seconds."""
     metrics: str | None = None
     """HOST:PORT, on this machine, where Prometheus may read."""
+    broker: BrokerSettings = field(default_factory=BrokerSettings)
     log_format: Format = "auto"
     log_level: LogLevel = "info"
 

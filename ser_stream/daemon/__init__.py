@@ -2,8 +2,10 @@
 
 daemon        puts everything together, and ends it
 worker        the one thread that computes
+stream        what is one stream's own: pipeline and announcer
+feed          a source and its streams, and how the worker comes by their items
 mailbox       work that other threads hand to it, between two steps
-announcer     its events as messages to all sinks
+announcer     a stream's events as messages to all sinks
 control       status, pause, resume, reload
 speakers      what users enroll and teach, kept and put to work
 pause_state   whether it was paused, over a restart

@@ -72,10 +72,10 @@ class Announcer:
 
     # The beginning and the end of the stream.
 
-    def begin(self, first: Chunk | Condition | None) -> None:
-        """Say `hello`, and how things stand."""
+    def begin(self, *, heard: bool) -> None:
+        """Say `hello`, and how things stand; whether the first samples have come."""
         self.hello()
-        audio = AudioState.HEALTHY if isinstance(first, Chunk) else self.health.audio
+        audio = AudioState.HEALTHY if heard else self.health.audio
         self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
 
     def hello(self) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
+from ser_stream.sinks import LinkState
 from ser_stream.sinks.command import check_command
 
 if TYPE_CHECKING:  # most daemons do not adapt, and need not load what would
@@ -51,6 +52,7 @@ class Control:
         adapter: "Adapter | None",
         paused: PausedState | None,
         subscribers: Callable[[], Mapping[str, int]],
+        links: Callable[[], Sequence[LinkState]] = list,
         on_reload: Callable[[ListenConfig], None],
         notifier: Notifier,
     ) -> None:
@@ -61,6 +63,7 @@ class Control:
         self._adapter = adapter
         self._paused = paused
         self._subscribers = subscribers
+        self._links = links
         self._on_reload = on_reload
         self._notifier = notifier
         self._reloading = threading.Lock()
@@ -133,6 +136,7 @@ class Control:
             "emotions": health.emotions,
             "latency_ms": _latency(health),
             "subscribers": dict(self._subscribers()),
+            "brokers": [link._asdict() for link in self._links()],
             "rss_mb": round(resident_bytes() / 1e6, 1),
             "config": None if self._settings.file is None else str(self._settings.file),
         }
@@ -140,12 +144,12 @@ class Control:
     def pause(self) -> Answer:
         """Release the microphone, and remember that over a restart."""
         with self._pausing:
-            self._worker.mailbox.call(self._worker.pause)
+            self._worker.pause()
             return {"paused": True, **self._remember(True)}
 
     def resume(self) -> Answer:
         with self._pausing:
-            self._worker.mailbox.call(self._worker.resume)
+            self._worker.resume()
             return {"paused": False, **self._remember(False)}
 
     def _remember(self, paused: bool) -> Answer:
@@ -223,10 +227,13 @@ class Control:
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
     def _tell(self, state: str, detail: str, *, hello: bool) -> None:
-        announcer = self._worker.announcer
-        self._worker.mailbox.submit(
-            lambda: announcer.reload(state, detail, hello=hello)
-        )
+        streams = self._worker.streams
+
+        def tell() -> None:
+            for stream in streams:
+                stream.announcer.reload(state, detail, hello=hello)
+
+        self._worker.mailbox.submit(tell)
 
 
 def _which(bundle: Bundle) -> str:

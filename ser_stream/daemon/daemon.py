@@ -21,8 +21,10 @@ from ser_stream.config.for_model import (
 )
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
+from ser_stream.daemon.feed import Feed
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import voice_of
+from ser_stream.daemon.stream import Stream
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -33,7 +35,14 @@ from ser_stream.paths import default_socket, user_path
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.protocol.access_token import read_token
 from ser_stream.service.systemd import Systemd
-from ser_stream.sinks import Server, Sink, SinkOptions, open_sinks
+from ser_stream.sinks import (
+    LinkState,
+    Publisher,
+    Server,
+    Sink,
+    SinkOptions,
+    open_sinks,
+)
 from ser_stream.sinks.command import CommandSink
 from ser_stream.sources import MayBeDamaged, open_source
 
@@ -75,6 +84,7 @@ class Daemon:
             for sink in self._sinks:
                 stack.callback(sink.close)
             self._servers = [sink for sink in self._sinks if isinstance(sink, Server)]
+            self._publishers = [s for s in self._sinks if isinstance(s, Publisher)]
             self._is_service = bool(self._servers) or self._systemd.notifier.enabled
             if self._is_service:
                 restored.pop_all()
@@ -97,7 +107,8 @@ class Daemon:
             announcer = Announcer(source, self._sinks, self.health, observe)
             model = Model(active, pipeline)
             model.known = voice_of(model, config.speakers)
-            self._worker = Worker(source, model, announcer, self._adapter)
+            stream = Stream(model, announcer, self._adapter)
+            self._worker = Worker([Feed(config.source.input, source, (stream,))])
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
                 # Not before the worker has looked at the source: `status` tells of it.
@@ -118,6 +129,8 @@ class Daemon:
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
             max_subscribers=config.max_subscribers,
+            broker=config.broker,
+            password=lambda: self._settings.located(lambda c: c.broker.password()),
             inherited=self._systemd.sockets,
         )
         return open_sinks(uris, options)
@@ -132,6 +145,7 @@ class Daemon:
             adapter=self._adapter,
             paused=paused,
             subscribers=self._subscribers,
+            links=self._links,
             on_reload=lambda config: self._command.reconfigure(
                 config.command, config.on_emotion_every_s
             ),
@@ -148,6 +162,7 @@ class Daemon:
             self.health,
             self._subscribers,
             lambda: sum(server.dropped for server in self._servers),
+            self._links,
         )
         stack.callback(metrics.close)
         return metrics.observe
@@ -187,7 +202,7 @@ class Daemon:
         self._worker.mailbox.call(lambda: self._worker.adapt(version, phase, reason))
 
     def _tell_adaptation(self, phase: str, reason: str, bundle_sha256: str) -> None:
-        announcer = self._worker.announcer
+        announcer = self._worker.streams[0].announcer
         self._worker.mailbox.submit(
             lambda: announcer.adaptation(phase, reason, bundle_sha256)
         )
@@ -207,6 +222,9 @@ class Daemon:
         for server in self._servers:
             counts.update(server.subscribers)
         return counts
+
+    def _links(self) -> list[LinkState]:
+        return [link for sink in self._publishers for link in sink.links]
 
     async def _answer(self, do: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         import asyncio  # only where there is a socket, which has loaded it

@@ -126,7 +126,8 @@ class SpeakerRequests:
     def _newest(self, last_s: float, *, enrols: bool) -> tuple[FloatArray, float]:
         if not 1 <= last_s <= REMEMBERED_S:
             raise ConfigError(f"last is {last_s:g} s; allowed: 1 to {REMEMBERED_S:g}")
-        found = self._worker.mailbox.call(lambda: self._worker.speaker.newest(last_s))
+        stream = self._worker.streams[0]
+        found = self._worker.mailbox.call(lambda: stream.speaker.newest(last_s))
         check_heard(0.0 if found is None else found[1], enrols=enrols)
         assert found is not None
         result: tuple[FloatArray, float] = found

@@ -1,6 +1,6 @@
 """The state of the daemon in the words of Prometheus."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import Metric
 from prometheus_client.core import (
@@ -10,7 +10,7 @@ from prometheus_client.core import (
 )
 
 from ser_stream import __version__
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import BrokerLink, Health
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 
 
@@ -22,10 +22,12 @@ class Collector:
         health: Health,
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
+        links: Callable[[], Sequence[BrokerLink]],
     ) -> None:
         self._health = health
         self._subscribers = subscribers
         self._dropped = dropped
+        self._links = links
 
     def collect(self) -> Iterator[Metric]:
         health = self._health
@@ -62,6 +64,7 @@ class Collector:
         for kind, count in self._subscribers().items():
             subscribers.add_metric([kind], count)
         yield subscribers
+        yield from self._brokers()
         state = GaugeMetricFamily(
             "ser_stream_audio_state", "1 for the state of the audio.", labels=["state"]
         )
@@ -88,3 +91,22 @@ class Collector:
         yield InfoMetricFamily(
             "ser_stream_build", "This program.", value={"version": __version__}
         )
+
+    def _brokers(self) -> Iterator[Metric]:
+        labels = ["address"]
+        connected = GaugeMetricFamily(
+            "ser_stream_broker_connected", "1 while connected.", labels=labels
+        )
+        sent = CounterMetricFamily(
+            "ser_stream_broker_sent", "Messages that a broker took.", labels=labels
+        )
+        dropped = CounterMetricFamily(
+            "ser_stream_broker_dropped",
+            "Messages dropped because a broker was away or too slow.",
+            labels=labels,
+        )
+        for link in self._links():
+            connected.add_metric([link.address], float(link.connected))
+            sent.add_metric([link.address], link.sent)
+            dropped.add_metric([link.address], link.dropped)
+        yield from (connected, sent, dropped)

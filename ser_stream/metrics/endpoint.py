@@ -1,11 +1,11 @@
 """Where Prometheus reads: a server that is started, told of steps, and closed."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from ser_stream.errors import MissingLibraryError, SinkError
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import BrokerLink, Health
 from ser_stream.protocol.address import metrics_address
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Metrics:
         health: Health,
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
+        links: Callable[[], Sequence[BrokerLink]] = list,
     ) -> Self:
         """Serve from now on.
 
@@ -42,6 +43,7 @@ class Metrics:
             health: of the daemon.
             subscribers: how many there are now, by the kind of their address.
             dropped: messages that were dropped for slow subscribers since the start.
+            links: how the connections to brokers are.
 
         Raises:
             ConfigError: if the address is none of this machine.
@@ -61,7 +63,7 @@ class Metrics:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
-        registry.register(Collector(health, subscribers, dropped))
+        registry.register(Collector(health, subscribers, dropped, links))
         latency = prometheus.Histogram(
             "ser_stream_step_latency_seconds",
             "From a step's last sample until its line is ready.",

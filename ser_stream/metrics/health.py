@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ser_stream.pipeline.values import AudioState
 
@@ -15,6 +16,19 @@ LATENCIES = 1500
 """Steps whose latency is remembered; five minutes at the default step."""
 ADAPTATION_PHASES = ("started", "accepted", "rejected", "rolled_back")
 """Phases of the protocol's `adaptation`."""
+
+
+class BrokerLink(Protocol):
+    """What is told of a connection to a broker; see `ser_stream.sinks.LinkState`."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
 
 
 @dataclass

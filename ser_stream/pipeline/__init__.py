@@ -22,7 +22,9 @@ bundle_evidence  what was measured of it, which changes nothing that is computed
 geometry         how many frames an encoder frame takes, and the longest window
 smoothing        scores of single steps -> a steady emotion
 pipeline         all of it: `feed(chunk)` -> events
-together         several streams: what falls due together, computed together
+computation      what a step wants computed: at once, or with what others want
+many_encoder     the encoder over many streams
+together/        many streams: what falls due together, computed together
 recording        a whole recording: everything that was said of it, and when
 batch/           the same of whole recordings, in less time than a stream takes
 data_frame       what was recognised of many files, as a table of pandas

@@ -21,6 +21,9 @@ VAD_LENGTH = 512
 VAD_CONTEXT = 64
 """Samples before them that it also sees."""
 
+Memory = tuple[FloatArray, FloatArray]
+"""State of its LSTM: h and c, each (1, n_streams, 128)."""
+
 
 class Detector(Protocol):
     """What the gate asks of a detector of speech."""
@@ -66,8 +69,9 @@ class Silero:
         self.reset()
 
     def reset(self) -> None:
-        self._h = np.zeros((1, 1, 128), np.float32)
-        self._c = np.zeros((1, 1, 128), np.float32)
+        zeros = np.zeros((1, 1, 128), np.float32)
+        self.memory: Memory = zeros, zeros
+        """What it knows of the frames before."""
         self.skip()
 
     def skip(self) -> None:
@@ -76,19 +80,28 @@ class Silero:
 
     def feed(self, samples: FloatArray, end: int = 0, /) -> FloatArray:
         """Probabilities of the frames of 512 samples that `samples` completes."""
+        frames = self.frames_of(samples)
+        if not len(frames):
+            return np.zeros(0, np.float32)
+        h, c = self.memory
+        probabilities: FloatArray
+        probabilities, h, c = self._session.run(None, {"input": frames, "h": h, "c": c})
+        self.memory = h, c
+        return probabilities.reshape(-1)
+
+    def frames_of(self, samples: FloatArray) -> FloatArray:
+        """Take in samples: the frames that they complete, (n, 576), to be heard next.
+
+        Each begins with the 64 samples before it.
+        """
         pending = np.concatenate([self._pending, samples])
         n = (len(pending) - VAD_CONTEXT) // VAD_LENGTH
         self._pending = pending[n * VAD_LENGTH :]
-        if not n:
-            return np.zeros(0, np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(
-            pending, VAD_CONTEXT + VAD_LENGTH
-        )[::VAD_LENGTH][:n]
-        probabilities: FloatArray
-        probabilities, self._h, self._c = self._session.run(
-            None, {"input": np.ascontiguousarray(frames), "h": self._h, "c": self._c}
-        )
-        return probabilities.reshape(-1)
+        frames = np.empty((n, VAD_CONTEXT + VAD_LENGTH), np.float32)
+        for i in range(n):
+            at = i * VAD_LENGTH
+            frames[i] = pending[at : at + VAD_CONTEXT + VAD_LENGTH]
+        return frames
 
     @property
     def backlog(self) -> int:

@@ -35,6 +35,14 @@ class Familiarity:
         distance = float(np.linalg.norm((features - self.centre) @ self.whitening))
         return 1.0 if distance <= self.typical else self.typical / distance
 
+    def of_each(self, features: FloatArray) -> list[float]:
+        """The same of many windows, (n, n_features)."""
+        distances = np.linalg.norm((features - self.centre) @ self.whitening, axis=1)
+        return [
+            1.0 if distance <= self.typical else self.typical / distance
+            for distance in distances.tolist()
+        ]
+
     @staticmethod
     def read(path: Path) -> "Familiarity | None":
         """Read the file `features.npz` of a bundle; None where it does not tell.

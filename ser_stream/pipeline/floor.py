@@ -82,16 +82,22 @@ class NoiseFloor:
         """
         if not len(mel):
             return mel
-        powers = mel @ self._shares
+        powers = self.powers_of(mel)
         if blocks is None:
-            self._peak = max(self.kept * self._peak, float(powers.max()))
-            return mel + self.power
-        floors = []
-        for loudest in loudest_of(powers, blocks):
-            self._peak = max(self.kept * self._peak, loudest)
-            floors.append(self.power)
+            return mel + self.follow(float(powers.max()))
+        floors = [self.follow(loudest) for loudest in loudest_of(powers, blocks)]
         added: NDArray[np.float64] = np.repeat(floors, blocks)[:, None]
         return mel + added
+
+    def powers_of(self, mel: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Power of each frame, (m,), by which the voice is followed."""
+        powers: NDArray[np.float64] = mel @ self._shares
+        return powers
+
+    def follow(self, loudest: float) -> float:
+        """The floor under a block, by the power of its loudest frame."""
+        self._peak = max(self.kept * self._peak, loudest)
+        return self.power
 
 
 def loudest_of(values: NDArray[np.floating], blocks: Sequence[int]) -> list[float]:

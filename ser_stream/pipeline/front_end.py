@@ -119,6 +119,12 @@ class FrontEnd:
         """Go on behind `block`, which itself gives no frames; the level is kept."""
         self.mfcc.prime(block)
 
+    def take(self, block: Block) -> tuple[int, int]:
+        """Take in a block whose frames the caller makes; see `Mfcc.take`."""
+        if block.first:
+            self.reset()
+        return self.mfcc.take(block)
+
     def feed(self, block: Block) -> tuple[int, FloatArray]:
         """Index of the first new frame, and the frames of a block, (m, n_features)."""
         if block.first:

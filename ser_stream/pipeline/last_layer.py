@@ -65,30 +65,30 @@ class LastLayer:
             raise ModelError(f"{path} does not hold a last layer") from None
         return layer
 
-    def mean_of(self, heard: FloatArray, heard_s: float) -> FloatArray:
+    def mean_of(self, heard: FloatArray, heard_s: float | FloatArray) -> FloatArray:
         """A speaker's mean, (n_features,), shrunk towards that of unknown voices.
 
         Args:
             heard: sum of features, each times the seconds it stands for,
-                (n_features,).
-            heard_s: how many seconds that was.
+                (n_features,); of many speakers (n, n_features).
+            heard_s: how many seconds that was; of many (n, 1).
         """
         surplus = (heard - heard_s * self.mean) / (heard_s + SHRINK_S)
         result: FloatArray = (self.mean + surplus).astype(np.float32)
         return result
 
     def of_emotion(self, scores: FloatArray) -> FloatArray:
-        """What of the features is for the emotion and not for the voice, (n_features,).
+        """What of the features is for the emotion and not the voice, (..., n_features).
 
         Taken off what was heard, neutral speech alone no longer makes neutral the
         centre. Half of it is, as scores are wrong at times, and classes lie otherwise
         in every voice (docs/speakers.md).
 
         Args:
-            scores: of the classes, (n_classes,).
+            scores: of the classes, (..., n_classes).
         """
         if self.emotions is None:
-            return np.zeros_like(self.mean)
+            return np.zeros((*scores.shape[:-1], len(self.mean)), np.float32)
         half = (SHARE * scores).astype(np.float32)
         result: FloatArray = half @ self.emotions
         return result

@@ -196,12 +196,21 @@ class Mfcc:
             a stream or a gap has just begun: frames that reach before `valid_from` are
             left out.
         """
+        first, n = self.take(block)
+        return first, self._features(self._frames[len(self._frames) - n :])
+
+    def take(self, block: Block) -> tuple[int, int]:
+        """Take in a block; as `frames_of`. They are the last ones of `samples`."""
         if block.first:
             self.reset()
         self._buffer[: self._carry] = self._buffer[BLOCK_LENGTH:]
         self._buffer[self._carry :] = block.samples
-        first, n = self.frames_of(block)
-        return first, self._features(self._frames[len(self._frames) - n :])
+        return self.frames_of(block)
+
+    @property
+    def samples(self) -> FloatArray:
+        """Of the frames of a block, a view: it, and those before it that they reach."""
+        return self._buffer
 
     def cut(self, blocks: Sequence[Block]) -> tuple[int, FloatArray, list[int]]:
         """The frames of many blocks in a row, not yet their features.

@@ -73,13 +73,14 @@ class Normaliser:
         first = frames[:, 0]
         result = frames.copy()
         if blocks is None:
-            result[:, 0] -= np.float32(self._follow(float(first.max())))
+            result[:, 0] -= np.float32(self.follow(float(first.max())))
         else:
-            peaks = [self._follow(loudest) for loudest in loudest_of(first, blocks)]
+            peaks = [self.follow(loudest) for loudest in loudest_of(first, blocks)]
             result[:, 0] -= np.repeat(np.array(peaks, np.float32), blocks)
         return result
 
-    def _follow(self, loudest: float) -> float:
+    def follow(self, loudest: float) -> float:
+        """What is taken from c0 in a block, by the greatest c0 of its frames."""
         leaked = max(self.floor, self._peak - self.leak)
         self._peak = max(leaked, loudest)
         return self._peak

@@ -11,11 +11,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, Blocker
+from ser_stream.pipeline.computation import Encode, MakeFrames, Score, Work, answered
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.geometry import Geometry
-from ser_stream.pipeline.prediction import level_dbfs, silence, speech
+from ser_stream.pipeline.prediction import BlockLevel, level_of, silence, speech
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.speaker import Speaker
@@ -133,8 +136,8 @@ class Pipeline:
         # successor with another front end.
         longest = geometry.window_length(geometry.max_columns)
         self._past: deque[Block] = deque(maxlen=math.ceil(longest / BLOCK_LENGTH) + 1)
-        # Energy and number of samples of the blocks of the present step.
-        self._levels: deque[tuple[float, int]] = deque(maxlen=self.config.step_blocks)
+        # Of the blocks of the present step.
+        self._levels: deque[BlockLevel] = deque(maxlen=self.config.step_blocks)
 
     def feed(self, chunk: Chunk) -> list[StreamEvent]:
         """Take any number of samples; return what they cause, in order of time.
@@ -145,17 +148,24 @@ class Pipeline:
         Raises:
             ValueError: if the chunk begins before the end of the last one.
         """
+        return answered(self.work_on(chunk))
+
+    def work_on(self, chunk: Chunk) -> Work[list[StreamEvent]]:
+        """As `feed`, but what is to be computed is asked for.
+
+        Nothing else may be asked of the pipeline before it is finished.
+        """
         events: list[StreamEvent] = []
         for item in self._blocker.feed(chunk):
             if isinstance(item, Gap):
-                events += self.flush()
+                events += yield from self._end()
                 events.append(item)
             else:
                 # The blocks of a step are worked on in one go when it falls due: ten
                 # short bursts a second cost more than five longer ones.
                 self._waiting.append(item)
                 if self.config.is_due(item, self._geometry):
-                    events += self._work_off()
+                    events += yield from self._work_off()
         return events
 
     def take_over_from(self, other: "Pipeline") -> list[StreamEvent]:
@@ -210,14 +220,20 @@ class Pipeline:
 
     def flush(self) -> list[StreamEvent]:
         """End of the stream: run what no step asked for, end the present emotion."""
-        return [*self._work_off(), *self._smoother.flush()]
+        return answered(self._end())
 
-    def _work_off(self) -> list[StreamEvent]:
-        events = [event for block in self._waiting for event in self._block(block)]
+    def _end(self) -> Work[list[StreamEvent]]:
+        events = yield from self._work_off()
+        return [*events, *self._smoother.flush()]
+
+    def _work_off(self) -> Work[list[StreamEvent]]:
+        events: list[StreamEvent] = []
+        for block in self._waiting:
+            events += yield from self._block(block)
         self._waiting.clear()
         return events
 
-    def _block(self, block: Block) -> list[StreamEvent]:
+    def _block(self, block: Block) -> Work[list[StreamEvent]]:
         if block.first:
             self._window.reset()
             self._front_end.reset()
@@ -225,12 +241,13 @@ class Pipeline:
             self._recent.clear()
             self._past.clear()
         self._past.append(block)
-        reading = self._gate.feed(block)
+        reading = yield from self._gate.work_on(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
-        self._levels.append((reading.energy, n_valid))
+        peak = float(np.abs(block.samples).max())
+        self._levels.append(BlockLevel(reading.energy, peak, n_valid))
         self._recent.append(block)
         if reading.began is not None:
-            self._make_frames()
+            yield from self._make_frames()
         events: list[StreamEvent] = []
         if reading.began is None:
             if self._window.started:
@@ -243,10 +260,10 @@ class Pipeline:
             self._handed_out = -1
         if not self.config.is_due(block, self._geometry):
             return events
-        prediction = self._predict(block)
+        prediction = yield from self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]
 
-    def _make_frames(self) -> None:
+    def _make_frames(self) -> Work[None]:
         # In silence only the newest blocks are kept, and no frame is made: an
         # idle room costs little, and its noises do not move the normalisation.
         if self._recent[0].index != self._framed + 1:
@@ -254,24 +271,27 @@ class Pipeline:
             if not self._recent[0].first:
                 # The oldest block only lends its last samples to the next one's frames.
                 self._front_end.prime(self._recent.popleft())
-        for block in self._recent:
-            first, frames = self._front_end.feed(block)
+        blocks = list(self._recent)
+        self._recent.clear()
+        made: list[tuple[int, FloatArray]]
+        made = yield MakeFrames(self._front_end, blocks)
+        for block, (first, frames) in zip(blocks, made, strict=True):
             if len(frames):
                 self._window.push(first, frames)
             self._framed = block.index
-        self._recent.clear()
 
-    def _predict(self, block: Block) -> Prediction:
-        level = level_dbfs(self._levels)
+    def _predict(self, block: Block) -> Work[Prediction]:
+        level = level_of(self._levels)
         frames = self._window.pending()
         if frames is not None:
-            self._window.add(*self._recognizer.encode(frames, self._window.state))
+            columns, state = yield Encode(self._recognizer, frames, self._window.state)
+            self._window.add(columns, state)
         if not self._window.started or not len(self._window.columns):
             start = max(block.valid_from, block.end - self.config.step_blocks * 1600)
             return silence(start, block.end, level)
         columns = self._window.columns
         told = None if self._listener is None else self.speaker.snapshot()
-        scores: FloatArray = self._recognizer.scores(columns, self.speaker)
+        scores: FloatArray = yield Score(self._recognizer, columns, self.speaker)
         if self._listener is not None:
             self._hand_out(self._listener, scores, block.end, told)
         return speech(

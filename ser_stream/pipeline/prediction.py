@@ -1,6 +1,7 @@
 """What a step says: scores or silence, and the level of its samples."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,18 +10,41 @@ from ser_stream.pipeline.smoothing import UNCERTAIN
 from ser_stream.pipeline.values import FloatArray, Prediction, SpeechState
 
 SILENCE_DBFS = -120.0
-"""What the level of digital silence is reported as."""
+"""What the level and the peak of digital silence are reported as."""
 
 
-def level_dbfs(blocks: Iterable[tuple[float, int]]) -> float:
-    """Level of some blocks: of each the sum of squares, and the number of samples."""
-    energy, n = map(sum, zip(*blocks, strict=True))
-    return max(SILENCE_DBFS, float(10.0 * np.log10(max(energy / n, 1e-12))))
+class BlockLevel(NamedTuple):
+    """How loud a block is."""
+
+    energy: float
+    """Sum of squares of its samples, full scale 1."""
+    peak: float
+    """The greatest magnitude of them."""
+    n: int
+    """How many of them were heard."""
 
 
-def silence(start: int, end: int, level: float) -> Prediction:
+class Level(NamedTuple):
+    """How loud a step is."""
+
+    rms_dbfs: float
+    peak_dbfs: float
+
+
+def level_of(blocks: Sequence[BlockLevel]) -> Level:
+    """Of the blocks of a step; at least one."""
+    energy, peaks, n = zip(*blocks, strict=True)
+    power, peak = sum(energy) / sum(n), max(peaks)
+    return Level(
+        max(SILENCE_DBFS, float(10.0 * np.log10(max(power, 1e-12)))),
+        max(SILENCE_DBFS, float(20.0 * np.log10(max(peak, 1e-6)))),
+    )
+
+
+def silence(start: int, end: int, level: Level) -> Prediction:
     """A step without speech, or with speech too young to fill one column."""
-    return Prediction(start, end, SpeechState.NO_SPEECH, level)
+    state = SpeechState.NO_SPEECH
+    return Prediction(start, end, state, level.rms_dbfs, peak_dbfs=level.peak_dbfs)
 
 
 def speech(
@@ -30,7 +54,7 @@ def speech(
     *,
     start: int,
     end: int,
-    level: float,
+    level: Level,
     columns: int,
     max_columns: int,
     familiarity: float | None,
@@ -43,7 +67,7 @@ def speech(
         uncertain: the highest of them below which the step has no emotion.
         start: sample index at which the window begins.
         end: sample index at which the step fell due.
-        level: of the step's samples, dBFS.
+        level: of the step's samples.
         columns: of the window.
         max_columns: of the longest that there may be.
         familiarity: of the voice; see `Prediction`.
@@ -54,7 +78,8 @@ def speech(
         start=start,
         end=end,
         state=SpeechState.SPEECH,
-        level_dbfs=level,
+        level_dbfs=level.rms_dbfs,
+        peak_dbfs=level.peak_dbfs,
         label=recognizer.labels[best] if certain else UNCERTAIN,
         scores=scores,
         columns=columns,

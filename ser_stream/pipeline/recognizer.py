@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -11,14 +11,11 @@ from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
 from ser_stream.pipeline.familiarity import Familiarity
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.last_layer import LastLayer
-from ser_stream.pipeline.onnx_graph import OnnxGraph
+from ser_stream.pipeline.many_encoder import ManyEncoder
 from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.speaker import LEAST_COLUMNS, Speaker
 from ser_stream.pipeline.values import EncoderState, FloatArray
 from ser_stream.pipeline.window_features import WindowFeatures
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 
 class Recognizer(Protocol):
@@ -134,33 +131,44 @@ class OnnxRecognizer:
     def encode(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
-        return self._encoded(self._encoder, frames, state)
+        kept = self._cold if state is None else state
+        feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
+        columns, *keep = self._encoder.run(None, feed)
+        first = self.geometry.cold_columns if state is None else 0
+        result: FloatArray = columns[0][first:]
+        return result, tuple(keep)
 
     def encode_many(
         self, frames: FloatArray, state: EncoderState | None, /
     ) -> tuple[FloatArray, EncoderState]:
         """As `encode`, but for rounding; quicker where many columns are wanted."""
-        return self._encoded(self._many_encoder, frames, state)
+        if self.many_encoder is None:
+            return self.encode(frames, state)
+        return self.encode_each([frames], None if state is None else [state])[0]
+
+    def encode_each(
+        self, frames: Sequence[FloatArray], states: Sequence[EncoderState] | None, /
+    ) -> list[tuple[FloatArray, EncoderState]]:
+        """As `encode_many` for each of several streams.
+
+        Args:
+            frames: of each, as many.
+            states: of each; None at the beginning of windows.
+        """
+        assert self.many_encoder is not None
+        if states is not None:
+            return self.many_encoder.run(frames, states)
+        first = self.geometry.cold_columns
+        found = self.many_encoder.run(frames, [self._cold] * len(frames))
+        return [(columns[first:], state) for columns, state in found]
 
     @cached_property
-    def _many_encoder(self) -> "onnxruntime.InferenceSession":
-        # Beside the live one, whose numbers stay as they were measured.
-        path = self._folder / ENCODER
-        graph = OnnxGraph(path.read_bytes()).with_plain_elu()
-        return self._encoder if graph is None else open_session(path, graph.to_bytes())
+    def many_encoder(self) -> ManyEncoder | None:
+        """Beside the live encoder, whose numbers stay as they were measured.
 
-    def _encoded(
-        self,
-        encoder: "onnxruntime.InferenceSession",
-        frames: FloatArray,
-        state: EncoderState | None,
-    ) -> tuple[FloatArray, EncoderState]:
-        kept = self._cold if state is None else state
-        feed = {"frames": frames[None], **dict(zip(self._kept, kept, strict=True))}
-        columns, *keep = encoder.run(None, feed)
-        first = self.geometry.cold_columns if state is None else 0
-        result: FloatArray = columns[0][first:]
-        return result, tuple(keep)
+        None where there is nothing to gain, or where the graph does not allow it.
+        """
+        return ManyEncoder.of(self._folder / ENCODER, self._encoder, self.geometry)
 
     def logits(
         self, columns: FloatArray, speaker: Speaker | None = None, /
@@ -222,6 +230,42 @@ class OnnxRecognizer:
         logits = layer.logits(centred)
         logits = self._heard(speaker, features, n_columns, logits, centred)
         return self._calibrated(logits, n_columns)
+
+    def scores_of_each(
+        self,
+        features: Sequence[FloatArray],
+        n_columns: Sequence[int],
+        speakers: Sequence[Speaker],
+        /,
+    ) -> list[FloatArray]:
+        """As `scores_of`, of windows of several speakers, none of whom is there twice.
+
+        Args:
+            features: of each, (n_features,).
+            n_columns: of each window.
+            speakers: of each.
+        """
+        layer = self.last_layer
+        assert layer is not None, "window_features is None"
+        of_all = np.stack(features)
+        heard = np.stack([speaker.total(self._n_features) for speaker in speakers])
+        heard_s = np.array([[speaker.seconds] for speaker in speakers], np.float32)
+        centred = of_all - layer.mean_of(heard, heard_s)
+        logits = layer.logits(centred)
+        for i, speaker in enumerate(speakers):
+            if speaker.taught is not None:
+                logits[i] += speaker.taught @ centred[i]
+        of_emotion = layer.of_emotion(softmax(logits))
+        familiar = None
+        if self._familiarity is not None:
+            familiar = self._familiarity.of_each(of_all)
+        for i, (speaker, n) in enumerate(zip(speakers, n_columns, strict=True)):
+            speaker.add(of_all[i], n, of_emotion[i])
+            if familiar is not None and n >= LEAST_COLUMNS:
+                speaker.familiarity = familiar[i]
+        last = len(self._temperatures)
+        temperatures = [self._temperatures[min(n, last) - 1] for n in n_columns]
+        return list(softmax(logits / np.array(temperatures, np.float32)[:, None]))
 
     def _calibrated(self, logits: FloatArray, n_columns: int) -> FloatArray:
         temperature = self._temperatures[min(n_columns, len(self._temperatures)) - 1]

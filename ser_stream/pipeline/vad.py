@@ -12,6 +12,7 @@ import numpy as np
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
+from ser_stream.pipeline.computation import Hear, Work, answered
 from ser_stream.pipeline.detector import VAD_LENGTH, Detector, Silero
 from ser_stream.pipeline.loudness import Loudness, LoudnessMeter
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, FloatArray
@@ -123,29 +124,39 @@ class SpeechGate:
 
     def feed(self, block: Block) -> GateReading:
         """Look at one block; one that follows a gap resets the speech gate first."""
+        return answered(self.work_on(block))
+
+    def work_on(self, block: Block) -> Work[GateReading]:
+        """As `feed`, but what is to be heard is asked for."""
         if block.first:
             self._meter.reset()
         samples = block.samples.astype(np.float64)
-        return self.decide(
+        return self._decide(
             block, self._meter.feed(float(samples @ samples), float(samples.sum()))
         )
 
     def decide(self, block: Block, loudness: Loudness) -> GateReading:
-        """The same for one that was measured before, by a meter of the caller's."""
+        """As `feed`, for one that was measured before, by a meter of the caller's."""
+        return answered(self._decide(block, loudness))
+
+    def _decide(self, block: Block, loudness: Loudness) -> Work[GateReading]:
         if block.first:
             self._forget()
         self._gain_db = loudness.gain_db
-        self._wake_or_sleep(block, loudness.loud)
+        before = self._wake_or_sleep(block, loudness.loud)
+        if before is not None:
+            yield from self._listen(before, block.end - BLOCK_LENGTH)
         if self._awake:
-            self._listen(block.samples, block.end)
+            yield from self._listen(block.samples, block.end)
         self._last = block.samples
         return GateReading(self._began, loudness.energy)
 
-    def _wake_or_sleep(self, block: Block, loud: bool) -> None:
+    def _wake_or_sleep(self, block: Block, loud: bool) -> FloatArray | None:
+        """The samples of the block before, if they are to be heard now."""
         if self._awake:
             quiet_since = max(self._speech_end, self._woke)
             if loud or block.end - quiet_since < SAMPLE_RATE:
-                return
+                return None
             if self._began is None:
                 self._awake = False
         elif loud:
@@ -156,13 +167,15 @@ class SpeechGate:
             self._detector.skip()
             if not block.first:
                 # The block before may hold the beginning of the word that woke it.
-                self._listen(self._last, block.end - BLOCK_LENGTH)
+                return self._last
+        return None
 
-    def _listen(self, samples: FloatArray, end: int) -> None:
+    def _listen(self, samples: FloatArray, end: int) -> Work[None]:
         start = end - len(samples) - self._detector.backlog
         # The block before the one that woke it is heard like that one, without a step.
         louder = samples * np.float32(10.0 ** (self._gain_db / 20.0))
-        for i, probability in enumerate(self._detector.feed(louder, end)):
+        probabilities: FloatArray = yield Hear(self._detector, louder, end)
+        for i, probability in enumerate(probabilities):
             self._frame(float(probability), start + (i + 1) * VAD_LENGTH)
 
     def _frame(self, probability: float, end: int) -> None:

@@ -169,6 +169,9 @@ class Prediction(_Span):
     """How near the voice is to the speech that the model was trained on, 0 to 1: 1 as
     near as most of it, 0.5 twice as far; None without speech, while the window is
     short, and where the model cannot tell. It says nothing of the emotion."""
+    peak_dbfs: float = -120.0
+    """The greatest magnitude of the step's samples, dB relative to full scale; that of
+    digital silence is -120. Resampled sound may swing beyond 0."""
 
     @property
     def by_label(self) -> dict[str, float] | None:

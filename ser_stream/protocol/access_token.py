@@ -26,6 +26,21 @@ def read_token(file: str | Path | None) -> str | None:
         return _checked(token.strip(), VARIABLE)
     if file is None:
         return None
+    return _checked(
+        read_secret("token_file", file), f"token_file {user_path(str(file))}"
+    )
+
+
+def read_secret(name: str, file: str | Path) -> str:
+    """What a file holds that nobody else may read, without space around it.
+
+    Args:
+        name: of the setting that names the file.
+        file: its path.
+
+    Raises:
+        ConfigError: if it cannot be read, or others can read it.
+    """
     path = user_path(str(file))
     try:
         with path.open("rb") as opened:
@@ -33,16 +48,14 @@ def read_token(file: str | Path | None) -> str | None:
             data = opened.read(4096)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot read token_file {path}: {reason}") from None
+        raise ConfigError(f"cannot read {name} {path}: {reason}") from None
     # A group of its own may share it, as systemd's credentials do.
     if mode & stat.S_IRWXO:
         raise ConfigError(
-            f"token_file {path} is open to all users; do: chmod 600 "
+            f"{name} {path} is open to all users; do: chmod 600 "
             f"{shlex.quote(str(path))}"
         )
-    return _checked(
-        data.decode("ascii", errors="replace").strip(), f"token_file {path}"
-    )
+    return data.decode(errors="replace").strip()
 
 
 def _checked(token: str, where: str) -> str:

@@ -18,6 +18,7 @@ FORMS = {"stdout": "stdout:", **SOCKETS}
 """All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107
 """Bytes of a Unix socket's path; the kernel's `sun_path` holds 108 with the end."""
+_PREFIX = r"[\w.-]+(/[\w.-]+)*"
 _HOST_AND_PORT = r"(\[(?P<six>[^]]*)\]|(?P<host>[^:]*)):(?P<port>[0-9]{1,5})"
 
 
@@ -27,11 +28,11 @@ class Address(NamedTuple):
     kind: str
     """`stdout`, `unix`, `tcp`, `ws`, ..."""
     path: str = ""
-    """File of a Unix socket; absolute."""
+    """File of a Unix socket, absolute; or a broker's prefix, without slashes around."""
     host: str = ""
     """Name or number, IPv6 without brackets."""
     port: int = 0
-    """0 lets the system choose."""
+    """0 lets the system choose; of a broker it is the usual port."""
 
     @property
     def loopback(self) -> bool:
@@ -42,6 +43,9 @@ class Address(NamedTuple):
             return self.host == "localhost"
 
     def __str__(self) -> str:
+        if self.host and self.path:
+            port = f":{self.port}" if self.port else ""
+            return f"{self.kind}://{bracketed(self.host)}{port}/{self.path}"
         if self.host:
             return f"{self.kind}://{bracketed(self.host)}:{self.port}"
         return f"{self.kind}://{self.path}" if self.path else f"{self.kind}:"
@@ -57,8 +61,8 @@ def parse(text: str, forms: Mapping[str, str] = FORMS) -> Address:
 
     Args:
         text: the URI.
-        forms: by kind, what it looks like: `KIND:///PATH`, `KIND://HOST:PORT` or
-            `KIND:`.
+        forms: by kind, what it looks like: `KIND:///PATH`, `KIND://HOST:PORT`,
+            `KIND://HOST[:PORT]/PREFIX` or `KIND:`.
 
     Raises:
         ConfigError: if it is none of these forms.
@@ -69,6 +73,8 @@ def parse(text: str, forms: Mapping[str, str] = FORMS) -> Address:
         return _parse_path(text, kind, rest)
     if form.endswith("HOST:PORT"):
         return _parse_host_and_port(text, kind, rest)
+    if form.endswith("/PREFIX"):
+        return _parse_broker(text, kind, rest)
     if text and text == form:
         return Address(kind)
     if kind == "wss":
@@ -113,6 +119,37 @@ def _parse_host_and_port(text: str, kind: str, rest: str) -> Address:
     if port > 65535:
         raise ConfigError(f"address {text}: port {port} is over 65535")
     return Address(kind, host=host, port=port)
+
+
+def _parse_broker(text: str, kind: str, rest: str) -> Address:
+    place, _, prefix = rest.removeprefix("//").partition("/")
+    if "@" in rest:
+        # Not the address itself: it holds what nobody is to read.
+        raise ConfigError(
+            f"a {kind}:// address holds a user or a password, which command lines show "
+            "to all; leave out what stands before the @, and set broker.user and "
+            "broker.password_file"
+        )
+    if not re.search(r":\d*$", place):
+        place += ":0"
+    found = re.fullmatch(_HOST_AND_PORT, place) if rest.startswith("//") else None
+    host = found and (found["six"] or found["host"])
+    prefix = prefix.removesuffix("/")
+    if (
+        found is None
+        or not host
+        or not _is_host(host, six=bool(found["six"]))
+        or not re.fullmatch(_PREFIX, prefix)
+    ):
+        raise ConfigError(
+            f"address {text!r}: allowed is {kind}://HOST/PREFIX or "
+            f"{kind}://HOST:PORT/PREFIX, such as {kind}://broker.lan/emotions/desk; a "
+            "prefix has letters, digits and _ - . between its slashes"
+        )
+    port = int(found["port"])
+    if port > 65535:
+        raise ConfigError(f"address {text}: port {port} is over 65535")
+    return Address(kind, host=host, port=port, path=prefix)
 
 
 def _is_host(host: str, *, six: bool) -> bool:

@@ -140,6 +140,8 @@ class MessageBuilder:
                 "scores": scores,
                 "familiarity": None if familiar is None else round(familiar, 3),
                 "level_dbfs": round(value.level_dbfs, 1),
+                # No minus before a zero.
+                "peak_dbfs": round(value.peak_dbfs, 1) + 0.0,
                 "latency_ms": round(latency_ms, 1),
             },
         )

@@ -1,7 +1,8 @@
-"""Where messages go: standard output, and the subscribers of sockets.
+"""Where messages go: standard output, the subscribers of sockets, and brokers.
 
 stdout         JSON lines, or text on a terminal
 sockets/       unix, TCP and WebSocket
+brokers/       MQTT and NATS
 command        runs a program when an emotion begins
 thread_queue   keeps a slow reader of one of them from holding up the audio
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ser_stream.errors import SerStreamError
 from ser_stream.protocol.address import FORMS, SOCKETS, Address, parse
+from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
     from socket import socket
@@ -60,6 +62,28 @@ class Server(Sink, Protocol):
         """Predictions that slow subscribers did not get, since the start."""
 
 
+class LinkState(NamedTuple):
+    """How the connection to a broker is."""
+
+    address: str
+    connected: bool
+    sent: int
+    """Messages that the broker took, since the start."""
+    dropped: int
+    """Messages that it did not get, being away or slow."""
+    detail: str
+    """Why it is not connected; empty if it is."""
+
+
+@runtime_checkable
+class Publisher(Sink, Protocol):
+    """A sink that itself connects to brokers."""
+
+    @property
+    def links(self) -> "list[LinkState]":
+        """How each of its connections is."""
+
+
 class SinkOptions(NamedTuple):
     """What sinks are opened with; each takes what concerns it."""
 
@@ -76,6 +100,10 @@ class SinkOptions(NamedTuple):
     origins: Sequence[str] = ()
     """Pages besides our own that may open a WebSocket."""
     max_subscribers: int = 2000
+    broker: BrokerSettings = BrokerSettings()
+    """Of brokers: who we are there, and what Home Assistant is told."""
+    password: Callable[[], str | None] = lambda: None
+    """What brokers must be shown."""
     inherited: "Sequence[socket]" = ()
     """Sockets that listen already, from systemd."""
 
@@ -88,9 +116,15 @@ class Kind(NamedTuple):
 
 
 _SERVER = "ser_stream.sinks.sockets.server"
+_MQTT = "ser_stream.sinks.brokers.mqtt"
+_NATS = "ser_stream.sinks.brokers.nats"
 KINDS = {
     "stdout": Kind(FORMS["stdout"], "ser_stream.sinks.stdout"),
     **{kind: Kind(form, _SERVER) for kind, form in SOCKETS.items()},
+    "mqtt": Kind("mqtt://HOST[:PORT]/PREFIX", _MQTT),
+    "mqtts": Kind("mqtts://HOST[:PORT]/PREFIX", _MQTT),
+    "nats": Kind("nats://HOST[:PORT]/PREFIX", _NATS),
+    "tls": Kind("tls://HOST[:PORT]/PREFIX", _NATS),
 }
 """Every sink that an address can name, by the address's scheme."""
 

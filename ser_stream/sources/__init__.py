@@ -79,6 +79,12 @@ class Device(Source, Protocol):
     def skip_to_newest(self) -> int:
         """Throw away what was not read yet; return how many samples."""
 
+    def due(self, first: int, every: int) -> None:
+        """What comes is worked on when so many samples are there, and `every` more.
+
+        So `read` need not return sooner: each time costs a cold start of all caches.
+        """
+
 
 @runtime_checkable
 class MayBeDamaged(Protocol):

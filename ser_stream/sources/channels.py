@@ -5,9 +5,11 @@ other upside down, is silence in the mean. Then the loudest channel is taken.
 """
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.pipeline.values import FloatArray
@@ -81,7 +83,7 @@ class ChannelMixer:
     def reset(self, channels: int) -> None:
         """Nothing is known of the channels any more, as after a gap."""
         self._rest = np.zeros((0, channels), np.float32)
-        self._loud = np.zeros(channels)
+        self._loud = [0.0] * channels
         self._mixed = 0.0
         self._sounding = 0
         self._taken: int | None = None
@@ -93,14 +95,14 @@ class ChannelMixer:
         if len(self._rest):
             samples = np.concatenate([self._rest, samples])
         whole = len(samples) // self._cell * self._cell
-        mean: FloatArray = samples.mean(axis=1, dtype=np.float32)
-        cells = samples[:whole].reshape(-1, self._cell, samples.shape[1])
-        powers = np.square(cells, dtype=np.float64).mean(axis=1)
-        of_mean = np.square(mean[:whole].reshape(-1, self._cell), dtype=np.float64)
-        for i, (power, mixed) in enumerate(
-            zip(powers, of_mean.mean(axis=1), strict=True)
-        ):
-            self._compare(power, float(mixed))
+        # Channel by channel: numpy takes ten times as long over many sums of two.
+        apart = np.array(samples.T, np.float64, order="C")
+        mixed = apart.sum(axis=0) / len(apart)
+        mean: FloatArray = mixed.astype(np.float32)
+        powers = self._powers(apart[:, :whole]).T.tolist()
+        of_mean = self._powers(mixed[None, :whole])[0].tolist()
+        for i, (power, of_mixed) in enumerate(zip(powers, of_mean, strict=True)):
+            self._compare(power, of_mixed)
             if self._taken is not None:
                 cell = slice(i * self._cell, (i + 1) * self._cell)
                 mean[cell] = samples[cell, self._taken]
@@ -112,16 +114,23 @@ class ChannelMixer:
         self._rest = samples[:0]
         return mean
 
-    def _compare(self, power: FloatArray, mixed: float) -> None:
-        self._loud = _KEPT * self._loud + power
+    def _powers(self, channels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean squares of each cell, (channels, cells)."""
+        cells = channels.reshape(len(channels), -1, self._cell)
+        sums: NDArray[np.float64] = np.einsum("nij,nij->ni", cells, cells)
+        return sums / self._cell
+
+    def _compare(self, power: Sequence[float], mixed: float) -> None:
+        pairs = zip(self._loud, power, strict=True)
+        loud = self._loud = [_KEPT * before + now for before, now in pairs]
         self._mixed = _KEPT * self._mixed + mixed
-        loudest = int(self._loud.argmax())
+        loudest = loud.index(max(loud))
         if self._taken is not None:
-            if self._loud[loudest] > _LOUDER * self._loud[self._taken]:
+            if loud[loudest] > _LOUDER * loud[self._taken]:
                 self._taken = loudest
             return
-        self._sounding += bool(power.max() > _QUIET)
-        apart = self._loud.sum() / len(power) ** 2
+        self._sounding += max(power) > _QUIET
+        apart = sum(loud) / len(power) ** 2
         if self._sounding >= _ENOUGH and self._mixed < _CANCELS * apart:
             self._taken = loudest
             if not self._told:

@@ -6,7 +6,14 @@ from collections import deque
 from typing import Self
 
 from ser_stream.errors import DeviceError
-from ser_stream.pipeline.values import AudioInfo, AudioState, Chunk, Condition
+from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    AudioInfo,
+    AudioState,
+    Chunk,
+    Condition,
+)
 from ser_stream.sources.audio_clock import AudioClock
 from ser_stream.sources.channels import MIX
 from ser_stream.sources.dead_signal import DeadSignal
@@ -21,6 +28,11 @@ STEADY_S = 10.0
 START_S = 10.0
 """PortAudio gets so long at the start before we go on without it."""
 _POLL_S = 0.1
+_LATE = 650
+"""Samples after the end of a block at which PortAudio is to call: of 48 kHz the
+resampler keeps up to 580. So no block waits for the next call."""
+_MOST = round(0.2 * SAMPLE_RATE)
+"""Samples that are waited for at most: by then a reader expects some."""
 
 
 class ReconnectingMicrophone:
@@ -53,13 +65,14 @@ class ReconnectingMicrophone:
         self.info = AudioInfo("mic", name or "default", 0)
         self._search = Reconnector(name, channel)
         self._microphone: Microphone | None = None
-        self._clock = AudioClock()
+        self._clock = AudioClock(-(BLOCK_PHASE + _LATE) % BLOCK_LENGTH)
         self._zeros = DeadSignal()
         self._dead = False
         self._state = AudioState.HEALTHY
         self._since = self._healthy_since = time.monotonic()
         self._reason = ""
         self._pending: deque[Chunk | Condition] = deque()
+        self._due = (0, 1)
         self._start(wait=wait, paused=paused)
 
     def _start(self, *, wait: bool, paused: bool) -> None:
@@ -80,7 +93,7 @@ class ReconnectingMicrophone:
             self.pause()
 
     def read(self, timeout: float, /) -> Chunk | Condition | None:
-        """What came since the last time, up to 0.1 s of it; see `Source.read`."""
+        """What came since the last time, up to 0.3 s of it; see `Source.read`."""
         deadline = time.monotonic() + timeout
         while not self._pending:
             remaining = max(0.0, deadline - time.monotonic())
@@ -113,6 +126,15 @@ class ReconnectingMicrophone:
         """Throw away what was not read yet; return how many samples, at 16 kHz."""
         return 0 if self._microphone is None else self._microphone.skip_to_newest()
 
+    def due(self, first: int, every: int) -> None:
+        """See `Device`."""
+        self._due = (first, every)
+
+    def _least(self) -> int:
+        """How many samples are missing until some are due."""
+        first, every = self._due
+        return min((first - self._clock.next - 1) % every + 1, _MOST)
+
     # While a device is open.
 
     def _took(self, microphone: Microphone | None) -> None:
@@ -122,7 +144,7 @@ class ReconnectingMicrophone:
 
     def _read_device(self, microphone: Microphone, timeout: float) -> None:
         try:
-            chunk = microphone.read(timeout)
+            chunk = microphone.read(timeout, self._least())
         except DeviceError as error:
             self._gone(str(error))
             return
@@ -132,7 +154,9 @@ class ReconnectingMicrophone:
         still_dead = self._dead and self._zeros.seconds > 0
         if self._state is not AudioState.HEALTHY and not still_dead:
             self._recovered()
-        self._pending.append(self._clock.place(chunk, microphone.began))
+        placed = self._clock.place(chunk, microphone.began)
+        if len(placed.samples):
+            self._pending.append(placed)
         if wake:
             self._wake()
 

@@ -58,6 +58,7 @@ class Ring:
         self._changed = threading.Condition()
         self._writes: deque[_Write] = deque()
         self._held = 0
+        self._wanted = 1
         self._position = 0
         self._index = 0
         self._overwritten = 0
@@ -88,12 +89,14 @@ class Ring:
             begin = self._position % self._capacity
             head = min(n, self._capacity - begin)
             self._memory[begin : begin + head] = samples[:head]
-            self._memory[: n - head] = samples[head:]
+            if head < n:
+                self._memory[: n - head] = samples[head:]
             self._writes.append(_Write(self._index, self._position, n, now))
             self._held += n
             self._position += n
             self._index += n
-            self._changed.notify()
+            if self._held >= self._wanted:
+                self._changed.notify()
 
     def note_gap(self, n: int) -> None:
         """Note that the device lost `n` frames after the last write."""
@@ -101,10 +104,15 @@ class Ring:
             self._overflows += 1
             self._index += n
 
-    def read(self, timeout: float) -> Piece | None:
-        """The oldest frames up to the next gap, or None if none came in `timeout` s."""
+    def read(self, timeout: float, least: int = 1) -> Piece | None:
+        """The oldest frames up to the next gap, or None if none came in `timeout` s.
+
+        Nobody is woken before `least` are there, or the time is over.
+        """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._writes, timeout):
+            self._wanted = least
+            self._changed.wait_for(lambda: self._held >= least, timeout)
+            if not self._writes:
                 return None
             first = self._writes[0]
             index, position, arrived = first.index, first.position, first.arrived

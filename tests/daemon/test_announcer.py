@@ -48,7 +48,7 @@ def process(
 def test_it_begins_with_hello_and_a_snapshot_and_every_line_fits_the_schema(
     announcer: Announcer, sink: Collected
 ) -> None:
-    announcer.begin(None)
+    announcer.begin(heard=False)
     process(announcer, 0, [EmotionEvent(Phase.START, 1, "angry", 0, 9000, 0.7)])
     announcer.adaptation("rejected", "canary recall falls", "a" * 64)
     announcer.reload("reloaded", "no setting changed", hello=False)
@@ -70,7 +70,7 @@ def test_it_begins_with_hello_and_a_snapshot_and_every_line_fits_the_schema(
 def test_a_gap_is_an_overflow_unless_its_reason_has_been_said(
     announcer: Announcer, sink: Collected
 ) -> None:
-    announcer.begin(None)
+    announcer.begin(heard=False)
     process(announcer, 0)
     announcer.condition(Condition(AudioState.LOST, "unplugged"))
     announcer.condition(Condition(AudioState.HEALTHY, ""))

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from ser_stream.daemon.announcer import Announcer
-from ser_stream.daemon.worker import Listener, Worker
+from ser_stream.daemon.feed import Feed
+from ser_stream.daemon.stream import Listener, Stream
+from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
@@ -43,7 +45,7 @@ def made(
 ) -> Worker:
     announcer = Announcer(source, [sink or Collected()])
     model = Model(load_bundle("open"), config or PipelineConfig())
-    return Worker(source, model, announcer, listener)
+    return Worker([Feed("mic", source, (Stream(model, announcer, listener),))])
 
 
 def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, ScriptedDevice]:
@@ -210,7 +212,7 @@ def test_what_is_known_of_voices_goes_to_the_model_that_it_is_of(
     worker = made(ScriptedDevice(iter([heard(clip, 0)])))
 
     def known() -> KnownVoice | None:
-        return worker.speaker.known
+        return worker.streams[0].speaker.known
 
     voice = KnownVoice(np.ones(192, np.float32), 10.0)
     mine, other = worker.model, Model(load_bundle("open"))

@@ -67,6 +67,7 @@ def step(
             "scores": scores if label else None,
             "familiarity": None,
             "level_dbfs": -23.1 if label else -61.0,
+            "peak_dbfs": -8.4 if label else -47.2,
             "latency_ms": 3.9,
             **more,
         }

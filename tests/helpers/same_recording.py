@@ -17,6 +17,7 @@ def assert_same(one: Recording, other: Recording) -> None:
     for p, q in zip(one.predictions, other.predictions, strict=True):
         assert [getattr(p, n) for n in exact] == [getattr(q, n) for n in exact]
         np.testing.assert_allclose(p.level_dbfs, q.level_dbfs, atol=1e-9)
+        assert p.peak_dbfs == q.peak_dbfs
         assert (p.scores is None) == (q.scores is None)
         if p.scores is not None and q.scores is not None:
             np.testing.assert_allclose(p.scores, q.scores, rtol=0, atol=EQUAL)

@@ -27,6 +27,8 @@ class ScriptedDevice:
 
     def resume(self) -> None: ...
 
+    def due(self, first: int, every: int) -> None: ...
+
     def skip_to_newest(self) -> int:
         self.skipped += 1
         return 0

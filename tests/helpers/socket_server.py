@@ -62,6 +62,7 @@ def prediction(seq: int) -> Message:
             "scores": dict.fromkeys(LABELS, 0.05) | {"angry": 0.8},
             "familiarity": 0.834,
             "level_dbfs": -23.1,
+            "peak_dbfs": -8.4,
             "latency_ms": 3.9,
         }
     )

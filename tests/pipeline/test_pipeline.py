@@ -243,6 +243,16 @@ def test_the_first_level_is_that_of_its_step_too() -> None:
     assert [p.level_dbfs for p in events] == [0.0]
 
 
+def test_the_peak_is_that_of_the_step_where_the_level_shows_nothing() -> None:
+    # Steps end at 8200 + 3200 k: the lone samples are the first and the last of one.
+    samples = zeros(2)
+    samples[11_400], samples[17_799], samples[24_000] = -1.0, 0.5, 0.999
+    events = predictions(run(pipeline(), Chunk(0, samples)))
+    found = [round(p.peak_dbfs, 1) for p in events]
+    assert found == [-120.0, -120.0, 0.0, -6.0, -120.0, 0.0, -120.0, -120.0]
+    assert max(p.level_dbfs for p in events) < -30
+
+
 def test_the_window_starts_at_most_0_3_s_before_speech_and_grows_to_25(
     talk: FloatArray,
 ) -> None:

@@ -47,6 +47,7 @@ SPEECH = Prediction(
     SCORES,
     25,
     familiarity=0.83361,
+    peak_dbfs=-8.43,
 )
 SILENCE = Prediction(88_200, 91_400, SpeechState.NO_SPEECH, -61.0)
 EMOTION = EmotionEvent(Phase.START, 7, "angry", 80_000, 88_200, 0.74321)
@@ -100,6 +101,7 @@ PREDICTION = {
     "scores": dict.fromkeys(LABELS, float),
     "familiarity": float | None,
     "level_dbfs": float,
+    "peak_dbfs": float,
     "latency_ms": float,
 }
 NO_SPEECH = {**PREDICTION, "label": none, "confidence": none, "scores": none}
@@ -209,6 +211,7 @@ def test_a_prediction_is_told_in_milliseconds_and_utc(protocol: MessageBuilder) 
         },
         "familiarity": 0.834,
         "level_dbfs": -23.1,
+        "peak_dbfs": -8.4,
         "latency_ms": 3.9,
     }
 

@@ -119,6 +119,7 @@ def test_silence_has_no_scores_and_speech_has_them() -> None:
         "scores": None,
         "familiarity": None,
         "level_dbfs": -61.0,
+        "peak_dbfs": -47.2,
         "latency_ms": 0.4,
     }
     validate(prediction)

@@ -57,3 +57,16 @@ def test_even_the_shortest_absence_is_a_gap() -> None:
     hear(clock, 1000.0, 10.0)
     start, _ = hear(clock, 1009.9, 1.0)
     assert start > 10.0
+
+
+def test_openings_lie_in_the_blocks_as_asked() -> None:
+    clock, n, before = AudioClock(ahead=750), SAMPLE_RATE, 0
+    # The later ones begin anywhere, also at once.
+    for began in (1000.0, 1001.0, 1004.003, 1009.17, 1010.18, 1100.0):
+        chunk = clock.place(Chunk(0, np.zeros(n, np.float32)), began)
+        clock.leave(began)
+        assert (chunk.end - n) % 1600 == -750 % 1600
+        assert len(chunk.samples) == (n if chunk.start else n - 750)
+        assert chunk.start > before or not before
+        assert abs(chunk.end / SAMPLE_RATE - (began - 999.0)) < 0.16
+        before = chunk.end

@@ -136,6 +136,21 @@ def test_a_waiting_reader_wakes_as_soon_as_something_comes() -> None:
     writer.join()
 
 
+def test_a_reader_that_waits_for_more_gets_it_or_what_there_is_in_time() -> None:
+    ring = Ring(100, 1, maximum=100)
+    ring.write(ramp(0, 10), 0.0)
+    writer = threading.Timer(0.05, lambda: ring.write(ramp(10, 10), 1.0))
+    writer.start()
+    piece = ring.read(300.0, 20)
+    assert piece is not None
+    assert (len(piece.samples), piece.arrived) == (20, 1.0)
+    writer.join()
+    ring.write(ramp(20, 5), 2.0)
+    piece = ring.read(0.01, 20)
+    assert piece is not None
+    assert len(piece.samples) == 5
+
+
 def test_a_reader_and_a_writer_at_full_speed_lose_nothing_uncounted() -> None:
     ring = Ring(5000, 1, maximum=1000)
     n = 2000

@@ -5,7 +5,11 @@ from typing import Any
 
 from ser_stream.errors import MissingLibraryError
 
-PACKAGES = {"opensmile": "opensmile", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "opensmile": "opensmile",
+    "reservoirpy": "reservoirpy",
+    "sklearn": "scikit-learn",
+}
 """The package of each library the baselines need, by the name of its import."""
 
 

@@ -3,6 +3,7 @@
 mfcc_cache      utterances -> MFCC frames of whole clips, on disk
 clip_batches    frames of whole clips -> batches
 networks        CPAC in its readings, Algorithms 1, 2 and 3
+rival_networks  other families of networks, for Table 1
 losses/         margin loss; CAAM, DANN, CDAN
 classify_task   one network on one fold of one corpus
 transfer_task   from a labelled source corpus to an unlabelled target corpus

@@ -13,35 +13,44 @@ from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.engine.array_file import Arrays, cached_arrays
 
+MFCC = MfccConfig()
+"""CPAC's frames."""
 MIN_FRAMES = 38
 """What one column of CPAC sees."""
 
 
-def clip_frames(utterances: Sequence[Utterance], cache: Path) -> list[FloatArray]:
+def clip_frames(
+    utterances: Sequence[Utterance], cache: Path, config: MfccConfig = MFCC
+) -> list[FloatArray]:
     """Raw MFCCs of every clip, each (T, 39), T at least 38.
 
     The frames are those of `ser_stream.pipeline.mfcc`: no normalisation, no floor but
     1e-14. A file beside the others in `cache` holds one corpus; it is made anew when a
     clip's name, size or time of change differs.
+
+    Args:
+        utterances: the clips.
+        cache: folder of the files.
+        config: other frames than those of CPAC, as many numbers in each as it says.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for i, utterance in enumerate(utterances):
         groups[utterance.corpus].append(i)
     result: list[FloatArray | None] = [None] * len(utterances)
     for corpus, rows in groups.items():
-        clips = _of_corpus([utterances[i] for i in rows], corpus, cache)
+        clips = _of_corpus([utterances[i] for i in rows], corpus, cache, config)
         for i, frames in zip(rows, clips, strict=True):
             result[i] = frames
     return [frames for frames in result if frames is not None]
 
 
 def _of_corpus(
-    utterances: Sequence[Utterance], corpus: str, cache: Path
+    utterances: Sequence[Utterance], corpus: str, cache: Path, config: MfccConfig
 ) -> list[FloatArray]:
-    path = cache / f"{corpus}-{_key(utterances)}.npz"
+    path = cache / f"{corpus}-{_key(utterances, config)}.npz"
 
     def compute() -> Arrays:
-        clips = [frames_of_clip(read_samples(u.path)) for u in utterances]
+        clips = [frames_of_clip(read_samples(u.path), config) for u in utterances]
         ends = np.cumsum([len(clip) for clip in clips])
         return {"frames": np.concatenate(clips), "ends": ends}
 
@@ -49,8 +58,8 @@ def _of_corpus(
     return list(np.split(saved["frames"], saved["ends"][:-1]))
 
 
-def _key(utterances: Sequence[Utterance]) -> str:
-    digest = hashlib.sha256(repr(MfccConfig()).encode())
+def _key(utterances: Sequence[Utterance], config: MfccConfig) -> str:
+    digest = hashlib.sha256(repr(config).encode())
     for utterance in utterances:
         stat = utterance.path.stat()
         digest.update(
@@ -59,9 +68,8 @@ def _key(utterances: Sequence[Utterance]) -> str:
     return digest.hexdigest()[:16]
 
 
-def frames_of_clip(samples: FloatArray) -> FloatArray:
+def frames_of_clip(samples: FloatArray, config: MfccConfig = MFCC) -> FloatArray:
     """MFCCs of one recording, (T, 39); a short one is lengthened to 38 frames."""
-    config = MfccConfig()
     need = config.frame_length + (MIN_FRAMES - 1) * config.hop_length
     if len(samples) < need:
         samples = np.pad(samples, (0, need - len(samples)))

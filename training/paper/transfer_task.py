@@ -28,7 +28,9 @@ class TransferConfig:
     """The network, and how it is trained on the source alone: the checkpoint that all
     methods begin from. Of its masks, adaptation applies all but mixup."""
     method: str = "none"
-    """A key of `training.paper.losses.ADAPTATIONS`."""
+    """A key of `training.paper.losses.ADAPTATIONS`. Of the two without adaptation,
+    `none` never hears the target; with `both-statistics` it goes through the network
+    beside the source, so that batch norm takes it in, as with the other methods."""
     options: Mapping[str, Any] = field(default_factory=dict)
     levels: Literal["as-recorded", "by-corpus"] = "as-recorded"
     """`by-corpus`: the MFCCs of each corpus are shifted and scaled to the mean and

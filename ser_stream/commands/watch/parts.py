@@ -19,8 +19,6 @@ from ser_stream.protocol.text import printable
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 QUIETEST_DBFS = -60.0
 """Where the meter begins; it ends at full scale, 0 dBFS."""
-CLIPS_DBFS = -6.0
-"""Speech whose root mean square is above it has peaks 12 dB higher, which are cut."""
 MARKS = {NO_SPEECH: "·", UNCERTAIN: "?", UNDECIDED: "-", UNTOLD: " "}
 """In the timeline, beside the letters of the emotions."""
 WORDS = {NO_SPEECH: "no speech", UNCERTAIN: "uncertain", UNDECIDED: "undecided"}
@@ -120,12 +118,12 @@ def blocks(share: float, room: int) -> str:
 
 
 def level(state: WatchState, width: int) -> Text:
-    """A meter of the last step, and whether it is so loud that peaks are cut."""
+    """A meter of the last step, and whether its peaks, or late ones, are cut."""
     line = Text().append("level ", style="dim")
     if state.step is None:
         return line.append("-")
     dbfs = state.step["level_dbfs"]
-    clips = dbfs >= CLIPS_DBFS
+    clips = state.clips
     said = f" {dbfs:.1f} dBFS" + (" CLIPS" if clips else "")
     room = max(4, width - 6 - max(len(said), 12))
     colour = "#D55E00" if clips else "#009E73"

@@ -1,5 +1,6 @@
 """What is known of a daemon, from its messages alone; no socket, no terminal."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,10 @@ LOGGED = 200
 """Lines of the log that are kept."""
 GONE = ("lost", "recovering", "failed", "paused")
 """States of the audio in which what the last step said holds no more."""
+CLIPS_DBFS = -0.1
+"""A peak from which samples are cut; 0 is full scale."""
+CLIP_HELD_MS = 2000.0
+"""How long it is said of the sound: a single step is over before it is read."""
 Link = Literal["connecting", "connected", "lost"]
 
 
@@ -48,6 +53,8 @@ class WatchState:
     step: Prediction | None = None
     """The last one, while it holds."""
     now_ms: float | None = None
+    clipped_ms: float | None = None
+    """Where the last step ends whose peak was cut."""
     timeline: Timeline = field(default_factory=Timeline)
     log: deque[Logged] = field(default_factory=lambda: deque(maxlen=LOGGED))
     overflows: int = 0
@@ -62,6 +69,12 @@ class WatchState:
     @property
     def labels(self) -> list[str]:
         return self.hello["model"]["labels"] if self.hello else []
+
+    @property
+    def clips(self) -> bool:
+        """Whether the sound is cut at full scale, or was within the last 2 s."""
+        now, then = self.now_ms, self.clipped_ms
+        return now is not None and then is not None and now - then <= CLIP_HELD_MS
 
     @property
     def paused(self) -> bool:
@@ -98,7 +111,7 @@ class WatchState:
     def _hello(self, hello: Hello) -> None:
         if self.hello is None or hello["stream"] != self.hello["stream"]:
             self.timeline = Timeline()
-            self.steady = self.step = self.now_ms = None
+            self.steady = self.step = self.now_ms = self.clipped_ms = None
         if self.link == "lost":
             self._note("connected again" if self.hello else "connected")
         elif self.hello is not None:
@@ -120,6 +133,8 @@ class WatchState:
 
     def _prediction(self, step: Prediction) -> None:
         self.step, self.now_ms = step, step["end_ms"]
+        if step.get("peak_dbfs", -math.inf) >= CLIPS_DBFS:
+            self.clipped_ms = step["end_ms"]
         if self.audio != "paused":
             self.audio = "healthy"
         self.timeline.step(step["end_ms"], alone(step))

@@ -65,7 +65,7 @@ class ClientStream:
         health = Health(audio=AudioState.HEALTHY)
         self._announcer = Announcer(self, [self._collector], health)
         self._announcer.use(model.bundle, model.config)
-        self._announcer.begin(None)
+        self._announcer.begin(heard=False)
 
     # What the announcer asks.
 

@@ -13,7 +13,12 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH
-from ser_stream.pipeline.detector import VAD_CONTEXT, VAD_LENGTH, silero_path
+from ser_stream.pipeline.detector import (
+    VAD_CONTEXT,
+    VAD_LENGTH,
+    Memory,
+    silero_path,
+)
 from ser_stream.pipeline.loudness import Loudness
 from ser_stream.pipeline.onnx_graph import OnnxGraph
 from ser_stream.pipeline.onnx_session import open_session
@@ -24,9 +29,6 @@ LEAST_AHEAD, MOST_AHEAD = 10, 40
 _TAPER, _HOP = 256, 128
 _MEMORY_IN = "/Relu_3_output_0"
 """The graph's name for what its memory is given."""
-
-Memory = tuple[FloatArray, FloatArray]
-"""State of the LSTM: h and c, each (1, 1, 128)."""
 
 
 class SileroParts:
@@ -40,9 +42,9 @@ class SileroParts:
         """
         path = silero_path()
         graph = OnnxGraph(path.read_bytes())
-        state = (1, 1, 128)
+        state = (1, "streams", 128)
         inputs: dict[str, tuple[int | str, ...]] = {
-            _MEMORY_IN: ("frames", 128, 1),
+            _MEMORY_IN: ("frames", 128, "streams"),
             "h": state,
             "c": state,
         }
@@ -86,11 +88,18 @@ class SileroParts:
         self, features: FloatArray, memory: Memory
     ) -> tuple[FloatArray, Memory]:
         """Features in a row -> probabilities of speech, (n,), and the memory then."""
+        probabilities, memory = self.remembered_by_each(features, memory)
+        return probabilities[0], memory
+
+    def remembered_by_each(
+        self, features: FloatArray, memory: Memory
+    ) -> tuple[FloatArray, Memory]:
+        """The same of many streams, (n, 128, n_streams) -> (n_streams, n)."""
         h, c = memory
         feed = {_MEMORY_IN: features, "h": h, "c": c}
         probabilities: FloatArray
         probabilities, h, c = self._session.run(None, feed)
-        return probabilities.reshape(-1), (h, c)
+        return probabilities.reshape(h.shape[1], -1), (h, c)
 
 
 def _convolved(x: FloatArray, weight: FloatArray, stride: int) -> FloatArray:

@@ -15,7 +15,7 @@ from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
 from ser_stream.pipeline.front_end import FrontEnd, FrontEndConfig
 from ser_stream.pipeline.loudness import Loudness, LoudnessMeter
 from ser_stream.pipeline.pipeline import PRE_ROLL, PipelineConfig
-from ser_stream.pipeline.prediction import level_dbfs
+from ser_stream.pipeline.prediction import BlockLevel, Level, level_of
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import Block, FloatArray
@@ -30,8 +30,8 @@ class Step:
     """Sample index at which its evidence begins, or its samples in silence."""
     end: int
     """Sample index at which it fell due."""
-    level: float
-    """Of its samples, dBFS."""
+    level: Level
+    """Of its samples."""
     speech_samples: int
     """Of speech up to it, by the gate."""
     paused: bool
@@ -64,7 +64,7 @@ class Steps:
         self._front_end = FrontEnd(front_end)
         self._extent = Extent(config.columns(self._geometry), self._geometry)
         self._recent: deque[Block] = deque(maxlen=config.recent_blocks)
-        self._levels: deque[tuple[float, int]] = deque(maxlen=config.step_blocks)
+        self._levels: deque[BlockLevel] = deque(maxlen=config.step_blocks)
         self._paused = False
         self._framed = -1
         # Before sample 0, the first block has zeros.
@@ -93,7 +93,9 @@ class Steps:
             return []
         steps: list[Step] = []
         spoken: list[tuple[Turn, Step]] = []
-        for block, loudness in zip(blocks, self._measured(blocks), strict=True):
+        for block, loudness, peak in zip(blocks, *self._measured(blocks), strict=True):
+            n_valid = min(BLOCK_LENGTH, block.end)
+            self._levels.append(BlockLevel(loudness.energy, peak, n_valid))
             self._take(block, loudness)
             if self._config.is_due(block, self._geometry):
                 steps.append(self._step(block))
@@ -110,7 +112,8 @@ class Steps:
         begin, self._next = self._next, self._next + n
         return [Block(begin + i, row, 0, begin + i == 0) for i, row in enumerate(rows)]
 
-    def _measured(self, blocks: list[Block]) -> list[Loudness]:
+    def _measured(self, blocks: list[Block]) -> tuple[list[Loudness], list[float]]:
+        """How loud each is, and its peak."""
         rows = np.array([block.samples for block in blocks])
         exact = rows.astype(np.float64)
         found = [
@@ -118,11 +121,10 @@ class Steps:
             for row, total in zip(exact, exact.sum(1).tolist(), strict=True)
         ]
         self._detector.look(rows, found, blocks[0].end)
-        return found
+        return found, np.abs(rows).max(1).tolist()
 
     def _take(self, block: Block, loudness: Loudness) -> None:
         began = self._gate.decide(block, loudness).began
-        self._levels.append((loudness.energy, min(BLOCK_LENGTH, block.end)))
         self._recent.append(block)
         if began is None:
             if self._extent.started:
@@ -150,7 +152,7 @@ class Steps:
         self._framing[self._run].blocks += recent
 
     def _step(self, block: Block) -> Step:
-        level, extent = level_dbfs(self._levels), self._extent
+        level, extent = level_of(self._levels), self._extent
         todo = extent.pending()
         if todo is not None:
             extent.add(extent.newest - todo + 1)

@@ -131,11 +131,16 @@ def test_an_emotion_that_a_snapshot_tells_has_no_certainty_yet() -> None:
     assert re.search(r"steady +ANGRY +since 1\.1 s\n", re.sub(" +\n", "\n", text))
 
 
-def test_what_is_so_loud_that_peaks_are_cut_is_said() -> None:
-    said = [socket_server.hello(), socket_server.prediction(1)]
-    assert "CLIPS" not in shown(state_of(said))
-    loud = changed(said[1], level_dbfs=-3.2)
-    assert "-3.2 dBFS CLIPS" in shown(state_of([said[0], loud]))
+def test_peaks_that_are_cut_are_said_for_two_seconds() -> None:
+    state = state_of([socket_server.hello()])
+    for seq, peak in ((1, -0.2), (2, -0.1), (12, -9.0), (13, -9.0)):
+        take(state, changed(socket_server.prediction(seq), peak_dbfs=peak))
+        assert ("-23.1 dBFS CLIPS" in shown(state)) == (seq in (2, 12)), seq
+    # Of daemons that do not tell the peak, loudness alone says nothing.
+    loud = dict(socket_server.prediction(14).fields) | {"level_dbfs": -1.0}
+    del loud["peak_dbfs"]
+    take(state, Message(loud))
+    assert "CLIPS" not in shown(state)
 
 
 def test_a_microphone_that_is_gone_leaves_no_old_scores() -> None:

@@ -179,12 +179,26 @@ def test_gaps_losses_drops_and_adaptation_are_marked(
 
 def test_clipping_is_told_in_words(page: Page, server: SocketServer) -> None:
     open_monitor(page, server)
-    for level, words in ((-23.1, "fine"), (-5.0, "very loud"), (-2.0, "clipping")):
-        send(server, step(1, level_dbfs=level))
-        page.wait_for("#level-text", words)
-        told = page.value("document.querySelector('#level').ariaValueText")
-        assert words in told
-        assert f"{level:.1f}".replace("-", "−") in told
+    lit = "document.querySelector('#clips.lit') !== null"
+    steps = [(1, -23.1, -8.4, "fine"), (2, -5.0, -0.2, "very loud")]
+    steps += [(3, -9.5, -0.1, "fine"), (13, -23.0, -8.3, "fine")]
+    for seq, level, peak, words in steps:
+        send(server, step(seq, level_dbfs=level, peak_dbfs=peak))
+        told = f"{level:.1f} dBFS, peak {peak:.1f} dBFS; {words}".replace("-", "−")
+        page.wait_for("#level-text", told)
+        # Held for two seconds.
+        clips = seq >= 3
+        page.wait_for("#clips", "clipping" if clips else "no clipping")
+        assert page.value(lit) == clips
+        spoken = page.value("document.querySelector('#level').ariaValueText")
+        assert spoken == told + ("; clipping" if clips else "")
+    send(server, step(14))
+    page.wait_for("#clips", "no clipping")
+    assert not page.value(lit)
+    older = dict(step(16, level_dbfs=-1.0).fields)
+    del older["peak_dbfs"]
+    send(server, Message(older))
+    page.wait_for("#clips", "clipping: not told")
 
 
 def test_health_names_model_licence_and_subscribers(

@@ -14,6 +14,7 @@ from training.paper.losses.margin import margin_loss, published_loss
 
 ADAPTATIONS: dict[str, Callable[..., Adaptation]] = {
     "none": NoAdaptation,
+    "both-statistics": NoAdaptation,
     "caam": Caam,
     "dann": Dann,
     "cdan": Cdan,

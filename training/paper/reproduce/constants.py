@@ -15,6 +15,10 @@ JOINT_WHISPER = "whisper-joint"
 """As `JOINT`, with Whisper's first blocks in front of CPAC's head."""
 BASELINES = ("compare-svm", "egemaps-svm")
 """openSMILE with an SVM; no part of the paper."""
+RIVAL_NETWORKS = ("cnn", "light-cnn", "cnn-3d")
+"""Stand-ins for families of networks that the paper's Table 1 names."""
+RIVALS = ("compare-svm", *RIVAL_NETWORKS, "echo-state")
+"""All families of Table 1."""
 SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
 """Of Table S5: an SVM, with labels of the target, on a method's features."""
 N_PAPER_FOLDS = 10

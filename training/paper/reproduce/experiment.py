@@ -10,10 +10,11 @@ from typing import Any
 from training.corpora import Utterance
 from training.engine.experiment import Experiment, Progress, S
 from training.engine.result_store import Result
-from training.paper.reproduce.constants import BASELINES, SUPERVISED
+from training.paper.reproduce.constants import BASELINES, RIVAL_NETWORKS, SUPERVISED
 from training.paper.reproduce.workspace import Workspace
 
-CLASSICAL = (*BASELINES, "nmftsl")
+CLASSICAL = (*BASELINES, "echo-state", "nmftsl")
+"""Without epochs to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ class PaperExperiment(FoldExperiment[Workspace]):
     @property
     def beside(self) -> tuple[str, ...]:
         """Features, for figures and for Table S5."""
-        network = self.system not in (*CLASSICAL, *SUPERVISED)
+        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS)
+        network = self.system not in drawn_nowhere
         drawn = self.fold in ("fold-1", "transductive")
         return (".npz",) if network and not self.inner and drawn else ()
 

@@ -1,10 +1,12 @@
-"""An experiment of openSMILE with an SVM, or of NMFTSL -> its result."""
+"""An experiment of openSMILE with an SVM, echo states or NMFTSL -> its result."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
+from training.baselines.echo_state import EchoStateConfig, echo_state_predict
 from training.baselines.folds import (
     COSTS,
     DISCRIMINATION,
@@ -28,6 +30,12 @@ def classical_config(experiment: PaperExperiment) -> dict[str, Any]:
             "transfer": list(TRANSFER),
             "discrimination": list(DISCRIMINATION),
             "C": list(COSTS),
+        }
+    if experiment.system == "echo-state":
+        return {
+            "features": "MFCC",
+            "classifier": "echo state network, both ways; ridge on mean states",
+            **asdict(EchoStateConfig()),
         }
     return {
         "features": experiment.system.removesuffix("-svm"),
@@ -54,6 +62,12 @@ def run_classical(
             data.utterances, fold, data.labels, cache, experiment.seed, NMFTSL_FEATURES
         )
         chosen = {k: v for k, v in made["config"].items() if k != "features"}
+    elif experiment.system == "echo-state":
+        clips, classes = data.parts(fold)
+        train_y = np.array(classes["train"], np.int64)
+        seed = experiment.seed
+        found = echo_state_predict(clips["train"], train_y, clips["test"], seed)
+        made, chosen = {"predicted": found.tolist()}, {}
     else:
         made = run_compare_svm(
             data.utterances,

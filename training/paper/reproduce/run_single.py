@@ -1,17 +1,20 @@
 """An experiment of a protocol within one corpus -> its result."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import torch
 
 from training.engine.fit import pick_device
 from training.paper.classify_task import ClassifyTask
+from training.paper.reproduce.constants import RIVAL_NETWORKS
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.scored_fit import fit_scored
 from training.paper.reproduce.selection import Selection
 from training.paper.reproduce.systems import network_config
 from training.paper.reproduce.workspace import Workspace
+from training.paper.rival_networks import RivalKind, lengthened, new_rival
 
 
 def run_single(
@@ -25,6 +28,13 @@ def run_single(
     config = network_config(experiment, space.epochs)
     data, fold = space.data(experiment), space.fold(experiment)
     clips, truth = data.parts(fold)
+    network = None
+    if experiment.system in RIVAL_NETWORKS:
+        long = config.n_frames
+        clips = {k: [lengthened(clip, long) for clip in of] for k, of in clips.items()}
+        torch.manual_seed(experiment.seed)
+        kind = cast("RivalKind", experiment.system)
+        network = new_rival(kind, clips["train"], len(data.labels))
     task = ClassifyTask(
         config,
         clips["train"],
@@ -32,6 +42,7 @@ def run_single(
         len(data.labels),
         experiment.seed,
         pick_device(space.device),
+        network,
     )
     selection = Selection(truth, data.labels, "WAR")
     scored = {**clips, "psi": clips["test"]}
@@ -46,5 +57,7 @@ def run_single(
         "selections": found,
         "curve": kept["curve"],
     }
+    if not experiment.beside:
+        return result, {}
     psi = kept["psi"].numpy().astype(np.float16)
     return result, {"psi": psi, "truth": np.array(truth["test"], np.int8)}

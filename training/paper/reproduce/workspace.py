@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser_stream.errors import SourceError
+from ser_stream.pipeline.mfcc import MfccConfig
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.engine.git_revision import git_revision
 from training.engine.result_store import ResultStore
-from training.paper.mfcc_cache import clip_frames
-from training.paper.reproduce.constants import SCHEMA
+from training.paper.mfcc_cache import MFCC, clip_frames
+from training.paper.reproduce.constants import RIVAL_NETWORKS, SCHEMA
+from training.paper.rival_networks import LOG_MEL
 from training.protocols import Fold
 from training.protocols.cross import cross_folds, five_classes
 from training.protocols.single import emobox_folds, paper_folds, speaker_folds
@@ -33,7 +35,7 @@ class CorpusData:
 
     utterances: list[Utterance]
     frames: list[FloatArray]
-    """MFCCs of each clip, (T, 39)."""
+    """MFCCs of each clip, (T, 39); for the rivals' networks log-mel, (T, 40)."""
     labels: list[str]
     truth: list[int]
     """Index into `labels` of each clip."""
@@ -47,13 +49,16 @@ class CorpusData:
 
 
 @cache
-def corpus_data(corpora: Path, mfccs: Path, place: str, *, cross: bool) -> CorpusData:
+def corpus_data(
+    corpora: Path, mfccs: Path, place: str, frames: MfccConfig, *, cross: bool
+) -> CorpusData:
     """Read a corpus, or the five classes that a pair of them shares; once.
 
     Args:
         corpora: folder of the corpora.
         mfccs: folder in which their MFCCs are kept.
         place: a corpus, or `source-target`.
+        frames: which frames; CPAC's MFCCs, or others.
         cross: whether it is a pair.
     """
     utterances = load_corpora(corpora, place.split("-"))
@@ -62,7 +67,7 @@ def corpus_data(corpora: Path, mfccs: Path, place: str, *, cross: bool) -> Corpu
     labels = sorted({utterance.emotion for utterance in utterances})
     return CorpusData(
         utterances,
-        clip_frames(utterances, mfccs),
+        clip_frames(utterances, mfccs, frames),
         labels,
         [labels.index(utterance.emotion) for utterance in utterances],
     )
@@ -87,7 +92,11 @@ class Workspace:
     def data(self, of: "PaperExperiment") -> CorpusData:
         """The clips that an experiment is about; read once."""
         return corpus_data(
-            self.corpora, self.runs / "mfcc", of.place, cross=of.protocol == "cross"
+            self.corpora,
+            self.runs / "mfcc",
+            of.place,
+            LOG_MEL if of.system in RIVAL_NETWORKS else MFCC,
+            cross=of.protocol == "cross",
         )
 
     def folds(self, of: "PaperExperiment") -> list[Fold]:

@@ -30,7 +30,8 @@ const CHECKS = {
       || (isObject(emotion) && isLabel(emotion.label) && isNumber(emotion.id)
         && isNumber(emotion.start_ms))),
   prediction: (m) => isNumber(m.seq) && isNumber(m.end_ms) && isTime(m.time)
-    && isNumber(m.level_dbfs) && isNumber(m.latency_ms) && isScores(m.scores)
+    && isNumber(m.level_dbfs) && isNumber(m.latency_ms)
+    && (m.peak_dbfs === undefined || isNumber(m.peak_dbfs)) && isScores(m.scores)
     && (m.scores === null ? m.state === "no_speech"
       : isLabel(m.label) && isNumber(m.confidence)),
   emotion: (m) => isNumber(m.seq) && isNumber(m.id) && isLabel(m.label)

@@ -5,15 +5,19 @@ import {headline} from "./headline.js";
 import {colour} from "./palette.js";
 
 const $ = (id) => document.getElementById(id);
-const QUIETEST = -70;
-const CLIPS = -3, LOUD = -9;                // root mean square; −3: full-scale sine
+const QUIETEST = -70, LOUD = -9;
 
 function say(id, text) {
   if ($(id).textContent !== text) $(id).textContent = text;
 }
 
+function style(element, name, value) {
+  if (element.style[name] !== value) element.style[name] = value;
+}
+
+const share = (level) => Math.max(0, Math.min(1, 1 - level / QUIETEST));
+
 function levelWords(level) {
-  if (level > CLIPS) return "clipping: louder than a full-scale sine";
   return level > LOUD ? "very loud" : level > -60 ? "fine" : "silent";
 }
 
@@ -33,7 +37,7 @@ export class Now {
     const heard = connected && said.kind !== "audio" ? last : null;
     box.classList.toggle("quiet", !heard?.scores);
     this.drawBars(past.labels, heard?.scores ?? null, past.steady?.label);
-    this.drawLevel(heard);
+    this.drawLevel(heard, heard && past.clips);
     return said;
   }
 
@@ -44,7 +48,7 @@ export class Now {
     for (const [label, {row, bar, value}] of this.bars) {
       const score = scores?.[label];
       const width = score === undefined ? "0%" : `${100 * score}%`;
-      if (bar.style.width !== width) bar.style.width = width;
+      style(bar, "width", width);
       const text = score === undefined ? "" : percent(score);
       if (value.textContent !== text) value.textContent = text;
       row.classList.toggle("steady", label === steady);
@@ -68,14 +72,22 @@ export class Now {
     }));
   }
 
-  drawLevel(heard) {
+  drawLevel(heard, clips) {
     const meter = $("level"), level = heard?.level_dbfs ?? QUIETEST;
-    const share = Math.max(0, Math.min(1, 1 - level / QUIETEST));
-    const words = heard ? `${decibels(level)}, ${levelWords(level)}` : "not known";
-    meter.firstElementChild.style.width = `${100 * share}%`;
-    meter.classList.toggle("clips", heard !== null && level > CLIPS);
-    meter.ariaValueNow = String(Math.round(Math.max(QUIETEST, Math.min(0, level))));
-    meter.ariaValueText = words;
+    const peak = heard?.peak_dbfs;
+    const told = peak === undefined ? "" : `, peak ${decibels(peak)}`;
+    const words = heard ? `${decibels(level)}${told}; ${levelWords(level)}` : "not known";
+    const [bar, top] = meter.children;
+    style(bar, "width", `${100 * share(level)}%`);
+    style(top, "left", `${100 * share(peak ?? QUIETEST)}%`);
+    meter.classList.toggle("clips", clips === true);
+    $("clips").classList.toggle("lit", clips === true);
+    say("clips", clips ? "clipping" : clips === null ? "clipping: not told"
+      : "no clipping");
+    const now = String(Math.round(Math.max(QUIETEST, Math.min(0, level))));
+    if (meter.ariaValueNow !== now) meter.ariaValueNow = now;
+    const spoken = clips ? `${words}; clipping` : words;
+    if (meter.ariaValueText !== spoken) meter.ariaValueText = spoken;
     say("level-text", words);
   }
 }

@@ -3,6 +3,7 @@
 import {Steps} from "./steps.js";
 
 const MOST = 4000, KEPT_S = 3600;
+const CLIPS = -0.1, CLIP_HELD_MS = 2000;    // dBFS of a peak that is cut
 
 export class Past {
   constructor() {
@@ -17,6 +18,7 @@ export class Past {
     this.marks = [];
     this.steady = null;                     // the emotion that goes on
     this.last = null;                       // the newest prediction
+    this.clippedMs = null;                  // where the last step with a cut peak ends
     this.newest = 0;                        // seconds since 1970
     this.gap = null;
     this.lost = {gaps: 0, seconds: 0, skips: 0};
@@ -26,6 +28,12 @@ export class Past {
   get labels() {
     const known = this.hello?.model.labels ?? [];
     return [...new Set([...known, ...this.steps.scores.keys()])];
+  }
+
+  // Whether peaks are cut, or were a moment ago; null where no peak is told.
+  get clips() {
+    if (this.last?.peak_dbfs === undefined) return null;
+    return this.clippedMs !== null && this.last.end_ms - this.clippedMs <= CLIP_HELD_MS;
   }
 
   get audio() { return this.audioState ?? "healthy"; }
@@ -74,6 +82,7 @@ const TAKERS = {
     } else if (past.last) past.lastJump = jump;
     past.steps.add(message, time, gap);
     past.last = message;
+    if (message.peak_dbfs >= CLIPS) past.clippedMs = message.end_ms;
   },
   emotion(past, message) {
     past.moment(message);

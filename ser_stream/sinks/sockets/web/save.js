@@ -29,7 +29,7 @@ function cell(value) {
 export function table(past, from, to) {
   const {steps, spans, marks, labels} = past, c = steps.columns;
   const head = ["type", "time", "end_ms", "seq", "state", "label", "confidence",
-    "level_dbfs", "latency_ms", "id", "end_time", "text", ...labels];
+    "level_dbfs", "peak_dbfs", "latency_ms", "id", "end_time", "text", ...labels];
   const utc = (time) => new Date(Math.round(time * 1000)).toISOString();
   const fixed = (value, digits) =>
     Number.isNaN(value) ? null : Number(value.toFixed(digits));
@@ -37,18 +37,18 @@ export function table(past, from, to) {
   for (let at = steps.find(from); at < steps.count && c.time[at] <= to; at++)
     rows.push([c.time[at], ["prediction", utc(c.time[at]), c.end[at], c.seq[at],
       STATES[c.state[at]], steps.labels[c.label[at]] ?? null,
-      fixed(c.confidence[at], 4), fixed(c.level[at], 1), fixed(c.latency[at], 1),
-      null, null, null,
+      fixed(c.confidence[at], 4), fixed(c.level[at], 1), fixed(c.peak[at], 1),
+      fixed(c.latency[at], 1), null, null, null,
       ...labels.map((label) => fixed(steps.scores.get(label)?.[at] ?? NaN, 4))]]);
   const blank = labels.map(() => null);
   for (const {id, label, start, end, confidence} of spans)
     if (end >= from && start <= to)
       rows.push([start, ["emotion", utc(start), null, null, null, label, confidence,
-        null, null, id, utc(end), null, ...blank]]);
+        null, null, null, id, utc(end), null, ...blank]]);
   for (const {time, kind, text} of marks)
     if (time >= from && time <= to)
       rows.push([time, [kind, utc(time), null, null, null, null, null, null, null,
-        null, null, text, ...blank]]);
+        null, null, null, text, ...blank]]);
   rows.sort((a, b) => a[0] - b[0]);
   return [head, ...rows.map(([, row]) => row)]
     .map((row) => row.map(cell).join(",") + "\r\n").join("");

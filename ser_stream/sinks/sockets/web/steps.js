@@ -18,7 +18,7 @@ export class Steps {
       seq: make(Float64Array), time: make(Float64Array), end: make(Float64Array),
       state: make(Uint8Array), gap: make(Uint8Array), label: make(Uint8Array),
       confidence: make(Float32Array), level: make(Float32Array),
-      latency: make(Float32Array),
+      peak: make(Float32Array), latency: make(Float32Array),
     };
     this.labels = [];                       // what `label` counts
   }
@@ -32,6 +32,7 @@ export class Steps {
     c.end[at] = message.end_ms;
     c.gap[at] = gap ? 1 : 0;
     c.level[at] = message.level_dbfs;
+    c.peak[at] = message.peak_dbfs ?? NaN;
     c.latency[at] = message.latency_ms;
     c.confidence[at] = scores ? message.confidence : NaN;
     c.label[at] = scores ? this.number(message.label) : 255;

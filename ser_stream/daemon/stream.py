@@ -1,0 +1,123 @@
+"""What is one stream's own: its source, its pipeline, and what is told of it."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ser_stream.daemon.announcer import Announcer
+from ser_stream.model import Model
+from ser_stream.pipeline.pipeline import Pipeline
+from ser_stream.pipeline.speaker import KnownVoice, Speaker
+from ser_stream.pipeline.values import (
+    SAMPLE_RATE,
+    AudioState,
+    Chunk,
+    Condition,
+    SpeechWindow,
+    StreamEvent,
+)
+
+_LOGGER = logging.getLogger(__name__)
+MAX_LAG = 1.0
+"""Seconds that a sample may wait for us before we skip to the newest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """In place of samples that waited too long, and were thrown away."""
+
+    lag: float
+    """Seconds that the oldest had waited."""
+
+
+Item = Chunk | Condition | Skipped
+"""What comes to a stream from its source."""
+
+
+class Listener(Protocol):
+    """Learns from the speech, as `adaptation.adapter` does."""
+
+    def add_window(self, window: SpeechWindow, /) -> None:
+        """Take a window of speech; see `Pipeline`."""
+
+    def must_wait(self, timeout: float, /) -> bool:
+        """Whether the input has to wait for what it makes of that.
+
+        Asked after each step; may take `timeout` seconds to answer.
+        """
+
+
+class Stream:
+    """Used by the worker's thread alone; others read `health`."""
+
+    def __init__(
+        self, model: Model, announcer: Announcer, listener: Listener | None = None
+    ) -> None:
+        self.announcer = announcer
+        self.health = announcer.health
+        self.listener = listener
+        self._use(model, self.pipeline_of(model))
+
+    # What comes from the source.
+
+    def follow(self, chunk: Chunk) -> None:
+        """Note when a chunk came; before anything is said of it."""
+        self.announcer.set_clock(chunk)
+
+    def tell(self, item: Condition | Skipped) -> None:
+        """Tell what became of the source."""
+        if isinstance(item, Skipped):
+            self.announcer.skipped(item.lag)
+            return
+        if item.state in (AudioState.LOST, AudioState.PAUSED):
+            # The speech has ended for us; what comes later is new speech.
+            self.flush()
+        self.announcer.condition(item)
+
+    def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
+        """Tell what the pipeline made of a chunk."""
+        self.announcer.processed(chunk, events)
+
+    def flush(self) -> None:
+        """End what goes on."""
+        self.announcer.events(self.pipeline.flush(), time.monotonic())
+
+    def warn_if_short(self) -> None:
+        """At the end of the input: say why nothing was told of it, if so."""
+        if not self.health.steps:
+            _LOGGER.warning(
+                "the input lasts %.4g s, and the first prediction needs %.4f s; "
+                "`ser-stream recognize` pads short files",
+                self.health.end / SAMPLE_RATE,
+                self.model.bundle.geometry.first_step / SAMPLE_RATE,
+            )
+
+    # What is done between two steps.
+
+    def pipeline_of(self, model: Model) -> Pipeline:
+        """A new one, to go on with."""
+        return model.pipeline(
+            None if self.listener is None else self.listener.add_window
+        )
+
+    def go_on_with(self, model: Model, pipeline: Pipeline) -> None:
+        """Go on with another pipeline, which `pipeline_of` made."""
+        # What can fail comes first: then nothing has changed.
+        events = pipeline.take_over_from(self.pipeline)
+        self.announcer.events(events, time.monotonic())
+        self._use(model, pipeline)
+
+    def _use(self, model: Model, pipeline: Pipeline) -> None:
+        self.model, self.pipeline = model, pipeline
+        self.announcer.use(model.bundle, model.config)
+
+    @property
+    def speaker(self) -> Speaker:
+        """What is known of who speaks."""
+        return self.pipeline.speaker
+
+    def know(self, voice: KnownVoice | None) -> None:
+        """Go on with what is known of the voices."""
+        self.pipeline.speaker.known = voice

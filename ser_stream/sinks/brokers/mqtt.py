@@ -1,0 +1,231 @@
+"""MQTT: messages, retained state, and availability by last will.
+
+    PREFIX/availability                   online or offline, retained
+    PREFIX/[SOURCE/]TYPE                  each message of the protocol; `hello` retained
+    PREFIX/[SOURCE/]state/emotion, ...    what holds now, retained
+
+A broker that was away may have kept what it was told before. So all of it is published
+anew on every connection, and expires there when that is not done again.
+"""
+
+import json
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from ser_stream.errors import MissingLibraryError
+from ser_stream.protocol.address import Address
+from ser_stream.protocol.messages import Message
+from ser_stream.sinks import SinkOptions
+from ser_stream.sinks.brokers import home_assistant
+from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError, UnwantedError
+from ser_stream.sinks.brokers.present import Present, level
+from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report
+from ser_stream.sinks.brokers.settings import BrokerSettings
+from ser_stream.sinks.brokers.tls import tls_context
+
+try:
+    import aiomqtt
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
+except ImportError as error:
+    raise MissingLibraryError(
+        f"mqtt:// addresses need aiomqtt ({error}); pip install 'ser-stream[mqtt]'"
+    ) from error
+
+PORTS = {"mqtt": 1883, "mqtts": 8883}
+EXPIRY_S = 90
+"""Seconds after which a broker forgets what it retains for us, if it speaks MQTT 5."""
+ONLINE, OFFLINE = "online", "offline"
+UNWANTED = (4, 5, 134, 135, 138, 140)
+"""Codes of a broker that will not have us as we are."""
+NO_VERSION_5 = (1, 132)
+_QUIET = logging.getLogger("ser_stream.mqtt_library")
+"""What the library has to say, which we say ourselves."""
+_QUIET.setLevel(logging.CRITICAL)
+
+
+def open_sink(addresses: Sequence[Address], options: SinkOptions) -> BrokerPublisher:
+    """Publish to all brokers that these addresses name.
+
+    Raises:
+        ConfigError: if the password or the certificates cannot be read.
+    """
+    settings, password = options.broker, options.password()
+    secure = any(address.kind == "mqtts" for address in addresses)
+    tls = tls_context(settings.ca_file) if secure else None
+
+    def links(report: Report) -> list[Link]:
+        return [
+            MqttLink(address, settings, password, tls, report) for address in addresses
+        ]
+
+    return BrokerPublisher(links, live=options.live, alone=options.alone)
+
+
+class MqttLink(Link):
+    """To one broker."""
+
+    def __init__(
+        self,
+        address: Address,
+        settings: BrokerSettings,
+        password: str | None,
+        tls: ssl.SSLContext | None,
+        unwanted: Report,
+    ) -> None:
+        super().__init__(str(address), unwanted)
+        self._address = address
+        self._settings = settings
+        self._password = password
+        self._tls = tls if address.kind == "mqtts" else None
+        self._version = aiomqtt.ProtocolVersion.V5
+        # The same after a restart: a broker then ends the old connection at once,
+        # instead of saying much later that we are offline.
+        name = f"{socket.gethostname()}-{address.path}".replace("/", "-")
+        self._client_id = settings.client_id or f"ser-stream-{name}"[:128]
+
+    def connect(self) -> AbstractAsyncContextManager["MqttConnection"]:
+        return self._connect()
+
+    @asynccontextmanager
+    async def _connect(self) -> AsyncIterator["MqttConnection"]:
+        prefix, five = self._address.path, self._version is aiomqtt.ProtocolVersion.V5
+        client = aiomqtt.Client(
+            self._address.host,
+            self._address.port or PORTS[self._address.kind],
+            username=self._settings.user,
+            password=self._password,
+            identifier=self._client_id,
+            protocol=self._version,
+            # Nothing is to be kept for us while we are away.
+            clean_session=None if five else True,
+            clean_start=five,
+            will=aiomqtt.Will(f"{prefix}/availability", OFFLINE, qos=1, retain=True),
+            keepalive=self._settings.keepalive_s,
+            timeout=TIMEOUT_S,
+            tls_context=self._tls,
+            logger=_QUIET,
+        )
+        try:
+            async with client:
+                yield MqttConnection(client, prefix, self.present, self._settings, five)
+        except (aiomqtt.MqttError, OSError, ValueError) as error:
+            raise self._explained(error) from None
+
+    def _explained(self, error: Exception) -> LostError:
+        code = getattr(error, "rc", None)
+        number = getattr(code, "value", code)
+        if number in NO_VERSION_5 and self._version is aiomqtt.ProtocolVersion.V5:
+            self._version = aiomqtt.ProtocolVersion.V311
+            return LostError("does not know MQTT 5; 3.1.1 is spoken")
+        if number in UNWANTED:
+            who = self._settings.user
+            return UnwantedError(
+                f"refuses {'us without a user' if who is None else f'user {who}'} "
+                f"({code}); check broker.user and broker.password_file"
+            )
+        text = str(error)
+        if "CERTIFICATE_VERIFY_FAILED" in text:
+            reason = text.rpartition("failed: ")[2].partition(" (_ssl")[0]
+            return UnwantedError(
+                f"has a certificate that is not trusted ({reason}); set broker.ca_file "
+                "to the certificate of the authority that signed it"
+            )
+        return LostError(f"is not reached: {text}")
+
+
+class MqttConnection:
+    """One connection, as `Link` uses it."""
+
+    def __init__(
+        self,
+        client: aiomqtt.Client,
+        prefix: str,
+        present: Present,
+        settings: BrokerSettings,
+        five: bool,
+    ) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._present = present
+        self._settings = settings
+        self._five = five
+        self._retained: dict[str, str] = {}
+        """What was published on this connection, by topic."""
+
+    async def begin(self) -> None:
+        await self.refresh()
+        for message in self._present.greeting():
+            await self.publish(message)
+
+    async def refresh(self) -> None:
+        self._retained = {}
+        await self.update()
+        # Last: who trusts it finds the rest right.
+        await self._retain(f"{self._prefix}/availability", ONLINE)
+
+    async def update(self) -> None:
+        for topic, payload in self._wanted().items():
+            if self._retained.get(topic) != payload:
+                await self._retain(topic, payload, qos=0 if "/level" in topic else 1)
+                self._retained[topic] = payload
+
+    async def publish(self, message: Message) -> None:
+        if message.type == "hello":
+            return  # it is retained, and `update` has seen to that
+        source = message.fields.get("source")
+        await self._client.publish(
+            self._topic(source, message.type),
+            message.line[:-1],
+            qos=0 if message.type == "prediction" else 1,
+        )
+
+    async def end(self) -> None:
+        await self._retain(f"{self._prefix}/availability", OFFLINE, lasts=True)
+        await self.update()
+
+    async def lost(self) -> None:
+        try:
+            async for _ in self._client.messages:
+                pass
+        except aiomqtt.MqttError as error:
+            why = getattr(error.__cause__, "rc", None) or error.__cause__
+            raise LostError(f"closed the connection ({why})") from None
+
+    def _topic(self, source: str | None, name: str) -> str:
+        return "/".join(
+            [self._prefix, *([] if source is None else [level(source)]), name]
+        )
+
+    def _wanted(self) -> dict[str, str]:
+        wanted = {
+            self._topic(name, f"state/{what}"): payload
+            for name, source in self._present.sources.items()
+            for what, payload in source.state.items()
+        }
+        for name, source in self._present.sources.items():
+            if source.hello is not None:
+                hello = source.hello.line[:-1].decode()
+                wanted[self._topic(name, "hello")] = hello
+        if self._settings.discovery:
+            topic, config = home_assistant.discovery(
+                self._prefix, self._settings.discovery_prefix, self._present
+            )
+            if config is not None:
+                wanted[topic] = json.dumps(config, ensure_ascii=False)
+        return wanted
+
+    async def _retain(
+        self, topic: str, payload: str, *, qos: int = 1, lasts: bool = False
+    ) -> None:
+        properties = None
+        # Home Assistant asks again for what has expired, but not for how we are found.
+        if self._five and not lasts and topic.startswith(f"{self._prefix}/"):
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+            properties.MessageExpiryInterval = EXPIRY_S
+        await self._client.publish(
+            topic, payload, qos=qos, retain=True, properties=properties
+        )

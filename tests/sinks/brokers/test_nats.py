@@ -1,0 +1,111 @@
+"""Subjects, a server's return, TLS and refusals, at a real nats-server."""
+
+import asyncio
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import nats
+import pytest
+from nats.aio.msg import Msg
+
+from ser_stream.errors import ConfigError
+from ser_stream.pipeline.values import AudioState
+from ser_stream.protocol.messages import Message, snapshot
+from ser_stream.sinks import Publisher, SinkOptions, open_sinks
+from ser_stream.sinks.brokers.settings import BrokerSettings
+from tests.helpers.brokers import USER, nats_server, needs_nats, secure_nats_server
+from tests.helpers.protocol_schema import validate
+from tests.helpers.socket_server import emotion, hello, prediction, wait_until
+
+pytestmark = needs_nats
+
+
+def publish(uri: str, **options: object) -> Publisher:
+    (sink,) = open_sinks([uri], SinkOptions(**options))  # type: ignore[arg-type]
+    assert isinstance(sink, Publisher)
+    return sink
+
+
+async def come_true(condition: Callable[[], object]) -> None:
+    await asyncio.to_thread(wait_until, condition, 20)
+
+
+def test_each_message_has_its_subject_and_a_return_is_told(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as broker:
+        sink = publish(f"nats://127.0.0.1:{broker.port}/house/kitchen")
+
+        async def subscribe() -> None:
+            heard: list[tuple[str, bytes]] = []
+
+            async def take(message: Msg) -> None:
+                heard.append((message.subject.split(".", 2)[2], message.data))
+
+            client = await nats.connect(
+                f"nats://127.0.0.1:{broker.port}", reconnect_time_wait=0.02
+            )
+            await client.subscribe("house.kitchen.>", cb=take)
+            await client.flush()
+            for message in (hello(), prediction(1), emotion(2, "start")):
+                sink.send(Message({**message.fields, "source": "my desk"}))
+            await come_true(lambda: len(heard) == 3)
+            assert [subject for subject, _ in heard] == [
+                "my_desk.hello",
+                "my_desk.prediction",
+                "my_desk.emotion",
+            ]
+            broker.stop(signal.SIGKILL)
+            await come_true(lambda: not sink.links[0].connected)
+            sink.send(prediction(3))
+            await come_true(lambda: sink.links[0].dropped == 1)
+            broker.start()
+            await come_true(lambda: sink.links[0].connected and client.is_connected)
+            heard.clear()
+            sink.send(snapshot(0, "no_speech", None, AudioState.HEALTHY))
+            await come_true(lambda: heard)
+            subject, data = heard[-1]
+            assert validate(data)["audio"] == "healthy"
+            # Without a name: this machine's.
+            assert subject.endswith(".snapshot")
+            await client.close()
+
+        try:
+            wait_until(lambda: sink.links[0].connected, 20)
+            asyncio.run(subscribe())
+        finally:
+            sink.close()
+
+
+def test_tls_and_refusals(tmp_path: Path) -> None:
+    with secure_nats_server(tmp_path) as broker:
+        uri = f"tls://localhost:{broker.port}/safe"
+        right = BrokerSettings(
+            user=USER,
+            password_file=str(broker.password_file),
+            ca_file=str(broker.ca_file),
+        )
+        sink = publish(uri, broker=right, password=right.password)
+        wait_until(lambda: sink.links[0].connected, 20)
+        sink.close()
+        refused(
+            uri, right, "guessed", r"refuses user desk \(.*\); check broker.user and"
+        )
+        refused(uri, BrokerSettings(), None, r"that is not trusted \(.*\); set broker")
+
+
+def refused(
+    uri: str, settings: BrokerSettings, password: str | None, said: str
+) -> None:
+    """Whether the sink ends, and says that."""
+    sink = publish(uri, broker=settings, password=lambda: password)
+    try:
+        wait_until(lambda: sink.closed, 20)
+        assert re.search(said, str(sink.error)), sink.error
+    finally:
+        sink.close()
+
+
+def test_a_prefix_that_is_no_subject_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a subject has no empty part"):
+        open_sinks(["nats://localhost/house..desk"], SinkOptions())
