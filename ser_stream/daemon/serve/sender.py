@@ -138,7 +138,7 @@ class Sender(Subscriber):
                 "refused", "one stream for each connection; this one is open"
             )
         self._open = request
-        stream = self._senders.open_stream(self, request, request.name or self.kind)
+        stream = self._senders.open_stream(self, request)
         self._stream = stream
         self._begun = self._last_audio = time.monotonic()
         self._cancel_watch()

@@ -4,6 +4,7 @@ Everything here runs in the thread of the server's loop; others may read the num
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.client_stream import ClientStream
@@ -53,10 +54,9 @@ class Senders(Subscribers):
         self._streams: dict[ClientStream, Sender] = {}
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
 
-    def open_stream(
-        self, sender: Sender, request: OpenRequest, name: str
-    ) -> ClientStream:
+    def open_stream(self, sender: Sender, request: OpenRequest) -> ClientStream:
         """Begin a stream of a client."""
+        name = self._name(request.name or sender.kind)
         incoming: Incoming
         if request.raw is None:
             incoming = OggStream(name)
@@ -67,6 +67,12 @@ class Senders(Subscribers):
         self._streams[stream] = sender
         self.opened += 1
         return stream
+
+    def _name(self, wanted: str) -> str:
+        """One that no other has now; not more of them than there are streams."""
+        used = {stream.name for stream in self._streams}
+        numbered = (f"{wanted}-{n}" for n in count(2))
+        return next(name for name in chain([wanted], numbered) if name not in used)
 
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""

@@ -41,7 +41,12 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         origins=config.allow_origin,
     )
     over = threading.Event()
-    sinks = open_sinks(config.serve.to, SinkOptions(format=config.format))
+    outputs = SinkOptions(
+        format=config.format,
+        broker=config.broker,
+        password=lambda: settings.located(lambda c: c.broker.password()),
+    )
+    sinks = open_sinks(config.serve.to, outputs)
     server = AudioServer(Model(bundle, pipeline), config.serve, options, sinks)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -3,9 +3,13 @@
 import contextlib
 import io
 import json
+import re
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +26,8 @@ from ser_stream.client import (
     UnreachableError,
     send,
 )
-from tests.helpers.paths import MINUTE
-from tests.helpers.program import error_line, run
+from tests.helpers.paths import MINUTE, ROOT
+from tests.helpers.program import ENVIRONMENT, error_line, run
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import RunningServe, running_serve
 from tests.helpers.socket_server import wait_until
@@ -340,3 +344,19 @@ def test_opus_in_ogg_is_heard_as_it_comes(
     with send(served.addresses["ws"], encoding="ogg") as stream:
         stream.write(data[:4000])  # and vanishes
     wait_until(lambda: served.descriptors() <= before)
+
+
+def test_the_example_of_the_documentation_sends_a_file(
+    served: RunningServe, speech: Any, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "talk.wav", speech[: 16_000 * 3], 16_000)
+    script = ROOT / "docs" / "examples" / "send.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "talk.wav", served.addresses["unix"]],
+        capture_output=True,
+        env=ENVIRONMENT,
+        timeout=120,
+        check=True,
+        text=True,
+    )
+    assert re.fullmatch(r"20\S+Z fear 0\.\d+\n", done.stdout)
