@@ -50,6 +50,8 @@ class ClientStream:
         self.held = False
         """Set in the loop's thread while the client is behind with reading: audio that
         comes faster than it was spoken waits for that, live audio does not."""
+        self.closing = False
+        """Set in the loop's thread when it is ended by us, and waits for nobody."""
         self.gone = False
         """Set in the loop's thread when nobody is there any more."""
         self.failure: str | None = None
@@ -87,6 +89,11 @@ class ClientStream:
         ahead = self._taken_s - (now - self._begun) > HEAD_START_S
         self._live = self._live and not ahead
         return ahead
+
+    @property
+    def waits_for_reader(self) -> bool:
+        """Whether it may not go on, if it hurries, until its client has read."""
+        return self.held and not self.closing
 
     def late(self, now: float) -> bool:
         """Whether it is we who are behind the clock."""

@@ -123,9 +123,9 @@ class ComputeLoop:
         for stream in group:
             del self._hurrying[stream]
         # Whoever is behind with reading is woken when that has changed.
-        self._compute([stream for stream in group if not stream.held])
+        self._compute([stream for stream in group if not stream.waits_for_reader])
         for stream in group:
-            if stream.waits and not stream.held:
+            if stream.waits and not stream.waits_for_reader:
                 self._hurrying[stream] = None
 
     def _compute(self, streams: Sequence[ClientStream]) -> None:

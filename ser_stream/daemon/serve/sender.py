@@ -83,7 +83,9 @@ class Sender(Subscriber):
     @property
     def full(self) -> bool:
         """Whether no more audio should be read now."""
-        return self._stream is not None and self._stream.incoming.full
+        if self.ending or self._stream is None:
+            return False
+        return self._stream.incoming.full
 
     def finish(self, reason: str) -> None:
         """As for a subscriber; a stream that goes on is ended in order first."""
@@ -92,6 +94,7 @@ class Sender(Subscriber):
         stream = self._stream
         if stream is not None and reason in ("shutdown", "idle", "too_long"):
             self._reason = reason
+            stream.closing = True
             stream.incoming.end(discard=True)
             self._senders.wake(stream)
             return

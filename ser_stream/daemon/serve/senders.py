@@ -51,8 +51,22 @@ class Senders(Subscribers):
         """Streams since the start."""
         self.model = model
         self._sinks = sinks
+        self._parting = False
         self._streams: dict[ClientStream, Sender] = {}
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
+
+    def limit_files(self, files: int) -> None:
+        """As there; a stream of Ogg takes a socket and the two ends of a pipe."""
+        super().limit_files(files // 3)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether those that have ended may take their time to read: not at our end."""
+        return not self._parting
+
+    async def part(self, reason: str) -> None:
+        self._parting = True
+        await super().part(reason)
 
     def open_stream(self, sender: Sender, request: OpenRequest) -> ClientStream:
         """Begin a stream of a client."""

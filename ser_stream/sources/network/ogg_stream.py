@@ -163,39 +163,33 @@ class OggStream:
 
     def _decode(self, reading: int) -> None:
         try:
-            file = self._open(reading)
-            if file is not None:
-                with file:
+            # It is we who close the pipe: the library does not always.
+            with Unseekable(reading, closefd=False) as file:
+                if self._begin(file):
                     self._read_all(file)
         except (soundfile.SoundFileError, OSError) as error:
             with self._changed:
                 self._fail(f"the audio cannot be decoded: {reason(error)}")
         finally:
+            os.close(reading)
             with self._changed:
                 self._decoded = True
             self.on_ready()
 
-    def _open(self, reading: int) -> Unseekable | None:
-        try:
-            file = Unseekable(reading, closefd=True)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.close(reading)
-            raise
+    def _begin(self, file: Unseekable) -> bool:
         rate, channels = int(file.samplerate), int(file.channels)
         if not MIN_RATE <= rate <= MAX_RATE or channels > MAX_CHANNELS:
-            file.close()
             with self._changed:
                 self._fail(
                     f"the audio has {rate} Hz and {channels} channels; allowed: "
                     f"{MIN_RATE} to {MAX_RATE}, 1 to {MAX_CHANNELS}"
                 )
-            return None
+            return False
         self._intake = Intake(self._name, rate, channels)
         # A stranger must not fill the log.
         self._intake.warned = True
         self.rate = rate
-        return file
+        return True
 
     def _read_all(self, file: Unseekable) -> None:
         at_once = max(1, round(self.rate * READ_S))

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -360,3 +361,19 @@ def test_the_example_of_the_documentation_sends_a_file(
         text=True,
     )
     assert re.fullmatch(r"20\S+Z fear 0\.\d+\n", done.stdout)
+
+
+def test_a_recording_whose_reader_sleeps_waits_and_a_stop_does_not(speech: Any) -> None:
+    with running_serve("--idle-s", "60", kinds=("tcp",)) as served:
+        stream = raw(served.addresses["tcp"])
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stream.sendall(b'{"type":"open"}\n')
+        data = speech.tobytes() * 60  # six minutes: 1800 steps
+        with stream, stream.makefile("rb") as lines:
+            threading.Thread(target=stream.sendall, args=(data,), daemon=True).start()
+            time.sleep(1.5)  # now it is held
+            heard = [json.loads(lines.readline()) for _ in range(1000)]
+            assert not any(m["type"] == "dropped" for m in heard)
+            time.sleep(1.0)
+            assert served.stop(within=30) == 0
+        assert "Traceback" not in served.log.read_text()
