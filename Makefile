@@ -83,5 +83,5 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing everything into $(VENV); torch is large ..."
-	$(PIP) install --constraint constraints.txt --editable '.[train,baselines,adapt,ws,wyoming,metrics,mqtt,nats,export,frame,plot,tui,ray,dask,dev]'
+	$(PIP) install --constraint constraints.txt --editable '.[train,baselines,adapt,ws,metrics,mqtt,nats,export,frame,plot,tui,ray,dask,dev]'
 	@touch $@ $(VENV)/.base

@@ -5,8 +5,16 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config, Model, SetKeys, Step, Window
-from ser_stream.config.serve import outputs
+from ser_stream.cli.options import (
+    EPILOG,
+    Config,
+    Model,
+    SetKeys,
+    Step,
+    TrustNetwork,
+    Window,
+)
+from ser_stream.sinks import one_way
 
 
 @app.command(epilog=EPILOG)
@@ -20,19 +28,12 @@ def serve(
             metavar="URI",
         ),
     ] = None,
-    trust_network: Annotated[
-        bool | None,
-        typer.Option(
-            "--trust-network/--no-trust-network",
-            help="Let other machines reach wyoming://, which knows no token. [default: "
-            "no-trust-network]",
-        ),
-    ] = None,
+    trust_network: TrustNetwork = None,
     to: Annotated[
         list[str] | None,
         typer.Option(
             help="Where the events of all streams go too, any number of times, each "
-            f"with the name of its stream: {', '.join(outputs().values())}. [default: "
+            f"with the name of its stream: {', '.join(one_way().values())}. [default: "
             "nowhere]",
             metavar="URI",
         ),

@@ -120,6 +120,7 @@ KEYS = {
         Key("token_file", str, "token_file"),
         Key("allow_origin", tuple, "allow_origin"),
         Key("max_subscribers", int, "max_subscribers"),
+        Key("trust_network", bool, "trust_network"),
         Key("on_emotion", str, "on_emotion", live=True),
         Key("on_emotion_every_s", float, "on_emotion_every_s", live=True),
         Key("metrics", str, "metrics"),
@@ -144,9 +145,6 @@ KEYS = {
             for f in fields(BrokerSettings)
         ),
         Key("serve.listen", tuple, "serve.listen", switch="--listen"),
-        Key(
-            "serve.trust_network", bool, "serve.trust_network", switch="--trust-network"
-        ),
         Key("serve.to", tuple, "serve.to", switch="--to"),
         Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
         Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),

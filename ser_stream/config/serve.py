@@ -3,27 +3,20 @@
 from dataclasses import dataclass
 
 from ser_stream.errors import ConfigError
-from ser_stream.protocol.address import SOCKETS, parse
-from ser_stream.sinks import forms
+from ser_stream.protocol.address import SOCKETS, WYOMING, parse
+from ser_stream.sinks import one_way
 
-INPUTS = {**SOCKETS, "wyoming": "wyoming://HOST:PORT"}
+INPUTS = SOCKETS | WYOMING
 """What clients can send audio to, by kind."""
 MOST_STREAMS = 10_000
 LONGEST_S = 30 * 86_400.0
 """Thirty days."""
 
 
-def outputs() -> dict[str, str]:
-    """What `to` may be, by scheme: what clients subscribe to has one stream alone."""
-    return {kind: form for kind, form in forms().items() if kind not in SOCKETS}
-
-
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
     listen: tuple[str, ...] = ()
     """Addresses at which clients open streams."""
-    trust_network: bool = False
-    """Whether other machines may reach `wyoming://`, which knows no token."""
     to: tuple[str, ...] = ()
     """Outputs for the events of all streams, beside what each client is told."""
     max_streams: int = 200
@@ -38,7 +31,7 @@ class ServeConfig:
             raise ConfigError(
                 f"serve.listen names an address twice: {' '.join(self.listen)}"
             )
-        if len({parse(uri, outputs()) for uri in self.to}) < len(self.to):
+        if len({parse(uri, one_way()) for uri in self.to}) < len(self.to):
             raise ConfigError(f"serve.to names an address twice: {' '.join(self.to)}")
         if not 1 <= self.max_streams <= MOST_STREAMS:
             raise ConfigError(

@@ -14,6 +14,8 @@ SOCKETS = {
     "ws": "ws://HOST:PORT",
 }
 """What a client can connect to, by kind."""
+WYOMING = {"wyoming": "wyoming://HOST:PORT"}
+"""What voice assistants connect to; see `ser_stream.protocol.wyoming`."""
 FORMS = {"stdout": "stdout:", **SOCKETS}
 """All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107

@@ -19,6 +19,8 @@ from ser_stream.sources.network.incoming import Incoming
 
 HEAD_START_S = 1.0
 """Seconds by which audio may come sooner than it was spoken and still be live."""
+FORGIVEN = 1.02
+"""Clocks of sound cards differ: so much faster is still as it is spoken."""
 LATE_S = 1.0
 """Seconds of live audio that may wait before the machine counts as too slow."""
 
@@ -61,6 +63,7 @@ class ClientStream:
         self.name = name
         self._begun: float | None = None
         self._taken_s = 0.0
+        self._ahead_s = self._ahead_at = 0.0
         self._live = True
         self._collector = _Collector()
         # Unlike a device it is there from the beginning.
@@ -84,9 +87,9 @@ class ClientStream:
 
     def hurries(self, now: float) -> bool:
         """Whether it is ahead of the clock, and so has to wait for the others."""
-        if self._begun is None:
-            return False
-        ahead = self._taken_s - (now - self._begun) > HEAD_START_S
+        passed = FORGIVEN * (now - self._ahead_at)
+        self._ahead_s, self._ahead_at = max(0.0, self._ahead_s - passed), now
+        ahead = self._ahead_s > HEAD_START_S
         self._live = self._live and not ahead
         return ahead
 
@@ -112,7 +115,9 @@ class ClientStream:
             self._begun = time.monotonic()
         chunks = [chunk for chunk in chunks if len(chunk.samples)]
         for chunk in chunks:
-            self._taken_s += len(chunk.samples) / SAMPLE_RATE
+            seconds = len(chunk.samples) / SAMPLE_RATE
+            self._taken_s += seconds
+            self._ahead_s += seconds
         return chunks
 
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:

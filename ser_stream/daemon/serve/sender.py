@@ -114,11 +114,9 @@ class Sender(Subscriber):
             self.refuse(error.code, error.text, error.id)
 
     def refuse(self, code: str, text: str, id: object = None) -> None:
-        """Say what was wrong, and end: what follows is not understood either."""
-        self._refuse(id, code, text)
         if self._stream is not None:
             self._senders.forget(self._stream)
-        super().finish("protocol")
+        super().refuse(code, text, id)
 
     def _carry_out(self, request: Request) -> None:
         if request.type == "open":

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.byte_transport import ByteTransport
 from ser_stream.daemon.serve.senders import Senders
-from ser_stream.errors import MissingLibraryError
+from ser_stream.daemon.serve.wyoming_transport import WyomingTransport
 from ser_stream.model import Model
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import WYOMING, Address
 from ser_stream.sinks import Sink, SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
@@ -52,8 +52,6 @@ class AudioServer(SocketServer):
         addresses: Sequence[Address],
         inherited: Sequence[socket.socket] = (),
     ) -> None:
-        if any(address.kind == "wyoming" for address in addresses):
-            load_wyoming()
         super().open(addresses, inherited)
         self.senders.compute.start()
 
@@ -72,24 +70,8 @@ class AudioServer(SocketServer):
             server = AudioWebSocketServer(address, self.senders, self._origins)
             await server.start(listening)
             return server
-        kind = load_wyoming() if address.kind == "wyoming" else ByteTransport
+        kind = WyomingTransport if address.kind in WYOMING else ByteTransport
         transport = partial(kind, self.senders, address.kind)
         return await asyncio.get_running_loop().create_server(
             transport, sock=listening, backlog=ACCEPT_AT_ONCE
         )
-
-
-def load_wyoming() -> type[ByteTransport]:
-    """What speaks Wyoming.
-
-    Raises:
-        MissingLibraryError: if the library is not installed.
-    """
-    try:
-        from ser_stream.daemon.serve.wyoming_transport import WyomingTransport
-    except ImportError:
-        raise MissingLibraryError(
-            "wyoming:// addresses need the library wyoming; install it by "
-            "pip install 'ser-stream[wyoming]'"
-        ) from None
-    return WyomingTransport

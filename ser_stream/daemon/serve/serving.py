@@ -3,7 +3,6 @@
 import logging
 import signal
 import threading
-from collections.abc import Sequence
 from types import FrameType
 
 from ser_stream.config import Settings
@@ -13,7 +12,7 @@ from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
 from ser_stream.protocol.access_token import read_token
-from ser_stream.protocol.address import Address, parse
+from ser_stream.protocol.address import parse
 from ser_stream.service.systemd import Systemd
 from ser_stream.sinks import SinkOptions, open_sinks
 
@@ -33,12 +32,12 @@ def serve(settings: Settings, systemd: Systemd) -> None:
             "there is no address to listen on; name one: ser-stream serve --listen "
             "ws://127.0.0.1:8770"
         )
-    _check_wyoming(addresses, trusted=config.serve.trust_network)
     bundle = configured_bundle(settings)
     pipeline = settings.located(lambda config: pipeline_config(config, bundle))
     options = SinkOptions(
         token=lambda: settings.located(lambda c: read_token(c.token_file)),
         origins=config.allow_origin,
+        trust_network=config.trust_network,
     )
     over = threading.Event()
     outputs = SinkOptions(
@@ -70,13 +69,3 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         for sink in sinks:
             sink.close()
     _LOGGER.info("%d streams were opened", server.senders.opened)
-
-
-def _check_wyoming(addresses: Sequence[Address], *, trusted: bool) -> None:
-    for address in addresses:
-        if address.kind == "wyoming" and not (address.loopback or trusted):
-            raise ConfigError(
-                f"{address} can be reached from other machines, and Wyoming knows no "
-                "token; listen on 127.0.0.1, or add --trust-network if all that reach "
-                "it may send"
-            )

@@ -1,34 +1,29 @@
-"""Voice assistants by the Wyoming protocol, over TCP. Imported late, as its library.
+"""Voice assistants by the Wyoming protocol, over TCP.
 
 They say `describe`, or `audio-start`, `audio-chunk`, `audio-stop`, also several times
-on one connection. Each message of protocol 1 that they are told is an event: its type
-is the event's, its fields are the data; a refusal is Wyoming's `error`.
+on one connection.
 """
 
-import json
-import re
-from typing import Any, cast
+from typing import cast
 
-from wyoming.error import Error
-from wyoming.event import Event
-from wyoming.info import Info
-from wyoming.ping import Pong
-from wyoming.version import __version__ as wyoming_version
-
-from ser_stream import __version__
 from ser_stream.daemon.serve.byte_transport import BUFFER, ByteTransport
 from ser_stream.daemon.serve.sender import Sender, later
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.protocol.messages import bye
 from ser_stream.protocol.requests import RequestError
+from ser_stream.protocol.wyoming import (
+    WyomingEvent,
+    WyomingReader,
+    from_line,
+    info,
+    pong,
+)
 from ser_stream.sinks.sockets.socket_options import hold_little
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.decoders.encoding import RawForm
 from ser_stream.sources.network.open_request import OpenRequest
-from ser_stream.sources.network.wyoming import WyomingEvent, WyomingReader
-
-_TYPE = re.compile(rb'\{"type":"(\w+)"')
+from ser_stream.sources.network.wyoming_form import form_of
 
 
 class WyomingSender(Sender):
@@ -107,65 +102,33 @@ class WyomingTransport(ByteTransport):
 
     def _take(self, event: WyomingEvent) -> None:
         if event.type == "describe":
-            self._send(self._info())
+            model = self._senders.model.bundle
+            self._answer(info(model.name, model.labels, model.licence))
         elif event.type == "ping":
-            self._send(Pong(event.data.get("text")).event())
+            self._answer(pong(event))
         elif event.type == "audio-start":
-            self._open(event.form())
+            self._open(form_of(event))
         elif event.type == "audio-chunk":
             # Some begin without a word.
             if not self._sender.opened:
-                self._open(event.form())
-            if event.form() != self._form:
+                self._open(form_of(event))
+            if form_of(event) != self._form:
                 text = "an audio-chunk is not of the form of its audio-start"
                 raise RequestError("bad_message", text)
             self._sender.audio(event.payload)
         elif event.type == "audio-stop" and self._sender.opened:
             self._sender.end_audio()
 
+    def _answer(self, data: bytes) -> None:
+        # For a client that asks and does not read, answers would pile up.
+        if not self.blocked:
+            super().write(data)
+
     def _open(self, form: RawForm) -> None:
-        self._sender.open(OpenRequest(form, "wyoming"))
+        self._sender.open(OpenRequest(form))
         self._form = form
 
-    def _info(self) -> Event:
-        """Wyoming has no place for emotions: they have a list of their own."""
-        event = Info().event()
-        model = self._senders.model.bundle
-        event.data["emotion"] = [
-            {
-                "name": "ser-stream",
-                "description": "Emotions of speech",
-                "version": __version__,
-                "attribution": {"name": "ser-stream", "url": ""},
-                "installed": True,
-                "models": [
-                    {
-                        "name": model.name,
-                        "labels": list(model.labels),
-                        "attribution": {"name": model.licence, "url": ""},
-                        "installed": True,
-                    }
-                ],
-            }
-        ]
-        return event
-
-    # What it is told.
-
     def write(self, line: bytes, /) -> None:
-        found = _TYPE.match(line)
-        assert found is not None, line
-        if found[1] == b"reply":
-            error = json.loads(line).get("error")
-            if error is not None:
-                self._send(Error(error["text"], error["code"]).event())
-        else:
-            self._write(found[1].decode(), line.rstrip(b"\n"))
-
-    def _send(self, event: Event) -> None:
-        self._write(event.type, json.dumps(event.data).encode())
-
-    def _write(self, type: str, data: bytes) -> None:
-        header: dict[str, Any] = {"type": type, "version": wyoming_version}
-        header["data_length"] = len(data)
-        super().write(json.dumps(header).encode() + b"\n" + data)
+        event = from_line(line)
+        if event is not None:
+            super().write(event)

@@ -4,7 +4,7 @@ Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -219,8 +219,16 @@ class Subscriber:
                 self.finish("protocol")
 
     def receive_too_long(self) -> None:
-        self._refuse(None, "bad_json", "a line may have 16 KiB")
+        self.refuse("bad_json", "a line may have 16 KiB")
+
+    def refuse(self, code: str, text: str, id: object = None) -> None:
+        """Say what was wrong, and end: what follows is not understood either."""
+        self._refuse(id, code, text)
         self.finish("protocol")
+
+    def greeting(self) -> Sequence[Message]:
+        """What one that joins now is told; nothing before the stream has begun."""
+        return self._subscribers.greeting()
 
     def _refuse(self, id: object, code: str, text: str) -> None:
         self.tell(refusal(id, code, text))

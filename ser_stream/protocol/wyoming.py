@@ -1,27 +1,25 @@
-"""Wyoming: a line of JSON, further JSON, bytes -> events of a voice assistant.
+"""Wyoming, the protocol of voice assistants: a line of JSON, further JSON, bytes.
 
 Source: https://github.com/OHF-Voice/wyoming#format. The package's own reader takes
-events of any length, and a stranger must not fill the memory.
+events of any length, and a stranger must not fill the memory. Each message of protocol
+1 is an event: its type is the event's, its fields are the data; a refusal is `error`.
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
+from ser_stream import __version__
 from ser_stream.protocol.requests import RequestError
-from ser_stream.sources.decoders.encoding import RawEncoding, RawForm
-from ser_stream.sources.network.open_request import (
-    OpenRequest,
-    check_open,
-    open_request,
-)
 
 MAX_JSON = 16 * 1024
 """Bytes of the line, and of what follows it."""
 MAX_PAYLOAD = 256 * 1024
-ENCODINGS: Final[dict[int, RawEncoding]] = {2: "s16", 3: "s24", 4: "s32"}
-"""By `width`, bytes of a sample."""
+_VERSION = "1.7.0"
+"""Of the protocol that is spoken."""
+_TYPE = re.compile(rb'\{"type":"(\w+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +27,6 @@ class WyomingEvent:
     type: str
     data: Mapping[str, Any] = field(default_factory=dict)
     payload: bytes = b""
-
-    def form(self) -> RawForm:
-        """What `audio-start` and `audio-chunk` say of the samples.
-
-        Raises:
-            RequestError: if that is none that is allowed.
-        """
-        width = self.data.get("width")
-        encoding = ENCODINGS.get(width) if isinstance(width, int) else None
-        if encoding is None:
-            text = f"{self.type} needs width, bytes of a sample: 2, 3 or 4"
-            raise RequestError("bad_message", text)
-        fields = {
-            "encoding": encoding,
-            "rate": self.data.get("rate"),
-            "channels": self.data.get("channels"),
-        }
-        check_open(fields, None)
-        request: OpenRequest = open_request(fields, None)
-        assert request.raw is not None
-        return request.raw
 
 
 class WyomingReader:
@@ -109,3 +86,55 @@ def _length(header: Mapping[str, Any], name: str, most: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise RequestError("bad_message", f"{name} may be 0 to {most}")
     return value
+
+
+def event_bytes(type: str, data: bytes) -> bytes:
+    """An event as it is sent; `data` is a JSON object."""
+    header = {"type": type, "version": _VERSION, "data_length": len(data)}
+    return json.dumps(header).encode() + b"\n" + data
+
+
+def from_line(line: bytes) -> bytes | None:
+    """A message of protocol 1 as an event; None if it is not told there.
+
+    Args:
+        line: with its end.
+    """
+    found = _TYPE.match(line)
+    assert found is not None, line
+    if found[1] != b"reply":
+        return event_bytes(found[1].decode(), line.rstrip(b"\n"))
+    error = json.loads(line).get("error")
+    return None if error is None else event_bytes("error", json.dumps(error).encode())
+
+
+def pong(ping: WyomingEvent) -> bytes:
+    """The answer to `ping`."""
+    text = ping.data.get("text")
+    text = text if isinstance(text, str) else None
+    return event_bytes("pong", json.dumps({"text": text}).encode())
+
+
+def info(model: str, labels: Sequence[str], licence: str) -> bytes:
+    """The answer to `describe`.
+
+    Wyoming has no kind of service for emotions: they have a list of their own, built as
+    the others.
+    """
+    services: dict[str, Any] = {kind: [] for kind in SERVICES}
+    known = {"installed": True, "attribution": {"name": licence, "url": ""}}
+    services["emotion"] = [
+        {
+            "name": "ser-stream",
+            "description": "Emotions of speech",
+            "version": __version__,
+            "attribution": {"name": "ser-stream", "url": ""},
+            "installed": True,
+            "models": [{"name": model, "labels": list(labels), **known}],
+        }
+    ]
+    return event_bytes("info", json.dumps(services).encode())
+
+
+SERVICES = ("asr", "tts", "handle", "intent", "wake", "mic", "snd")
+"""The kinds of service that Wyoming knows."""
