@@ -38,6 +38,17 @@ class Blocker:
         self._valid_from = start
         self._first = True
 
+    def absorb(self, chunk: Chunk) -> bool:
+        """Take a chunk in if it completes no block, and is no gap; whether it did."""
+        samples, begin = chunk.samples, self._filled
+        n = len(samples)
+        if chunk.start != self._expected or begin + n >= BLOCK_LENGTH:
+            return False
+        self._samples[begin : begin + n] = samples
+        self._filled = begin + n
+        self._expected += n
+        return True
+
     def feed(self, chunk: Chunk) -> Iterator[Block | Gap]:
         """Yield the blocks that `chunk` completes, each gap before its blocks.
 

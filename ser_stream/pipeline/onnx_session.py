@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 def open_session(
-    path: Path, graph: bytes | None = None
+    path: Path, graph: bytes | None = None, *, arena: bool = False
 ) -> "onnxruntime.InferenceSession":
     """Load a graph for one CPU thread.
 
     `graph` is what of the file to load, if it is not as it stands; see `onnx_graph`.
+    With an `arena`, what a run needs in between is kept for the next.
 
     ONNX Runtime's default spins its threads between calls, which costs whole cores in
     a program that computes for a millisecond five times a second.
@@ -40,8 +41,8 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     # The arena never gives memory back; without it the footprint is smaller and the
-    # step, measured, no slower.
-    options.enable_cpu_mem_arena = False
+    # step of one stream, measured, no slower.
+    options.enable_cpu_mem_arena = arena
     options.log_severity_level = 4
     try:
         session = onnxruntime.InferenceSession(

@@ -44,6 +44,19 @@ HEARD_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class StepGrid:
+    """When steps fall due, in samples."""
+
+    first: int
+    every: int
+
+    def is_due(self, block: Block) -> bool:
+        """Whether a step falls due when `block` ends."""
+        elapsed = block.end - self.first
+        return elapsed >= 0 and elapsed % self.every == 0
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineConfig:
     """How often to predict, over how much, and how steady."""
 
@@ -73,10 +86,9 @@ class PipelineConfig:
         seen_late = self.gate.longest_doubt_s * SAMPLE_RATE + PRE_ROLL
         return math.ceil(seen_late / BLOCK_LENGTH) + 4
 
-    def is_due(self, block: Block, geometry: Geometry) -> bool:
-        """Whether a step falls due when `block` ends."""
-        elapsed = block.end - geometry.first_step
-        return elapsed >= 0 and elapsed % (BLOCK_LENGTH * self.step_blocks) == 0
+    def grid(self, geometry: Geometry) -> "StepGrid":
+        """When steps fall due."""
+        return StepGrid(geometry.first_step, BLOCK_LENGTH * self.step_blocks)
 
     def columns(self, geometry: Geometry) -> int:
         """Columns in the longest window.
@@ -118,6 +130,7 @@ class Pipeline:
         self.config = config or PipelineConfig()
         geometry = self._geometry = recognizer.geometry
         n_columns = self.config.columns(geometry)
+        self._grid = self.config.grid(geometry)
         self._listener = listener
         # Of the window handed out last: its turn, and the column it ended with.
         self._turn = 0
@@ -148,7 +161,11 @@ class Pipeline:
         Raises:
             ValueError: if the chunk begins before the end of the last one.
         """
-        return answered(self.work_on(chunk))
+        return [] if self.absorb(chunk) else answered(self.work_on(chunk))
+
+    def absorb(self, chunk: Chunk) -> bool:
+        """Take a chunk in if it causes nothing yet; whether it did."""
+        return self._blocker.absorb(chunk)
 
     def work_on(self, chunk: Chunk) -> Work[list[StreamEvent]]:
         """As `feed`, but what is to be computed is asked for.
@@ -164,7 +181,7 @@ class Pipeline:
                 # The blocks of a step are worked on in one go when it falls due: ten
                 # short bursts a second cost more than five longer ones.
                 self._waiting.append(item)
-                if self.config.is_due(item, self._geometry):
+                if self._grid.is_due(item):
                     events += yield from self._work_off()
         return events
 
@@ -258,7 +275,7 @@ class Pipeline:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1
             self._handed_out = -1
-        if not self.config.is_due(block, self._geometry):
+        if not self._grid.is_due(block):
             return events
         prediction = yield from self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]

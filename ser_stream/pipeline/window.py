@@ -112,7 +112,10 @@ class ColumnWindow:
         self.geometry = geometry
         self._extent = Extent(max_columns, geometry)
         self.max_columns = self._extent.max_columns
-        self._frames = np.zeros((self._extent.size, n_features), np.float32)
+        # The newest frames end at `_end`: twice the room, so that they need not move
+        # with each block.
+        self._room = np.zeros((2 * self._extent.size, n_features), np.float32)
+        self._end = self._extent.size
         self.reset()
 
     def reset(self) -> None:
@@ -128,10 +131,19 @@ class ColumnWindow:
 
     def push(self, first: int, frames: FloatArray) -> None:
         """Append the frames of a block; `first` is the index of the first of them."""
-        n = len(frames)
-        self._frames[:-n] = self._frames[n:]
-        self._frames[-n:] = frames
+        n, size = len(frames), self._extent.size
+        if self._end + n > len(self._room):
+            kept = size - n
+            self._room[:kept] = self._room[self._end - kept : self._end]
+            self._end = kept
+        self._room[self._end : self._end + n] = frames
+        self._end += n
         self._extent.push(first, n)
+
+    @property
+    def _frames(self) -> FloatArray:
+        """The newest, as many as are kept; a view."""
+        return self._room[self._end - self._extent.size : self._end]
 
     def take_over_from(self, other: "ColumnWindow") -> None:
         """Take over the frames of `other`, to be encoded anew from its beginning."""

@@ -5,16 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser_stream.pipeline import mfcc
 from ser_stream.pipeline.batch.detector import AheadSilero, silero_parts
 from ser_stream.pipeline.blocks import Blocker
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle, load_bundle
 from ser_stream.pipeline.detector import Silero, silero_path
 from ser_stream.pipeline.front_end import FrontEnd
 from ser_stream.pipeline.loudness import Loudness
+from ser_stream.pipeline.many_encoder import ManyEncoder
 from ser_stream.pipeline.onnx_graph import OnnxGraph
 from ser_stream.pipeline.onnx_session import open_session
 from ser_stream.pipeline.recognizer import OnnxRecognizer
-from ser_stream.pipeline.values import Block, Chunk, FloatArray
+from ser_stream.pipeline.together import mel_bands
+from ser_stream.pipeline.values import Block, Chunk, EncoderState, FloatArray
 from ser_stream.pipeline.window_features import WindowFeatures
 
 ROUNDING = 1e-5
@@ -143,3 +146,46 @@ def test_frames_of_many_blocks_are_those_of_each(name: str, clip: FloatArray) ->
 
     np.testing.assert_allclose(np.concatenate(found), truth, rtol=0, atol=1e-4)
     assert one.normaliser._peak == pytest.approx(many.normaliser._peak)
+
+
+@pytest.mark.parametrize("name", ["open", "accurate"])
+def test_bands_without_the_products_with_zeros_are_the_same(name: str) -> None:
+    config = load_bundle(name).front_end.mfcc
+    power = np.random.default_rng(1).random((30, config.frame_length // 2 + 1)) ** 4
+    np.testing.assert_allclose(
+        mel_bands.mel_power(power, config), mfcc.mel_power(power, config), rtol=1e-12
+    )
+
+
+def test_the_encoder_of_many_streams_gives_each_what_the_live_one_does(
+    bundle: Bundle, recognizer: OnnxRecognizer, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    n_features, many = bundle.front_end.n_features, recognizer.many_encoder
+    cold = [rng.normal(0, 5, (50, n_features)).astype(np.float32) for _ in range(11)]
+    warm = [rng.normal(0, 5, (18, n_features)).astype(np.float32) for _ in cold]
+    first = recognizer.encode_each(cold, None)
+    for frames, found in zip(cold, first, strict=True):
+        assert_encoded(found, recognizer.encode(frames, None))
+    states = [state for _, state in first]
+    then = recognizer.encode_each(warm, states)
+    for frames, state, found in zip(warm, states, then, strict=True):
+        assert_encoded(found, recognizer.encode(frames, state))
+    assert many is not None
+
+    # One that takes windows whole keeps a processor busy by itself; and what is no
+    # graph, or another one, is not used.
+    assert OnnxRecognizer(load_bundle("accurate")).many_encoder is None
+    foreign = tmp_path / ENCODER
+    live = open_session(bundle.folder / ENCODER)
+    foreign.write_bytes(b"no graph")
+    assert ManyEncoder.of(foreign, live, bundle.geometry) is None
+    other = load_bundle("research").folder / ENCODER
+    assert ManyEncoder.of(other, live, bundle.geometry) is None
+
+
+def assert_encoded(
+    found: tuple[FloatArray, EncoderState], truth: tuple[FloatArray, EncoderState]
+) -> None:
+    for one, other in zip((found[0], *found[1]), (truth[0], *truth[1]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=ROUNDING)

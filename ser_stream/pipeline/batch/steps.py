@@ -57,6 +57,7 @@ class Steps:
     ) -> None:
         self._recognizer, self._config = recognizer, config
         self._geometry = recognizer.geometry
+        self._grid = config.grid(self._geometry)
         gate = config.gate
         self._meter = LoudnessMeter(gate.wake_dbfs, gate.wake_above_floor_db)
         self._detector = AheadSilero()
@@ -97,7 +98,7 @@ class Steps:
             n_valid = min(BLOCK_LENGTH, block.end)
             self._levels.append(BlockLevel(loudness.energy, peak, n_valid))
             self._take(block, loudness)
-            if self._config.is_due(block, self._geometry):
+            if self._grid.is_due(block):
                 steps.append(self._step(block))
                 if self._turn is not None and self._extent.count:
                     spoken.append((self._turn, steps[-1]))

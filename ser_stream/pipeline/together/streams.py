@@ -59,11 +59,21 @@ def feed_together(
         StreamsError: if `Pipeline.feed` would raise for a chunk. The others were fed,
             and what they caused is in `events`.
     """
-    streams: dict[int, _Stream] = {}
-    for i, (pipeline, chunk) in enumerate(work):
-        streams.setdefault(id(pipeline), _Stream(pipeline)).chunks.append((i, chunk))
     events: list[list[StreamEvent]] = [[] for _ in work]
     errors: dict[int, Exception] = {}
+    streams: dict[int, _Stream] = {}
+    for i, (pipeline, chunk) in enumerate(work):
+        stream = streams.get(id(pipeline))
+        if stream is None:
+            # Most chunks only wait for the next.
+            try:
+                if pipeline.absorb(chunk):
+                    continue
+            except Exception as error:  # noqa: BLE001  whatever: it is told who
+                errors[i] = error
+                continue
+            stream = streams[id(pipeline)] = _Stream(pipeline)
+        stream.chunks.append((i, chunk))
     waiting = [s for s in streams.values() if s.go_on(None, events, errors)]
     while waiting:
         answers = _answers([s.wanted for s in waiting])
