@@ -8,7 +8,7 @@ Beside it, `python -m benchmarks.NAME`:
 
 models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
-streams          how many streams a core bears
+streams          how many streams a core bears, and those of peers (stream_peers)
 one_microphone   a daemon beside a version before, `--before REV`
 serve_load       honest and hostile streams at a `serve`
 monitor          what the page in the browser costs

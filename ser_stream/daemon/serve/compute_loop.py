@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.log import Every
-from ser_stream.pipeline.together import feed_together
-from ser_stream.pipeline.values import Chunk
+from ser_stream.pipeline.together import StreamsError, feed_together
 from ser_stream.protocol.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
@@ -132,26 +131,31 @@ class ComputeLoop:
         streams = [stream for stream in streams if stream.waits]
         if not streams:
             return
-        failed = False
-        work: list[tuple[ClientStream, Chunk]] = []
+        work = [(stream, chunk) for stream in streams for chunk in stream.take(PIECE_S)]
+        failed = set[ClientStream]()
         try:
-            for stream in streams:
-                work += [(stream, chunk) for chunk in stream.take(PIECE_S)]
             found = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
-            for (stream, chunk), events in zip(work, found, strict=True):
-                stream.heard(chunk, events)
-            for stream in streams:
-                if stream.failure is None and stream.incoming.exhausted:
-                    stream.finish()
-        except Exception:
-            # Those of this group end; the others must not.
-            _LOGGER.exception("computing %d streams failed", len(streams))
-            failed = True
-            for stream in streams:
+        except StreamsError as error:
+            # The others must not notice.
+            _LOGGER.exception("computing some of %d streams failed", len(streams))
+            found = error.events
+            failed = {work[i][0] for i in error.errors}
+        for (stream, chunk), events in zip(work, found, strict=True):
+            stream.heard(chunk, events)
+        for stream in streams:
+            if stream in failed:
                 stream.over = True
+            elif stream.failure is None and stream.incoming.exhausted:
+                stream.finish()
         self._deliver(
             [
-                Told(stream, stream.fetch(), stream.over, stream.failure, failed)
+                Told(
+                    stream,
+                    stream.fetch(),
+                    stream.over,
+                    stream.failure,
+                    stream in failed,
+                )
                 for stream in streams
             ]
         )
