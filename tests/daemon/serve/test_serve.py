@@ -1,5 +1,6 @@
 """Audio over real sockets: the same events as of a file, each client its own."""
 
+import asyncio
 import contextlib
 import io
 import json
@@ -25,6 +26,7 @@ from ser_stream.client import (
     RefusedError,
     SentStream,
     UnreachableError,
+    aio,
     send,
 )
 from tests.helpers.paths import MINUTE, ROOT
@@ -377,3 +379,33 @@ def test_a_recording_whose_reader_sleeps_waits_and_a_stop_does_not(speech: Any) 
             time.sleep(1.0)
             assert served.stop(within=30) == 0
         assert "Traceback" not in served.log.read_text()
+
+
+def test_asyncio_programs_write_and_read_at_once(
+    served: RunningServe, speech: Any, expected: list[tuple[Any, ...]]
+) -> None:
+    async def converse(uri: str) -> list[Any]:
+        async with aio.send(uri, name="async") as stream:
+            assert stream.hello["audio"]["device"] == "async"
+
+            async def speak() -> None:
+                for at in range(0, len(speech), 1600):
+                    await stream.write(speech[at : at + 1600])
+                stream.end()
+
+            speaking = asyncio.create_task(speak())
+            heard = [message async for message in stream]
+            await speaking
+            return heard
+
+    for kind in ("ws", "tcp"):
+        heard = asyncio.run(converse(served.addresses[kind]))
+        assert summary(heard) == expected
+        assert heard[-1] == {"type": "bye", "reason": "end"}
+
+    async def refused() -> None:
+        async with aio.send(served.addresses["unix"], channels=9):
+            pass
+
+    with pytest.raises(RefusedError, match="channels is 9"):
+        asyncio.run(refused())
