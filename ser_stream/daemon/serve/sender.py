@@ -4,6 +4,7 @@ Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class Sender(Subscriber):
         self._watch: asyncio.TimerHandle | None = None
         self._last_audio = 0.0
         self._begun = 0.0
+        self._ended = False
+        self._progress = (0, 0)
 
     # Coming and going.
 
@@ -142,6 +145,7 @@ class Sender(Subscriber):
         stream = self._senders.open_stream(self, request)
         self._stream = stream
         self._begun = self._last_audio = time.monotonic()
+        self._ended = False
         self._cancel_watch()
         if request.id is not None:
             self.tell(reply(request.id, {}))
@@ -166,6 +170,7 @@ class Sender(Subscriber):
         if self._stream is None:
             super().finish("end")
             return
+        self._ended = True
         self._stream.incoming.end()
         self._senders.wake(self._stream)
 
@@ -214,18 +219,20 @@ class Sender(Subscriber):
         if stream is None or self.ending:
             return
         now = time.monotonic()
-        left = [self._last_audio + limits.idle_s - now]
-        if limits.max_s:
-            left.append(self._begun + limits.max_s - now)
-        if len(left) > 1 and left[1] <= 0:
+        before, self._progress = self._progress, self.progress()
+        left = self._begun + limits.max_s - now if limits.max_s else math.inf
+        quiet_for = self._last_audio + limits.idle_s - now
+        if left <= 0:
             self.finish("too_long")
-        elif left[0] > 0:
-            self._watch = later(min(left), self._look)
-        elif stream.incoming.full and not stream.held:
-            # It is we who do not read.
-            self._watch = later(limits.idle_s, self._look)
+        elif quiet_for > 0:
+            self._watch = later(min(left, quiet_for), self._look)
+        elif stream.held and self._progress == before:
+            self.finish("slow_subscriber")
+        elif stream.held or stream.incoming.full or self._ended:
+            # It reads what it is told, or it is we who are slow.
+            self._watch = later(min(left, limits.idle_s), self._look)
         else:
-            self.finish("slow_subscriber" if stream.held else "idle")
+            self.finish("idle")
 
 
 def later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
