@@ -78,9 +78,9 @@ class ComputeLoop:
                 else:
                     live.append(stream)
             self._compute(live)
-            self._again(live)
+            keeps_up = self._again(live)
             end = begin + TICK_S
-            while self._hurrying:
+            while keeps_up and self._hurrying:
                 self._compute_hurrying()
                 if time.monotonic() >= end:
                     break
@@ -98,11 +98,11 @@ class ComputeLoop:
             ready, self._ready = list(self._ready), {}
             return ready
 
-    def _again(self, streams: Sequence[ClientStream]) -> None:
-        """Put those back of which not all was taken."""
+    def _again(self, streams: Sequence[ClientStream]) -> bool:
+        """Put those back of which not all was taken; True if there are none."""
         left = [stream for stream in streams if stream.waits]
         if not left:
-            return
+            return True
         with self._changed:
             self._ready |= dict.fromkeys(left)
         now = time.monotonic()
@@ -116,6 +116,7 @@ class ComputeLoop:
                 late,
                 len(left),
             )
+        return False
 
     def _compute_hurrying(self) -> None:
         group = list(self._hurrying)[:AT_ONCE]
