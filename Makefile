@@ -27,7 +27,7 @@ test: $(VENV)/.all          ## install what tests need, then run every test
 	@sh tests/install_packages.sh
 	$(BIN)/python -m pytest -m "not alone" -n 4 --dist worksteal
 	$(BIN)/python -m pytest -m alone -n 5 --dist loadfile --no-loadscope-reorder \
-		$$(grep -lr --include='*.py' 'pytest.mark.alone' tests | sort)
+		$$(grep -lr --include='*.py' 'pytest.mark.alone' tests | sort -r)
 
 check: $(VENV)/.all         ## format, lint, types, import contracts, spelling
 	$(BIN)/ruff format --check .

@@ -1,9 +1,10 @@
 """What a stream costs in programs that work on the window anew at each step.
 
 All on the same speech, five steps a second, each on the window of the last 2.9 s:
-openSMILE's functionals (what its live chain computes, without a classifier); librosa's
-MFCC and the whole network, as a notebook does it; and the same only where `webrtcvad`
-hears speech.
+openSMILE's functionals by its Python package, without a classifier; librosa's MFCC and
+the whole network, as a notebook does it; and the same only where `webrtcvad` hears
+speech. And openSMILE's low-level descriptors, each computed once: what is the least
+that a live chain of its own, which keeps them, must do.
 """
 
 import tempfile
@@ -28,6 +29,8 @@ WINDOW = CPAC.window_length(CPAC.max_columns)
 STEP = round(0.2 * SAMPLE_RATE)
 N_STEPS = 10
 """Of a peer in a row."""
+ONCE_S = 20
+"""Of openSMILE's descriptors in a row, seconds."""
 TOGETHER_S, ALONE_S = 0.4, 4.0
 """Of ours in a row: of 250 streams, and of one."""
 
@@ -62,6 +65,12 @@ def measure(
         "librosa_and_whole_graph": network,
         "the_same_gated_by_webrtcvad": gated,
     }
+    descriptors = opensmile.Smile(
+        opensmile.FeatureSet.eGeMAPSv02,
+        opensmile.FeatureLevel.LowLevelDescriptors,
+        num_workers=1,
+    )
+    stretch = speech[: ONCE_S * SAMPLE_RATE]
     for peer in peers.values():
         peer(speech[:WINDOW])
     times: dict[str, list[float]] = {}
@@ -77,6 +86,8 @@ def measure(
             windows = [speech[first + i * STEP :][:WINDOW] for i in range(N_STEPS)]
             cpu = _cpu_s(lambda: [peer(one) for one in windows])  # noqa: B023  at once
             times.setdefault(key, []).append(cpu * SAMPLE_RATE / STEP / N_STEPS)
+        cpu = _cpu_s(lambda: descriptors.process_signal(stretch, SAMPLE_RATE))
+        times.setdefault("opensmile_egemaps_descriptors_once", []).append(cpu / ONCE_S)
     ours = np.array(times["ours_250_streams"])
     return {
         key: {

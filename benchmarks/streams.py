@@ -111,16 +111,17 @@ class Stream:
         self.messages = MessageBuilder()
         self.labels = model.recognizer.labels
         self.phase_s = model.config.step_s * number / of
-        # Twice, so that no piece reaches beyond the end.
-        self._speech = np.concatenate([speech, speech])
-        self._length = len(speech)
+        self._speech = speech
         self._place = round(number * len(speech) / of)
         self.at = 0
 
     def next(self, n: int) -> Chunk:
         """The next `n` samples."""
-        begin = (self._place + self.at) % self._length
-        chunk = Chunk(self.at, self._speech[begin : begin + n])
+        begin = (self._place + self.at) % len(self._speech)
+        samples = self._speech[begin : begin + n]
+        if len(samples) < n:
+            samples = np.concatenate([samples, self._speech[: n - len(samples)]])
+        chunk = Chunk(self.at, samples)
         self.at += n
         return chunk
 
@@ -175,7 +176,7 @@ def in_real_time(
     return {
         "streams": len(streams),
         **_figures(streams, told, cpu, wall),
-        "held_up_by_others_percent": round(100 * sum(held_up) / wall, 1),
+        "held_up_by_others_percent": round(100 * max(0.0, sum(held_up)) / wall, 1),
         "held_up_by_others_max_ms": round(1000 * max(held_up), 1),
     }
 

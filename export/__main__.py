@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-COMMANDS = ("bundle", "card", "features", "adaptation-pack")
+COMMANDS = ("bundle", "card", "features", "adaptation-pack", "voice")
 
 Checkpoint = Annotated[Path, typer.Argument(help="Of `python -m training train`.")]
 Unseen = Annotated[
@@ -130,6 +130,29 @@ def features(
 
     made = add_features(checkpoint, folder, measured)
     sys.stdout.write(f"{made.features} written, sha256 of the model {made.sha256}\n")
+
+
+@app.command()
+def voice(
+    out: Annotated[Path, typer.Argument(help="Graph to write.")] = Path(
+        "ser_stream/pipeline/voices/voice_encoder.onnx"
+    ),
+    weights: Annotated[
+        Path, typer.Option(help="Folder of Resemblyzer's wheel.")
+    ] = Path("runs/teacher"),
+    float32: Annotated[
+        bool, typer.Option("--float32", help="As it was trained, 5.7 MB.")
+    ] = False,
+) -> None:
+    """Write the voice encoder of `listen --tell-speakers`.
+
+    From Resemblyzer's wheel, which `pip download --no-deps --dest runs/teacher
+    resemblyzer==0.1.4` gets.
+    """
+    from export.voice import export_voice
+
+    sha256 = export_voice(weights, out, eight_bits=not float32)
+    sys.stdout.write(f"{out} written, {out.stat().st_size} bytes, sha256 {sha256}\n")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 
-FOLDERS = "ser_stream|training|export|benchmarks|tests|docs|systemd"
+FOLDERS = "ser_stream|training|export|benchmarks|tests|docs|systemd|deploy"
 PATH = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w./*-]*\w")
 CODE = re.compile(r"`((?:[\w-]+/)*[\w-]+(?:\.py|/))`")
 MODULE = re.compile(

@@ -44,6 +44,8 @@ PARTS = {
         Part("realtime", "M5", "Half an hour at real time", "long", "realtime"),
         Part("service", "M6", "Under systemd", "service"),
         Part("page", "M7", "The page in a browser", "service", "page"),
+        Part("brokers", "M8", "Brokers that are stopped and started", "brokers"),
+        Part("fleet", "M9", "Workers that are killed", "fleet"),
     )
 }
 

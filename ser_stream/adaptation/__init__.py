@@ -14,6 +14,7 @@ versions/             the stored versions, which of them is active, and the hist
 rounds                begins rounds, decides on their candidates, stops them
 window_queue          windows on their way out of the audio thread
 known_speakers        what users enrolled and taught; speaker_file: on disk
+voice_file            voices that a user had kept, on disk
 adapter               the thread that runs all this beside the daemon
 requests              what the daemon answers to `ser-stream adapt`
 

@@ -29,15 +29,34 @@ STATUS_EPILOG = (
 )
 
 
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a daemon that hears several: the name of one. [default: all]",
+        metavar="NAME",
+    ),
+]
+
+
 def _asks(do: str) -> Callable[..., None]:
-    def ask(socket: Socket = None, as_json: Json = False) -> None:
+    def ask(
+        socket: Socket = None, source: str | None = None, as_json: bool = False
+    ) -> None:
         from ser_stream.commands.control import command
 
-        answer = command(do, socket, as_json)
+        answer = command(do, socket, as_json, source)
         if do == "status" and answer["degraded"]:
             raise typer.Exit(1)
 
-    return ask
+    def ask_of_one(
+        socket: Socket = None, source: Source = None, as_json: Json = False
+    ) -> None:
+        ask(socket, source, as_json)
+
+    def ask_of_all(socket: Socket = None, as_json: Json = False) -> None:
+        ask(socket, None, as_json)
+
+    return ask_of_one if "source" in COMMANDS[do].optional else ask_of_all
 
 
 for _each in COMMANDS.values():

@@ -7,7 +7,6 @@ import typer
 from ser_stream.cli.app import app
 from ser_stream.cli.options import (
     EPILOG,
-    Channel,
     Channels,
     Config,
     Model,
@@ -28,13 +27,13 @@ Format = Literal["auto", "json", "text"]
 def listen(
     context: typer.Context,
     input: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--input",
             "-i",
-            help="mic, mic:NAME, an audio file, or - for standard input. [default: "
-            "mic]",
-            metavar="SRC",
+            help="mic, mic:NAME, an audio file, or - for standard input; any number of "
+            "times, with a name for the lines: desk=mic:USB. [default: mic]",
+            metavar="[NAME=]SRC",
         ),
     ] = None,
     pace: Annotated[
@@ -44,7 +43,14 @@ def listen(
     model: Model = None,
     step: Step = None,
     window: Window = None,
-    channel: Channel = None,
+    channel: Annotated[
+        str | None,
+        typer.Option(
+            help="Which channel is heard: mix, the mean of all; left, right, or a "
+            "number from 1; each makes one stream of every channel. [default: mix]",
+            metavar="mix|left|right|N|each",
+        ),
+    ] = None,
     raw: Raw = None,
     rate: Rate = None,
     channels: Channels = None,
@@ -123,6 +129,21 @@ def listen(
             " [default: with]",
         ),
     ] = None,
+    tell_speakers: Annotated[
+        bool | None,
+        typer.Option(
+            "--tell-speakers/--no-tell-speakers",
+            help="Say by a number who speaks; `speakers list` has them. Voices are "
+            "biometric data: have the consent of who is heard. [default: "
+            "no-tell-speakers]",
+        ),
+    ] = None,
+    most_speakers: Annotated[
+        int | None,
+        typer.Option(
+            help="With --tell-speakers: how many are told apart, 1 to 16. [default: 4]"
+        ),
+    ] = None,
     adapt: Annotated[
         bool | None,
         typer.Option(
@@ -160,6 +181,8 @@ def listen(
       ser-stream listen
 
       ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'
+
+      ser-stream listen --input desk=mic:USB --input hall=mic:Jabra
 
       ser-stream listen --input talk.flac --pace fast
 

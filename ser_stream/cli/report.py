@@ -36,6 +36,12 @@ def report(
         str | None,
         typer.Option(help="Only what is earlier, likewise.", metavar="TIME"),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Of a daemon that hears several: the one to tell of.", metavar="NAME"
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -74,4 +80,5 @@ def report(
         out=out,
         json=as_json,
         token_file=token_file,
+        source=source,
     )

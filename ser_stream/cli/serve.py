@@ -14,7 +14,7 @@ from ser_stream.cli.options import (
     TrustNetwork,
     Window,
 )
-from ser_stream.sinks import one_way
+from ser_stream.sinks import one_way_forms
 
 
 @app.command(epilog=EPILOG)
@@ -24,7 +24,9 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where clients send audio to, any number of times: ws://HOST:PORT, "
-            "tcp://HOST:PORT, unix:///PATH or wyoming://HOST:PORT.",
+            "tcp://HOST:PORT, unix:///PATH or wyoming://HOST:PORT; or "
+            "nats://HOST/PREFIX, where a NATS server shares clients out among several "
+            "(docs/fleet.md).",
             metavar="URI",
         ),
     ] = None,
@@ -33,8 +35,8 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where the events of all streams go too, any number of times, each "
-            f"with the name of its stream: {', '.join(one_way().values())}. [default: "
-            "nowhere]",
+            f"with the name of its stream: {', '.join(one_way_forms().values())}. "
+            "[default: nowhere]",
             metavar="URI",
         ),
     ] = None,

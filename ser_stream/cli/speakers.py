@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ser_stream.cli.app import app, group
-from ser_stream.cli.control import Socket
+from ser_stream.cli.control import Socket, Source
 from ser_stream.cli.options import Config, Json, Model
 from ser_stream.errors import ConfigError
 
@@ -22,6 +22,10 @@ EPILOG = (
 Recordings = Annotated[
     list[Path] | None,
     typer.Argument(help="Recordings.", metavar="[FILE]...", readable=False),
+]
+Speaker = Annotated[
+    str,
+    typer.Argument(help="Who, by number or name; `speakers list` has them."),
 ]
 Last = Annotated[
     str | None,
@@ -51,6 +55,7 @@ def enroll(
         float, typer.Option(help="With --mic: seconds of speech.", min=5, max=300)
     ] = 30.0,
     last: Last = None,
+    source: Source = None,
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
@@ -79,17 +84,18 @@ def enroll(
     from ser_stream.sources import InputConfig
 
     _one_of(files, mic=mic, last=last)
-    _of_daemon(last, model)
-    source = None
+    _of_daemon(last, model, source)
+    microphone = None
     if mic is not None:
-        source = InputConfig("mic" if mic == "default" else f"mic:{mic}")
+        microphone = InputConfig("mic" if mic == "default" else f"mic:{mic}")
     failed = command(
         build_config(config, {"model": model}),
         name,
         files=files or (),
-        microphone=source,
+        microphone=microphone,
         seconds=seconds,
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -104,6 +110,7 @@ def teach(
         str | None, typer.Option(help="What they are examples of.", metavar="EMOTION")
     ] = None,
     last: Last = None,
+    source: Source = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Forget the examples that came last.")
     ] = False,
@@ -144,12 +151,13 @@ def teach(
     if label is None:
         raise ConfigError("say by --label what the examples are of, as --label happy")
     _one_of(files, last=last)
-    _of_daemon(last, model)
+    _of_daemon(last, model, source)
     failed = command(
         settings,
         label,
         files=files or (),
         last_s=_seconds(last),
+        source=source,
         socket=socket,
         as_json=as_json,
     )
@@ -159,20 +167,88 @@ def teach(
 
 @speakers_app.command("list", epilog=EPILOG)
 def list_speakers(
-    model: Model = None, config: Config = None, as_json: Json = False
+    model: Model = None,
+    config: Config = None,
+    socket: Socket = None,
+    source: Source = None,
+    as_json: Json = False,
 ) -> None:
-    """Print who is enrolled and what was taught, for the model that is configured."""
+    """Print who is enrolled and what was taught, for the model that is configured.
+
+    And whom the running daemon tells apart, if it runs with --tell-speakers.
+    """
     from ser_stream.commands.speakers import show
     from ser_stream.config import build_config
 
-    show(build_config(config, {"model": model}), as_json)
+    show(build_config(config, {"model": model}), socket, source, as_json)
+
+
+@speakers_app.command("name", epilog=EPILOG)
+def name(
+    speaker: Speaker,
+    name: Annotated[str, typer.Argument(help="Whose voice it is.")],
+    socket: Socket = None,
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
+    """Give a speaker that the running daemon tells apart a name.
+
+    Examples:
+      ser-stream speakers name 1 Anna
+    """
+    from ser_stream.commands.voices import change
+
+    change("name", socket, as_json, source=source, speaker=speaker, name=name)
+
+
+@speakers_app.command("merge", epilog=EPILOG)
+def merge(
+    speaker: Speaker,
+    other: Annotated[str, typer.Argument(help="Who is the same, by number or name.")],
+    socket: Socket = None,
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
+    """Say that two speakers that the running daemon tells apart are one, the first.
+
+    Examples:
+      ser-stream speakers merge 1 3
+    """
+    from ser_stream.commands.voices import change
+
+    change("merge", socket, as_json, source=source, speaker=speaker, other=other)
+
+
+@speakers_app.command("keep", epilog=EPILOG)
+def keep(
+    speaker: Speaker,
+    socket: Socket = None,
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
+    """Keep a named speaker on disk: the next daemon knows the voice, too.
+
+    What is kept is no sound, but 256 numbers by which a voice can be known again:
+    biometric data. Have the consent of whose voice it is. `speakers forget NAME`
+    deletes it. Without this, nothing of a voice is written.
+
+    Examples:
+      ser-stream speakers keep Anna
+    """
+    from ser_stream.commands.voices import change
+
+    change("keep", socket, as_json, source=source, speaker=speaker)
 
 
 @speakers_app.command("forget", epilog=EPILOG)
 def forget(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="People, or labels of examples.", metavar="[NAME]..."),
+        typer.Argument(
+            help="People, labels of examples, or numbers of speakers that the running "
+            "daemon tells apart.",
+            metavar="[NAME]...",
+        ),
     ] = None,
     everything: Annotated[
         bool,
@@ -184,22 +260,35 @@ def forget(
     model: Model = None,
     config: Config = None,
     socket: Socket = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
-    """Forget people, or the examples of labels."""
+    """Forget people, the examples of labels, or speakers by their numbers."""
     from ser_stream.adaptation.known_speakers import KnownSpeakers
+    from ser_stream.commands import voices
     from ser_stream.commands.speakers import change, forget_all
     from ser_stream.config import build_config
 
     if everything == bool(names):
         raise ConfigError("name whom to forget, or say --all")
     if everything and model is None:
+        voices.forget_all_kept(socket)
         forget_all(socket, as_json)
         return
 
+    numbers = [name for name in names or () if name.isdecimal()]
+    others = [name for name in names or () if not name.isdecimal()]
+    for number in numbers:
+        voices.change("forget", socket, as_json, source=source, speaker=number)
+    if numbers and not others:
+        return
+    heard = {name for name in others if voices.forget_kept(name, socket)}
+
     def less(known: KnownSpeakers) -> KnownSpeakers:
-        for name in names or ():
-            known = known.without(name)
+        for name in others:
+            # Whoever was only told apart is not enrolled.
+            if name not in heard or name in (*known.names, *known.labels):
+                known = known.without(name)
         return KnownSpeakers() if everything else known
 
     change(build_config(config, {"model": model}), less, socket, as_json)
@@ -217,7 +306,9 @@ def _one_of(files: list[Path] | None, **others: str | None) -> None:
         raise ConfigError(f"name recordings, or say {flags}: one of them")
 
 
-def _of_daemon(last: str | None, model: str | None) -> None:
+def _of_daemon(last: str | None, model: str | None, source: str | None) -> None:
+    if source is not None and last is None:
+        raise ConfigError("--source is for --last: what a running daemon heard there")
     if last is not None and model is not None:
         raise ConfigError(
             "--last is for the model that the daemon runs, not for --model"

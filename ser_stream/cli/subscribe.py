@@ -24,6 +24,14 @@ def subscribe(
             metavar="EVENTS",
         ),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of a daemon that hears several: only these, with commas, or given "
+            "several times. [default: all]",
+            metavar="NAMES",
+        ),
+    ] = None,
     format: Annotated[
         Literal["auto", "json", "text"],
         typer.Option(help="auto: text on a terminal, else JSON lines."),
@@ -69,6 +77,7 @@ def subscribe(
     command(
         uri,
         only=_split(only) if only else None,
+        source=_split(source) if source else None,
         format=format,
         reconnect=reconnect,
         token_file=token_file,

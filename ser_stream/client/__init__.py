@@ -21,6 +21,7 @@ messages, errors               the types
 where                          which address, if none is given
 sending, aio_sending           audio to `ser-stream serve`, events from it
 opening                        what is said first, and samples as bytes: for both
+by_nats                        the same by a NATS server, to one of many
 """
 
 from ser_stream.client.control import control

@@ -23,7 +23,7 @@ def control(
     do: str,
     socket: str | Path | None = None,
     timeout: float | None = None,
-    **fields: str | float,
+    **fields: str | float | None,
 ) -> dict[str, Any]:
     """Have a daemon do something; wait until it has.
 
@@ -35,7 +35,7 @@ def control(
         timeout: seconds for everything; None for as long as the command may take, 10
             for `status` and 60 for the others.
         fields: what else the request says, as `label` and `last_s` of
-            `speakers.teach`.
+            `speakers.teach`; None says nothing.
 
     Returns:
         The result; docs/protocol.md has the fields of `status`.
@@ -53,8 +53,9 @@ def control(
         timeout = TIMEOUT if command is None else command.timeout_s
     deadline = time.monotonic() + timeout
     flags = "--adapt " if command is not None and command.adapts else ""
+    said = {name: value for name, value in fields.items() if value is not None}
     with _connect(_where(socket), timeout, flags) as connection:
-        connection.send(encode({"type": "control", "id": 1, "do": do, **fields}))
+        connection.send(encode({"type": "control", "id": 1, "do": do, **said}))
         while (left := deadline - time.monotonic()) > 0:
             # The daemon also says hello, and whatever happens meanwhile.
             line = connection.receive(left)

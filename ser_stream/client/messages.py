@@ -10,7 +10,9 @@ from typing import Literal, NotRequired, TypedDict, final, get_args
 EventType = Literal["prediction", "emotion", "status", "adaptation"]
 """What `only` may name: the types that are numbered by `seq`."""
 EVENT_TYPES: tuple[EventType, ...] = get_args(EventType)
-AudioState = Literal["healthy", "lost", "recovering", "failed", "paused", "resumed"]
+AudioState = Literal[
+    "healthy", "lost", "recovering", "failed", "paused", "resumed", "ended"
+]
 StatusState = AudioState | Literal["overflow", "reloaded", "refused"]
 PROTOCOL = 1
 
@@ -43,6 +45,8 @@ class Hello(TypedDict):
     """The first line, and again when the model or the device changed."""
 
     type: Literal["hello"]
+    source: NotRequired[str]
+    """Its name, if the daemon hears several; so in all that is told of it."""
     protocol: int
     version: str
     stream: str
@@ -65,6 +69,7 @@ class Snapshot(TypedDict):
     """How things stand when one joins."""
 
     type: Literal["snapshot"]
+    source: NotRequired[str]
     end_ms: float
     state: Literal["speech", "no_speech"]
     emotion: PresentEmotion | None
@@ -77,6 +82,7 @@ class Prediction(TypedDict):
     """The result of one step; label, confidence and scores are None without speech."""
 
     type: Literal["prediction"]
+    source: NotRequired[str]
     seq: int
     start_ms: float
     end_ms: float
@@ -91,6 +97,8 @@ class Prediction(TypedDict):
     peak_dbfs: NotRequired[float]
     """Older daemons do not say it."""
     latency_ms: float
+    speaker: NotRequired[int | None]
+    """Only with --tell-speakers; None until it is known who speaks."""
 
 
 @final
@@ -98,6 +106,7 @@ class Emotion(TypedDict):
     """A change of the steady emotion."""
 
     type: Literal["emotion"]
+    source: NotRequired[str]
     seq: int
     phase: Literal["start", "update", "end"]
     id: int
@@ -106,6 +115,8 @@ class Emotion(TypedDict):
     end_ms: float
     time: str
     confidence: float
+    speaker: NotRequired[int | None]
+    """As in a prediction."""
 
 
 @final
@@ -113,6 +124,7 @@ class Status(TypedDict):
     """A change in the health of the daemon."""
 
     type: Literal["status"]
+    source: NotRequired[str]
     seq: int
     what: Literal["audio", "model", "overload"]
     state: StatusState
@@ -125,6 +137,7 @@ class Adaptation(TypedDict):
     """A step of online adaptation; `bundle` is the active model from here on."""
 
     type: Literal["adaptation"]
+    source: NotRequired[str]
     seq: int
     phase: Literal["started", "accepted", "rejected", "rolled_back"]
     reason: str
@@ -137,6 +150,7 @@ class Dropped(TypedDict):
     """Predictions that this subscriber was too slow for."""
 
     type: Literal["dropped"]
+    source: NotRequired[str]
     count: int
     from_seq: int
     to_seq: int
@@ -148,6 +162,7 @@ class History(TypedDict):
     """Events of the past follow, up to `to_seq`, if there are any; then live ones."""
 
     type: Literal["history"]
+    source: NotRequired[str]
     id: int | float | str | None
     from_seq: int | None
     to_seq: int | None
@@ -158,6 +173,7 @@ class Bye(TypedDict):
     """The last line."""
 
     type: Literal["bye"]
+    source: NotRequired[str]
     reason: Literal[
         "shutdown", "slow_subscriber", "protocol", "end", "idle", "too_long", "failed"
     ]

@@ -12,7 +12,7 @@ from ser_stream.client.subscription import TIMEOUT, raise_refusal
 from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
 from ser_stream.protocol.access_token import VARIABLE
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import NATS, Address, parse
 
 Encoding = Literal["s16", "s24", "s32", "f32", "alaw", "mulaw", "ogg"]
 _ID = "ser_stream.client.send"
@@ -43,29 +43,32 @@ class Opening:
 
     def __init__(self, uri: str, options: SendOptions) -> None:
         """Prepare; a ConfigError if the address is none."""
-        (self.address,) = addresses(uri)
+        if uri.partition(":")[0] in NATS:
+            self.address = parse(uri, NATS)
+        else:
+            (self.address,) = addresses(uri)
         self.encoding = options.get("encoding", "s16")
         self.timeout = options.get("timeout", TIMEOUT)
-        self._token = options.get("token") or os.environ.get(VARIABLE)
-        self._fields: dict[str, Any] = {
+        self.token = options.get("token") or os.environ.get(VARIABLE)
+        self.fields: dict[str, Any] = {
             "type": "open",
             "id": _ID,
             "encoding": self.encoding,
         }
         if self.encoding != "ogg":
-            self._fields["rate"] = options.get("rate", 16_000)
-            self._fields["channels"] = options.get("channels", 1)
+            self.fields["rate"] = options.get("rate", 16_000)
+            self.fields["channels"] = options.get("channels", 1)
         if name := options.get("name"):
-            self._fields["name"] = name
+            self.fields["name"] = name
         only = options.get("only")
         if only is not None:
-            self._fields["only"] = [only] if isinstance(only, str) else list(only)
+            self.fields["only"] = [only] if isinstance(only, str) else list(only)
 
     def lines(self) -> list[bytes]:
         """What is sent first."""
-        lines = [encode(self._fields)]
-        if self._token and self.address.kind != "unix":
-            lines.insert(0, encode({"type": "auth", "token": self._token}))
+        lines = [encode(self.fields)]
+        if self.token and self.address.kind != "unix":
+            lines.insert(0, encode({"type": "auth", "token": self.token}))
         return lines
 
     def message(self, line: bytes) -> Message | None:

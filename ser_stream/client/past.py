@@ -25,26 +25,30 @@ class Past:
                 f"{MAX_SECONDS:g}, or None"
             )
         self.seconds = seconds
-        self._stream = ""
-        self._seq = 0
-        self._came = False
+        # By the name of the source.
+        self._stream: dict[str, str] = {}
+        self._seq: dict[str, int] = {}
+        self._came: set[str] = set()
 
     def begin(self) -> None:
         """Another connection begins."""
-        self._came = False
+        self._came.clear()
 
     def passes(self, message: Message) -> bool:
         """Whether the user is to get this one."""
         if self.seconds is None:
             return True
+        if message["type"] == "bye":
+            return True
+        source = message.get("source", "")
         if message["type"] == "hello":
-            if message["stream"] != self._stream:
-                self._stream, self._seq = message["stream"], 0
+            if message["stream"] != self._stream.get(source):
+                self._stream[source], self._seq[source] = message["stream"], 0
         elif message["type"] == "history":
-            self._came = True
+            self._came.add(source)
         elif "seq" in message:
             # What comes before `history` comes again behind it.
-            if not self._came or message["seq"] <= self._seq:
+            if source not in self._came or message["seq"] <= self._seq.get(source, 0):
                 return False
-            self._seq = message["seq"]
+            self._seq[source] = message["seq"]
         return True

@@ -14,7 +14,7 @@ from ser_stream.client.messages import Hello, Message
 from ser_stream.client.opening import Opening, SendOptions, silent
 from ser_stream.client.subscription import TIMEOUT
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import NATS, Address
 
 _LOOK_S = 3600.0
 
@@ -222,7 +222,9 @@ def send(uri: str, **options: Unpack[SendOptions]) -> SentStream:
     daemon takes what it can, and `write` waits for it.
 
     Args:
-        uri: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`.
+        uri: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`; or
+            `nats://HOST/PREFIX`, for one of many behind a NATS server: audio is then
+            sent as it is spoken, and `hello` comes again when another has taken over.
         options: see `SendOptions`.
 
     Raises:
@@ -232,4 +234,15 @@ def send(uri: str, **options: Unpack[SendOptions]) -> SentStream:
         ConfigError: if the address is none.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
     """
-    return SentStream(Opening(uri, options))
+    opening = Opening(uri, options)
+    if opening.address.kind in NATS:
+        from ser_stream.client import by_nats
+
+        return by_nats.opened(
+            opening.address,
+            opening.fields,
+            opening.sample_bytes,
+            opening.token,
+            opening.timeout,
+        )
+    return SentStream(opening)

@@ -105,6 +105,7 @@ def connect(
     uri: str | None = None,
     *,
     only: str | Iterable[str] | None = None,
+    source: str | Iterable[str] | None = None,
     token: str | None = None,
     reconnect: bool = True,
     timeout: float = TIMEOUT,
@@ -126,6 +127,8 @@ def connect(
             of the user's daemon, or else of the system's.
         only: which events to get, of prediction, emotion, status and adaptation; None
             for all. Messages that are no events always come.
+        source: of a daemon that hears several: the names of those to hear of; None for
+            all.
         token: for TCP and WebSocket; else `SER_STREAM_TOKEN` of the environment.
         reconnect: whether to connect again when the connection is lost, and to wait for
             a daemon that is not there yet. If not, the iteration ends with `bye`.
@@ -138,7 +141,8 @@ def connect(
         ConfigError: if the address, `only` or `history` is wrong.
         AccessError: if the daemon refuses the token, or there is no permission.
         ProtocolError: if no daemon of protocol 1 listens there.
-        RefusedError: if the daemon is older and keeps no history.
+        RefusedError: if the daemon hears no such source; or is older and keeps no
+            history.
         UnreachableError: without `reconnect`, if nothing listens there. While
             iterating, if the connection is lost.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
@@ -147,6 +151,7 @@ def connect(
         Subscription(
             uri,
             only=only,
+            source=source,
             token=token,
             reconnect=reconnect,
             timeout=timeout,

@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     """What may be asked of a daemon; `connect` explains it."""
 
     only: str | Iterable[str] | None
+    source: str | Iterable[str] | None
     token: str | None
     reconnect: bool
     timeout: float
@@ -47,7 +48,9 @@ class Subscription:
         self._token = options.get("token") or os.environ.get(VARIABLE)
         self._reconnect = options.get("reconnect", True)
         self.timeout = options.get("timeout", TIMEOUT)
+        self._sources = _named(options.get("source"))
         self.hello: Hello | None = None
+        self.hellos: dict[str, Hello] = {}
         self._past = Past(options.get("history"))
         self._backoff = Backoff()
         self._tried = 0
@@ -70,9 +73,12 @@ class Subscription:
         lines = []
         if self._token and self.address.kind != "unix":
             lines.append(encode({"type": "auth", "token": self._token}))
-        if self._only is not None:
-            only = list(self._only)
-            lines.append(encode({"type": "subscribe", "id": _ID, "only": only}))
+        if self._only is not None or self._sources is not None:
+            asked: dict[str, Any] = {"type": "subscribe", "id": _ID}
+            asked["only"] = None if self._only is None else list(self._only)
+            if self._sources is not None:
+                asked["sources"] = list(self._sources)
+            lines.append(encode(asked))
         if self._past.seconds is not None:
             last_s = self._past.seconds
             lines.append(encode({"type": "history", "id": _ID, "last_s": last_s}))
@@ -120,7 +126,7 @@ class Subscription:
         if fields["type"] == "reply":
             raise_refusal(fields, self.address, _ID)
         message = as_message(fields)
-        if message is None:
+        if message is None or not self._is_of_wanted(message):
             return None
         if message["type"] == "hello":
             self._take_hello(message)
@@ -134,8 +140,24 @@ class Subscription:
         kind = message["type"]
         return self._only is None or kind not in EVENT_TYPES or kind in self._only
 
+    def _is_of_wanted(self, message: Message) -> bool:
+        if self._sources is None or message["type"] == "bye":
+            return True
+        source = message.get("source")
+        if source is None and message["type"] == "hello":
+            raise RefusedError(
+                f"{self.address} hears one source, and that has no name; leave source "
+                "out",
+                "refused",
+            )
+        return source in self._sources
+
     def _take_hello(self, hello: Hello) -> None:
+        if not self._greeted:
+            # Another daemon may hear others.
+            self.hellos.clear()
         self.hello, self._greeted = hello, True
+        self.hellos[hello.get("source", "")] = hello
         self._backoff.reset()
         if self._lost:
             _LOGGER.info("connected to %s again", self.address)
@@ -192,6 +214,11 @@ class Described:
         return self._subscription.hello
 
     @property
+    def hellos(self) -> dict[str, Hello]:
+        """The last `hello` of each source so far, by its name; of one, by ""."""
+        return dict(self._subscription.hellos)
+
+    @property
     def address(self) -> Address:
         """Where it is, or is looked for now."""
         return self._subscription.address
@@ -212,6 +239,12 @@ def _checked(only: str | Iterable[str] | None) -> frozenset[str] | None:
             f"{', '.join(EVENT_TYPES)}"
         )
     return wanted
+
+
+def _named(source: str | Iterable[str] | None) -> frozenset[str] | None:
+    if source is None:
+        return None
+    return frozenset([source] if isinstance(source, str) else source)
 
 
 def raise_refusal(reply: dict[str, Any], address: Address, id: object) -> None:

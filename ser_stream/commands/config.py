@@ -71,7 +71,7 @@ def _rows(settings: Settings) -> list[dict[str, Any]]:
     """All settings as they hold; those that follow from others are worked out."""
     config = settings.config
     derived: dict[str, Any] = {
-        "pace": "realtime" if config.source.paced else "fast",
+        "pace": "realtime" if config.paced else "fast",
         "wait": config.waits(service=config.serves or _under_systemd()),
     }
     try:

@@ -5,17 +5,25 @@ from typing import Any
 
 from ser_stream.client import control
 from ser_stream.commands.adapt_text import counts
-from ser_stream.commands.output import write, write_json
+from ser_stream.commands.output import aligned, write, write_json
 
 
-def command(do: str, socket: str | None, as_json: bool) -> dict[str, Any]:
+def command(
+    do: str, socket: str | None, as_json: bool, source: str | None = None
+) -> dict[str, Any]:
     """Have something done, and print what came of it, which is returned.
+
+    Args:
+        do: the command.
+        socket: the daemon's.
+        as_json: whether for machines.
+        source: which, of a daemon that hears several; None for all.
 
     Raises:
         NotRunningError: if no daemon answers.
         RefusedError: if it refuses, with its reason.
     """
-    answer = control(do, socket)
+    answer = control(do, socket, source=source)
     if as_json:
         write_json(answer)
     else:
@@ -65,7 +73,30 @@ def _status(answer: Mapping[str, Any]) -> str:
         f"{answer['version']}",
         "settings": answer["config"] or "no file",
     }
-    return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
+    lines = [f"{name:<12}{value}" for name, value in rows.items()]
+    sources = answer.get("sources", [])
+    if len(sources) > 1:
+        lines += ["", *aligned([_HEAD, *map(_source, sources)])]
+    if more := answer.get("more_sources", 0):
+        lines.append(f"and {more} more; ask for one: --source NAME")
+    return "\n".join(lines)
+
+
+_HEAD = ("source", "audio", "heard", "lost", "skipped", "emotions", "device")
+
+
+def _source(one: Mapping[str, Any]) -> tuple[str, ...]:
+    audio = one["audio"]
+    detail = f" ({audio['detail']})" if audio["detail"] else ""
+    return (
+        one["name"],
+        audio["state"],
+        _span(audio["heard_s"]),
+        f"{audio['lost_s']:g} s",
+        str(one["skipped"]),
+        str(one["emotions"]),
+        f"{audio['device']}{detail}",
+    )
 
 
 def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:

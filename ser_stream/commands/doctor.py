@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from ser_stream.commands.output import write, write_json
@@ -54,19 +55,18 @@ def _findings(
     yield from _safely("socket", lambda: _daemons(holders))
     yield from _safely("permissions", running.check_folder)
     yield from _safely("service", running.check_units)
-    wanted = input or _configured(config)
-    if wanted is None:
-        return
-    name = wanted.removeprefix("mic").removeprefix(":")
-    yield from _safely(
-        "microphone", lambda: _check_microphone(wanted, name, seconds, holders)
-    )
+    wanted = [input] if input is not None else _configured(config)
+    for number, each in enumerate(wanted):
+        check = partial(_check_microphone, each, seconds, holders, devices=number == 0)
+        yield from _safely("microphone", check)
 
 
-def _configured(config: ListenConfig | None) -> str | None:
+def _configured(config: ListenConfig | None) -> list[str]:
+    """The microphones that are configured, each once."""
     if config is None:
-        return "mic"
-    return config.source.input if config.source.is_microphone else None
+        return ["mic"]
+    found = (one.input for one in config.sources.values() if one.is_microphone)
+    return list(dict.fromkeys(found))
 
 
 def _daemons(holders: list[str]) -> Iterator[Finding]:
@@ -79,10 +79,11 @@ def _daemons(holders: list[str]) -> Iterator[Finding]:
 
 
 def _check_microphone(
-    wanted: str, name: str, seconds: float, holders: list[str]
+    wanted: str, seconds: float, holders: list[str], *, devices: bool
 ) -> Iterator[Finding]:
-    test = run_test(name, seconds)
-    yield from sound.check(test.devices)
+    test = run_test(wanted.removeprefix("mic").removeprefix(":"), seconds)
+    if devices:
+        yield from sound.check(test.devices)
     yield from microphone.check(test, wanted, holders[0] if holders else None)
 
 

@@ -23,6 +23,7 @@ from ser_stream.adaptation.known_speakers import (
 from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
 from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError
+from ser_stream.commands import voices
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.progress import share_bar
 from ser_stream.commands.stopping import told_if_stopped
@@ -128,6 +129,7 @@ def enroll(
     microphone: InputConfig | None = None,
     seconds: float,
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -139,7 +141,8 @@ def enroll(
         files: recordings of them; or
         microphone: where they speak now, until there are so many
         seconds: of speech; or
-        last_s: how many of the last seconds a daemon heard of them.
+        last_s: how many of the last seconds a daemon heard of them,
+        source: by which of several sources.
         socket: of the daemon.
         as_json: print JSON.
 
@@ -147,7 +150,8 @@ def enroll(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.enroll", socket, as_json, name=name, last_s=last_s)
+        said = {"name": name, "last_s": last_s, "source": source}
+        _by_daemon("speakers.enroll", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_name(name, speakers.model.labels)
@@ -176,6 +180,7 @@ def teach(
     *,
     files: Sequence[Path] = (),
     last_s: float | None = None,
+    source: str | None = None,
     socket: str | None = None,
     as_json: bool,
 ) -> int:
@@ -185,7 +190,8 @@ def teach(
         How many files could not be read.
     """
     if last_s is not None:
-        _by_daemon("speakers.teach", socket, as_json, label=label, last_s=last_s)
+        said = {"label": label, "last_s": last_s, "source": source}
+        _by_daemon("speakers.teach", socket, as_json, **said)
         return 0
     speakers = Speakers(config)
     check_label(label, speakers.model.labels)
@@ -234,9 +240,18 @@ def forget_all(socket: str | None, as_json: bool) -> None:
     _have_read(socket)
 
 
-def show(config: ListenConfig, as_json: bool) -> None:
-    """Print who is enrolled and what was taught."""
-    _say(Speakers(config).described(), as_json)
+def show(
+    config: ListenConfig, socket: str | None, source: str | None, as_json: bool
+) -> None:
+    """Print who is enrolled and what was taught, and whom a daemon tells apart."""
+    answer = Speakers(config).described()
+    heard = voices.live(socket, source)
+    if heard is not None:
+        answer["live"] = heard
+    kept = voices.kept_names()
+    if kept:
+        answer["kept"] = kept
+    _say(answer, as_json)
 
 
 def _of_files(
@@ -320,4 +335,9 @@ def _say(answer: Answer, as_json: bool) -> None:
         lines.append("  nobody is enrolled, and nothing was taught")
     else:
         lines.append(f"  kept in {answer['file']}")
+    if "live" in answer:
+        lines.append("told apart now:")
+        lines += voices.rows(answer["live"]) or ["  nobody yet"]
+    if "kept" in answer:
+        lines.append(f"voices kept: {', '.join(answer['kept'])}")
     write("\n".join(lines) + "\n")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import select
 import sys
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 from ser_stream.client import Message, Stream, connect
 from ser_stream.commands.output import write
 from ser_stream.errors import ConfigError, SinkError
+from ser_stream.protocol.live_line import can_rewrite
 from ser_stream.protocol.text import ERASE, TextRenderer
 
 
@@ -19,6 +19,7 @@ def subscribe(
     uri: str | None,
     *,
     only: Sequence[str] | None,
+    source: Sequence[str] | None = None,
     format: str,
     reconnect: bool,
     token_file: Path | None,
@@ -35,7 +36,12 @@ def subscribe(
     token = read_token(token_file) if token_file else None
     render = renderer(format)
     with connect(
-        uri, only=only, token=token, reconnect=reconnect, history=history
+        uri,
+        only=only,
+        source=source,
+        token=token,
+        reconnect=reconnect,
+        history=history,
     ) as stream:
         _leave_with_the_reader(stream)
         left = count
@@ -68,13 +74,13 @@ def read_token(path: Path) -> str:
 
 def renderer(format: str) -> Callable[[Message], str]:
     """What prints messages as `json`, as `text`, or as `auto` finds fit."""
-    terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    live = can_rewrite(sys.stdout)
     if format == "json" or (format == "auto" and not sys.stdout.isatty()):
         return _json_line
-    if terminal:
+    if live:
         # What is logged must not hang on the prediction that is still on the line.
         logging.getLogger("ser_stream.client").addFilter(_erase)
-    return TextRenderer(live=terminal).text
+    return TextRenderer(live=live).text
 
 
 def _json_line(message: Message) -> str:

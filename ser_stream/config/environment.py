@@ -7,7 +7,11 @@ from ser_stream.config.keys import KEYS, PREFIX, Value, nearest
 from ser_stream.errors import ConfigError
 
 _LOGGER = logging.getLogger(__name__)
-OTHERS = {"SER_STREAM_TOKEN", "SER_STREAM_REQUIRE_MICROPHONE"}
+OTHERS = {
+    "SER_STREAM_TOKEN",
+    "SER_STREAM_SOURCE",
+    "SER_STREAM_REQUIRE_MICROPHONE",
+}
 """Variables of ours that are no settings."""
 _NAMES = {key.variable: name for name, key in KEYS.items()}
 

@@ -1,6 +1,7 @@
 """What the user set, with the thresholds that the model brings."""
 
 import logging
+from dataclasses import replace
 
 from ser_stream.adaptation.pack import Pack, find_pack, load_pack
 from ser_stream.config.layers import DEFAULT, Settings
@@ -73,3 +74,13 @@ def pipeline_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
             f"windows of at most {longest_s:g} s"
         ) from None
     return result
+
+
+def stream_config(config: ListenConfig, bundle: Bundle) -> PipelineConfig:
+    """As `pipeline_config`, and for a stream: one says who speaks, if that is set.
+
+    Raises:
+        ConfigError: as `pipeline_config`.
+    """
+    most = config.most_speakers if config.tell_speakers else 0
+    return replace(pipeline_config(config, bundle), most_speakers=most)

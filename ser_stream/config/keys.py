@@ -1,5 +1,6 @@
 """The settings there are: each has a key in the file, a variable and a flag."""
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -27,6 +28,8 @@ class Key:
     """Whether `reload` puts a new value to work; else it waits for the next start."""
     switch: str = ""
     """A flag of its own that a key of a table has beside `--set`."""
+    many: bool = False
+    """Whether a string may be a list of strings as well."""
 
     @property
     def table(self) -> str:
@@ -52,6 +55,10 @@ class Key:
         Raises:
             ConfigError: if not.
         """
+        if self.many and isinstance(value, list | tuple) and value:
+            items = tuple(item for item in value if isinstance(item, str))
+            if len(items) == len(value):
+                return items if len(items) > 1 else items[0]
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if self.kind is float and number:
             return float(value)  # type: ignore[arg-type]
@@ -75,6 +82,8 @@ class Key:
         """
         if self.kind is tuple:
             return tuple(text.replace(",", " ").split())
+        if self.many and text.lstrip().startswith("["):
+            return self.checked(_list(text) or text)
         if self.kind is str:
             return text
         try:
@@ -86,7 +95,8 @@ class Key:
         return number
 
     def _wrong(self, value: object) -> ConfigError:
-        return ConfigError(f"{self.name} is {value!r}; it must be {_KINDS[self.kind]}")
+        kind = _KINDS[self.kind] + (" or a list of strings" if self.many else "")
+        return ConfigError(f"{self.name} is {value!r}; it must be {kind}")
 
 
 _KINDS = {
@@ -103,7 +113,7 @@ _BROKER_KINDS: dict[str, type] = {"keepalive_s": int, "discovery": bool}
 KEYS = {
     key.name: key
     for key in (
-        Key("input", str, "source.input"),
+        Key("input", str, "input", many=True),
         Key("pace", str, "source.pace"),
         Key("channel", str, "source.channel"),
         Key("raw", bool, "source.raw"),
@@ -115,6 +125,8 @@ KEYS = {
         Key("step", float, "step_s", live=True),
         Key("window", float, "window_s", live=True),
         Key("speakers", bool, "speakers", live=True),
+        Key("tell_speakers", bool, "tell_speakers", live=True),
+        Key("most_speakers", int, "most_speakers", live=True),
         Key("to", tuple, "to"),
         Key("format", str, "format"),
         Key("token_file", str, "token_file"),
@@ -158,6 +170,15 @@ TABLES = tuple(dict.fromkeys(key.table for key in KEYS.values() if key.table))
 
 GONE = ("evidence_per_s", "change_per_s", "change_per_s_silent", "dwell_s")
 """Settings of the smoothing that files of earlier versions may hold."""
+
+
+def _list(text: str) -> list[object] | None:
+    """A list as TOML has it; None if the text is none, as the name of a file may be."""
+    try:
+        found = tomllib.loads(f"list = {text}")["list"]
+    except tomllib.TOMLDecodeError:
+        return None
+    return found if isinstance(found, list) else None
 
 
 def nearest(name: str, allowed: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
+from ser_stream.sources.named import named_inputs
 
 T = TypeVar("T")
 DEFAULT = "default"
@@ -188,6 +189,10 @@ def _config(values: Mapping[str, Any]) -> ListenConfig:
             table, attribute = "smoothing", name.rpartition(".")[2]
         if value != "" or attribute in ("input", "model"):
             parts[table][attribute] = value
+    inputs = parts[""].get("input")
+    if inputs is not None:
+        texts = (inputs,) if isinstance(inputs, str) else inputs
+        parts["source"]["input"] = next(iter(named_inputs(texts).values()))
     return ListenConfig(
         source=InputConfig(**parts["source"]),
         gate=SpeechGateConfig(**parts["gate"]),

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from ser_stream.adaptation.settings import AdaptConfig
@@ -16,10 +16,13 @@ from ser_stream.pipeline.geometry import CPAC
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
+from ser_stream.pipeline.voices.clusters import FEWEST, MOST
 from ser_stream.protocol.address import parse
 from ser_stream.sinks import forms, is_server
 from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
+from ser_stream.sources.channels import EACH
+from ser_stream.sources.named import named_inputs
 
 Format = Literal["auto", "json", "text"]
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -33,6 +36,9 @@ LONGEST_PAUSE_S = 86_400.0
 @dataclass(frozen=True, slots=True)
 class ListenConfig:
     source: InputConfig = field(default_factory=InputConfig)
+    """How every input is read; of several, it names the first."""
+    input: str | tuple[str, ...] = "mic"
+    """As the user wrote it; `sources` has the names."""
     wait: bool | None = None
     """Wait for a microphone that is not there at the start; None: see `waits`."""
     model: str = DEFAULT_MODEL
@@ -45,6 +51,10 @@ class ListenConfig:
     """Only what differs from the thresholds in the bundle."""
     speakers: bool = True
     """Whether to begin with what was enrolled and taught."""
+    tell_speakers: bool = False
+    """Whether events say who speaks."""
+    most_speakers: int = 4
+    """How many are told apart at once."""
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     serve: ServeConfig = field(default_factory=ServeConfig)
     """Of `ser-stream serve`, which has no source and no outputs but those."""
@@ -67,6 +77,13 @@ class ListenConfig:
     log_level: LogLevel = "info"
 
     def __post_init__(self) -> None:
+        _ = self.sources
+        if self.adapt.enabled and self.several:
+            raise ConfigError(
+                "adapt is for one input, for a model is fitted to one microphone; run "
+                "one daemon for each, every one with an address and an adapt.state of "
+                "its own"
+            )
         _choice("format", self.format, get_args(Format))
         _choice("log_format", self.log_format, get_args(Format))
         _choice("log_level", self.log_level, get_args(LogLevel))
@@ -91,6 +108,10 @@ class ListenConfig:
                     "scheme://host:port without anything behind, as "
                     "https://example.org"
                 )
+        if not FEWEST <= self.most_speakers <= MOST:
+            raise ConfigError(
+                f"most_speakers is {self.most_speakers}; allowed: {FEWEST} to {MOST}"
+            )
         if not 1 <= self.max_subscribers <= MOST_SUBSCRIBERS:
             raise ConfigError(
                 f"max_subscribers is {self.max_subscribers}; allowed: 1 to "
@@ -120,6 +141,25 @@ class ListenConfig:
         if not words or "\0" in self.on_emotion:
             raise ConfigError(f"on_emotion is {self.on_emotion!r}, which is no command")
         return (str(user_path(words[0])), *words[1:])
+
+    @property
+    def sources(self) -> Mapping[str, InputConfig]:
+        """How each input is read, by its name."""
+        texts = (self.input,) if isinstance(self.input, str) else self.input
+        return {
+            name: replace(self.source, input=source)
+            for name, source in named_inputs(texts).items()
+        }
+
+    @property
+    def several(self) -> bool:
+        """Whether there may be several streams, each told under its name."""
+        return self.source.channel == EACH or not isinstance(self.input, str)
+
+    @property
+    def paced(self) -> bool:
+        """Whether any audio comes by the clock."""
+        return any(source.paced for source in self.sources.values())
 
     @property
     def serves(self) -> bool:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from ser_stream.errors import ConfigError
-from ser_stream.protocol.address import SOCKETS, WYOMING, parse
-from ser_stream.sinks import one_way
+from ser_stream.protocol.address import NATS, SOCKETS, WYOMING, parse
+from ser_stream.sinks import one_way_forms
 
-INPUTS = SOCKETS | WYOMING
+INPUTS = SOCKETS | WYOMING | NATS
 """What clients can send audio to, by kind."""
 MOST_STREAMS = 10_000
 LONGEST_S = 30 * 86_400.0
@@ -31,7 +31,7 @@ class ServeConfig:
             raise ConfigError(
                 f"serve.listen names an address twice: {' '.join(self.listen)}"
             )
-        if len({parse(uri, one_way()) for uri in self.to}) < len(self.to):
+        if len({parse(uri, one_way_forms()) for uri in self.to}) < len(self.to):
             raise ConfigError(f"serve.to names an address twice: {' '.join(self.to)}")
         if not 1 <= self.max_streams <= MOST_STREAMS:
             raise ConfigError(

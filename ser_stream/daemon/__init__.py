@@ -4,10 +4,13 @@ daemon        puts everything together, and ends it
 worker        the one thread that computes
 stream        what is one stream's own: pipeline and announcer
 feed          a source and its streams, and how the worker comes by their items
+inbox         of many sources: a reader for each, and what has come
+open_feeds    the sources that the settings name, opened, with their streams
 mailbox       work that other threads hand to it, between two steps
 announcer     a stream's events as messages to all sinks
 control       status, pause, resume, reload
 speakers      what users enroll and teach, kept and put to work
+voices        who is told apart: named, merged, forgotten, kept
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
 serve/        what runs under `ser-stream serve`: many streams over the network

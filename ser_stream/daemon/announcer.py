@@ -49,13 +49,25 @@ class Announcer:
         sinks: Sequence[Sink],
         health: Health | None = None,
         observe: Callable[[float], None] | None = None,
+        name: str = "",
     ) -> None:
-        """`observe` is told the latency of each step, in seconds."""
+        """Begin a stream.
+
+        Args:
+            source: what it is of.
+            sinks: where messages go.
+            health: what is counted and noted in.
+            observe: told the latency of each step, in seconds.
+            name: of the source, if there are several; empty for the only one.
+        """
         self.health = health or Health()
         self._source = source
         self._sinks = sinks
         self._observe = observe
-        self._messages = MessageBuilder()
+        self._messages = MessageBuilder(source=name)
+        self.name = name
+        self.prefix = f"{name}: " if name else ""
+        """Before lines of the log."""
         self._audio: AudioInfo | None = None
         self._overload = Every(OVERLOAD_EVERY)
         self._expected_gap = False
@@ -67,6 +79,7 @@ class Announcer:
     def use(self, bundle: Bundle, config: PipelineConfig) -> None:
         """From now on it is this model that predicts."""
         self._bundle, self._config = bundle, config
+        self._messages.speakers = config.most_speakers > 0
         self.health.model, self.health.model_sha256 = bundle.name, bundle.sha256
         self.health.adapted = bundle.adapted
 
@@ -76,7 +89,7 @@ class Announcer:
         """Say `hello`, and how things stand; whether the first samples have come."""
         self.hello()
         audio = AudioState.HEALTHY if heard else self.health.audio
-        self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio))
+        self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio, self.name))
 
     def hello(self) -> None:
         self._audio = self._source.info
@@ -113,7 +126,8 @@ class Announcer:
         self._overload.log(
             _LOGGER,
             logging.WARNING,
-            "%s; the machine is too slow or too busy",
+            "%s%s; the machine is too slow or too busy",
+            self.prefix,
             detail,
         )
         self._status("overload", "overflow", detail)
@@ -125,7 +139,8 @@ class Announcer:
         trouble = condition.state in (AudioState.LOST, AudioState.FAILED)
         _LOGGER.log(
             logging.WARNING if trouble else logging.INFO,
-            "audio %s: %s",
+            "%saudio %s: %s",
+            self.prefix,
             condition.state.value,
             condition.detail,
         )
@@ -133,6 +148,18 @@ class Announcer:
         if self.health.end and self._audio not in (None, self._source.info):
             # Another device, or the same one at another rate.
             self.hello()
+
+    def ended(self, failure: str, damage: str) -> None:
+        """Nothing more will come: why, if it should have; what was wrong with it."""
+        self.health.failed = failure or damage
+        detail = failure or damage or "the input has ended"
+        if failure:
+            _LOGGER.error("%s%s", self.prefix, failure)
+            self._status("audio", AudioState.FAILED.value, failure)
+        else:
+            _LOGGER.info("%s%s", self.prefix, detail)
+        self._set_audio(AudioState.ENDED, detail)
+        self._status("audio", AudioState.ENDED.value, detail)
 
     def _set_audio(self, state: AudioState, detail: str) -> None:
         self.health.known = True
@@ -172,6 +199,12 @@ class Announcer:
         self.health.overflows += 1
         lost = (gap.end - gap.start) / SAMPLE_RATE
         self._status("audio", gap.reason, f"{lost:.3f} s of audio were lost", gap.end)
+
+    def moved(self, lost_s: float) -> None:
+        """Tell that the stream was elsewhere before, and what nobody heard of it."""
+        self.health.gaps += 1
+        detail = f"{lost_s:.3f} s of audio were lost before this stream came here"
+        self._status("audio", "overflow", detail)
 
     # What comes from the operator, and from adaptation.
 

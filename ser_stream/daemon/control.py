@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -16,18 +17,19 @@ from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import (
     configured_bundle,
-    pipeline_config,
+    stream_config,
     tell_terms,
 )
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import SpeakerRequests
+from ser_stream.daemon.voices import VoiceRequests
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import Health, together
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
-from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 from ser_stream.protocol.commands import COMMANDS
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks import LinkState
@@ -38,6 +40,8 @@ if TYPE_CHECKING:  # most daemons do not adapt, and need not load what would
 
 _LOGGER = logging.getLogger(__name__)
 Answer = dict[str, Any]
+SOURCES_BYTES = 10_000
+"""Of the answer to `status`, for its sources: a line has 16 KiB in all."""
 
 
 class Control:
@@ -69,12 +73,14 @@ class Control:
         self._reloading = threading.Lock()
         self._pausing = threading.Lock()
         self._speakers = SpeakerRequests(worker, lambda: self._settings.config.speakers)
+        self._voices = VoiceRequests(worker)
         self._handlers: dict[str, Callable[..., Answer]] = {
             "status": self.status,
             "pause": self.pause,
             "resume": self.resume,
             "reload": self.reload,
             **self._speakers.handlers,
+            **self._voices.handlers,
         }
 
     @property
@@ -96,9 +102,10 @@ class Control:
         if not command.adapts:
             handler = self._handlers[do]
             given = {name: fields[name] for name in command.fields}
+            given |= {name: fields.get(name) for name in command.optional}
             # At once: it is asked for where all else hangs.
             if do == "status":
-                return handler()
+                return handler(**given)
             return await asyncio.to_thread(handler, **given)
         if self._adapter is None:
             raise SerStreamError(
@@ -107,56 +114,63 @@ class Control:
             )
         return await asyncio.to_thread(requests.HANDLERS[do], self._adapter)
 
-    def status(self) -> Answer:
-        """How the daemon is, as `ser-stream status` shows it."""
-        health = self._worker.health
+    def status(self, source: str | None = None) -> Answer:
+        """How the daemon is, as `ser-stream status` shows it.
+
+        Args:
+            source: the name of one to tell of, of several; None for all.
+
+        Raises:
+            ConfigError: if there is no such source.
+        """
+        streams = self._worker.streams_of(source)
+        named = {stream.name: stream.health for stream in streams}
+        health = together(named)
         return {
             "version": __version__,
             "pid": os.getpid(),
             "uptime_s": round(health.uptime_s, 1),
-            "audio": {
-                "state": health.audio.value,
-                "detail": health.detail,
-                "device": health.device,
-                "heard_s": round(health.end / SAMPLE_RATE, 1),
-                "overflows": health.overflows,
-                "gaps": health.gaps,
-                "lost_s": round(health.lost_samples / SAMPLE_RATE, 3),
-            },
+            "audio": _audio(health),
             "paused": health.paused,
             "degraded": health.degraded,
+            **_sources(named),
             "model": {
                 "name": health.model,
                 "sha256": health.model_sha256,
                 "adapted": health.adapted,
             },
             "adaptation": None if self._adapter is None else self._adapter.status(),
-            "steps": health.steps,
-            "skipped": health.skipped,
-            "emotions": health.emotions,
-            "latency_ms": _latency(health),
+            **_figures(health),
             "subscribers": dict(self._subscribers()),
             "brokers": [link._asdict() for link in self._links()],
             "rss_mb": round(resident_bytes() / 1e6, 1),
             "config": None if self._settings.file is None else str(self._settings.file),
         }
 
-    def pause(self) -> Answer:
-        """Release the microphone, and remember that over a restart."""
-        with self._pausing:
-            self._worker.pause()
-            return {"paused": True, **self._remember(True)}
+    def pause(self, source: str | None = None) -> Answer:
+        """Release the microphone, and remember that over a restart.
 
-    def resume(self) -> Answer:
-        with self._pausing:
-            self._worker.resume()
-            return {"paused": False, **self._remember(False)}
+        Args:
+            source: the name of one, of several; None for all microphones.
 
-    def _remember(self, paused: bool) -> Answer:
+        Raises:
+            ConfigError: if there is no such microphone.
+        """
+        with self._pausing:
+            names = self._worker.pause(source)
+            return {"paused": True, **self._remember(True, names)}
+
+    def resume(self, source: str | None = None) -> Answer:
+        with self._pausing:
+            names = self._worker.resume(source)
+            return {"paused": False, **self._remember(False, names)}
+
+    def _remember(self, paused: bool, names: Sequence[str]) -> Answer:
         if self._paused is None:
             return {"remembered": False}
         try:
-            self._paused.write(paused)
+            for name in names:
+                self._paused.write(paused, name)
         except OSError as error:
             _LOGGER.warning("that is not remembered over a restart: %s", error)
             return {"remembered": False}
@@ -198,7 +212,7 @@ class Control:
                 f"configured now is {_which(bundle)}; only a restart brings it"
             )
         model = Model(
-            bundle, settings.located(lambda config: pipeline_config(config, bundle))
+            bundle, settings.located(lambda config: stream_config(config, bundle))
         )
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [c.name for c in self._started.changes(settings) if not c.live]
@@ -215,6 +229,7 @@ class Control:
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
         self._speakers.refresh()
+        self._voices.refresh()
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )
@@ -231,9 +246,46 @@ class Control:
 
         def tell() -> None:
             for stream in streams:
-                stream.announcer.reload(state, detail, hello=hello)
+                if stream.health.audio is not AudioState.ENDED:
+                    stream.announcer.reload(state, detail, hello=hello)
 
         self._worker.mailbox.submit(tell)
+
+
+def _audio(health: Health) -> Answer:
+    return {
+        "state": health.audio.value,
+        "detail": health.detail,
+        "device": health.device,
+        "heard_s": round(health.end / SAMPLE_RATE, 1),
+        "overflows": health.overflows,
+        "gaps": health.gaps,
+        "lost_s": round(health.lost_samples / SAMPLE_RATE, 3),
+    }
+
+
+def _figures(health: Health) -> Answer:
+    return {
+        "steps": health.steps,
+        "skipped": health.skipped,
+        "emotions": health.emotions,
+        "latency_ms": _latency(health),
+    }
+
+
+def _sources(named: Mapping[str, Health]) -> Answer:
+    """An entry for each, as far as there is room in the line for them."""
+    entries: list[Answer] = []
+    room = SOURCES_BYTES
+    for name, health in named.items():
+        paused, degraded = health.paused, health.degraded
+        entry = {"name": name, "paused": paused, "degraded": degraded}
+        entry |= {"audio": _audio(health), **_figures(health)}
+        room -= len(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
+        if room < 0:
+            break
+        entries.append(entry)
+    return {"sources": entries, "more_sources": len(named) - len(entries)}
 
 
 def _which(bundle: Bundle) -> str:

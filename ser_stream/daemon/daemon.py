@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,15 +16,17 @@ from ser_stream.config import ListenConfig, Settings
 from ser_stream.config.for_model import (
     configured_bundle,
     configured_pack,
-    pipeline_config,
+    stream_config,
     tell_terms,
 )
 from ser_stream.config.layers import DEFAULT
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.daemon.feed import Feed
+from ser_stream.daemon.open_feeds import open_inputs
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import voice_of
 from ser_stream.daemon.stream import Stream
+from ser_stream.daemon.voices import know_kept
 from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import SerStreamError
@@ -44,7 +46,7 @@ from ser_stream.sinks import (
     open_sinks,
 )
 from ser_stream.sinks.command import CommandSink
-from ser_stream.sources import MayBeDamaged, open_source
+from ser_stream.sources import MayBeDamaged, Source
 
 if TYPE_CHECKING:  # imported where the daemon adapts, or can be controlled
     from ser_stream.adaptation.adapter import Adapter
@@ -71,10 +73,9 @@ class Daemon:
         self._systemd = systemd
         self._control: Control | None = None
         self._started: Future[Control] = Future()
-        self.health = Health()
         config = settings.config
         bundle = configured_bundle(settings)
-        pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+        pipeline = settings.located(lambda config: stream_config(config, bundle))
         with ExitStack() as stack:
             # Not before it can be obeyed: until then it would end a service.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -95,20 +96,43 @@ class Daemon:
             )
             self._sinks.append(self._command)
             stack.callback(self._command.close)
-            observe = self._open_metrics(config, stack)
+            # Of each stream; without a name where there is only one.
+            healths = {} if config.several else {"": Health()}
+            metrics = self._open_metrics(config, healths, stack)
             paused = self._remembered()
-            wanted = replace(
-                config.source,
-                wait=config.waits(service=self._is_service),
-                paused=paused is not None and paused.read(),
-            )
+            wait = config.waits(service=self._is_service)
+            wanted = {
+                name: replace(
+                    source,
+                    wait=wait,
+                    paused=paused is not None
+                    and paused.read(name if config.several else ""),
+                )
+                for name, source in config.sources.items()
+            }
             self._adapter, active = self._open_adapter(config, bundle, stack)
-            source = self._source = stack.enter_context(open_source(wanted))
-            announcer = Announcer(source, self._sinks, self.health, observe)
+            opened = open_inputs(wanted, stack)
             model = Model(active, pipeline)
             model.known = voice_of(model, config.speakers)
-            stream = Stream(model, announcer, self._adapter)
-            self._worker = Worker([Feed(config.source.input, source, (stream,))])
+
+            def begun(source: Source, name: str) -> Stream:
+                told = name if config.several else ""
+                health = healths.setdefault(told, Health())
+                observe = None if metrics is None else metrics.observer(told)
+                announcer = Announcer(source, self._sinks, health, observe, told)
+                return Stream(name, model, announcer, self._adapter)
+
+            self._worker = Worker(
+                [
+                    Feed(
+                        one.name,
+                        one.source,
+                        tuple(begun(one.source, name) for name in one.streams),
+                    )
+                    for one in opened
+                ]
+            )
+            know_kept(self._worker)
             if self._is_service:
                 control = self._control = self._open_control(bundle, paused)
                 # Not before the worker has looked at the source: `status` tells of it.
@@ -124,7 +148,7 @@ class Daemon:
         options = SinkOptions(
             format=config.format,
             # Audio that comes by the clock must not wait for readers.
-            live=config.source.paced,
+            live=config.paced,
             control=self._answer,
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
@@ -154,19 +178,20 @@ class Daemon:
         )
 
     def _open_metrics(
-        self, config: ListenConfig, stack: ExitStack
-    ) -> Callable[[float], None] | None:
+        self, config: ListenConfig, healths: Mapping[str, Health], stack: ExitStack
+    ) -> Metrics | None:
         if config.metrics is None:
             return None
         metrics = Metrics.start(
             config.metrics,
-            self.health,
+            healths,
             self._subscribers,
             lambda: sum(server.dropped for server in self._servers),
             self._links,
+            by_source=config.several,
         )
         stack.callback(metrics.close)
-        return metrics.observe
+        return metrics
 
     def _open_adapter(
         self, config: ListenConfig, bundle: Bundle, stack: ExitStack
@@ -190,7 +215,7 @@ class Daemon:
             pack,
             install=self._install,
             publish=self._tell_adaptation,
-            live=config.source.paced,
+            live=config.paced,
         )
         stack.callback(adapter.close)
         return adapter, store.current or bundle
@@ -259,7 +284,7 @@ class Daemon:
             signal.signal(signal.SIGHUP, self._reload)
         if self._adapter is not None:
             self._adapter.start()
-        with Watchdog(self._systemd.notifier, self.health):
+        with Watchdog(self._systemd.notifier, lambda: self._worker.health):
             try:
                 self._worker.run()
             finally:
@@ -272,7 +297,10 @@ class Daemon:
                 sink.close()
                 if sink.error is not None:
                     raise sink.error
-        return not (isinstance(self._source, MayBeDamaged) and self._source.damage)
+        failed = any(stream.health.failed for stream in self._worker.streams)
+        sources = (feed.source for feed in self._worker.feeds)
+        damaged = any(isinstance(s, MayBeDamaged) and s.damage for s in sources)
+        return not (failed or damaged)
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
         assert self._control is not None

@@ -15,29 +15,37 @@ VERSION = 1
 
 
 class PausedState:
-    """Remembers whether the daemon with one control socket is paused."""
+    """Remembers which sources of the daemon with one control socket are paused."""
 
     def __init__(self, socket: Path, folder: Path | None = None) -> None:
         self._key = str(socket)
         self._path = (folder or state_folder()) / "state.json"
 
-    def read(self) -> bool:
-        """Whether it was paused; False where nothing, or nothing legible, is kept."""
-        return self._key in self._paused()
+    def read(self, source: str = "") -> bool:
+        """Whether it was paused; False where nothing, or nothing legible, is kept.
 
-    def write(self, paused: bool) -> None:
+        Args:
+            source: its name, of several; empty for the only one.
+        """
+        return self._key_of(source) in self._paused()
+
+    def write(self, paused: bool, source: str = "") -> None:
         """Remember it.
 
         Raises:
             OSError: if it cannot be written; what was there is then still there.
         """
-        others = [key for key in self._paused() if key != self._key]
-        if paused == self.read():
+        mine = self._key_of(source)
+        others = [key for key in self._paused() if key != mine]
+        if paused == self.read(source):
             return
-        keys = sorted([*others, self._key] if paused else others)
+        keys = sorted([*others, mine] if paused else others)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"version": VERSION, "paused": keys}, indent=2) + "\n"
         replace_file(self._path, text.encode(), mode=0o600)
+
+    def _key_of(self, source: str) -> str:
+        return f"{self._key}#{source}" if source else self._key
 
     def _paused(self) -> list[str]:
         try:

@@ -104,17 +104,17 @@ class SpeakerRequests:
             voice = voice_of(model, self._wanted())
             self._worker.mailbox.call(lambda: self._worker.know(model, voice))
 
-    def enroll(self, name: str, last_s: float) -> Answer:
-        """Enroll whoever spoke the last seconds."""
+    def enroll(self, name: str, last_s: float, source: str | None = None) -> Answer:
+        """Enroll whoever spoke the last seconds; of several sources, at one of them."""
         check_name(name, self._worker.model.labels)
-        features, seconds = self._newest(last_s, enrols=True)
+        features, seconds = self._newest(last_s, source, enrols=True)
         one = Enrolment(name, rounded(features), seconds)
         return self._change(lambda known, _: known.with_enrolled(one))
 
-    def teach(self, label: str, last_s: float) -> Answer:
+    def teach(self, label: str, last_s: float, source: str | None = None) -> Answer:
         """Take the last seconds of speech for an example of a label."""
         check_label(label, self._worker.model.labels)
-        features, seconds = self._newest(last_s, enrols=False)
+        features, seconds = self._newest(last_s, source, enrols=False)
         one = Example(label, rounded(features), seconds)
 
         def change(known: KnownSpeakers, model: Model) -> KnownSpeakers:
@@ -123,10 +123,18 @@ class SpeakerRequests:
 
         return self._change(change)
 
-    def _newest(self, last_s: float, *, enrols: bool) -> tuple[FloatArray, float]:
+    def _newest(
+        self, last_s: float, source: str | None, *, enrols: bool
+    ) -> tuple[FloatArray, float]:
         if not 1 <= last_s <= REMEMBERED_S:
             raise ConfigError(f"last is {last_s:g} s; allowed: 1 to {REMEMBERED_S:g}")
-        stream = self._worker.streams[0]
+        streams = self._worker.streams_of(source)
+        if len(streams) > 1:
+            names = ", ".join(stream.name for stream in streams)
+            raise ConfigError(
+                f"several are heard; say who spoke where, by --source: {names}"
+            )
+        (stream,) = streams
         found = self._worker.mailbox.call(lambda: stream.speaker.newest(last_s))
         check_heard(0.0 if found is None else found[1], enrols=enrols)
         assert found is not None

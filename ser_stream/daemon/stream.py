@@ -32,7 +32,17 @@ class Skipped:
     """Seconds that the oldest had waited."""
 
 
-Item = Chunk | Condition | Skipped
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing more will come, while other streams go on."""
+
+    failure: str = ""
+    """Why the source could not be read on; empty if it came to its end."""
+    damage: str = ""
+    """What was wrong with what was read."""
+
+
+Item = Chunk | Condition | Skipped | Ended
 """What comes to a stream from its source."""
 
 
@@ -53,8 +63,21 @@ class Stream:
     """Used by the worker's thread alone; others read `health`."""
 
     def __init__(
-        self, model: Model, announcer: Announcer, listener: Listener | None = None
+        self,
+        name: str,
+        model: Model,
+        announcer: Announcer,
+        listener: Listener | None = None,
     ) -> None:
+        """Begin.
+
+        Args:
+            name: what operators call it, also if it is the only one.
+            model: which computes.
+            announcer: tells.
+            listener: learns.
+        """
+        self.name = name
         self.announcer = announcer
         self.health = announcer.health
         self.listener = listener
@@ -66,8 +89,12 @@ class Stream:
         """Note when a chunk came; before anything is said of it."""
         self.announcer.set_clock(chunk)
 
-    def tell(self, item: Condition | Skipped) -> None:
+    def tell(self, item: Condition | Skipped | Ended) -> None:
         """Tell what became of the source."""
+        if isinstance(item, Ended):
+            self.flush()
+            self.announcer.ended(item.failure, item.damage)
+            return
         if isinstance(item, Skipped):
             self.announcer.skipped(item.lag)
             return
@@ -88,8 +115,9 @@ class Stream:
         """At the end of the input: say why nothing was told of it, if so."""
         if not self.health.steps:
             _LOGGER.warning(
-                "the input lasts %.4g s, and the first prediction needs %.4f s; "
+                "%sthe input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
+                self.announcer.prefix,
                 self.health.end / SAMPLE_RATE,
                 self.model.bundle.geometry.first_step / SAMPLE_RATE,
             )

@@ -1,6 +1,7 @@
 """Tells systemd how the daemon is, and feeds its watchdog while work goes on."""
 
 import threading
+from collections.abc import Callable
 from typing import Self
 
 from ser_stream.metrics.health import Health
@@ -19,7 +20,7 @@ class Watchdog:
     paused, lost and idle survive, and a worker that hangs does not.
     """
 
-    def __init__(self, notifier: Notifier, health: Health) -> None:
+    def __init__(self, notifier: Notifier, health: Callable[[], Health]) -> None:
         self._notifier = notifier
         self._health = health
         self._over = threading.Event()
@@ -48,7 +49,7 @@ class Watchdog:
 
     def look(self) -> None:
         """Say what has changed since the last look."""
-        health = self._health
+        health = self._health()
         text = status_text(health)
         if not self._ready:
             if not health.known:

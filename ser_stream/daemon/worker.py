@@ -5,14 +5,17 @@ import time
 from collections.abc import Callable, Sequence
 
 from ser_stream.daemon.feed import Arrivals, Arrived, Feed, OneByOne
+from ser_stream.daemon.inbox import Inbox
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.daemon.stream import Skipped, Stream
-from ser_stream.metrics.health import Health
+from ser_stream.errors import ConfigError
+from ser_stream.metrics.health import Health, together
 from ser_stream.model import Model
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.speaker import KnownVoice
 from ser_stream.pipeline.together import feed_together
 from ser_stream.pipeline.values import Chunk
+from ser_stream.sources import Device
 
 READ_TIMEOUT = 0.25
 """Seconds; how long a stop may take to be noticed while no audio comes."""
@@ -31,14 +34,18 @@ class Worker:
         """By which other threads have something done between two steps."""
         self.feeds = tuple(feeds)
         self.streams = tuple(stream for feed in feeds for stream in feed.streams)
-        self._arrivals: Arrivals = OneByOne(self.feeds[0], self.mailbox)
+        self._arrivals: Arrivals = (
+            OneByOne(self.feeds[0], self.mailbox)
+            if len(self.streams) == 1
+            else Inbox(self.feeds)
+        )
         self._say_due()
         self._stop = threading.Event()
 
     @property
     def health(self) -> Health:
         """How all of it is."""
-        return self.streams[0].health
+        return together({stream.name: stream.health for stream in self.streams})
 
     def stop(self) -> None:
         """Ask for an orderly end; safe from a signal handler."""
@@ -138,17 +145,65 @@ class Worker:
 
     # From any thread: the devices.
 
-    def pause(self) -> None:
-        """Release the device; a ConfigError if the input is none."""
-        self._do(lambda feed: feed.device("paused").pause)
+    def pause(self, source: str | None = None) -> list[str]:
+        """Release a device, or all that there are.
 
-    def resume(self) -> None:
-        """Take the device again; a ConfigError if the input is none."""
-        self._do(lambda feed: feed.device("resumed").resume)
+        Args:
+            source: the name of its input; None for all.
 
-    def _do(self, what: Callable[[Feed], Callable[[], None]]) -> None:
-        for feed in self.feeds:
+        Returns:
+            The names of what was released; of the only input, empty.
+
+        Raises:
+            ConfigError: if there is none, or it is no device.
+        """
+        return self._do(source, lambda feed: feed.device("paused").pause)
+
+    def resume(self, source: str | None = None) -> list[str]:
+        """Take them again; as `pause`."""
+        return self._do(source, lambda feed: feed.device("resumed").resume)
+
+    def _do(
+        self, source: str | None, what: Callable[[Feed], Callable[[], None]]
+    ) -> list[str]:
+        feeds = [self._feed(source)] if source is not None else list(self.feeds)
+        # Of several, those that can; one alone must.
+        able = [feed for feed in feeds if isinstance(feed.source, Device)] or feeds[:1]
+        for feed in able:
             self._arrivals.call(feed, what(feed))
+        return [feed.name if len(self.streams) > 1 else "" for feed in able]
+
+    def _feed(self, source: str) -> Feed:
+        for feed in self.feeds:
+            if source == feed.name:
+                return feed
+            if any(source == stream.name for stream in feed.streams):
+                raise ConfigError(
+                    f"{source} is a channel of {feed.name}, and they come and go "
+                    f"together; allowed: {feed.name}"
+                )
+        raise self._unknown(source, [feed.name for feed in self.feeds])
+
+    @staticmethod
+    def _unknown(source: str, names: Sequence[str]) -> ConfigError:
+        there = ", ".join(names)
+        return ConfigError(f"there is no source {source!r}; there are: {there}")
+
+    def streams_of(self, source: str | None = None) -> tuple[Stream, ...]:
+        """The streams of an input, or the one of that name; None for all.
+
+        Raises:
+            ConfigError: if there is none.
+        """
+        if source is None:
+            return self.streams
+        for feed in self.feeds:
+            if source == feed.name:
+                return feed.streams
+        found = tuple(stream for stream in self.streams if stream.name == source)
+        if not found:
+            raise self._unknown(source, [stream.name for stream in self.streams])
+        return found
 
     # What is done between two steps; once it runs, only by the mailbox.
 

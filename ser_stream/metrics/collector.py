@@ -19,45 +19,33 @@ class Collector:
 
     def __init__(
         self,
-        health: Health,
+        healths: Mapping[str, Health],
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
         links: Callable[[], Sequence[BrokerLink]],
+        *,
+        by_source: bool = False,
     ) -> None:
-        self._health = health
+        self._healths = healths
+        self._labels = ["source"] if by_source else []
         self._subscribers = subscribers
         self._dropped = dropped
         self._links = links
 
     def collect(self) -> Iterator[Metric]:
-        health = self._health
-        counters = {
-            "steps": ("Predictions made.", health.steps),
-            "emotions": ("Emotions begun.", health.emotions),
-            "skipped_steps": (
-                "Steps left out because the machine was too slow.",
-                health.skipped,
-            ),
-            "dropped_messages": (
-                "Messages dropped because a subscriber was too slow.",
-                self._dropped(),
-            ),
-            "overflows": (
-                "How often samples were lost while the device was there.",
-                health.overflows,
-            ),
-            "gaps": ("Jumps of the audio clock, whatever their reason.", health.gaps),
-            "lost_audio_seconds": (
-                "Audio that those jumps left out.",
-                health.lost_samples / SAMPLE_RATE,
-            ),
-            "audio_seconds": (
-                "Audio since the stream began, with what was lost.",
-                health.end / SAMPLE_RATE,
-            ),
-        }
-        for name, (text, value) in counters.items():
-            yield CounterMetricFamily(f"ser_stream_{name}", text, value=value)
+        of_each = {name: _counters(one) for name, one in list(self._healths.items())}
+        for name, text in _COUNTERS.items():
+            family = CounterMetricFamily(
+                f"ser_stream_{name}", text, labels=self._labels
+            )
+            for source, values in of_each.items():
+                family.add_metric(self._of(source), values[name])
+            yield family
+        yield CounterMetricFamily(
+            "ser_stream_dropped_messages",
+            "Messages dropped because a subscriber was too slow.",
+            value=self._dropped(),
+        )
         subscribers = GaugeMetricFamily(
             "ser_stream_subscribers", "Subscribers now.", labels=["kind"]
         )
@@ -66,11 +54,27 @@ class Collector:
         yield subscribers
         yield from self._brokers()
         state = GaugeMetricFamily(
-            "ser_stream_audio_state", "1 for the state of the audio.", labels=["state"]
+            "ser_stream_audio_state",
+            "1 for the state of the audio.",
+            labels=[*self._labels, "state"],
         )
-        for name in AudioState:
-            state.add_metric([name.value], float(name is health.audio))
+        for source, health in list(self._healths.items()):
+            for name in AudioState:
+                now = float(name is health.audio)
+                state.add_metric([*self._of(source), name.value], now)
         yield state
+        yield from self._of_the_model()
+        yield InfoMetricFamily(
+            "ser_stream_build", "This program.", value={"version": __version__}
+        )
+
+    def _of(self, source: str) -> list[str]:
+        """Values of the labels that name a source."""
+        return [source] if self._labels else []
+
+    def _of_the_model(self) -> Iterator[Metric]:
+        """Of that which all streams share."""
+        health = next(iter(self._healths.values()), Health())
         adaptations = CounterMetricFamily(
             "ser_stream_adaptations",
             "Phases of online adaptation.",
@@ -88,9 +92,6 @@ class Collector:
                 "adapted": str(health.adapted).lower(),
             },
         )
-        yield InfoMetricFamily(
-            "ser_stream_build", "This program.", value={"version": __version__}
-        )
 
     def _brokers(self) -> Iterator[Metric]:
         labels = ["address"]
@@ -98,11 +99,11 @@ class Collector:
             "ser_stream_broker_connected", "1 while connected.", labels=labels
         )
         sent = CounterMetricFamily(
-            "ser_stream_broker_sent", "Messages that a broker took.", labels=labels
+            "ser_stream_broker_sent", "Events that a broker took.", labels=labels
         )
         dropped = CounterMetricFamily(
             "ser_stream_broker_dropped",
-            "Messages dropped because a broker was away or too slow.",
+            "Events dropped because a broker was away or too slow.",
             labels=labels,
         )
         for link in self._links():
@@ -110,3 +111,26 @@ class Collector:
             sent.add_metric([link.address], link.sent)
             dropped.add_metric([link.address], link.dropped)
         yield from (connected, sent, dropped)
+
+
+_COUNTERS = {
+    "steps": "Predictions made.",
+    "emotions": "Emotions begun.",
+    "skipped_steps": "Steps left out because the machine was too slow.",
+    "overflows": "How often samples were lost while the device was there.",
+    "gaps": "Jumps of the audio clock, whatever their reason.",
+    "lost_audio_seconds": "Audio that those jumps left out.",
+    "audio_seconds": "Audio since the stream began, with what was lost.",
+}
+
+
+def _counters(health: Health) -> dict[str, float]:
+    return {
+        "steps": health.steps,
+        "emotions": health.emotions,
+        "skipped_steps": health.skipped,
+        "overflows": health.overflows,
+        "gaps": health.gaps,
+        "lost_audio_seconds": health.lost_samples / SAMPLE_RATE,
+        "audio_seconds": health.end / SAMPLE_RATE,
+    }

@@ -31,19 +31,23 @@ class Metrics:
     def start(
         cls,
         address: str,
-        health: Health,
+        healths: Mapping[str, Health],
         subscribers: Callable[[], Mapping[str, int]],
         dropped: Callable[[], int],
         links: Callable[[], Sequence[BrokerLink]] = list,
+        *,
+        by_source: bool = False,
     ) -> Self:
         """Serve from now on.
 
         Args:
             address: HOST:PORT on this machine.
-            health: of the daemon.
+            healths: of each stream, by its name; the mapping may still grow.
             subscribers: how many there are now, by the kind of their address.
             dropped: messages that were dropped for slow subscribers since the start.
             links: how the connections to brokers are.
+            by_source: whether there may be several streams: then what is of one has
+                its name as the label `source`.
 
         Raises:
             ConfigError: if the address is none of this machine.
@@ -63,10 +67,13 @@ class Metrics:
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
-        registry.register(Collector(health, subscribers, dropped, links))
+        registry.register(
+            Collector(healths, subscribers, dropped, links, by_source=by_source)
+        )
         latency = prometheus.Histogram(
             "ser_stream_step_latency_seconds",
             "From a step's last sample until its line is ready.",
+            labelnames=("source",) if by_source else (),
             buckets=LATENCY_BOUNDS_S,
             registry=registry,
         )
@@ -89,9 +96,13 @@ class Metrics:
         """The port, also where the system chose it."""
         return self._server.server_port
 
-    def observe(self, latency_s: float) -> None:
-        """Count how long a step took, from its last sample to its line."""
-        self._latency.observe(latency_s)
+    def observer(self, source: str = "") -> Callable[[float], None]:
+        """What counts how long a step took, seconds from its last sample to its line.
+
+        Args:
+            source: the stream's name, of several; empty for the only one.
+        """
+        return (self._latency.labels(source) if source else self._latency).observe
 
     def close(self) -> None:
         self._server.shutdown()

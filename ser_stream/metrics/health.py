@@ -6,7 +6,7 @@ whole, so a reader sees the old value or the new one, never half of it.
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class Health:
     """Whether `audio` has been found out: sound came, or the device is known to be
     absent or paused."""
     detail: str = ""
+    failed: str = ""
+    """Why the source gave less than it should, at its end."""
     device: str = ""
     model: str = ""
     model_sha256: str = ""
@@ -74,8 +76,72 @@ class Health:
     @property
     def degraded(self) -> bool:
         """Whether the operator should look: no audio comes, and it is not paused."""
+        if self.audio is AudioState.ENDED:
+            return bool(self.failed)
         return self.known and self.audio not in (AudioState.HEALTHY, AudioState.PAUSED)
 
     @property
     def uptime_s(self) -> float:
         return time.monotonic() - self.started
+
+
+_WORST_FIRST = (
+    *(AudioState.FAILED, AudioState.LOST, AudioState.RECOVERING, AudioState.RESUMED),
+    *(AudioState.HEALTHY, AudioState.PAUSED, AudioState.ENDED),
+)
+MAX_TEXT = 1000
+"""Characters of what is said of all."""
+_SHOWN = 3
+"""Sources that are named one by one."""
+
+
+def together(named: Mapping[str, Health]) -> Health:
+    """How all sources are: the sums, and the state of the worst; of one, itself.
+
+    Args:
+        named: of each stream, by its name.
+    """
+    all_of = list(named.values())
+    if len(all_of) == 1:
+        return all_of[0]
+    worst = min(all_of, key=lambda one: _WORST_FIRST.index(_state(one)))
+    troubles = [
+        f"{name}: {one.detail or one.audio.value}"
+        for name, one in named.items()
+        if one.degraded or (one.known and _state(one) is not AudioState.HEALTHY)
+    ]
+    first = all_of[0]
+    return Health(
+        started=min(one.started for one in all_of),
+        audio=_state(worst),
+        known=all(one.known for one in all_of),
+        detail=_some(troubles, "; "),
+        device=_some(
+            [*dict.fromkeys(one.device for one in all_of if one.device)], ", "
+        ),
+        model=first.model,
+        model_sha256=first.model_sha256,
+        adapted=first.adapted,
+        adaptations=first.adaptations,
+        end=max(one.end for one in all_of),
+        steps=sum(one.steps for one in all_of),
+        emotions=sum(one.emotions for one in all_of),
+        skipped=sum(one.skipped for one in all_of),
+        overflows=sum(one.overflows for one in all_of),
+        gaps=sum(one.gaps for one in all_of),
+        lost_samples=sum(one.lost_samples for one in all_of),
+        beats=sum(one.beats for one in all_of),
+        latencies=deque(second for one in all_of for second in list(one.latencies)),
+    )
+
+
+def _state(one: Health) -> AudioState:
+    """The state of its audio; of what ended because it broke, that."""
+    return AudioState.FAILED if one.failed else one.audio
+
+
+def _some(texts: Sequence[str], between: str) -> str:
+    more = len(texts) - _SHOWN
+    shown = between.join(texts[:_SHOWN])
+    text = f"{shown}{between}and {more} more" if more > 0 else shown
+    return text[:MAX_TEXT]

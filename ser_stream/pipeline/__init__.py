@@ -15,11 +15,13 @@ window_features  of many windows, what the last layer sees
 prediction       what a step says
 speaker          features on average for the present speaker; turns: of a recording
 last_layer       features -> logits, and what a user's examples change in that
+voices/          who speaks: a number for each voice, where that is asked for
 familiarity      how near features are to those of the training speech
 bundle           a model on disk; onnx_session: its graphs under ONNX Runtime;
                  onnx_graph: parts and variants of them
 bundle_evidence  what was measured of it, which changes nothing that is computed
 geometry         how many frames an encoder frame takes, and the longest window
+silero_graph     Silero as fewer and larger products
 smoothing        scores of single steps -> a steady emotion
 pipeline         all of it: `feed(chunk)` -> events
 computation      what a step wants computed: at once, or with what others want

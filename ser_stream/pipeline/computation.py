@@ -57,14 +57,14 @@ class Hear:
 
 @dataclass(slots=True, eq=False)
 class MakeFrames:
-    """The frames of one or more blocks in a row; see `FrontEnd.feed`."""
+    """The frames of one or more blocks in a row; see `FrontEnd.feed_many`."""
 
     front_end: "FrontEnd"
     blocks: Sequence[Block]
 
     def alone(self) -> list[tuple[int, FloatArray]]:
-        """Of each block, the index of its first frame, and the frames."""
-        return [self.front_end.feed(block) for block in self.blocks]
+        """In a row: the index of the first frame of some, and the frames."""
+        return [self.front_end.feed_many(self.blocks)]
 
 
 @dataclass(slots=True, eq=False)

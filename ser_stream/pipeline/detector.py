@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ser_stream.pipeline.onnx_graph import OnnxGraph
 from ser_stream.pipeline.onnx_session import open_session
+from ser_stream.pipeline.silero_graph import side_by_side
 from ser_stream.pipeline.values import FloatArray
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def silero_session() -> "onnxruntime.InferenceSession":
     Raises:
         ModelError: if ONNX Runtime cannot load it.
     """
-    return open_session(silero_path())
+    path = silero_path()
+    return open_session(path, side_by_side(OnnxGraph(path.read_bytes())).to_bytes())
 
 
 class Silero:

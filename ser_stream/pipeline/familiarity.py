@@ -7,6 +7,7 @@ scores tell as much as there is to know (docs/speakers.md).
 """
 
 import io
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ class Familiarity:
 
         1 where they are as near as most of the training speech; 0.5 twice as far.
         """
-        distance = float(np.linalg.norm((features - self.centre) @ self.whitening))
+        white = (features - self.centre) @ self.whitening
+        distance = math.sqrt(float(white @ white))
         return 1.0 if distance <= self.typical else self.typical / distance
 
     def of_each(self, features: FloatArray) -> list[float]:

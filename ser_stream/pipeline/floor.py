@@ -10,6 +10,7 @@ gets as much as a loud one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +103,5 @@ class NoiseFloor:
 
 def loudest_of(values: NDArray[np.floating], blocks: Sequence[int]) -> list[float]:
     """The greatest value in each block of so many, none of which is empty."""
-    starts = np.cumsum([0, *blocks[:-1]])
-    result: list[float] = np.maximum.reduceat(values, starts).tolist()
-    return result
+    rest = iter(values.tolist())
+    return [max(islice(rest, n)) for n in blocks]

@@ -137,7 +137,7 @@ class FrontEnd:
         if blocks[0].first:
             self.reset()
         first, frames, counts = self.mfcc.cut(blocks)
-        parts, at = [np.zeros((0, self.config.n_features), np.float32)], 0
+        parts, at = list[FloatArray](), 0
         for i in range(0, len(counts), BLOCKS_AT_ONCE):
             some = [n for n in counts[i : i + BLOCKS_AT_ONCE] if n]
             if some:
@@ -145,7 +145,9 @@ class FrontEnd:
                 features = self._features(frames[at:end], some)
                 parts.append(self.normaliser.feed(features, some))
                 at = end
-        return first, np.concatenate(parts)
+        if not parts:
+            return first, np.zeros((0, self.config.n_features), np.float32)
+        return first, parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _features(
         self, frames: FloatArray, blocks: Sequence[int] | None = None

@@ -6,14 +6,16 @@ floor, amin=1e-14, top_db=None), n_mfcc=39)`` within 1e-3, with the floor that
 whole array's maximum and so cannot stream; a periodic Hann taper; no centring.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
 # Now, and not at the first word that is spoken: that may be when no file can be opened.
 from numpy.fft import rfft
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from ser_stream.pipeline.blocks import BLOCK_LENGTH, BLOCK_PHASE
@@ -51,6 +53,7 @@ class MfccConfig:
 
 
 N_MFCC = 39
+_BANDS_AT_ONCE = 32
 LOG_MEL = MfccConfig(frame_length=400, hop_length=160, n_mels=80, n_mfcc=80, dct="none")
 """What Whisper hears: 80 mel bands of 25 ms every 10 ms."""
 
@@ -105,12 +108,38 @@ def taper_of(config: MfccConfig) -> NDArray[np.float64]:
     return taper
 
 
+class _Bands(NamedTuple):
+    """Some neighbouring mel bands, and the bins that they are made of."""
+
+    bands: slice
+    bins: slice
+    weights: NDArray[np.float64]
+    """(bins, bands)."""
+
+
+class _Tables(NamedTuple):
+    taper: NDArray[np.float64]
+    mel: tuple[_Bands, ...]
+    dct: NDArray[np.float64]
+
+
 @lru_cache(maxsize=4)
-def _tables(config: MfccConfig) -> tuple[NDArray[np.float64], ...]:
-    taper = taper_of(config)
-    mel = np.ascontiguousarray(mel_filter_bank(config).T)
-    dct = np.ascontiguousarray(dct_matrix(config.n_mfcc, config.n_mels).T)
-    return taper, mel, dct
+def _tables(config: MfccConfig) -> _Tables:
+    return _Tables(
+        taper_of(config),
+        tuple(_bands(mel_filter_bank(config).T)),
+        np.ascontiguousarray(dct_matrix(config.n_mfcc, config.n_mels).T),
+    )
+
+
+def _bands(filters: NDArray[np.float64]) -> Iterator[_Bands]:
+    # Nearly all of the filters is zeros: in parts, a quarter of it is read.
+    n_bands = filters.shape[1]
+    for first in range(0, n_bands, _BANDS_AT_ONCE):
+        bands = slice(first, min(first + _BANDS_AT_ONCE, n_bands))
+        used = np.flatnonzero(filters[:, bands].any(axis=1))
+        bins = slice(int(used[0]), int(used[-1]) + 1)
+        yield _Bands(bands, bins, np.ascontiguousarray(filters[bins, bands]))
 
 
 def mfcc_of_frames(
@@ -129,7 +158,7 @@ def power_spectrum(
     In float64: in float32 a loud partial raises the floor of quiet bands, and the sum
     over 128 bands of digital silence is off by 1.5e-3.
     """
-    spectrum = rfft(frames * _tables(config)[0], axis=-1)
+    spectrum = rfft(frames * _tables(config).taper, axis=-1)
     power: NDArray[np.float64] = spectrum.real**2 + spectrum.imag**2
     return power
 
@@ -141,7 +170,9 @@ def mfcc_of_power(power: NDArray[np.float64], config: MfccConfig) -> FloatArray:
 
 def mel_power(power: NDArray[np.float64], config: MfccConfig) -> NDArray[np.float64]:
     """Power spectra, shape (n, 401) -> power of the mel bands, shape (n, 128)."""
-    result: NDArray[np.float64] = power @ _tables(config)[1]
+    result = np.empty((len(power), config.n_mels))
+    for bands, bins, weights in _tables(config).mel:
+        np.matmul(power[:, bins], weights, out=result[:, bands])
     return result
 
 
@@ -150,7 +181,7 @@ def mfcc_of_mel(mel: NDArray[np.float64], config: MfccConfig) -> FloatArray:
     decibels = 10.0 * np.log10(np.maximum(mel, config.amin))
     if config.dct == "none":
         return decibels.astype(np.float32)
-    result: FloatArray = (decibels @ _tables(config)[2]).astype(np.float32)
+    result: FloatArray = (decibels @ _tables(config).dct).astype(np.float32)
     return result
 
 
@@ -225,9 +256,13 @@ class Mfcc:
             [self._buffer[BLOCK_LENGTH:], *(block.samples for block in blocks)]
         )
         self._buffer[:] = samples[-len(self._buffer) :]
-        frames = np.lib.stride_tricks.sliding_window_view(
-            samples, self.config.frame_length
-        )[:: self.config.hop_length]
+        # A view by hand: numpy's own way to it takes as long as the spectra.
+        frames = as_strided(
+            samples,
+            (self.config.frames_per_block * len(blocks), self.config.frame_length),
+            (self.config.hop_length * samples.itemsize, samples.itemsize),
+            writeable=False,
+        )
         found = [self.frames_of(block) for block in blocks]
         counts = [n for _, n in found]
         skip = self.config.frames_per_block * len(blocks) - sum(counts)

@@ -19,11 +19,12 @@ from ser_stream.pipeline.values import FloatArray
 # Numbers of fields in onnx.proto.
 _GRAPH, _NODES, _INITIALIZERS, _INPUTS, _OUTPUTS, _SHAPES = 7, 1, 5, 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _NODE_TYPE, _NODE_ATTRIBUTE = 1, 2, 4, 5
-_ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TENSOR = 1, 3, 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_INT, _ATTRIBUTE_TEXT, _ATTRIBUTE_INTS = 1, 3, 4, 8
+_ATTRIBUTE_TYPE, _IS_INT, _IS_TEXT, _IS_INTS = 20, 2, 3, 7
 _TENSOR_DIMS, _TENSOR_TYPE, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 8, 9
 _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TYPE_SHAPE = 1, 2, 1, 2
 _ELEMENT, _DIM, _DIM_PARAM = 1, 1, 2
-_FLOAT = 1
+_FLOAT, _INT64 = 1, 7
 _ZERO, _ONE = b"plain_elu_zero", b"plain_elu_one"
 _VARINT, _BYTES = 0, 2
 _FIXED = {1: 8, 5: 4}
@@ -88,6 +89,15 @@ def _bytes(fields: Sequence[_Field], number: int) -> list[bytes]:
 
 def _name(message: bytes, number: int) -> str:
     return _bytes(list(_fields(message)), number)[0].decode()
+
+
+class Node(NamedTuple):
+    """One operation, to be put into a graph."""
+
+    kind: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: Mapping[str, int | str | Sequence[int]] = {}
 
 
 class OnnxGraph:
@@ -155,6 +165,36 @@ class OnnxGraph:
                 graph._fields.append(field)
         return graph
 
+    def preceded_by(
+        self,
+        nodes: Sequence[Node],
+        tensors: Mapping[str, NDArray[np.generic]],
+        inputs: Mapping[str, Sequence[int | str]],
+    ) -> "OnnxGraph":
+        """The same, with what computes some of its inputs in front of it.
+
+        Args:
+            nodes: in the order of their work; names that the graph has besides are
+                those of its inputs, which are made.
+            tensors: constants of the nodes, of float32 or int64.
+            inputs: of the nodes; of float32, with shapes as `part` has them.
+        """
+        graph = OnnxGraph(self.to_bytes())
+        made = {name for node in nodes for name in node.outputs}
+        graph._fields = [
+            *(_node_of(node) for node in nodes),
+            *(_tensor(name.encode(), tensor) for name, tensor in tensors.items()),
+            *(_Field(_INPUTS, _BYTES, _value(*item)) for item in inputs.items()),
+            *(
+                field
+                for field in graph._fields
+                if field.number != _INPUTS
+                or not isinstance(field.value, bytes)
+                or _name(field.value, _VALUE_NAME) not in made
+            ),
+        ]
+        return graph
+
     def with_plain_elu(self) -> "OnnxGraph | None":
         """The same with max(x, exp(min(x, 0)) - 1) for each ELU; None if it has none.
 
@@ -178,7 +218,7 @@ class OnnxGraph:
                     found = True
                     continue
             fields.append(field)
-        constants = [_scalar(_ZERO, 0.0), _scalar(_ONE, 1.0)]
+        constants = [_tensor(_ZERO, np.array(0.0)), _tensor(_ONE, np.array(1.0))]
         graph._fields = [*fields, *constants]
         return graph if found else None
 
@@ -220,11 +260,33 @@ def _node(kind: bytes, inputs: Sequence[bytes], output: bytes) -> _Field:
     return _Field(_NODES, _BYTES, _message(fields))
 
 
-def _scalar(name: bytes, value: float) -> _Field:
+def _node_of(node: Node) -> _Field:
+    fields = [_Field(_NODE_INPUT, _BYTES, name.encode()) for name in node.inputs]
+    fields += [_Field(_NODE_OUTPUT, _BYTES, name.encode()) for name in node.outputs]
+    fields.append(_Field(_NODE_TYPE, _BYTES, node.kind.encode()))
+    for name, value in node.attributes.items():
+        attribute = [_Field(_ATTRIBUTE_NAME, _BYTES, name.encode())]
+        if isinstance(value, int):
+            kind = _IS_INT
+            attribute.append(_Field(_ATTRIBUTE_INT, _VARINT, value))
+        elif isinstance(value, str):
+            kind = _IS_TEXT
+            attribute.append(_Field(_ATTRIBUTE_TEXT, _BYTES, value.encode()))
+        else:
+            kind = _IS_INTS
+            attribute += [_Field(_ATTRIBUTE_INTS, _VARINT, one) for one in value]
+        attribute.append(_Field(_ATTRIBUTE_TYPE, _VARINT, kind))
+        fields.append(_Field(_NODE_ATTRIBUTE, _BYTES, _message(attribute)))
+    return _Field(_NODES, _BYTES, _message(fields))
+
+
+def _tensor(name: bytes, values: NDArray[np.generic]) -> _Field:
+    whole = values.dtype.kind == "i"
     fields = [
-        _Field(_TENSOR_TYPE, _VARINT, _FLOAT),
+        *(_Field(_TENSOR_DIMS, _VARINT, n) for n in values.shape),
+        _Field(_TENSOR_TYPE, _VARINT, _INT64 if whole else _FLOAT),
         _Field(_TENSOR_NAME, _BYTES, name),
-        _Field(_TENSOR_RAW, _BYTES, np.array(value, "<f4").tobytes()),
+        _Field(_TENSOR_RAW, _BYTES, values.astype("<i8" if whole else "<f4").tobytes()),
     ]
     return _Field(_INITIALIZERS, _BYTES, _message(fields))
 

@@ -22,7 +22,7 @@ from ser_stream.pipeline.prediction import BlockLevel, level_of, silence, speech
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import Smoother, SmoothingConfig
 from ser_stream.pipeline.speaker import Speaker
-from ser_stream.pipeline.vad import SpeechGate, SpeechGateConfig
+from ser_stream.pipeline.vad import GateReading, SpeechGate, SpeechGateConfig
 from ser_stream.pipeline.values import (
     SAMPLE_RATE,
     Block,
@@ -33,6 +33,8 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
+from ser_stream.pipeline.voices.clusters import Voices
+from ser_stream.pipeline.voices.who_speaks import WhoSpeaks
 from ser_stream.pipeline.window import ColumnWindow
 
 PRE_ROLL = 4800
@@ -41,6 +43,9 @@ HEARD_S = 1.9125
 """A window is handed to a listener when it is so long, seconds; ..."""
 HEARD_EVERY_S = 1.0
 """... and again when so much more has come since."""
+
+MOST_UNFRAMED = 4
+"""Blocks of speech whose frames may be made together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class PipelineConfig:
     CPAC's geometry from 0.5125 (1 column) to 2.9125 in steps of 0.1."""
     gate: SpeechGateConfig = field(default_factory=SpeechGateConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    most_speakers: int = 0
+    """How many voices are told apart; 0: nobody listens to who speaks."""
 
     def __post_init__(self) -> None:
         steps = self.step_s * SAMPLE_RATE / BLOCK_LENGTH
@@ -142,9 +149,13 @@ class Pipeline:
         self._window = ColumnWindow(n_columns, front_end.n_features, geometry)
         self._smoother = Smoother(recognizer.labels, self.config.smoothing, geometry)
         self.speaker = speaker or Speaker(self.config.step_s)
+        most = self.config.most_speakers
+        self.who = WhoSpeaks(Voices(most)) if most else None
+        """Who speaks, where that is asked for."""
         self._waiting: list[Block] = []
         self._recent: deque[Block] = deque(maxlen=self.config.recent_blocks)
         self._framed = -1
+        self._unframed = 0
         # The samples of the longest window and a block to begin the frames with, for a
         # successor with another front end.
         longest = geometry.window_length(geometry.max_columns)
@@ -210,6 +221,9 @@ class Pipeline:
             known = self.speaker.known
             self.speaker = other.speaker
             self.speaker.known = known
+        if self.who is not None and other.who is not None:
+            self.who = other.who
+            self.who.voices.most = self.config.most_speakers
         if self._front_end.config == other._front_end.config:
             self._front_end = other._front_end
             self._window.take_over_from(other._window)
@@ -245,26 +259,36 @@ class Pipeline:
 
     def _work_off(self) -> Work[list[StreamEvent]]:
         events: list[StreamEvent] = []
-        for block in self._waiting:
-            events += yield from self._block(block)
+        readings = yield from self._gate.work_on(self._waiting)
+        for block, reading in zip(self._waiting, readings, strict=True):
+            events += yield from self._block(block, reading)
         self._waiting.clear()
         return events
 
-    def _block(self, block: Block) -> Work[list[StreamEvent]]:
+    def _block(self, block: Block, reading: GateReading) -> Work[list[StreamEvent]]:
         if block.first:
             self._window.reset()
             self._front_end.reset()
             self._levels.clear()
             self._recent.clear()
             self._past.clear()
+            self._unframed = 0
         self._past.append(block)
-        reading = yield from self._gate.work_on(block)
         n_valid = min(BLOCK_LENGTH, block.end - block.valid_from)
         peak = float(np.abs(block.samples).max())
         self._levels.append(BlockLevel(reading.energy, peak, n_valid))
-        self._recent.append(block)
-        if reading.began is not None:
+        is_due = self._grid.is_due(block)
+        if reading.began is None and self._unframed:
             yield from self._make_frames()
+        self._recent.append(block)
+        if self.who is not None:
+            self.who.feed(block, reading.began)
+        if reading.began is not None:
+            self._unframed += 1
+            # Of several blocks in one go, but before anything depends on them.
+            enough = self._unframed == MOST_UNFRAMED
+            if is_due or enough or not self._window.started:
+                yield from self._make_frames()
         events: list[StreamEvent] = []
         if reading.began is None:
             if self._window.started:
@@ -275,7 +299,7 @@ class Pipeline:
             self._window.begin(max(block.valid_from, reading.began - PRE_ROLL))
             self._turn += 1
             self._handed_out = -1
-        if not self._grid.is_due(block):
+        if not is_due:
             return events
         prediction = yield from self._predict(block)
         return [*events, prediction, *self._smoother.feed(prediction)]
@@ -290,12 +314,15 @@ class Pipeline:
                 self._front_end.prime(self._recent.popleft())
         blocks = list(self._recent)
         self._recent.clear()
+        self._unframed = 0
+        if not blocks:
+            return
         made: list[tuple[int, FloatArray]]
         made = yield MakeFrames(self._front_end, blocks)
-        for block, (first, frames) in zip(blocks, made, strict=True):
+        for first, frames in made:
             if len(frames):
                 self._window.push(first, frames)
-            self._framed = block.index
+        self._framed = blocks[-1].index
 
     def _predict(self, block: Block) -> Work[Prediction]:
         level = level_of(self._levels)
@@ -321,6 +348,7 @@ class Pipeline:
             columns=len(columns),
             max_columns=self._window.max_columns,
             familiarity=self.speaker.familiarity,
+            speaker=None if self.who is None else self.who.number,
         )
 
     def _hand_out(

@@ -1,9 +1,8 @@
 """What a step says: scores or silence, and the level of its samples."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.smoothing import UNCERTAIN
@@ -36,8 +35,8 @@ def level_of(blocks: Sequence[BlockLevel]) -> Level:
     energy, peaks, n = zip(*blocks, strict=True)
     power, peak = sum(energy) / sum(n), max(peaks)
     return Level(
-        max(SILENCE_DBFS, float(10.0 * np.log10(max(power, 1e-12)))),
-        max(SILENCE_DBFS, float(20.0 * np.log10(max(peak, 1e-6)))),
+        max(SILENCE_DBFS, 10.0 * math.log10(max(power, 1e-12))),
+        max(SILENCE_DBFS, 20.0 * math.log10(max(peak, 1e-6))),
     )
 
 
@@ -58,6 +57,7 @@ def speech(
     columns: int,
     max_columns: int,
     familiarity: float | None,
+    speaker: int | None = None,
 ) -> Prediction:
     """A step with speech.
 
@@ -71,6 +71,7 @@ def speech(
         columns: of the window.
         max_columns: of the longest that there may be.
         familiarity: of the voice; see `Prediction`.
+        speaker: number of who speaks, if that is known.
     """
     best = int(scores.argmax())
     certain = float(scores[best]) >= uncertain
@@ -86,4 +87,5 @@ def speech(
         max_columns=max_columns,
         labels=recognizer.labels,
         familiarity=familiarity,
+        speaker=speaker,
     )

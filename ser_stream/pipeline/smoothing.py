@@ -175,6 +175,7 @@ class Smoother:
             phase=Phase.UPDATE,
             end=prediction.end,
             confidence=self._belief(told),
+            speaker=prediction.speaker or emotion.speaker,
         )
         if prediction.end - self._updated < self.config.update_s * SAMPLE_RATE:
             return []
@@ -194,6 +195,7 @@ class Smoother:
             max(start, self._last_end_of_emotion),
             prediction.end,
             self._belief(label),
+            prediction.speaker,
         )
         self._updated = prediction.end
         self._next_id += 1

@@ -6,6 +6,8 @@ room costs nearly nothing.
 """
 
 import math
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -124,38 +126,76 @@ class SpeechGate:
 
     def feed(self, block: Block) -> GateReading:
         """Look at one block; one that follows a gap resets the speech gate first."""
-        return answered(self.work_on(block))
+        return answered(self.work_on([block]))[0]
 
-    def work_on(self, block: Block) -> Work[GateReading]:
-        """As `feed`, but what is to be heard is asked for."""
+    def work_on(self, blocks: Sequence[Block]) -> Work[list[GateReading]]:
+        """As `feed` for each of some, but what is to be heard is asked for."""
+        return self._decide(blocks, [self._measured(block) for block in blocks])
+
+    def _measured(self, block: Block) -> Loudness:
         if block.first:
             self._meter.reset()
         samples = block.samples.astype(np.float64)
-        return self._decide(
-            block, self._meter.feed(float(samples @ samples), float(samples.sum()))
-        )
+        return self._meter.feed(float(samples @ samples), float(samples.sum()))
 
     def decide(self, block: Block, loudness: Loudness) -> GateReading:
         """As `feed`, for one that was measured before, by a meter of the caller's."""
-        return answered(self._decide(block, loudness))
+        return answered(self._decide([block], [loudness]))[0]
 
-    def _decide(self, block: Block, loudness: Loudness) -> Work[GateReading]:
-        if block.first:
-            self._forget()
-        self._gain_db = loudness.gain_db
-        before = self._wake_or_sleep(block, loudness.loud)
-        if before is not None:
-            yield from self._listen(before, block.end - BLOCK_LENGTH)
-        if self._awake:
-            yield from self._listen(block.samples, block.end)
-        self._last = block.samples
-        return GateReading(self._began, loudness.energy)
+    def _decide(
+        self, blocks: Sequence[Block], loudness: Sequence[Loudness]
+    ) -> Work[list[GateReading]]:
+        readings: list[GateReading] = []
+        while len(readings) < len(blocks):
+            at = len(readings)
+            block = blocks[at]
+            if block.first:
+                self._forget()
+            self._gain_db = loudness[at].gain_db
+            before = self._wake_or_sleep(block, loudness[at].loud)
+            if before is not None:
+                yield from self._listen(before, block.end - BLOCK_LENGTH)
+            end = at + 1
+            if self._awake:
+                # What will be heard whatever is heard before it goes with that.
+                while end < len(blocks) and self._stays_awake(
+                    blocks[end], loudness[end].loud
+                ):
+                    end += 1
+                readings += yield from self._hear(blocks[at:end], loudness[at:end])
+            else:
+                readings.append(GateReading(self._began, loudness[at].energy))
+            self._last = blocks[end - 1].samples
+        return readings
+
+    def _stays_awake(self, block: Block, loud: bool) -> bool:
+        """Whether it does whatever is heard before, as speech can only end later."""
+        quiet_since = max(self._speech_end, self._woke)
+        return not block.first and (loud or block.end - quiet_since < SAMPLE_RATE)
+
+    def _hear(
+        self, blocks: Sequence[Block], loudness: Sequence[Loudness]
+    ) -> Work[list[GateReading]]:
+        end = blocks[0].end - BLOCK_LENGTH - self._detector.backlog
+        louder = [
+            block.samples * np.float32(10.0 ** (one.gain_db / 20.0))
+            for block, one in zip(blocks, loudness, strict=True)
+        ]
+        samples = louder[0] if len(louder) == 1 else np.concatenate(louder)
+        found: FloatArray = yield Hear(self._detector, samples, blocks[-1].end)
+        probabilities, readings = deque(found.tolist()), []
+        for block, one in zip(blocks, loudness, strict=True):
+            self._gain_db = one.gain_db
+            while probabilities and end + VAD_LENGTH <= block.end:
+                end += VAD_LENGTH
+                self._frame(probabilities.popleft(), end)
+            readings.append(GateReading(self._began, one.energy))
+        return readings
 
     def _wake_or_sleep(self, block: Block, loud: bool) -> FloatArray | None:
         """The samples of the block before, if they are to be heard now."""
         if self._awake:
-            quiet_since = max(self._speech_end, self._woke)
-            if loud or block.end - quiet_since < SAMPLE_RATE:
+            if self._stays_awake(block, loud):
                 return None
             if self._began is None:
                 self._awake = False

@@ -64,6 +64,8 @@ class AudioState(StrEnum):
     """Released on request."""
     RESUMED = "resumed"
     """Asked for again; `healthy` follows when it is there."""
+    ENDED = "ended"
+    """Nothing more will come, while other sources go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Chunk:
     start: int
     """Sample index of the first sample. A jump against the last chunk is a gap."""
     samples: FloatArray
-    """Mono, shape (n,), range [-1, 1], 16 kHz."""
+    """Mono, shape (n,), range [-1, 1], 16 kHz. Of all channels of a source, before they
+    are parted, (n, channels)."""
     arrived: float = 0.0
     """`time.monotonic` when the source handed the last sample over, in seconds."""
     gap: str = "overflow"
@@ -172,6 +175,9 @@ class Prediction(_Span):
     peak_dbfs: float = -120.0
     """The greatest magnitude of the step's samples, dB relative to full scale; that of
     digital silence is -120. Resampled sound may swing beyond 0."""
+    speaker: int | None = None
+    """Number of who speaks, from 1; None without speech, while too little was said, and
+    where it is not asked for. See `ser_stream.pipeline.voices`."""
 
     @property
     def by_label(self) -> dict[str, float] | None:
@@ -199,6 +205,8 @@ class EmotionEvent(_Span):
     """Sample index up to which it lasts so far."""
     confidence: float
     """Smoothed probability of the label, 0 to 1."""
+    speaker: int | None = None
+    """Of the newest step of it that knows who speaks; see `Prediction`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -130,15 +130,17 @@ class ColumnWindow:
         self.state: EncoderState | None = None
 
     def push(self, first: int, frames: FloatArray) -> None:
-        """Append the frames of a block; `first` is the index of the first of them."""
-        n, size = len(frames), self._extent.size
+        """Append frames of blocks; `first` is the index of the first of them."""
+        self._extent.push(first, len(frames))
+        size = self._extent.size
+        frames = frames[-size:]
+        n = len(frames)
         if self._end + n > len(self._room):
             kept = size - n
             self._room[:kept] = self._room[self._end - kept : self._end]
             self._end = kept
         self._room[self._end : self._end + n] = frames
         self._end += n
-        self._extent.push(first, n)
 
     @property
     def _frames(self) -> FloatArray:

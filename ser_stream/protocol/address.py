@@ -16,6 +16,8 @@ SOCKETS = {
 """What a client can connect to, by kind."""
 WYOMING = {"wyoming": "wyoming://HOST:PORT"}
 """What voice assistants connect to; see `ser_stream.protocol.wyoming`."""
+NATS = {kind: f"{kind}://HOST[:PORT]/PREFIX" for kind in ("nats", "tls")}
+"""Where a NATS server stands between clients and daemons."""
 FORMS = {"stdout": "stdout:", **SOCKETS}
 """All that this protocol is spoken on; `ser_stream.sinks` may have more."""
 MAX_PATH = 107

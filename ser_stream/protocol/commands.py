@@ -19,6 +19,8 @@ class Command(NamedTuple):
     """Seconds that a client waits for the answer; a device or a model may be opened."""
     fields: Mapping[str, type] = {}
     """What else a request has to say, `str` or `float`."""
+    optional: Mapping[str, type] = {}
+    """What it may say."""
 
     @property
     def adapts(self) -> bool:
@@ -31,6 +33,8 @@ class Command(NamedTuple):
         return self.name.removeprefix("adapt.")
 
 
+_OF_ONE = {"source": str}
+"""Of a daemon that hears several: which."""
 _ROWS = (
     Command(
         "status",
@@ -42,12 +46,14 @@ _ROWS = (
           ser-stream status --json | jq .latency_ms
         """,
         timeout_s=10.0,
+        optional=_OF_ONE,
     ),
     Command(
         "pause",
         "Have the daemon release the microphone, until `resume`, over restarts too.",
+        optional=_OF_ONE,
     ),
-    Command("resume", "Have the daemon take the microphone again."),
+    Command("resume", "Have the daemon take the microphone again.", optional=_OF_ONE),
     Command(
         "reload",
         """Have the daemon read its configuration again, and load the model it names.
@@ -59,8 +65,13 @@ _ROWS = (
     ),
     Command("speakers.status"),
     Command("speakers.read"),
-    Command("speakers.enroll", fields={"name": str, "last_s": float}),
-    Command("speakers.teach", fields={"label": str, "last_s": float}),
+    Command("speakers.enroll", fields={"name": str, "last_s": float}, optional=_OF_ONE),
+    Command("speakers.teach", fields={"label": str, "last_s": float}, optional=_OF_ONE),
+    Command("speakers.live", optional=_OF_ONE),
+    Command("speakers.name", fields={"speaker": str, "name": str}, optional=_OF_ONE),
+    Command("speakers.merge", fields={"speaker": str, "other": str}, optional=_OF_ONE),
+    Command("speakers.forget", fields={"speaker": str}, optional=_OF_ONE),
+    Command("speakers.keep", fields={"speaker": str}, optional=_OF_ONE),
     Command(
         "adapt.status",
         """Show how far it is: the active version, seconds of speech, last verdict.

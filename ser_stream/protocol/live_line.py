@@ -4,17 +4,28 @@ Rich, which typer brings, knows which colours the terminal has; it is imported w
 first step, so that pipes do without.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 Fields = Mapping[str, Any]
 QUIETEST_DBFS = -60.0
 """Where the meter begins; it ends at full scale."""
 _METER = 8
 _BAR = 20
-_TIME, _LEVEL, _CLASS = 10, 13, 15
-"""Columns of the time, the level in figures, the class with its confidence."""
+_TIME, _LEVEL, _CLASS = 12, 13, 15
+"""Columns of `now` with the time, the level in figures, the class with its score."""
+
+
+def can_rewrite(output: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether a line of it can be written over.
+
+    That takes a terminal, and none that is `dumb`; `NO_COLOR` asks for lines too, as
+    of `watch`.
+    """
+    dumb = environment.get("TERM") in ("dumb", "unknown")
+    return output.isatty() and not dumb and not environment.get("NO_COLOR")
 
 
 def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:
@@ -24,12 +35,14 @@ def live_line(step: Fields, at: str, printable: Callable[[str], str]) -> str:
 
     Args:
         step: the message.
-        at: its time, to be read.
+        at: its time, to be read, and of several sources which it is of.
         printable: makes names from elsewhere harmless.
     """
     width = shutil.get_terminal_size().columns - 1
-    room = width - _TIME - _CLASS
-    parts = [(f"{at:>8}  ", "")]
+    # Of this step alone: the lines above tell what is steady, which may be another.
+    now = f"now {at:>6}  "
+    room = width - max(_TIME, len(now)) - _CLASS
+    parts = [(now, "")]
     if room > _LEVEL + _METER:
         parts.append((_meter(step["level_dbfs"]), "green"))
         room -= _METER

@@ -30,6 +30,7 @@ MAX_LINE = 16 * 1024
 """Bytes, with the line's end."""
 MAX_TEXT = 1000
 """Characters of a readable text; at 6 bytes each, the line is still short enough."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,15 @@ class Message:
     def type(self) -> str:
         return str(self.fields["type"])
 
+    @property
+    def source(self) -> str:
+        """The name of the source that it is told of; empty if there is but one."""
+        return str(self.fields.get("source", ""))
+
     @cached_property
     def line(self) -> bytes:
         """The message as it is sent, encoded once for all subscribers."""
-        text = json.dumps(
-            self.fields, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-        )
+        text = _ENCODER.encode(self.fields)
         # A file name need not be UTF-8; a line must.
         data = text.encode(errors="replace") + b"\n"
         assert len(data) <= MAX_LINE, f"a {self.type} line of {len(data)} bytes"
@@ -68,7 +72,9 @@ def shortened(text: str) -> str:
 
 def utc_text(moment: datetime) -> str:
     """ISO 8601 with milliseconds and Z."""
-    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    text = moment.isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
 
@@ -78,6 +84,10 @@ class MessageBuilder:
 
     clock: WallClock = field(default_factory=WallClock)
     stream: str = field(default_factory=lambda: str(uuid.uuid4()))
+    source: str = ""
+    """Its name, if there are several; all that is told of it has this."""
+    speakers: bool = False
+    """Whether events say who speaks."""
     _seq: int = 0
 
     def _next(self) -> int:
@@ -85,7 +95,8 @@ class MessageBuilder:
         return self._seq
 
     def _event(self, type: str, fields: Mapping[str, Any]) -> Message:
-        return Message({"type": type, "seq": self._next(), **fields})
+        head = begun(type, self.source)
+        return Message({**head, "seq": self._next(), **fields})
 
     def _time(self, sample: int | None) -> str:
         now = datetime.now(UTC) if sample is None else self.clock.utc(sample)
@@ -96,7 +107,7 @@ class MessageBuilder:
     ) -> Message:
         return Message(
             {
-                "type": "hello",
+                **begun("hello", self.source),
                 "protocol": PROTOCOL,
                 "version": __version__,
                 "stream": self.stream,
@@ -143,6 +154,7 @@ class MessageBuilder:
                 # No minus before a zero.
                 "peak_dbfs": round(value.peak_dbfs, 1) + 0.0,
                 "latency_ms": round(latency_ms, 1),
+                **self._who(value),
             },
         )
 
@@ -157,8 +169,12 @@ class MessageBuilder:
                 "end_ms": milliseconds(value.end),
                 "time": self._time(value.end),
                 "confidence": round(value.confidence, 4),
+                **self._who(value),
             },
         )
+
+    def _who(self, value: Prediction | EmotionEvent) -> dict[str, int | None]:
+        return {"speaker": value.speaker} if self.speakers else {}
 
     def adaptation(
         self, phase: str, reason: str, bundle_sha256: str, sample: int | None
@@ -191,11 +207,16 @@ class MessageBuilder:
         )
 
 
-def dropped(count: int, from_seq: int, to_seq: int) -> Message:
+def begun(type: str, source: str) -> dict[str, Any]:
+    """The beginning of a message; `source` is empty where there is only one."""
+    return {"type": type, "source": source} if source else {"type": type}
+
+
+def dropped(count: int, from_seq: int, to_seq: int, source: str = "") -> Message:
     """Told to a subscriber that was too slow for some predictions."""
     return Message(
         {
-            "type": "dropped",
+            **begun("dropped", source),
             "count": count,
             "from_seq": from_seq,
             "to_seq": to_seq,
@@ -209,10 +230,11 @@ def snapshot(
     state: str,
     emotion: Mapping[str, Any] | None,
     audio: AudioState,
+    source: str = "",
 ) -> Message:
     return Message(
         {
-            "type": "snapshot",
+            **begun("snapshot", source),
             "end_ms": end_ms,
             "state": state,
             "emotion": emotion,
@@ -232,11 +254,12 @@ def refusal(id: object, code: str, text: str) -> Message:
     return Message({"type": "reply", "id": id, "ok": False, "error": error})
 
 
-def history(id: object, from_seq: int | None, to_seq: int | None) -> Message:
+def history(
+    id: object, from_seq: int | None, to_seq: int | None, source: str = ""
+) -> Message:
     """Says which past events follow; null if there are none."""
-    return Message(
-        {"type": "history", "id": id, "from_seq": from_seq, "to_seq": to_seq}
-    )
+    head = begun("history", source)
+    return Message({**head, "id": id, "from_seq": from_seq, "to_seq": to_seq})
 
 
 def pong(id: object) -> Message:

@@ -13,6 +13,8 @@ EVENTS = ("prediction", "emotion", "status", "adaptation")
 Id = str | int | float | None
 MAX_ID = 64
 """Characters of an `id`."""
+MAX_NAME = 64
+"""Characters of a source's name."""
 MAX_HISTORY_S = 3600.0
 """Seconds of events that a daemon keeps."""
 
@@ -136,11 +138,14 @@ def _is_number(value: object) -> TypeGuard[int | float]:
 def check_only(fields: Mapping[str, Any], id: Id) -> None:
     """Raise a RequestError if `only` is neither null nor a list of events."""
     only = fields.get("only")
-    if only is None:
-        return
-    if not isinstance(only, list) or any(item not in EVENTS for item in only):
+    listed = isinstance(only, list) and all(item in EVENTS for item in only)
+    if only is not None and not listed:
         text = f"only is null or a list of {', '.join(EVENTS)}"
         raise RequestError("bad_message", text, id)
+    sources = fields.get("sources")
+    named = isinstance(sources, list) and all(isinstance(n, str) for n in sources)
+    if sources is not None and not named:
+        raise RequestError("bad_message", "sources is null or a list of names", id)
 
 
 def _check_history(fields: Mapping[str, Any], id: Id) -> None:
@@ -157,13 +162,17 @@ def _check_control(fields: Mapping[str, Any], id: Id) -> None:
     if do not in COMMANDS:
         text = f"unknown command {do[:MAX_ID]}; allowed are {', '.join(COMMANDS)}"
         raise RequestError("unknown_command", text, id)
-    for name, kind in COMMANDS[do].fields.items():
+    needed, optional = COMMANDS[do].fields, COMMANDS[do].optional
+    for name, kind in {**needed, **optional}.items():
         value = fields.get(name)
+        if value is None and name in optional:
+            continue
         number = kind is float
         fits = _is_number(value) if number else isinstance(value, str)
         if not fits:
             what = "a number" if number else "a text"
-            raise RequestError("bad_message", f"{do} needs {name}, {what}", id)
+            says = "needs" if name in needed else "may have"
+            raise RequestError("bad_message", f"{do} {says} {name}, {what}", id)
 
 
 def check_auth(fields: Mapping[str, Any], id: Id) -> None:

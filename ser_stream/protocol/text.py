@@ -30,6 +30,8 @@ class TextRenderer:
     def __init__(self, *, live: bool, advise: bool = False) -> None:
         self._live = live
         self._advise = advise
+        self._shown = ""
+        """Of several sources, the one whose prediction is on the line."""
         self._renderers: dict[str, Callable[[Fields], str]] = {
             "hello": self._hello,
             "snapshot": self._snapshot,
@@ -47,14 +49,25 @@ class TextRenderer:
 
     def text(self, fields: Fields, /) -> str:
         render = self._renderers.get(fields["type"])
+        source = fields.get("source", "")
         if render == self._prediction:
-            return (ERASE + render(fields)) if self._live else ""
+            if not self._live or not self._is_shown(source, fields):
+                return ""
+            return ERASE + render(fields)
         text = printable(render(fields)) if render else ""
+        if text and source:
+            text = f"{source}: {text}"
         if not self._live:
             return text and text + "\n"
         if fields["type"] == "bye":
             return ERASE + (text and text + "\n")
         return text and ERASE + text + "\n"
+
+    def _is_shown(self, source: str, step: Fields) -> bool:
+        # One line has room for one source: for whoever spoke last.
+        if step["scores"] is not None:
+            self._shown = source
+        return source == self._shown or not self._shown
 
     def _hello(self, m: Fields) -> str:
         labels = ", ".join(m["model"]["labels"])
@@ -72,7 +85,9 @@ class TextRenderer:
         return f"{at:>8}  {m['emotion']['label']:<10} since {since}"
 
     def _prediction(self, m: Fields) -> str:
-        return live_line(m, clock(m["end_ms"]), printable)
+        source = m.get("source")
+        at = clock(m["end_ms"])
+        return live_line(m, f"{source}: {at}" if source else at, printable)
 
     def _emotion(self, m: Fields) -> str:
         at = clock(m["start_ms"])

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ser_stream.errors import SerStreamError
-from ser_stream.protocol.address import FORMS, SOCKETS, WYOMING, Address, parse
+from ser_stream.protocol.address import FORMS, NATS, SOCKETS, WYOMING, Address, parse
 from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class LinkState(NamedTuple):
     address: str
     connected: bool
     sent: int
-    """Messages that the broker took, since the start."""
+    """Events that the broker took, since the start."""
     dropped: int
-    """Messages that it did not get, being away or slow."""
+    """Events that it did not get, being away or slow."""
     detail: str
     """Why it is not connected; empty if it is."""
 
@@ -119,14 +119,13 @@ class Kind(NamedTuple):
 
 _SERVER = "ser_stream.sinks.sockets.server"
 _MQTT = "ser_stream.sinks.brokers.mqtt"
-_NATS = "ser_stream.sinks.brokers.nats"
+_BY_NATS = "ser_stream.sinks.brokers.nats"
 KINDS = {
     "stdout": Kind(FORMS["stdout"], "ser_stream.sinks.stdout"),
     **{kind: Kind(form, _SERVER) for kind, form in (SOCKETS | WYOMING).items()},
     "mqtt": Kind("mqtt://HOST[:PORT]/PREFIX", _MQTT),
     "mqtts": Kind("mqtts://HOST[:PORT]/PREFIX", _MQTT),
-    "nats": Kind("nats://HOST[:PORT]/PREFIX", _NATS),
-    "tls": Kind("tls://HOST[:PORT]/PREFIX", _NATS),
+    **{kind: Kind(form, _BY_NATS) for kind, form in NATS.items()},
 }
 """Every sink that an address can name, by the address's scheme."""
 
@@ -141,9 +140,9 @@ def is_server(kind: str) -> bool:
     return KINDS[kind].module == _SERVER
 
 
-def one_way() -> dict[str, str]:
-    """Likewise, of those that programs do not connect to."""
-    return {kind: form for kind, form in forms().items() if not is_server(kind)}
+def one_way_forms() -> dict[str, str]:
+    """The same of outputs that nobody connects to, which take events of any stream."""
+    return {name: form for name, form in forms().items() if not is_server(name)}
 
 
 def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:

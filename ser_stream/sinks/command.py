@@ -26,6 +26,8 @@ POLL = 0.05
 """Seconds; how often it is looked whether a run has ended."""
 OUTPUT = 8192
 """Bytes of a run's output that are logged."""
+SOURCE = "SER_STREAM_SOURCE"
+"""The variable that tells a command which of several sources it is run for."""
 _KEPT_BACK = {
     *("SER_STREAM_TOKEN", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
     *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"),
@@ -51,13 +53,15 @@ class CommandSink(Sink):
     """Runs one command at a time, in a thread of its own.
 
     Not oftener than asked: of emotions that begin in between, the newest waits and the
-    others are skipped. What the command does, or fails to do, disturbs nothing else.
+    others are skipped. Of several sources, each has its own newest and its own pace.
+    What the command does, or fails to do, disturbs nothing else.
     """
 
     def __init__(self, argv: Sequence[str] | None, every_s: float = 1.0) -> None:
         self._condition = threading.Condition()
-        self._waiting: bytes | None = None
-        self._next = 0.0
+        # By the name of the source, which is empty for the only one.
+        self._waiting: dict[str, bytes] = {}
+        self._next: dict[str, float] = {}
         self._closed = False
         self._deadline = float("inf")
         self._thread: threading.Thread | None = None
@@ -83,7 +87,7 @@ class CommandSink(Sink):
             self._argv = None if argv is None else tuple(argv)
             self._every_s = every_s
             if argv is None:
-                self._waiting = None
+                self._waiting.clear()
 
     def send(self, message: Message, /) -> None:
         """Take an emotion that begins; never waits."""
@@ -92,10 +96,10 @@ class CommandSink(Sink):
         with self._condition:
             if self._argv is None or self._closed:
                 return
-            if self._waiting is not None:
+            if message.source in self._waiting:
                 self.skipped += 1
                 _LOGGER.debug("on_emotion: one was skipped, %d so far", self.skipped)
-            self._waiting = message.line
+            self._waiting[message.source] = message.line
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="on-emotion", daemon=True
@@ -110,7 +114,7 @@ class CommandSink(Sink):
         """Give a run that goes on a second, then kill it; what waits is not run."""
         with self._condition:
             self._closed = True
-            self._waiting = None
+            self._waiting.clear()
             self._deadline = time.monotonic() + CLOSE_WAIT
             self._condition.notify()
         if self._thread is not None:
@@ -118,26 +122,31 @@ class CommandSink(Sink):
 
     def _work(self) -> None:
         while (job := self._job()) is not None:
-            argv, line = job
+            argv, source, line = job
             try:
-                self._run(argv, line)
+                self._run(argv, source, line)
             except OSError as error:
                 self._warn(f"{argv[0]} cannot be started: {error.strerror}")
 
-    def _job(self) -> tuple[tuple[str, ...], bytes] | None:
+    def _job(self) -> tuple[tuple[str, ...], str, bytes] | None:
         with self._condition:
             while not self._closed:
-                left = self._next - time.monotonic()
-                if self._waiting is not None and self._argv is not None and left <= 0:
-                    job = self._argv, self._waiting
-                    self._waiting = None
-                    self._next = time.monotonic() + self._every_s
-                    return job
-                self._condition.wait(None if self._waiting is None else left)
+                due = {name: self._next.get(name, 0.0) for name in self._waiting}
+                source = min(due, key=due.__getitem__, default=None)
+                if source is None or self._argv is None:
+                    self._condition.wait()
+                    continue
+                left = due[source] - time.monotonic()
+                if left <= 0:
+                    self._next[source] = time.monotonic() + self._every_s
+                    return self._argv, source, self._waiting.pop(source)
+                self._condition.wait(left)
         return None
 
-    def _run(self, argv: tuple[str, ...], line: bytes) -> None:
+    def _run(self, argv: tuple[str, ...], source: str, line: bytes) -> None:
         environment = {k: v for k, v in surroundings().items() if k not in _KEPT_BACK}
+        if source:
+            environment[SOURCE] = source
         # A group of its own: to be killed whole, and out of the reach of Ctrl-C.
         with subprocess.Popen(
             argv,

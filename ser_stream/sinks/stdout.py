@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from ser_stream.errors import SinkError
 from ser_stream.protocol.address import Address
+from ser_stream.protocol.live_line import can_rewrite
 from ser_stream.protocol.messages import Message
 from ser_stream.protocol.text import TextRenderer
 from ser_stream.sinks import Sink, SinkOptions
@@ -41,7 +42,8 @@ def open_sink(_addresses: Sequence[Address], options: SinkOptions) -> "StdoutSin
         raise SinkError("standard output is closed")
     terminal = sys.stdout.isatty()
     text = options.format == "text" or (options.format == "auto" and terminal)
-    render = TextRenderer(live=terminal, advise=terminal) if text else json_line
+    live = can_rewrite(sys.stdout)
+    render = TextRenderer(live=live, advise=terminal) if text else json_line
     return StdoutSink(render, live=options.live, alone=options.alone)
 
 

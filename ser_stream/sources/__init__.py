@@ -8,6 +8,8 @@ pacing                    a recording at real-time pace
 intake                    recordings: damaged samples, full scale, one index
 network/                  audio that clients send to `ser-stream serve`
 channels, resample        any channels and rate -> mono at 16 kHz
+each                      one source, one stream for each of its channels
+named                     what several inputs are called
 
 microphone                one opening of a device, by portaudio's callbacks
 ring                      between these callbacks and the reading thread
@@ -23,7 +25,7 @@ pulse_connection          how PulseAudio's library connects: without shared memo
 portaudio, alsa_messages  the libraries: started anew, and kept quiet
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol, Self, runtime_checkable
 
 from ser_stream.errors import ConfigError
@@ -34,6 +36,8 @@ from ser_stream.sources.decoders import MAX_CHANNELS, MAX_RATE, MIN_RATE, Damage
 from ser_stream.sources.decoders.encoding import RAW_DTYPES, RawEncoding, RawForm
 
 if TYPE_CHECKING:
+    from ser_stream.sources.file import FileSource
+    from ser_stream.sources.reconnecting_microphone import ReconnectingMicrophone
     from ser_stream.sources.recorded import Wanted
 
 Pace = Literal["realtime", "fast"]
@@ -112,7 +116,7 @@ class InputConfig:
     encoding: RawEncoding | None = None
     """Of samples without a header."""
     channel: str = MIX
-    """Which one is heard: `mix`, `left`, `right` or a number from 1."""
+    """Which one is heard: `mix`, `left`, `right`, a number from 1, or `each`."""
     wait: bool = False
     """Whether a microphone that is absent at the start is waited for."""
     paused: bool = False
@@ -174,13 +178,38 @@ def open_source(config: InputConfig) -> Source:
         DeviceError: if there is no such device, or it cannot be opened, and it is not
             to be waited for.
         MissingLibraryError: if PortAudio is not installed.
-        ConfigError: if all channels are wanted: this is one stream.
+        ConfigError: if all channels are wanted: this is one stream, see `open_each`.
     """
     if config.channel == EACH:
         raise ConfigError(
-            "channel is each, and this is one stream; run one for each channel, as "
-            "--channel 1, or see `recognize`"
+            "channel is each, and this is one stream; allowed: mix, left, right, or a "
+            "number from 1"
         )
+    return _open(config)
+
+
+def open_each(config: InputConfig) -> tuple[Source, int]:
+    """Open a source for all of its channels, where `each` is wanted of it.
+
+    Returns:
+        The source, and how many streams it is. If these are several, the samples of
+        its chunks have shape (n, channels); `ser_stream.sources.each` parts them.
+
+    Raises:
+        SerStreamError: as `open_source`. A microphone has to be there: nothing else
+            tells how many channels it has.
+    """
+    if config.channel != EACH:
+        return open_source(config), 1
+    source = _open(replace(config, wait=False, paused=False))
+    if config.paused and isinstance(source, Device):
+        count = source.channels
+        source.pause()
+        return source, count
+    return source, source.channels
+
+
+def _open(config: InputConfig) -> "ReconnectingMicrophone | FileSource":
     # Each source is imported where it is opened: a file needs no PortAudio.
     if config.is_microphone:
         from ser_stream.sources.reconnecting_microphone import ReconnectingMicrophone

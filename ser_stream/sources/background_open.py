@@ -74,13 +74,14 @@ class BackgroundOpener:
         self._attempt.start()
 
     def _open(self, scan: bool) -> Microphone:
-        if scan or self._stopped:
-            # A scan that fails leaves PortAudio stopped, and nothing opens then.
-            self._stopped = True
-            portaudio.rescan()
-            self._stopped = False
-        device, devices = self._device.find()
-        microphone = Microphone(device, channel=self._channel)
+        with portaudio.alone():
+            if scan or self._stopped:
+                # A scan that fails leaves PortAudio stopped, and nothing opens then.
+                self._stopped = True
+                portaudio.rescan()
+                self._stopped = False
+            device, devices = self._device.find()
+            microphone = Microphone(device, channel=self._channel)
         self._device.opened(device, devices)
         return microphone
 

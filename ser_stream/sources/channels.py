@@ -51,12 +51,17 @@ def checked(channel: str) -> str:
 
 
 def number_of(channel: str) -> int | None:
-    """The number of a channel, from 1; None for the mean of all."""
-    return None if channel == MIX else _NAMES.get(channel) or int(channel)
+    """The number of a channel, from 1; None for the mean of all, and for each."""
+    if channel in (MIX, EACH):
+        return None
+    return _NAMES.get(channel) or int(channel)
 
 
 class ChannelMixer:
-    """Samples of shape (n, channels) -> (m,); how they are cut does not matter."""
+    """Samples of shape (n, channels) -> (m,); how they are cut does not matter.
+
+    With `each` of several channels they stay as they are, (n, channels).
+    """
 
     def __init__(self, rate: int, channels: int, channel: str, name: str) -> None:
         """Begin; `name` is what messages call the samples.
@@ -65,6 +70,7 @@ class ChannelMixer:
             SourceError: if there is no such channel.
         """
         self._name = name
+        self._apart = channel == EACH and channels > 1
         self._index: int | None = None
         wanted = number_of(channel)
         if wanted is not None:
@@ -90,6 +96,8 @@ class ChannelMixer:
 
     def feed(self, samples: FloatArray, *, last: bool = False) -> FloatArray:
         """The next samples; what is left of a cell waits for the rest of it."""
+        if self._apart:
+            return np.ascontiguousarray(samples, np.float32)
         if self._index is not None:
             return np.ascontiguousarray(samples[:, self._index], np.float32)
         if len(self._rest):

@@ -152,6 +152,19 @@ def _preferred(found: list[InputDevice]) -> list[InputDevice]:
     ]
 
 
+def served_channels(device: InputDevice) -> int:
+    """How many channels it has itself.
+
+    ALSA's way to a sound server takes any number; the server makes them of those of its
+    default source.
+    """
+    if device.pulse_source is None and device.name in _SOUND_SERVER_PCMS:
+        for source in list_sources():
+            if source.default:
+                return source.channels
+    return device.channels
+
+
 def there_are(devices: Sequence[InputDevice]) -> str:
     """The end of a message: which devices there are."""
     return f"there are: {_all(devices)}" if devices else "there is none at all"

@@ -31,6 +31,7 @@ class FileSource:
         device = STDIN if stream.path is None else stream.path.name
         kind = "stdin" if stream.path is None else "file"
         self.info = AudioInfo(kind, device, self._recorded.rate)
+        self.channels = self._recorded.channels
         self._pacer = Pacer(realtime)
         self.live = False
         self.ended = False

@@ -15,10 +15,15 @@ from ser_stream.pipeline.blocks import BLOCK_LENGTH
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioInfo, Chunk, FloatArray
 from ser_stream.sources import portaudio
 from ser_stream.sources.boot_clock import elapsed
-from ser_stream.sources.channels import MIX
+from ser_stream.sources.channels import EACH, MIX
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.device_clock import DeviceClock
-from ser_stream.sources.devices import PULSE_PCM, InputDevice, resolve
+from ser_stream.sources.devices import (
+    PULSE_PCM,
+    InputDevice,
+    resolve,
+    served_channels,
+)
 from ser_stream.sources.pulse import SourceWatch
 from ser_stream.sources.pulse_connection import connecting_to
 from ser_stream.sources.resample import MonoResampler
@@ -63,6 +68,7 @@ class Microphone:
         self._sd = portaudio.load()
         with quiet(), connecting_to(device.pulse_source):
             self._stream, self._rate = self._open(device)
+        portaudio.note_open(self)
         source = device.pulse_source
         self._watch = None if source is None else SourceWatch(source)
         self.info = AudioInfo("mic", device.name, self._rate)
@@ -75,6 +81,7 @@ class Microphone:
         except SourceError as error:
             self.close()
             raise DeviceError(str(error)) from None
+        self.channels = int(self._stream.channels)
         self._expected = 0
         self._next = 0
         self._silent_s = 0.0
@@ -94,7 +101,9 @@ class Microphone:
         # Where one is asked for, the system makes it of all; two that cancel should
         # come here as they are.
         counts = [*dict.fromkeys((min(2, device.channels), 1, device.channels))]
-        if self._channel != MIX:
+        if self._channel == EACH:
+            counts = [served_channels(device)]
+        elif self._channel != MIX:
             counts = [device.channels]
         error: Exception | None = None
         for rate in rates:
@@ -211,7 +220,7 @@ class Microphone:
         self._expected = piece.start + len(piece.samples)
         mono = self._resampler.feed(piece.samples)
         # Sound servers deliver floats beyond full scale when something clips.
-        if not math.isfinite(float(mono @ mono)):
+        if not math.isfinite(float(np.vdot(mono, mono))):
             mono = np.nan_to_num(mono)
         mono = np.clip(mono, -1.0, 1.0)
         chunk = Chunk(self._next, mono, piece.arrived)
@@ -245,6 +254,7 @@ class Microphone:
         # Not `stop`, which may wait for buffers of a device that is no more.
         self._stream.abort()
         self._stream.close()
+        portaudio.note_closed(self)
         if self._watch is not None:
             self._watch.close()
 

@@ -122,6 +122,11 @@ class ReconnectingMicrophone:
         self._search.pause(afresh=True)
         self._search.open()
 
+    @property
+    def channels(self) -> int:
+        """How many the open device has; 0 while none is open."""
+        return 0 if self._microphone is None else self._microphone.channels
+
     def skip_to_newest(self) -> int:
         """Throw away what was not read yet; return how many samples, at 16 kHz."""
         return 0 if self._microphone is None else self._microphone.skip_to_newest()

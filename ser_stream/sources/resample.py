@@ -3,7 +3,7 @@
 import soxr
 
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
-from ser_stream.sources.channels import MIX, ChannelMixer
+from ser_stream.sources.channels import EACH, MIX, ChannelMixer
 
 
 class MonoResampler:
@@ -19,6 +19,7 @@ class MonoResampler:
         """Begin; see `ChannelMixer` for `channel` and `name`."""
         self.rate = rate
         self.channels = channels
+        self._out = channels if channel == EACH else 1
         self._mixer = ChannelMixer(rate, channels, channel, name)
         self.reset()
 
@@ -28,11 +29,14 @@ class MonoResampler:
         self._stream = (
             None
             if self.rate == SAMPLE_RATE
-            else soxr.ResampleStream(self.rate, SAMPLE_RATE, 1, dtype="float32")
+            else soxr.ResampleStream(self.rate, SAMPLE_RATE, self._out, dtype="float32")
         )
 
     def feed(self, samples: FloatArray, *, last: bool = False) -> FloatArray:
-        """Samples of shape (n, channels) -> mono samples, shape (m,)."""
+        """Samples of shape (n, channels) -> mono samples, shape (m,).
+
+        With `each` of several channels, (m, channels).
+        """
         mono = self._mixer.feed(samples, last=last)
         if self._stream is None:
             return mono

@@ -119,7 +119,7 @@ def test_on_a_terminal_it_is_rewritten_and_ends_on_a_clean_line(uri: str) -> Non
             [*COMMAND, "subscribe", uri],
             stdout=side,
             stderr=side,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, "TERM": "xterm", "NO_COLOR": ""},
         ) as process,
     ):
         os.close(side)

@@ -13,9 +13,10 @@ from tests.helpers.paths import DATA
 from tests.helpers.program import COMMAND, ENVIRONMENT
 
 CLIP = DATA / "15a02Ac.flac"
+TERMINAL = {k: v for k, v in ENVIRONMENT.items() if k != "NO_COLOR"} | {"TERM": "xterm"}
 
 
-def heard_on_a_terminal(environment: Mapping[str, str] = ENVIRONMENT) -> str:
+def heard_on_a_terminal(environment: Mapping[str, str] = TERMINAL) -> str:
     main, side = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, "listen", "--input", str(CLIP), "--pace", "fast"],
@@ -44,8 +45,19 @@ def test_a_terminal_is_told_in_one_line_what_else_there_is() -> None:
     assert shown.count("next:") == 1
 
 
+@pytest.mark.parametrize("variable", [{"TERM": "dumb"}, {"NO_COLOR": "1"}])
+def test_some_terminals_get_lines(variable: dict[str, str]) -> None:
+    shown = heard_on_a_terminal(TERMINAL | variable)
+    first, *lines, last = shown.replace("\r\n", "\n").rstrip("\n").split("\n")
+    assert first.startswith("hearing 15a02Ac.flac")
+    assert last.startswith("next: ")
+    assert lines
+    assert all(" begins, " in line or " ends after " in line for line in lines)
+    assert "\x1b" not in shown
+
+
 def test_a_service_is_not() -> None:
-    environment = {**ENVIRONMENT, "NOTIFY_SOCKET": "@ser-stream-no-one"}
+    environment = {**TERMINAL, "NOTIFY_SOCKET": "@ser-stream-no-one"}
     assert "next:" not in heard_on_a_terminal(environment)
 
 

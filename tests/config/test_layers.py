@@ -78,6 +78,8 @@ VALUES: dict[str, Any] = {
     "step": 0.5,
     "window": 2.0,
     "speakers": False,
+    "tell_speakers": True,
+    "most_speakers": 6,
     "to": ("stdout:", "unix:///run/a b.sock"),
     "format": "json",
     "token_file": "/etc/token",
@@ -406,3 +408,47 @@ def test_an_assignment_that_is_none_is_refused(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_assignment(text)
     assert str(caught.value) == f"--set {text}: {said}"
+
+
+def test_inputs_may_be_a_list_in_the_file_in_a_variable_and_by_flags(
+    file: Path,
+) -> None:
+    text = 'input = ["desk=mic:USB", "mic"]\nrate = 8000\n'
+    variables = {"SER_STREAM_INPUT": "['a b.wav', \"x=-\"]"}
+    given = {
+        ("desk", "mic"): settings(file, text),
+        ("a-b", "x"): settings(file, text, variables),
+        ("c", "mic"): settings(file, text, variables, input=["c=c,d.wav", "mic"]),
+    }
+    for names, found in given.items():
+        assert tuple(found.config.sources) == names
+        assert {source.rate for source in found.config.sources.values()} == {8000}
+        assert found.config.several
+    assert given["desk", "mic"]["input"].value == ("desk=mic:USB", "mic")
+    # A list of one is that one, and a name is not part of the source.
+    for one in (
+        settings(file, "input = ['mic:A b']"),
+        settings(file, input=["mic:A b"]),
+    ):
+        assert (one["input"].value, one.config.several) == ("mic:A b", False)
+    assert settings(file, "input = 'x=mic:A'").config.source.input == "mic:A"
+    # No list: the name of a file.
+    odd = settings(file, "", {"SER_STREAM_INPUT": "[a, b].wav"})
+    assert odd["input"].value == "[a, b].wav"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("input = []", "FILE:1: input is []; it must be a string or a list of strings"),
+        ("input = ['mic', 3]", "it must be a string or a list of strings"),
+        ("input = ['a=mic', 'a=mic']", "FILE:1: two inputs are called a"),
+        ("pace = 'fast'\ninput = ['x.wav', 'mic']", "no pace but real time"),
+        ("input = ['x', 'y']\n[adapt]\nenabled = true", "adapt is for one input"),
+        ("channel = 'each'\n[adapt]\nenabled = true", "adapt is for one input"),
+    ],
+)
+def test_inputs_that_cannot_be_are_refused(
+    file: Path, text: str, complaint: str
+) -> None:
+    assert complaint in refusal(file, text)

@@ -51,3 +51,13 @@ def test_the_folder_is_what_systemd_gave_or_the_users(
     assert state_folder() == Path("/home/anna/state/ser-stream")
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/ser-stream:/var/lib/other")
     assert state_folder() == Path("/var/lib/ser-stream")
+
+
+def test_each_of_several_sources_is_remembered_by_itself(tmp_path: Path) -> None:
+    state = PausedState(Path("/run/one.sock"), tmp_path)
+    state.write(True, "desk")
+    state.write(True, "hall")
+    state.write(False, "hall")
+    again = PausedState(Path("/run/one.sock"), tmp_path)
+    told = [again.read(name) for name in ("desk", "hall", "")]
+    assert told == [True, False, False]

@@ -108,7 +108,7 @@ def test_an_absent_microphone_is_ready_and_alive_all_the_same(
 def test_a_worker_that_hangs_is_not_vouched_for(systemd: Systemd) -> None:
     health = Health()
     notifier = Notifier(str(systemd.path), watchdog_s=0.2)
-    with Watchdog(notifier, health):
+    with Watchdog(notifier, lambda: health):
         systemd.hear(0.2)
         assert systemd.said == [], "ready before anything is known"
         health.known, health.audio = True, AudioState.HEALTHY

@@ -45,7 +45,7 @@ def made(
 ) -> Worker:
     announcer = Announcer(source, [sink or Collected()])
     model = Model(load_bundle("open"), config or PipelineConfig())
-    return Worker([Feed("mic", source, (Stream(model, announcer, listener),))])
+    return Worker([Feed("mic", source, (Stream("mic", model, announcer, listener),))])
 
 
 def run(items: Iterator[Chunk | Condition]) -> tuple[Collected, Worker, ScriptedDevice]:

@@ -4,6 +4,8 @@
 # ///
 """Write librosa's MFCCs of the clips, which `test_mfcc.py` compares with.
 
+And its mel bands of one, as the voice encoder takes them, for `voices/test_encoder.py`.
+
     python make_mfcc_reference.py
 
 For each case, `NAME` holds MFCCs of shape (n, 39) from `signals` below.
@@ -50,6 +52,15 @@ def mfcc(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return result.astype(np.float32)
 
 
+def mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power of 40 mel bands by librosa, shape (n, 40)."""
+    power: NDArray[np.float32] = librosa.feature.melspectrogram(
+        y=samples, sr=SAMPLE_RATE, n_fft=400, hop_length=160, n_mels=40, center=False
+    )
+    return power.T
+
+
 if __name__ == "__main__":
     arrays = {name: mfcc(samples) for name, samples in signals().items()}
     np.savez_compressed(HERE / "mfcc_reference.npz", **arrays)  # type: ignore[arg-type]
+    np.save(HERE / "mel_reference.npy", mel(signals()["03a01Wa"]))

@@ -26,16 +26,16 @@ USER, PASSWORD = "desk", "not-so-secret"
 TIMEOUT_S = 30.0
 
 
-def _program(name: str) -> str | None:
+def server_path(name: str) -> str | None:
     # Debian has it where only administrators look.
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
 needs_mosquitto = pytest.mark.skipif(
-    _program("mosquitto") is None, reason="needs mosquitto"
+    server_path("mosquitto") is None, reason="needs mosquitto"
 )
 needs_nats = pytest.mark.skipif(
-    _program("nats-server") is None, reason="needs nats-server"
+    server_path("nats-server") is None, reason="needs nats-server"
 )
 
 
@@ -89,7 +89,7 @@ class Broker:
 @contextlib.contextmanager
 def mosquitto(folder: Path) -> Iterator[Broker]:
     """It remembers what it retains, and for a second less when it is killed."""
-    program = _program("mosquitto")
+    program = server_path("mosquitto")
     assert program is not None
     broker = Broker(
         [program, "-c", str(folder / "mosquitto.conf")],
@@ -121,7 +121,7 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
 @contextlib.contextmanager
 def nats_server(folder: Path) -> Iterator[Broker]:
     """Without TLS, users and store."""
-    program = _program("nats-server")
+    program = server_path("nats-server")
     assert program is not None
     port = free_port()
     command = [program, "-a", "127.0.0.1", "-p", str(port)]
@@ -132,7 +132,7 @@ def nats_server(folder: Path) -> Iterator[Broker]:
 @contextlib.contextmanager
 def secure_nats_server(folder: Path) -> Iterator[Broker]:
     """With TLS, and a user."""
-    program = _program("nats-server")
+    program = server_path("nats-server")
     assert program is not None
     _certificates(folder)
     port = free_port()

@@ -7,7 +7,7 @@ from typing import Any
 from ser_stream.protocol.messages import Message, utc_text
 from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.browser import Page
-from tests.helpers.paths import MINUTE
+from tests.helpers.paths import MINUTE, ROOT
 from tests.helpers.program import run
 from tests.helpers.socket_server import LABELS
 
@@ -20,6 +20,12 @@ addEventListener("securitypolicyviolation",
 """
 """Runs before the page's scripts, and notes what goes wrong with them."""
 
+AXE = ROOT / "tests/data/axe.min.js"
+RUN_AXE = """
+axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
+  violations.map(({id, nodes}) => `${id}: ${nodes.map((node) => node.html)}`))
+"""
+
 
 def watch(page: Page) -> None:
     page.call("Page.enable")
@@ -30,6 +36,18 @@ def wrong(page: Page) -> list[str]:
     """Errors of its scripts, and what its policy forbade, since it was loaded."""
     seen: list[str] = page.value("window.seen")
     return seen
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds; the page's policy has to be off for it to run."""
+    page.value(AXE.read_text(encoding="utf-8"))
+    found: list[str] = page.value(RUN_AXE)
+    return found
+
+
+def fits(page: Page) -> bool:
+    """Whether it need not be scrolled sideways."""
+    return bool(page.value("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def port(server: SocketServer) -> int:

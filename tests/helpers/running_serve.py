@@ -48,6 +48,7 @@ class RunningServe:
 def running_serve(
     *arguments: str | Path,
     kinds: tuple[str, ...] = ("tcp", "ws", "unix"),
+    listen: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[RunningServe]:
     """Start one, wait until it listens; kill it in the end if it still runs."""
@@ -55,7 +56,7 @@ def running_serve(
         folder = Path(name)
         log = folder / "log"
         socket = f"unix://{folder / 's.sock'}"
-        listen = [socket if k == "unix" else f"{k}://127.0.0.1:0" for k in kinds]
+        listen += tuple(socket if k == "unix" else f"{k}://127.0.0.1:0" for k in kinds)
         options = [word for uri in listen for word in ("--listen", uri)]
         with log.open("ab") as output:
             process = subprocess.Popen(

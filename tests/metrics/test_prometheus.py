@@ -25,17 +25,22 @@ Figures = dict[tuple[str, str], float]
 """Value by the name and the one label that matters."""
 
 
-def scrape(port: int, host: str = "127.0.0.1") -> Figures:
-    """The figures, as Prometheus reads them."""
+def told(port: int, host: str = "127.0.0.1") -> str:
+    """The page, as Prometheus gets it."""
     with urllib.request.urlopen(f"http://{host}:{port}/metrics", timeout=120) as reply:
         assert reply.headers["Content-Type"].startswith("text/plain")
-        text = reply.read().decode()
+        text: str = reply.read().decode()
+    return text
+
+
+def scrape(port: int, host: str = "127.0.0.1") -> Figures:
+    """The figures, as Prometheus reads them."""
     return {
         (
             sample.name,
             sample.labels.get("name", next(iter(sample.labels.values()), "")),
         ): sample.value
-        for family in parser.text_string_to_metric_families(text)
+        for family in parser.text_string_to_metric_families(told(port, host))
         for sample in family.samples
     }
 
@@ -60,7 +65,7 @@ def health() -> Health:
 @pytest.fixture
 def metrics(health: Health) -> Iterator[Metrics]:
     found = Metrics.start(
-        "127.0.0.1:0", health, lambda: {"unix": 3, "tcp": 0, "ws": 2}, lambda: 11
+        "127.0.0.1:0", {"": health}, lambda: {"unix": 3, "tcp": 0, "ws": 2}, lambda: 11
     )
     yield found
     found.close()
@@ -101,7 +106,7 @@ def test_names_are_those_that_prometheus_advises(metrics: Metrics) -> None:
 
 def test_the_histogram_counts_what_is_at_most_each_bound(metrics: Metrics) -> None:
     for latency in (0.0004, 0.001, 0.0011, 0.05, 3.0):
-        metrics.observe(latency)
+        metrics.observer()(latency)
     figures = scrape(metrics.port)
     name = "ser_stream_step_latency_seconds"
     below = {"0.001": 2, "0.002": 3, "0.02": 3, "0.05": 4, "1.0": 4, "+Inf": 5}
@@ -136,7 +141,7 @@ def test_a_client_that_resets_its_connection_is_not_logged(
 
 
 def test_localhost_is_reached_by_the_address_of_ipv4(health: Health) -> None:
-    metrics = Metrics.start("localhost:0", health, dict, lambda: 0)
+    metrics = Metrics.start("localhost:0", {"": health}, dict, lambda: 0)
     try:
         assert scrape(metrics.port)
     finally:
@@ -155,7 +160,7 @@ def test_clients_that_say_nothing_do_not_hold_up_others(metrics: Metrics) -> Non
 def test_a_port_in_use_is_said_so(metrics: Metrics, health: Health) -> None:
     address = f"127.0.0.1:{metrics.port}"
     with pytest.raises(SinkError, match=f"cannot be served on {address}: Address alr"):
-        Metrics.start(address, health, dict, lambda: 0)
+        Metrics.start(address, {"": health}, dict, lambda: 0)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +181,7 @@ def test_an_address_that_others_reach_is_refused(address: str, reason: str) -> N
 
 def test_ipv6_is_served_too(health: Health) -> None:
     try:
-        metrics = Metrics.start("[::1]:0", health, dict, lambda: 0)
+        metrics = Metrics.start("[::1]:0", {"": health}, dict, lambda: 0)
     except SinkError as error:
         pytest.skip(str(error))
     try:
@@ -190,7 +195,7 @@ def test_without_the_library_its_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(MissingLibraryError, match=r"pip install 'ser-stream\[metrics"):
-        Metrics.start("127.0.0.1:0", health, dict, lambda: 0)
+        Metrics.start("127.0.0.1:0", {"": health}, dict, lambda: 0)
 
 
 def free_port() -> int:
@@ -233,3 +238,22 @@ def test_listen_refuses_to_serve_others(tmp_path: Path) -> None:
     done = run("listen", "--input", MINUTE, "--config", config)
     assert done.returncode == 2
     assert f"{config}:2: metrics is '0.0.0.0:9469'" in error_line(done)
+
+
+def test_of_several_sources_each_has_its_label() -> None:
+    healths = {"desk": Health(), "hall": Health(steps=5, audio=AudioState.LOST)}
+    metrics = Metrics.start("127.0.0.1:0", healths, dict, lambda: 3, by_source=True)
+    try:
+        metrics.observer("hall")(0.002)
+        text = told(metrics.port)
+    finally:
+        metrics.close()
+    for line in (
+        'ser_stream_steps_total{source="desk"} 0.0',
+        'ser_stream_steps_total{source="hall"} 5.0',
+        'ser_stream_audio_state{source="hall",state="lost"} 1.0',
+        'ser_stream_audio_state{source="desk",state="lost"} 0.0',
+        'ser_stream_step_latency_seconds_count{source="hall"} 1.0',
+        "ser_stream_dropped_messages_total 3.0",
+    ):
+        assert f"\n{line}\n" in text

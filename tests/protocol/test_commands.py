@@ -28,7 +28,7 @@ def test_the_schema_and_the_documentation_have_every_command() -> None:
 def test_the_daemon_has_a_handler_for_each_and_for_nothing_else() -> None:
     adapting = {name for name, command in COMMANDS.items() if command.adapts}
     assert set(requests.HANDLERS) == adapting
-    with running_daemon() as daemon:
+    with running_daemon("--tell-speakers") as daemon:
         for name in COMMANDS.keys() - adapting - {"pause", "resume"}:
             given: dict[str, Any] = {
                 field: 99.0 if kind is float else "?"

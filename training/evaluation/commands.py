@@ -152,6 +152,41 @@ def told(
         say(line)
 
 
+def who_speaks(
+    corpora: Corpora,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Corpora. [default: those of docs/speakers.md]"),
+    ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(help="Another graph of `python -m export voice`.", exists=True),
+    ] = None,
+    gate: Annotated[
+        bool,
+        typer.Option(
+            "--gate", help="The speech gate says where turns are, and it takes longer."
+        ),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="JSON to write.")] = Path(
+        "results/who-speaks.json"
+    ),
+) -> None:
+    """How well `--tell-speakers` tells who speaks: streams of 20 turns, 1 to 4 people.
+
+    Its limits were chosen on emodb and crema-d. Some minutes.
+    """
+    from ser_stream.pipeline.voices.encoder import VoiceEncoder
+    from training.engine.result_store import write_json
+    from training.evaluation.who_speaks import CHOSEN_ON, MEASURED_ON, lines, run
+
+    asked = names or [*CHOSEN_ON, *MEASURED_ON]
+    result = run(corpora, asked, VoiceEncoder(graph), gated=gate)
+    write_json(out, result)
+    for line in lines(result):
+        say(line)
+
+
 def zero_shot(
     model: Annotated[
         str, typer.Argument(help="A bundle, by name or folder, or a checkpoint.pt.")

@@ -5,6 +5,7 @@ cells, significance   runs -> cells of tables, with intervals
 published             the numbers of others
 tables                the paper's tables beside ours
 adaptation_tables     gains over Algorithm 4, distances
+missing               what was not run yet, and the hours it needs
 figures               all of them: score_figures, tsne_figures
 wording               how names and numbers are written
 page, command         everything into results.md.j2; `python -m training report`

@@ -52,9 +52,14 @@ class Run:
     curve: tuple[dict[str, float], ...]
     distances: dict[str, dict[str, float]]
     """`before` and `after` adaptation: label, or `mean` -> distance."""
-    seconds: float
+    took: dict[str, float]
+    """Seconds of each of its trainings, by the name of its file without `.json`."""
     devices: tuple[str, ...]
     revisions: tuple[str, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(self.took.values())
 
     @property
     def points(self) -> Path:
@@ -108,7 +113,7 @@ def _merged(run: Run, validated: Run) -> Run:
     return replace(
         run,
         selections=run.selections | validated.selections,
-        seconds=run.seconds + validated.seconds,
+        took=run.took | validated.took,
         devices=tuple(sorted({*run.devices, *validated.devices})),
         revisions=tuple(sorted({*run.revisions, *validated.revisions})),
     )
@@ -168,7 +173,11 @@ def _parse(
             for row in stored.get("curve") or []
         ),
         _distances(stored.get("distances") or {}),
-        _number("seconds", stored.get("seconds", 0)),
+        {
+            "/".join([*parts[:3], path.stem]): _number(
+                "seconds", stored.get("seconds", 0)
+            )
+        },
         (str(stored.get("device", "unknown")),),
         (str(stored.get("revision", "unknown")),),
     )

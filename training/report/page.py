@@ -1,6 +1,7 @@
 """All of `results/` -> `docs/results.md`, its figures beside it, and `results.json`."""
 
 import json
+from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from training.report import wording
 from training.report.cells import Cells
 from training.report.figures import draw_all
 from training.report.load import SELECTIONS, load_runs
+from training.report.missing import missing_trainings
 from training.report.published import EMOBOX, RERUN, Published
 from training.report.tables import PAPER_TABLES, quoted, record, rows
 
@@ -111,8 +113,10 @@ def _every_number(
         },
         "loso": [cell.record() for cell in values["last"]["loso"]],
         "means": adaptation.mean_records(cells),
-        "gains": adaptation.gain_records(values["gains"]),
+        "gains": adaptation.gain_records(values["gains"])
+        + adaptation.gain_records(values["own_gains"], adaptation.BOTH),
         "distances": values["distances"],
+        "missing": [asdict(one) for one in values["missing"]],
     }
 
 
@@ -143,7 +147,9 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
             for protocol, of in systems.items()
         },
         "gains": adaptation.all_gains(cells, pairs),
+        "own_gains": adaptation.all_gains(cells, pairs, adaptation.BOTH),
         "distances": adaptation.distances(cells, pairs),
+        "missing": missing_trainings(cells.runs),
         "ledger": runs.groupby(names[:3], sort=False),
     }
 

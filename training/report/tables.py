@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from training.paper.reproduce.constants import BASELINES, READINGS
-from training.report.cells import Cells
+from training.paper.reproduce.constants import BASELINES, READINGS, RIVALS
+from training.report.cells import Cell, Cells
 from training.report.published import RERUN, Published
 from training.report.wording import SYSTEMS
 
@@ -13,6 +13,19 @@ OF_METHOD = {
     **{name: (system,) for system, name in SYSTEMS.items() if "," not in name},
 }
 """The paper's name of a method -> what was run for it."""
+
+
+FAMILIES = {
+    "SVM": "compare-svm",
+    "CNN": "cnn",
+    "LCNN": "light-cnn",
+    "3D-CNN": "cnn-3d",
+    "ESN": "echo-state",
+}
+"""What the paper calls `FAMILY (AUTHOR YEAR)` -> our stand-in for the family."""
+BOTH_STATISTICS = "algorithm-4-both-statistics"
+STATISTICS = ("4", "S4")
+"""Tables that show it beside Algorithm 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,8 @@ class PaperTable:
     """Of `cross`; else the table is of `paper-10fold`."""
     baselines: bool = False
     """Whether openSMILE with an SVM stands beside it, where it was run."""
+    rivals: bool = False
+    """Whether our stand-ins for other families of systems do."""
 
     @property
     def protocol(self) -> str:
@@ -34,7 +49,9 @@ class PaperTable:
 
 _PART = "transductive"
 PAPER_TABLES = (
-    PaperTable("1", "CPAC on four corpora", ("WAR", "UAR"), baselines=True),
+    PaperTable(
+        "1", "CPAC on four corpora", ("WAR", "UAR"), baselines=True, rivals=True
+    ),
     PaperTable("2", "adaptation across corpora", part=_PART, baselines=True),
     PaperTable("3", "ablation of CPAC", ("WAR",)),
     PaperTable("4", "ablation of CAAM: no adaptation", part=_PART),
@@ -89,19 +106,26 @@ def _systems(
         for system in OF_METHOD.get(method, ())
     ]
     extra = BASELINES if spec.baselines else ()
-    return found + [
+    found += [
         ("", s) for s in extra if cells.select(spec.protocol, s, place, spec.part)
     ]
+    others = [s for s in RIVALS if s not in BASELINES] if spec.rivals else []
+    if spec.name in STATISTICS:
+        others = [BOTH_STATISTICS]
+    return found + [("", s) for s in others]
 
 
 def quoted(
-    spec: PaperTable, published: Published
-) -> list[tuple[str, str, float | None]]:
-    """Corpus, method and WAR of other authors, which the paper only quotes."""
+    spec: PaperTable, cells: Cells, published: Published
+) -> list[tuple[str, str, float | None, str, dict[str, Cell | None]]]:
+    """Corpus, method and WAR of other authors, which the paper only quotes.
+
+    And our stand-in for its family, with its cells by selection.
+    """
     return [
-        (place, method, value)
+        (place, method, value, rival, cells.by_selection(spec.protocol, rival, place))
         for place in published.places(spec.name)
         for method in published.methods(spec.name)
-        if method not in OF_METHOD
+        if (rival := FAMILIES.get(method.partition(" (")[0]))
         and (value := published.value(spec.name, method, place, "WAR")) is not None
     ]

@@ -163,13 +163,19 @@ def draw_tsne(cells: Cells, wanted: Sequence[Panel], path: Path) -> str | None:
     return (
         "; ".join(
             f"{titles[panel]} ({len(points[panel].emotion)} clips, {run.fold}, "
-            f"seed {run.seed})"
+            f"seed {run.seed}{_apart(panel, run)})"
             if run
             else f"{titles[panel]} {NOT_RUN}"
             for panel, run in runs.items()
         )
         + "."
     )
+
+
+def _apart(panel: Panel, run: Run) -> str:
+    """The distance that the paper's caption tells of two corpora."""
+    of = run.distances.get("before" if panel.what == "mfcc" else "after", {})
+    return f"; means of a class {of['mean']:.2f} apart" if "mean" in of else ""
 
 
 def _digest(titles: dict[Panel, str], points: dict[Panel, Points]) -> str:

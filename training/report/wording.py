@@ -20,8 +20,13 @@ SYSTEMS = {
     **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},
+    "algorithm-4-both-statistics": "Algorithm 4, batch statistics of both corpora",
     "compare-svm": "openSMILE ComParE 2016 + SVM",
     "egemaps-svm": "openSMILE eGeMAPS + SVM",
+    "cnn": "CNN on log-mel, our stand-in",
+    "light-cnn": "light CNN on log-mel, our stand-in",
+    "cnn-3d": "3D-CNN on log-mel, delta and delta-delta, our stand-in",
+    "echo-state": "echo state network on MFCC, our stand-in",
 }
 
 

@@ -64,6 +64,7 @@ def on_dask(
         MissingLibraryError: without the extra `dask`.
         SerStreamError: if there is no cluster at the address.
     """
+    _check_reachable("dask", address)
     with of_extra("dask", "--engine dask"):
         distributed: Any = import_module("distributed")
     for name in [*logging.root.manager.loggerDict]:
@@ -111,7 +112,7 @@ def _in_order(
 
 
 def _check_reachable(what: str, address: str | None) -> None:
-    """Ray itself tries for minutes, and prints what it thinks of it."""
+    """They themselves try for long, and ray prints what it thinks of it."""
     host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
     if not colon or not port.isdigit():
         return

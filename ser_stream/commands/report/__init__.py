@@ -38,6 +38,7 @@ def report(
     out: Path | None = None,
     json: bool = False,
     token_file: Path | None = None,
+    source: str | None = None,
 ) -> None:
     """Tell what a file of events holds, or a daemon.
 
@@ -49,9 +50,10 @@ def report(
         out: an HTML file to write; None for lines on standard output.
         json: one JSON object instead of lines.
         token_file: holds the token of a daemon at tcp:// or ws://.
+        source: the name of the one to tell of, where the events are of several.
 
     Raises:
-        ConfigError: if a time is none.
+        ConfigError: if a time is none, or it is not clear whose events are meant.
         SourceError: if the file cannot be read, or has no events.
         SinkError: if the page cannot be written.
     """
@@ -59,7 +61,7 @@ def report(
         raise ConfigError(f"--out {out} ends in no .html; the report is a page")
     now = datetime.now(UTC)
     period = Period(moment("--since", since, now), moment("--until", until, now))
-    day = _read(events, period, token_file)
+    day = _read(events, period, token_file, source)
     found = sums(day)
     if out is not None:
         try:
@@ -75,11 +77,13 @@ def report(
         write(text(day, found))
 
 
-def _read(events: str, period: Period, token_file: Path | None) -> Day:
-    collector = Collector(Day(period))
+def _read(
+    events: str, period: Period, token_file: Path | None, source: str | None
+) -> Day:
+    collector = Collector(Day(period), source)
     if "://" in events:
         token = read_token(token_file) if token_file else None
-        for held in held_by(events, token):
+        for held in held_by(events, token, source):
             collector.take({**held})
         return collector.finish(events)
     with opened(events) as lines:

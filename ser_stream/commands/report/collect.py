@@ -13,7 +13,7 @@ from ser_stream.commands.report.day import (
     Stretch,
     Told,
 )
-from ser_stream.errors import SourceError
+from ser_stream.errors import ConfigError, SourceError
 
 LONGEST_STEP_S = 2.0
 """Seconds; where no `hello` told the step, more is a gap."""
@@ -27,8 +27,12 @@ Fields = dict[str, Any]
 class Collector:
     """Takes messages in the order of the file; the same message twice counts once."""
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, day: Day, source: str | None = None) -> None:
+        """Begin; of events of several sources, `source` is the name of the one."""
         self._day = day
+        self._source = source
+        # By name, in the order in which they came.
+        self._sources: dict[str, None] = {}
         self._runs: dict[str, Run] = {}
         self._seqs: dict[str, int] = {}
         self._told: dict[tuple[str, int], Told] = {}
@@ -48,6 +52,10 @@ class Collector:
             self._day.damaged += 1
 
     def _take(self, kind: str, m: Fields) -> None:
+        if (source := m.get("source")) is not None:
+            self._sources[str(source)] = None
+        if self._source is not None and source != self._source:
+            return
         if kind == "hello":
             self._hello(m)
         elif kind == "dropped":
@@ -147,7 +155,9 @@ class Collector:
 
         Raises:
             SourceError: if there was nothing in it.
+            ConfigError: if it is of several sources, or the one was not among them.
         """
+        self._check_source(name)
         if not self._any:
             raise SourceError(
                 f"{name} holds no events of a daemon; `ser-stream subscribe > "
@@ -164,6 +174,18 @@ class Collector:
         day.stretches.sort(key=lambda stretch: stretch.start)
         day.labels += sorted({t.label for t in day.told} - set(day.labels))
         return day
+
+    def _check_source(self, name: str) -> None:
+        there = ", ".join(self._sources)
+        if self._source is None and len(self._sources) > 1:
+            raise ConfigError(
+                f"{name} has events of several sources; choose one by --source: {there}"
+            )
+        if self._source is not None and self._source not in self._sources:
+            raise ConfigError(
+                f"{name} has no events of {self._source!r}; "
+                + (f"there are: {there}" if there else "they name no source")
+            )
 
     def _touches(self, run: Run) -> bool:
         start, end = self._day.period.clipped(run.start, run.end)

@@ -1,6 +1,7 @@
 """`ser-stream watch`: a running daemon on a terminal, live.
 
 state      what is known, from the messages alone
+sources    a state for each source; one of them is shown
 timeline   who was told what, over the last minutes
 follow     the messages, over all the connections that it takes
 words      numbers as the view says them

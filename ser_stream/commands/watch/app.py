@@ -15,6 +15,7 @@ from textual.widget import Widget
 from ser_stream.client import control
 from ser_stream.commands.watch.follow import Found, Lost, follow
 from ser_stream.commands.watch.screen import Extras, screen
+from ser_stream.commands.watch.sources import Sources
 from ser_stream.commands.watch.state import WatchState
 from ser_stream.errors import SerStreamError
 from ser_stream.protocol.address import Address
@@ -50,6 +51,7 @@ class WatchApp(App[None]):
         ("p", "pause", "pause or resume"),
         ("f", "freeze", "freeze"),
         ("space", "freeze", "freeze"),
+        ("s", "next_source", "next source"),
         ("q", "quit", "quit"),
         ("ctrl+c", "quit", "quit"),
     ]
@@ -59,13 +61,18 @@ class WatchApp(App[None]):
         super().__init__()
         self.error: SerStreamError | None = None
         """Why it ended, where that is not for a key or a signal."""
-        self.state = WatchState(clock=_utc_now)
+        self._sources = Sources(_utc_now)
         self._uri, self._token = uri, token
         self._address: Address | None = None
         self._picture = Picture()
         self._frozen: WatchState | None = None
         self._notice, self._notices = "", 0
         self._changed = True
+
+    @property
+    def state(self) -> WatchState:
+        """Of the source that is shown."""
+        return self._sources.state
 
     def compose(self) -> ComposeResult:
         yield self._picture
@@ -86,7 +93,9 @@ class WatchApp(App[None]):
             return
         self._changed = False
         self._picture.state = self._frozen or self.state
-        self._picture.extras = Extras(self._frozen is not None, self._notice)
+        self._picture.extras = Extras(
+            self._frozen is not None, self._notice, self._sources.place
+        )
         self._picture.refresh()
 
     async def _follow(self) -> None:
@@ -94,10 +103,11 @@ class WatchApp(App[None]):
             async for said in follow(self._uri, self._token):
                 if isinstance(said, Found):
                     self._address = said.address
+                    self._sources.begin()
                 elif isinstance(said, Lost):
-                    self.state.lost(said.why)
+                    self._sources.lost(said.why)
                 else:
-                    self.state.take(said)
+                    self._sources.take(said)
                 self._changed = True
         except SerStreamError as error:
             self.error = error
@@ -106,8 +116,9 @@ class WatchApp(App[None]):
     async def _look_at_figures(self) -> None:
         while True:
             if self._has_control() and self.state.link == "connected":
+                state = self.state
                 with suppress(SerStreamError):
-                    self.state.figures = await self._ask("status")
+                    state.figures = await self._ask("status")
                     self._changed = True
             await asyncio.sleep(FIGURES_S if self.state.figures else REDRAW_S)
 
@@ -116,11 +127,18 @@ class WatchApp(App[None]):
 
     async def _ask(self, do: str) -> dict[str, Any]:
         assert self._address is not None
-        return await asyncio.to_thread(control, do, str(self._address))
+        where, source = str(self._address), self._sources.shown or None
+        return await asyncio.to_thread(lambda: control(do, where, source=source))
 
     def action_freeze(self) -> None:
         """Keep the picture as it is; what comes meanwhile is shown afterwards."""
         self._frozen = None if self._frozen else copy.deepcopy(self.state)
+        self._changed = True
+
+    def action_next_source(self) -> None:
+        """Show the next of several sources."""
+        self._sources.next()
+        self._frozen = None
         self._changed = True
 
     def action_pause(self) -> None:

@@ -12,8 +12,9 @@ from ser_stream.protocol.text import printable
 def device(state: WatchState) -> str:
     if state.hello is None:
         return "no daemon yet"
-    audio = state.hello["audio"]
-    return printable(audio["device"] or audio["source"])
+    audio, source = state.hello["audio"], state.hello.get("source")
+    name = f"{source}, " if source else ""
+    return printable(name + (audio["device"] or audio["source"]))
 
 
 def model(state: WatchState) -> str:

@@ -21,6 +21,8 @@ class Extras:
     frozen: bool = False
     notice: str = ""
     """The answer to a key."""
+    place: tuple[int, int] = (1, 1)
+    """Which of how many sources is shown, from 1."""
 
 
 def screen(
@@ -121,7 +123,9 @@ def _head(state: WatchState, width: int, extras: Extras) -> Text:
     word = "FROZEN" if extras.frozen else said[state.link]
     if word == "live" and state.audio != "healthy":
         word = state.audio
-    line = Text(facts.device(state), style="bold")
+    number, count = extras.place
+    which = f"{number} of {count}: " if count > 1 else ""
+    line = Text(which + facts.device(state), style="bold")
     line.truncate(max(1, width - len(word) - 3), overflow="ellipsis", pad=True)
     line.append(f" {'■' if extras.frozen else '●'} {word}")
     return line
@@ -133,6 +137,9 @@ def _keys(state: WatchState, extras: Extras) -> Text:
     line = Text()
     pause = "resume" if state.paused else "pause"
     freeze = "go on" if extras.frozen else "freeze"
-    for key, what in (("p", pause), ("f", freeze), ("q", "quit")):
+    keys = [("p", pause), ("f", freeze), ("q", "quit")]
+    if extras.place[1] > 1:
+        keys.insert(2, ("s", "next source"))
+    for key, what in keys:
         line.append(f" {key} ", style="reverse").append(f" {what}  ")
     return line

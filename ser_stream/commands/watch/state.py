@@ -13,7 +13,7 @@ from ser_stream.protocol.text import TextRenderer
 
 LOGGED = 200
 """Lines of the log that are kept."""
-GONE = ("lost", "recovering", "failed", "paused")
+GONE = ("lost", "recovering", "failed", "paused", "ended")
 """States of the audio in which what the last step said holds no more."""
 CLIPS_DBFS = -0.1
 """A peak from which samples are cut; 0 is full scale."""

@@ -72,6 +72,10 @@ class ClientStream:
         self._announcer.use(model.bundle, model.config)
         self._announcer.begin(heard=False)
 
+    def moved(self, lost_s: float) -> None:
+        """It was elsewhere before, and so much was lost on the way."""
+        self._announcer.moved(lost_s)
+
     # What the announcer asks.
 
     @property

@@ -149,6 +149,8 @@ class Sender(Subscriber):
         self._cancel_watch()
         if request.id is not None:
             self.tell(reply(request.id, {}))
+        if request.lost_s:
+            stream.moved(request.lost_s)
         messages = stream.fetch()
         self._senders.publish(stream, messages)
         for message in messages:

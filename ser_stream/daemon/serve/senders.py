@@ -11,7 +11,7 @@ from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.model import Model
-from ser_stream.protocol.messages import Message
+from ser_stream.protocol.messages import Message, bye
 from ser_stream.sinks import Sink
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.network.incoming import Incoming
@@ -88,6 +88,11 @@ class Senders(Subscribers):
         numbered = (f"{wanted}-{n}" for n in count(2))
         return next(name for name in chain([wanted], numbered) if name not in used)
 
+    @property
+    def full(self) -> bool:
+        """Whether one more would be one too many."""
+        return len(self._members) >= self.max_subscribers
+
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""
         self.compute.wake(stream)
@@ -96,7 +101,8 @@ class Senders(Subscribers):
         """Nobody is there any more."""
         stream.gone = True
         stream.incoming.close()
-        self._streams.pop(stream, None)
+        if self._streams.pop(stream, None) is not None:
+            self.publish(stream, [bye("end")])
 
     def _tell(self, told: Sequence[Told]) -> None:
         for one in told:

@@ -11,12 +11,13 @@ from ser_stream.daemon.serve.byte_transport import ByteTransport
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.daemon.serve.wyoming_transport import WyomingTransport
 from ser_stream.model import Model
-from ser_stream.protocol.address import WYOMING, Address
+from ser_stream.protocol.address import NATS, WYOMING, Address
 from ser_stream.sinks import Sink, SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
 
 if TYPE_CHECKING:
+    from ser_stream.daemon.serve.nats_input import NatsInput
     from ser_stream.sinks.sockets.websocket import WebSocketServer
 
 
@@ -42,7 +43,13 @@ class AudioServer(SocketServer):
             sinks: get the events of all streams, too.
         """
         self.senders = Senders(model, limits, options.token(), self._call, sinks)
+        self._options = options
+        self._inputs: list[NatsInput] = []
         super().__init__(options, self.senders)
+
+    @property
+    def addresses(self) -> list[Address]:
+        return [*super().addresses, *(input.address for input in self._inputs)]
 
     def _call(self, *call: object) -> None:
         self._loop.call(*call)  # type: ignore[arg-type]
@@ -52,13 +59,42 @@ class AudioServer(SocketServer):
         addresses: Sequence[Address],
         inherited: Sequence[socket.socket] = (),
     ) -> None:
-        super().open(addresses, inherited)
+        brokers = [address for address in addresses if address.kind in NATS]
+        self._inputs = self._by_brokers(brokers)
+        super().open([a for a in addresses if a not in brokers], inherited)
         self.senders.compute.start()
+
+    def _by_brokers(self, addresses: Sequence[Address]) -> "list[NatsInput]":
+        if not addresses:
+            return []
+        # Of an extra.
+        from ser_stream.daemon.serve.nats_input import NatsInput
+        from ser_stream.sinks.brokers.tls import tls_context
+
+        settings, password = self._options.broker, self._options.password()
+        secure = any(address.kind == "tls" for address in addresses)
+        tls = tls_context(settings.ca_file) if secure else None
+        return [
+            NatsInput(address, settings, password, tls, self.senders)
+            for address in addresses
+        ]
 
     def close(self) -> None:
         """End all streams in order, and give clients 2 s to take what they are told."""
         super().close()
         self.senders.compute.stop()
+
+    async def _serve(self) -> None:
+        await super()._serve()
+        for input in self._inputs:
+            input.start()
+
+    async def _part(self) -> None:
+        for input in self._inputs:
+            await input.take_no_more()
+        await super()._part()
+        for input in self._inputs:
+            await input.close()
 
     async def _server(
         self, address: Address, listening: socket.socket

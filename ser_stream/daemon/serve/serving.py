@@ -3,10 +3,11 @@
 import logging
 import signal
 import threading
+from dataclasses import replace
 from types import FrameType
 
 from ser_stream.config import Settings
-from ser_stream.config.for_model import configured_bundle, pipeline_config, tell_terms
+from ser_stream.config.for_model import configured_bundle, stream_config, tell_terms
 from ser_stream.config.serve import INPUTS
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError
@@ -33,8 +34,10 @@ def serve(settings: Settings, systemd: Systemd) -> None:
             "ws://127.0.0.1:8770"
         )
     bundle = configured_bundle(settings)
-    pipeline = settings.located(lambda config: pipeline_config(config, bundle))
+    pipeline = settings.located(lambda config: stream_config(config, bundle))
     options = SinkOptions(
+        broker=config.broker,
+        password=lambda: settings.located(lambda c: c.broker.password()),
         token=lambda: settings.located(lambda c: read_token(c.token_file)),
         origins=config.allow_origin,
         trust_network=config.trust_network,
@@ -42,7 +45,8 @@ def serve(settings: Settings, systemd: Systemd) -> None:
     over = threading.Event()
     outputs = SinkOptions(
         format=config.format,
-        broker=config.broker,
+        # Whoever sends comes and goes: no device of a house.
+        broker=replace(config.broker, discovery=False),
         password=lambda: settings.located(lambda c: c.broker.password()),
     )
     sinks = open_sinks(config.serve.to, outputs)

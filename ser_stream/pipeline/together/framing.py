@@ -18,7 +18,7 @@ from ser_stream.pipeline.together.mel_bands import mel_power
 from ser_stream.pipeline.values import FloatArray
 
 BLOCKS_AT_ONCE = 8
-"""The spectra of more do not stay in a processor's cache."""
+"""More are not quicker, and take memory."""
 Framed = tuple[int, FloatArray]
 
 

@@ -180,4 +180,5 @@ class Link(ABC):
         except BaseException:
             self.outbox.failed(message)
             raise
-        self._sent += 1
+        # Of what has a number, so that sent and dropped are all that there was.
+        self._sent += "seq" in message.fields

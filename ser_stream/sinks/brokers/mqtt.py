@@ -82,6 +82,8 @@ class MqttLink(Link):
         self._password = password
         self._tls = tls if address.kind == "mqtts" else None
         self._version = aiomqtt.ProtocolVersion.V5
+        self._told: set[str] = set()
+        """Topics that the broker may still retain, whatever the connection was."""
         # The same after a restart: a broker then ends the old connection at once,
         # instead of saying much later that we are offline.
         name = f"{socket.gethostname()}-{address.path}".replace("/", "-")
@@ -111,7 +113,9 @@ class MqttLink(Link):
         )
         try:
             async with client:
-                yield MqttConnection(client, prefix, self.present, self._settings, five)
+                yield MqttConnection(
+                    client, prefix, self.present, self._settings, five, self._told
+                )
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise self._explained(error) from None
 
@@ -147,12 +151,14 @@ class MqttConnection:
         present: Present,
         settings: BrokerSettings,
         five: bool,
+        told: set[str],
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._present = present
         self._settings = settings
         self._five = five
+        self._told = told
         self._retained: dict[str, str] = {}
         """What was published on this connection, by topic."""
 
@@ -168,8 +174,15 @@ class MqttConnection:
         await self._retain(f"{self._prefix}/availability", ONLINE)
 
     async def update(self) -> None:
-        for topic, payload in self._wanted().items():
+        wanted = self._wanted()
+        for topic in self._told - wanted.keys():
+            # Of a source that is gone; an empty message is what is not retained.
+            await self._retain(topic, "")
+            self._told.discard(topic)
+            self._retained.pop(topic, None)
+        for topic, payload in wanted.items():
             if self._retained.get(topic) != payload:
+                self._told.add(topic)
                 await self._retain(topic, payload, qos=0 if "/level" in topic else 1)
                 self._retained[topic] = payload
 

@@ -24,7 +24,7 @@ class Outbox:
         self._others: deque[tuple[int, Message]] = deque()
         self._lost: dict[str | None, Lost] = {}
         self.dropped = 0
-        """Messages, since the start."""
+        """Events, since the start."""
         self.away = False
         """While the broker is, no prediction is queued."""
 
@@ -74,9 +74,9 @@ class Outbox:
         self._predictions.clear()
 
     def _drop(self, message: Message) -> None:
-        self.dropped += 1
         seq = message.fields.get("seq")
         if seq is not None:
+            self.dropped += 1
             self._add_lost(message, 1, seq, seq)
 
     def _add_lost(self, message: Message, count: int, first: int, last: int) -> None:

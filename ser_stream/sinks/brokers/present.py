@@ -76,6 +76,9 @@ class Present:
                 source.follow(message)
             return
         name = message.fields.get("source")
+        if message.type == "bye":
+            self.sources.pop(name, None)
+            return
         self.sources.setdefault(name, Source()).follow(message)
 
     def greeting(self) -> list[Message]:

@@ -24,14 +24,15 @@ class DropQueue:
         # Apart, so that the oldest prediction is at hand; numbered, to be put together.
         self._predictions: deque[tuple[int, Message]] = deque()
         self._others: deque[tuple[int, Message]] = deque()
-        self._lost: tuple[int, int, int] | None = None  # count, first and last seq
+        # By source: count, first and last seq.
+        self._lost: dict[str, tuple[int, int, int]] = {}
         self._closed = False
         self.given_up = False
         """True when not even dropping predictions made room."""
 
     def __len__(self) -> int:
         """How many times `get` will give something."""
-        return len(self._predictions) + len(self._others) + (self._lost is not None)
+        return len(self._predictions) + len(self._others) + len(self._lost)
 
     def put(self, message: Message) -> bool:
         """Queue one message; nothing after `close`.
@@ -49,9 +50,10 @@ class DropQueue:
             self.given_up = True
             self.close(bye("slow_subscriber"))
             return False
-        seq = int(self._predictions.popleft()[1].fields["seq"])
-        count, first, _ = self._lost or (0, seq, seq)
-        self._lost = (count + 1, first, seq)
+        oldest = self._predictions.popleft()[1]
+        seq = int(oldest.fields["seq"])
+        count, first, _ = self._lost.get(oldest.source, (0, seq, seq))
+        self._lost[oldest.source] = (count + 1, first, seq)
         return True
 
     def _append(self, message: Message) -> None:
@@ -62,8 +64,8 @@ class DropQueue:
 
     def get(self) -> Message | None:
         if self._lost:
-            lost, self._lost = self._lost, None
-            return dropped(*lost)
+            source = next(iter(self._lost))
+            return dropped(*self._lost.pop(source), source)
         queues = [queue for queue in (self._predictions, self._others) if queue]
         return (
             min(queues, key=lambda queue: queue[0][0]).popleft()[1] if queues else None

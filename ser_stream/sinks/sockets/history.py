@@ -7,7 +7,7 @@ second is some 7 MB of text, and far less in memory.
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -23,6 +23,8 @@ _TYPE = re.compile(rb'\{"type":"(\w+)"')
 # In a text of the line its quotes would be escaped.
 _TIME = re.compile(rb'"time":"([^"]+)"')
 _SEQ = re.compile(rb'"seq":(\d+)')
+# At the beginning: a text of the line might look the same.
+_SOURCE = re.compile(rb'\{"type":"\w+","source":"([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class _Block:
     data: bytes
     newest: float
     """Its last `time`, in seconds."""
+    first: Mapping[str, int]
+    """The first `seq` in it of each source."""
 
     def lines(self) -> list[bytes]:
         return zlib.decompress(self.data).splitlines(keepends=True)
@@ -39,9 +43,8 @@ class _Block:
 class Past:
     """Events of the past, as they were at one moment."""
 
-    from_seq: int | None
-    """None if there are no events."""
-    to_seq: int | None
+    spans: Mapping[str, tuple[int, int]]
+    """The first and the last `seq` of each source that has events."""
     lines: Iterator[bytes] = field(repr=False)
     """Unpacked as they are taken."""
 
@@ -58,8 +61,9 @@ class History:
         self._size = 0
         self._open: list[bytes] = []
         self._open_size = 0
+        self._open_first: dict[str, int] = {}
         self._newest = 0.0
-        self._last_seq: int | None = None
+        self._last_seq: dict[str, int] = {}
 
     def __sizeof__(self) -> int:
         """Bytes that are held, about."""
@@ -69,28 +73,39 @@ class History:
         """Note one message; only events are kept."""
         if "seq" not in message.fields:
             return
-        self._newest = _seconds(message.fields["time"])
-        self._last_seq = message.fields["seq"]
+        source, seq = message.source, message.fields["seq"]
+        time = _seconds(message.fields["time"])
+        # Of several recordings one may run ahead of the others.
+        self._newest = max(time, self._newest) if source else time
+        self._last_seq[source] = seq
+        self._open_first.setdefault(source, seq)
         self._open.append(message.line)
         self._open_size += len(message.line)
         if self._open_size >= BLOCK_BYTES:
             self._pack()
 
     def _pack(self) -> None:
-        block = _Block(zlib.compress(b"".join(self._open), 3), self._newest)
-        self._open, self._open_size = [], 0
+        data = zlib.compress(b"".join(self._open), 3)
+        block = _Block(data, self._newest, self._open_first)
+        self._open, self._open_size, self._open_first = [], 0, {}
         self._blocks.append(block)
         self._size += len(block.data)
         oldest = self._newest - self._max_age_s
         while self._blocks[0].newest < oldest or self._size > self._max_bytes:
             self._size -= len(self._blocks.popleft().data)
 
-    def last(self, seconds: float, only: Set[str] | None = None) -> Past:
+    def last(
+        self,
+        seconds: float,
+        only: Set[str] | None = None,
+        sources: Set[str] | None = None,
+    ) -> Past:
         """What lies at most so many seconds before the newest event, in order.
 
         Args:
             seconds: by the events' `time`.
             only: types of events; None for all.
+            sources: whose events; None for those of all.
         """
         oldest = self._newest - min(seconds, self._max_age_s)
         blocks = [block for block in self._blocks if block.newest >= oldest]
@@ -99,14 +114,29 @@ class History:
             if _time_of(line) >= oldest:
                 del first[:index]
                 break
-        if not first:
-            return Past(None, None, iter(()))
         rest = chain.from_iterable(block.lines() for block in blocks[1:])
         newest = list(self._open) if blocks else []
         lines = chain(first, rest, newest)
         if only is not None:
             lines = chain(line for line in lines if _type_of(line) in only)
-        return Past(int(_found(_SEQ, first[0])), self._last_seq, lines)
+        if sources is not None:
+            lines = chain(line for line in lines if _source_of(line) in sources)
+        return Past(self._spans(first, blocks), lines)
+
+    def _spans(
+        self, first: list[bytes], blocks: list[_Block]
+    ) -> dict[str, tuple[int, int]]:
+        begins: dict[str, int] = {}
+        for line in first:
+            begins.setdefault(_source_of(line), int(_found(_SEQ, line)))
+            if len(begins) == len(self._last_seq):
+                break
+        later = [block.first for block in blocks[1:]]
+        if blocks:
+            later.append(self._open_first)
+        for firsts in later:
+            begins = {**firsts, **begins}
+        return {source: (seq, self._last_seq[source]) for source, seq in begins.items()}
 
 
 def _seconds(time: str) -> float:
@@ -125,3 +155,8 @@ def _time_of(line: bytes) -> float:
 
 def _type_of(line: bytes) -> str:
     return _found(_TYPE, line).decode()
+
+
+def _source_of(line: bytes) -> str:
+    found = _SOURCE.match(line)
+    return "" if found is None else found[1].decode()

@@ -42,13 +42,15 @@ class Replay:
     def begin(self) -> None:
         """Answer what was asked as soon as nothing else is on its way."""
         request, subscriber = self._asked, self._subscriber
-        if request is None or not subscriber.greeted:
+        if request is None or not subscriber.sources:
             return
         if subscriber.ending or subscriber.must_wait:
             return
         self._asked = None
         past = subscriber.past(request.fields["last_s"])
-        subscriber.tell(history(request.id, past.from_seq, past.to_seq))
+        for source in subscriber.sources:
+            from_seq, to_seq = past.spans.get(source, (None, None))
+            subscriber.tell(history(request.id, from_seq, to_seq, source))
         self._lines = past.lines
         self._later()
 

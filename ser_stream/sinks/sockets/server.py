@@ -135,10 +135,10 @@ class SocketServer(Server):
         """Send to all subscribers; waits for them only if the audio is not live."""
         if self._closed or not self._loop.started:
             return
-        message.line  # noqa: B018  encoded here, once for all
         if self._backpressure is not None:
             self._backpressure.enter()
-        self._loop.call(self._deliver, message)
+        if self._subscribers.hand_over(message):
+            self._loop.call(self._subscribers.catch_up)
 
     def stop_waiting(self) -> None:
         if self._backpressure is not None:
@@ -160,11 +160,6 @@ class SocketServer(Server):
             self._loop.stop()
 
     # In the loop's thread.
-
-    def _deliver(self, message: Message) -> None:
-        if self._backpressure is not None:
-            self._backpressure.passed()
-        self._subscribers.deliver(message)
 
     async def _serve(self) -> None:
         for listener in self._listeners:

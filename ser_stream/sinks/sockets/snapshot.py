@@ -42,7 +42,35 @@ class Snapshot:
         """`hello` and `snapshot`; nothing before the stream has begun."""
         if self._hello is None:
             return []
+        source = self._hello.source
         return [
             self._hello,
-            snapshot(self._end_ms, self._state, self._emotion, self._audio),
+            snapshot(self._end_ms, self._state, self._emotion, self._audio, source),
         ]
+
+
+class Snapshots:
+    """Those of all streams, each under the name of its source."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Snapshot] = {}
+        self._begun: dict[str, None] = {}
+
+    @property
+    def sources(self) -> list[str]:
+        """The names, in the order in which the streams began; one may be empty."""
+        return list(self._begun)
+
+    def follow(self, message: Message) -> None:
+        """Note one message."""
+        source = message.source
+        if message.type == "hello" and source not in self._of:
+            self._of[source] = Snapshot()
+        if (of := self._of.get(source)) is not None:
+            of.follow(message)
+            if message.type == "snapshot":
+                self._begun[source] = None
+
+    def greeting(self, source: str) -> list[Message]:
+        """`hello` and `snapshot` of a stream; nothing before it has begun."""
+        return self._of[source].greeting() if source in self._begun else []

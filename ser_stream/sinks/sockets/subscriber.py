@@ -9,7 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
-from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
+from ser_stream.protocol.requests import (
+    EVENTS,
+    MAX_NAME,
+    Request,
+    RequestError,
+    parse_request,
+)
 from ser_stream.sinks.sockets.control_request import answer_control
 from ser_stream.sinks.sockets.drop_queue import DropQueue
 from ser_stream.sinks.sockets.history import Past
@@ -44,7 +50,10 @@ class Subscriber:
         self._queue = DropQueue()
         self._replay = Replay(self)
         self._only: frozenset[str] | None = None
-        self._greeted = False
+        self._wanted: frozenset[str] | None = None
+        """Sources that it subscribed to; None for all."""
+        self._greeted: set[str] = set()
+        """Sources of which it was told `hello`."""
         self._bad_lines = 0
         self._written = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -123,11 +132,15 @@ class Subscriber:
             self._timer.cancel()
 
     def _greet(self) -> None:
-        greeting = self._subscribers.greeting()
-        self._greeted = bool(greeting)
-        for message in greeting:
-            self.tell(message)
+        for source in self._subscribers.sources:
+            if source not in self._greeted and self._wants(source):
+                self._greeted.add(source)
+                for message in self._subscribers.greeting(source):
+                    self.tell(message)
         self._replay.begin()
+
+    def _wants(self, source: str) -> bool:
+        return self._wanted is None or source in self._wanted
 
     # What it is told.
 
@@ -136,11 +149,11 @@ class Subscriber:
         type = message.type
         if type == "bye":
             self.finish(str(message.fields["reason"]))
-        elif not self._greeted:
+        elif message.source not in self._greeted:
             if type == "snapshot":
                 self._greet()
-        elif type == "snapshot":
-            # That is how things stood when the stream began.
+        elif type == "snapshot" or not self._wants(message.source):
+            # That is how things stood when the stream began; or not asked for.
             return
         elif self._only is None or type in self._only or type not in EVENTS:
             self.tell(message)
@@ -167,12 +180,13 @@ class Subscriber:
         return self._transport.blocked
 
     @property
-    def greeted(self) -> bool:
-        return self._greeted
+    def sources(self) -> list[str]:
+        """Those it is told of; empty before the start."""
+        return [name for name in self._subscribers.sources if self._wants(name)]
 
     def past(self, seconds: float) -> Past:
         """Of what it subscribed to."""
-        return self._subscribers.history.last(seconds, self._only)
+        return self._subscribers.history.last(seconds, self._only, self._wanted)
 
     def _write(self, message: Message) -> None:
         self.write_line(message.line)
@@ -227,8 +241,9 @@ class Subscriber:
         self.finish("protocol")
 
     def greeting(self) -> Sequence[Message]:
-        """What one that joins now is told; nothing before the stream has begun."""
-        return self._subscribers.greeting()
+        """What one that joins now is told first; nothing before a stream has begun."""
+        sources = self._subscribers.sources
+        return self._subscribers.greeting(sources[0]) if sources else []
 
     def _refuse(self, id: object, code: str, text: str) -> None:
         self.tell(refusal(id, code, text))
@@ -244,10 +259,33 @@ class Subscriber:
             self.tell(reply(request.id, self._subscribers.health()))
         else:
             if request.type == "subscribe":
-                only = request.fields.get("only")
-                self._only = None if only is None else frozenset(only)
+                self._subscribe(request)
             if request.id is not None:
                 self.tell(reply(request.id, {}))
+
+    def _subscribe(self, request: Request) -> None:
+        only, wanted = request.fields.get("only"), request.fields.get("sources")
+        if wanted is not None and (there := self._subscribers.sources):
+            self._check_sources(wanted, there, request)
+        self._only = None if only is None else frozenset(only)
+        self._wanted = None if wanted is None else frozenset(wanted)
+        if self._wanted is not None:
+            self._greeted &= self._wanted
+        # What it did not want before is new to it.
+        self._greet()
+
+    @staticmethod
+    def _check_sources(
+        wanted: Sequence[str], there: Sequence[str], request: Request
+    ) -> None:
+        unknown = [name for name in wanted if name not in there or not name]
+        if not unknown:
+            return
+        text = f"there is no source {unknown[0][:MAX_NAME]!r}; there are: "
+        text += ", ".join(there)
+        if there == [""]:
+            text = "there is but one source, and it has no name; leave sources out"
+        raise RequestError("refused", text, request.id)
 
     def _check_token(self, line: bytes) -> None:
         try:

@@ -1,11 +1,12 @@
 """All subscribers of one stream, whatever they are connected by.
 
-Everything here runs in the thread of the server's loop; others may read the numbers.
+Everything but `hand_over` runs in the thread of the server's loop; others may read the
+numbers.
 """
 
 import asyncio
 import hmac
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Coroutine
 from typing import Any
 
@@ -13,12 +14,14 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks.sockets.backpressure import Backpressure
 from ser_stream.sinks.sockets.control_request import Control
 from ser_stream.sinks.sockets.history import History
-from ser_stream.sinks.sockets.snapshot import Snapshot
+from ser_stream.sinks.sockets.snapshot import Snapshots
 from ser_stream.sinks.sockets.subscriber import Subscriber
 
 MAX_SUBSCRIBERS = 2000
 MORE_BY_UNIX = 16
 """Further ones on Unix sockets, so that `status` can be asked when all is full."""
+MOST_UNDERWAY = 32
+"""Messages that may wait while nobody listens."""
 MAX_STRANGERS = 200
 """Connections whose token has not come yet."""
 
@@ -54,9 +57,10 @@ class Subscribers:
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         self._backpressure = backpressure
-        self._snapshot = Snapshot()
+        self._snapshots = Snapshots()
         self.history = History()
-        self._begun = False
+        self._underway: deque[Message] = deque()
+        self._awaited = backpressure is not None
         self._members: set[Subscriber] = set()
         self._strangers: dict[Subscriber, None] = {}
         self._refused: set[Subscriber] = set()
@@ -97,6 +101,10 @@ class Subscribers:
         if len(self._members) >= self.max_subscribers + more:
             self._refused.add(subscriber)
             return False
+        # In this order: what is handed over from now on is delivered at once, and what
+        # was before comes before the greeting.
+        self._awaited = True
+        self.catch_up()
         self._members.add(subscriber)
         self.counts[subscriber.kind] += 1
         return True
@@ -107,6 +115,7 @@ class Subscribers:
         if subscriber in self._members:
             self._members.remove(subscriber)
             self.counts[subscriber.kind] -= 1
+            self._awaited = bool(self._members) or self._backpressure is not None
         self.watch(subscriber)
         if not (self._members or self._strangers or self._refused):
             self._empty.set()
@@ -117,14 +126,35 @@ class Subscribers:
         right = (self.token or "").encode(errors="surrogatepass")
         return hmac.compare_digest(token.encode(errors="surrogatepass"), right)
 
-    def greeting(self) -> list[Message]:
-        """How things stand after what was delivered last; empty before the start."""
-        return self._snapshot.greeting() if self._begun else []
+    @property
+    def sources(self) -> list[str]:
+        """The names of the streams that have begun; of a single one, empty."""
+        return self._snapshots.sources
 
-    def deliver(self, message: Message) -> None:
-        self._snapshot.follow(message)
+    def greeting(self, source: str) -> list[Message]:
+        """How a stream stands after what was delivered last."""
+        return self._snapshots.greeting(source)
+
+    def hand_over(self, message: Message) -> bool:
+        """Take a message, from any thread; whether `catch_up` is to be called now.
+
+        While nobody listens, not for each: to wake a thread costs more than the rest.
+        """
+        if self._awaited:
+            message.line  # noqa: B018  encoded here, once for all
+        self._underway.append(message)
+        return self._awaited or len(self._underway) >= MOST_UNDERWAY
+
+    def catch_up(self) -> None:
+        """Deliver what was handed over."""
+        while self._underway:
+            if self._backpressure is not None:
+                self._backpressure.passed()
+            self._deliver(self._underway.popleft())
+
+    def _deliver(self, message: Message) -> None:
+        self._snapshots.follow(message)
         self.history.follow(message)
-        self._begun |= message.type == "snapshot"
         for subscriber in tuple(self._members):
             subscriber.deliver(message)
 
@@ -147,6 +177,7 @@ class Subscribers:
 
     async def part(self, reason: str) -> None:
         """Send `bye` where it was not sent, and wait until all have disconnected."""
+        self.catch_up()
         for subscriber in (*self._members, *self._strangers):
             subscriber.finish(reason)
         await self._empty.wait()

@@ -31,7 +31,7 @@ class WyomingTransport(StreamTransport):
         self._listen()
 
     def _describe(self) -> None:
-        greeting = self._subscribers.greeting()
+        greeting = self._subscriber.greeting()
         if greeting:
             model = greeting[0].fields["model"]
             super().write(info(model["name"], model["labels"], model["licence"]))

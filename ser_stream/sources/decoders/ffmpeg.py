@@ -73,45 +73,45 @@ class FfmpegDecoder:
             *("-f", demuxer, "-i", self._source, "-map", "0:a:0", "-vn", "-sn", "-dn"),
             *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
         ]
-        try:
+        # Whatever comes until it is heard, Ctrl-C while it hangs too, ends it.
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._said.close)
             with held_signals(signal.SIGINT, signal.SIGTERM):
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=self._said,
-                )
-        except OSError as error:
-            self._said.close()
-            raise SourceError(
-                f"{stream.name} is {container}, and {program} cannot be started: "
-                f"{error.strerror}; install ffmpeg anew"
-            ) from None
-        if path is None:
-            self._feeder = threading.Thread(target=self._feed, daemon=True)
-            self._feeder.start()
-        assert self._process.stdout is not None
-        output = ByteStream(self._process.stdout.fileno(), stream.name)
-        try:
-            self._wav = WavDecoder(output, read_header(output))
-        except SourceError:
-            status = self._process.wait()
-            said = self._complaint()
-            self.close()
-            if "matches no streams" in said or not (said or status):
-                raise SourceError(
-                    f"{stream.name} is {container} without any sound in it"
-                ) from None
-            said = said or f"it ended with {status}"
-            raise SourceError(
-                f"{stream.name} is {container} that ffmpeg cannot read: {said}"
-            ) from None
-        except BaseException:
-            # Ctrl-C, while it hangs.
-            self.close()
-            raise
+                try:
+                    self._process = subprocess.Popen(
+                        command,
+                        stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
+                        stdout=subprocess.PIPE,
+                        stderr=self._said,
+                    )
+                except OSError as error:
+                    raise SourceError(
+                        f"{stream.name} is {container}, and {program} cannot be "
+                        f"started: {error.strerror}; install ffmpeg anew"
+                    ) from None
+                undo.callback(self.close)
+            if path is None:
+                self._feeder = threading.Thread(target=self._feed, daemon=True)
+                self._feeder.start()
+            assert self._process.stdout is not None
+            output = ByteStream(self._process.stdout.fileno(), stream.name)
+            try:
+                self._wav = WavDecoder(output, read_header(output))
+            except SourceError:
+                raise self._refusal(container) from None
+            undo.pop_all()
         self.rate, self.channels = self._wav.rate, self._wav.channels
         self.damage: Damage | None = None
+
+    def _refusal(self, container: str) -> SourceError:
+        """Why no sound came."""
+        status = self._process.wait()
+        said = self._complaint()
+        name = self._stream.name
+        if "matches no streams" in said or not (said or status):
+            return SourceError(f"{name} is {container} without any sound in it")
+        said = said or f"it ended with {status}"
+        return SourceError(f"{name} is {container} that ffmpeg cannot read: {said}")
 
     def _feed(self) -> None:
         stdin = self._process.stdin

@@ -19,6 +19,8 @@ MIN_RATE, MAX_RATE = 4000, 192_000
 MAX_CHANNELS = 8
 MAX_NAME = 64
 """Characters."""
+MAX_LOST_S = 86_400
+"""A day."""
 OGG = "ogg"
 
 
@@ -33,6 +35,8 @@ class OpenRequest:
     only: frozenset[str] | None = None
     """Which events it gets; None for all."""
     id: Id = None
+    lost_s: float = 0.0
+    """Seconds of audio before it that nobody heard: it moved here."""
 
 
 def open_request(fields: Mapping[str, Any], id: Id) -> OpenRequest:
@@ -49,7 +53,11 @@ def open_request(fields: Mapping[str, Any], id: Id) -> OpenRequest:
             fields.get("rate", SAMPLE_RATE), fields.get("channels", 1), encoding
         )
     return OpenRequest(
-        raw, fields.get("name", ""), None if only is None else frozenset(only), id
+        raw,
+        fields.get("name", ""),
+        None if only is None else frozenset(only),
+        id,
+        float(fields.get("lost_s", 0)),
     )
 
 
@@ -66,6 +74,10 @@ def check_open(fields: Mapping[str, Any], id: Id) -> None:
     name = fields.get("name", "")
     if not isinstance(name, str) or len(name) > MAX_NAME or not name.isprintable():
         _refuse(f"name may be {MAX_NAME} printable characters of text", id)
+    lost_s = fields.get("lost_s", 0)
+    number = isinstance(lost_s, int | float) and not isinstance(lost_s, bool)
+    if not number or not 0 <= lost_s <= MAX_LOST_S:
+        _refuse(f"lost_s is {_shown(lost_s)}; allowed: 0 to {MAX_LOST_S} s", id)
     check_only(fields, id)
 
 

@@ -42,9 +42,9 @@ def workers(pid: int, mark: bytes) -> list[int]:
 
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Twenty of them, of a minute each."""
+    """Ten of them, of a minute each."""
     folder = tmp_path_factory.mktemp("many")
-    paths = [folder / f"{k:02d}.flac" for k in range(20)]
+    paths = [folder / f"{k:02d}.flac" for k in range(10)]
     for path in paths:
         path.symlink_to(MINUTE)
     return paths

@@ -54,8 +54,10 @@ def shifted(said: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
     return moved
 
 
-def day_of(said: list[Any], period: Period | None = None) -> Day:
-    collector = Collector(Day(period or Period()))
+def day_of(
+    said: list[Any], period: Period | None = None, source: str | None = None
+) -> Day:
+    collector = Collector(Day(period or Period()), source)
     for message in said:
         collector.take(message)
     return collector.finish("events.jsonl")
@@ -381,7 +383,7 @@ def test_bytes_that_are_no_events_are_refused() -> None:
 
 def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:
     minute = DATA / "emodb_minute.flac"
-    with running_daemon("--input", minute, "--pace", "realtime") as daemon:
+    with running_daemon("--pace", "realtime", source=minute) as daemon:
         with daemon.subscribe() as stream:
             told = (m for m in stream if m["type"] == "emotion")
             first = next(m for m in told if m["phase"] == "end")
@@ -389,3 +391,15 @@ def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert first["label"] in json.dumps(found["emotions"])
+
+
+def test_of_several_sources_one_has_to_be_chosen() -> None:
+    desk = [{**m, "source": "desk"} for m in lines()]
+    hall = [{**m, "source": "hall"} for m in shifted(lines(), 0.1)]
+    mixed = [m for both in zip(desk, hall, strict=True) for m in both]
+    with pytest.raises(ConfigError, match="choose one by --source: desk, hall"):
+        day_of(mixed)
+    with pytest.raises(ConfigError, match="no events of 'attic'"):
+        day_of(mixed, source="attic")
+    chosen, alone = day_of(mixed, source="desk"), day_of(lines())
+    assert as_json(chosen, sums(chosen)) == as_json(alone, sums(alone))

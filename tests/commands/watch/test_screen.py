@@ -9,6 +9,7 @@ import pytest
 from ser_stream.client.lines import as_message
 from ser_stream.commands.watch.choice import can_be_painted
 from ser_stream.commands.watch.screen import Extras, screen
+from ser_stream.commands.watch.sources import Sources
 from ser_stream.commands.watch.state import WatchState
 from ser_stream.protocol.messages import Message
 from tests.helpers import socket_server
@@ -214,3 +215,39 @@ def test_a_frozen_view_and_an_answer_are_marked() -> None:
 )
 def test_some_terminals_get_lines(environment: dict[str, str]) -> None:
     assert not can_be_painted(environment)
+
+
+def of(source: str, message: Message) -> Message:
+    """The same of another stream, told of a source."""
+    more = {"stream": source} if message.type == "hello" else {}
+    return Message({**message.fields, **more, "source": source})
+
+
+def test_of_several_sources_one_is_shown_and_the_next_by_a_key() -> None:
+    sources = Sources(str)
+    sources.begin()
+    said = recorded()
+
+    def tell(name: str, messages: Iterable[Message]) -> None:
+        for message in messages:
+            typed = as_message(dict(of(name, message).fields))
+            assert typed is not None
+            sources.take(typed)
+
+    for name in ("desk", "hall"):
+        tell(name, said[:2])
+    tell("hall", said[2:60])
+    assert (sources.shown, sources.place) == ("desk", (1, 2))
+    desk = sources.state
+    extras = Extras(place=sources.place)
+    text = "\n".join(line.plain for line in screen(sources.state, 80, 24, extras))
+    assert "1 of 2: desk, " in text
+    assert " s  next source" in text
+    sources.next()
+    assert "familiarity" in shown(sources.state)
+    assert sources.state is not desk
+    # Another daemon, which hears others.
+    sources.lost("it went")
+    sources.begin()
+    tell("attic", said[:20])
+    assert (sources.shown, sources.place) == ("attic", (1, 1))

@@ -315,6 +315,8 @@ def test_outputs_get_the_events_of_all_streams_with_their_names(speech: Any) -> 
     begun = [(m["source"], m["type"]) for m in heard if m["type"] == "hello"]
     assert begun[0] == ("kitchen", "hello")
     assert {m["source"] for m in heard if m["type"] == "emotion"} == {"kitchen", "hall"}
+    gone = [validate(line.encode())["source"] for line in lines if '"bye"' in line]
+    assert gone == ["kitchen", "hall"]
 
 
 def test_opus_in_ogg_is_heard_as_it_comes(

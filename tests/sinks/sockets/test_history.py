@@ -54,7 +54,7 @@ def test_an_hour_comes_back_to_the_byte_from_little_memory() -> None:
     lines = hour(history)
     past = history.last(3600)
     assert list(past.lines) == lines
-    assert (past.from_seq, past.to_seq) == (1, 18_000)
+    assert past.spans == {"": (1, 18_000)}
     assert sys.getsizeof(history) < 2_500_000 < len(b"".join(lines)) / 2
 
 
@@ -82,12 +82,12 @@ def test_so_many_seconds_and_no_more(seconds: float) -> None:
     past = history.last(seconds)
     wanted = lines[-int(seconds * 5) - 1 :]
     assert list(past.lines) == wanted
-    assert past.from_seq == 3600 - len(wanted) + 1
+    assert past.spans[""][0] == 3600 - len(wanted) + 1
 
 
 def test_of_no_events_there_is_no_past() -> None:
     past = History().last(60)
-    assert (past.from_seq, past.to_seq, list(past.lines)) == (None, None, [])
+    assert (past.spans, list(past.lines)) == ({}, [])
 
 
 @pytest.fixture(params=["unix", "tcp"])

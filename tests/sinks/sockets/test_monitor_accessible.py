@@ -6,17 +6,19 @@ from collections.abc import Iterator
 import pytest
 
 from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import open_monitor, steady, step, watch
-from tests.helpers.paths import ROOT
+from tests.helpers.monitor import (
+    AXE,
+    fits,
+    open_monitor,
+    steady,
+    step,
+    violations,
+    watch,
+)
 from tests.helpers.socket_server import serving, status
 
-AXE = ROOT / "tests/data/axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 SIZES = {"phone": (360, 740), "tablet": (800, 1100), "wide": (1920, 1080)}
-RUN = """
-axe.run(document, {resultTypes: ["violations"]}).then(({violations}) =>
-  violations.map(({id, nodes}) => `${id}: ${nodes.map((node) => node.html)}`))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +28,6 @@ def page() -> Iterator[Page]:
         # axe-core compiles its messages; what it looks at is the page as it is.
         page.call("Page.setBypassCSP", enabled=True)
         yield page
-
-
-def violations(page: Page) -> list[str]:
-    page.value(AXE.read_text(encoding="utf-8"))
-    found: list[str] = page.value(RUN)
-    return found
 
 
 def test_axe_is_the_one_that_was_published() -> None:
@@ -52,8 +48,7 @@ def test_axe_finds_nothing(page: Page, size: str, scheme: str) -> None:
         server.send(status(101))
         page.wait_for("#rows", "the microphone is gone")
         assert violations(page) == []
-        wide = "document.documentElement.scrollWidth <= innerWidth"
-        assert page.value(wide), "it has to be scrolled sideways"
+        assert fits(page), "it has to be scrolled sideways"
     page.wait_for("#state", "not connected")
     assert violations(page) == []
 

@@ -1,7 +1,6 @@
 """Behind a reverse proxy, in a subpath; with the configurations of the docs."""
 
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from tests.helpers.monitor import port, step, watch, wrong
 from tests.helpers.paths import ROOT
 from tests.helpers.socket_server import serving, wait_until
 from tests.helpers.subpath_proxy import free_port, subpath_proxy
+from tests.helpers.web_servers import web_server
 
 DOCUMENT = (ROOT / "docs" / "monitor.md").read_text(encoding="utf-8")
 NGINX = """
@@ -81,9 +81,7 @@ def test_the_page_works_in_a_subpath(page: Page) -> None:
 
 
 def test_nginx_as_in_the_docs(page: Page, tmp_path: Path) -> None:
-    program = shutil.which("nginx")
-    if program is None:
-        pytest.skip("the configuration for nginx is tried with nginx, not installed")
+    program = web_server("nginx")
     proxied = free_port()
     with serving("ws://localhost:0", origins=[f"http://localhost:{proxied}"]) as server:
         text = block("nginx").replace("8765", str(port(server)))
@@ -103,9 +101,7 @@ def test_nginx_as_in_the_docs(page: Page, tmp_path: Path) -> None:
 
 
 def test_caddy_as_in_the_docs(page: Page, tmp_path: Path) -> None:
-    program = shutil.which("caddy")
-    if program is None:
-        pytest.skip("the configuration for Caddy is tried with Caddy, not installed")
+    program = web_server("caddy")
     proxied = free_port()
     with serving("ws://localhost:0", origins=[f"http://localhost:{proxied}"]) as server:
         text = block("caddy").replace("8765", str(port(server)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from ser_stream.errors import ConfigError, ModelError
 from training.engine.checkpoint import load_checkpoint
-from training.engine.fit import Fit, Loss, Schedule, step_average
+from training.engine.fit import Fit, Loss, Schedule, step_average, use_bf16
 
 CPU = torch.device("cpu")
 
@@ -138,6 +139,27 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path) -> Non
     fit(Line(), tmp_path / "c.pt", epochs=1).run()
     with pytest.raises(ConfigError, match="belongs to another configuration"):
         fit(Line(), tmp_path / "c.pt", epochs=2).run()
+
+
+@pytest.mark.parametrize(
+    ("machine", "bf16", "amx", "used"),
+    [
+        ("x86_64", False, False, False),
+        ("x86_64", True, False, True),
+        ("x86_64", False, True, True),
+        ("aarch64", False, False, True),
+    ],
+)
+def test_bf16_is_not_used_where_a_cpu_emulates_it(
+    machine: str, bf16: bool, amx: bool, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every CPU with AVX-512, torch says that there is bf16."""
+    told = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: True)
+    monkeypatch.setattr(torch.ops, "mkldnn", told)
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert use_bf16(torch.device("cpu")) is used
 
 
 def test_the_average_moves_by_its_decay() -> None:

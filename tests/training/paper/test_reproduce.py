@@ -86,7 +86,10 @@ def results_in(folder: Path) -> dict[str, dict[str, Any]]:
 
 WANTED = {
     "1": ["--system", "cpac-as-published-code", "--place", "emodb", "--fold", "fold-3"],
-    "4": ["--place", "casia-emodb", "--fold", "transductive"],
+    "4": [
+        *("--system", "caam", "--system", "algorithm-4"),
+        *("--place", "casia-emodb", "--fold", "transductive"),
+    ],
 }
 
 
@@ -99,7 +102,14 @@ def test_a_run_killed_at_a_random_moment_ends_as_an_undisturbed_one(
     few = partial(TransferConfig, steps=8, batch_size=8)  # as the command has
     monkeypatch.setattr(SYSTEMS, few)
     # CAAM and Algorithm 4.
-    wanted = choose("4", None, [98], places=["casia-emodb"], folds=["transductive"])
+    wanted = choose(
+        "4",
+        None,
+        [98],
+        systems=["caam", "algorithm-4"],
+        places=["casia-emodb"],
+        folds=["transductive"],
+    )
     with computing_as_one_of_two():
         assert all(one.run(space) for one in wanted)
     expected = results_in(calm)
@@ -184,6 +194,26 @@ def test_an_experiment_gives_all_figures_of_its_selections(space: Workspace) -> 
     before = space.store.path(one.name).read_bytes()
     assert not one.run(space)
     assert space.store.path(one.name).read_bytes() == before
+
+
+def test_stand_ins_of_table_1_are_scored_on_the_same_folds(space: Workspace) -> None:
+    wanted = choose("1", None, [98], systems=["cnn-3d", "echo-state"], places=["emodb"])
+    # A fit without epochs has no inner split to choose one; a network's comes last.
+    assert [one.inner for one in wanted].count(True) == 10
+    assert [one.inner for one in wanted if one.system == "cnn-3d"][:10] == [False] * 10
+    of_fold = [one for one in wanted if one.fold == "fold-2" and not one.inner]
+    pytest.importorskip("reservoirpy")
+    assert all(one.run(space) for one in of_fold)
+    network, echo = (result_of(one, space) for one in of_fold)
+    assert set(network["selections"]) == {"oracle", "last"}
+    assert network["config"]["input"]["n_mels"] == 40
+    assert "reading" not in network["config"]
+    assert set(echo["selections"]) == {"last"}
+    same = space.fold(PaperExperiment("paper-10fold", "cnn", "emodb", "fold-2", 98))
+    names = [space.data(of_fold[0]).utterances[i].name for i in same.test]
+    assert network["clips"] == echo["clips"] == names
+    # Nothing is drawn of them.
+    assert not list((space.results).rglob("*.npz"))
 
 
 @pytest.mark.parametrize("system", ["caam", "dann", "cdan", "algorithm-4"])

@@ -15,6 +15,7 @@ from training.paper.classify_task import NetworkConfig
 from training.paper.transfer_task import (
     SOURCE,
     TARGET,
+    PairBatch,
     TransferConfig,
     TransferTask,
     class_distances,
@@ -63,7 +64,7 @@ def test_an_epoch_is_a_number_of_steps_whatever_the_corpora_hold() -> None:
     assert all(len(b.source.targets) == len(b.target.targets) == 4 for b in batches)
 
 
-@pytest.mark.parametrize("method", ["caam", "dann", "cdan", "none"])
+@pytest.mark.parametrize("method", ["caam", "dann", "cdan", "none", "both-statistics"])
 def test_all_weights_that_a_method_has_are_taught(method: str) -> None:
     options = {"gamma": 1.5} if method == "caam" else {}
     made = task(replace(CONFIG, method=method, options=options))
@@ -73,6 +74,21 @@ def test_all_weights_that_a_method_has_are_taught(method: str) -> None:
     still = [n for n, p in made.module.named_parameters() if p.grad is None]
     assert still == []
     assert loss.seen == 4
+
+
+def test_only_with_both_statistics_does_the_target_reach_batch_norm() -> None:
+    for method, heard in (("none", False), ("both-statistics", True)):
+        made = task(replace(CONFIG, method=method, options={}))
+        batch = next(iter(made.batches(np.random.default_rng(0))))
+        silent = replace(batch.target, frames=torch.zeros_like(batch.target.frames))
+        found = loss_of(made, batch), loss_of(made, replace(batch, target=silent))
+        assert (found[0] != found[1]) is heard
+
+
+def loss_of(made: TransferTask, batch: PairBatch) -> float:
+    """With the same dropout each time."""
+    torch.manual_seed(3)
+    return float(made.loss(batch, np.random.default_rng(0), 0.5).value.detach())
 
 
 def test_target_labels_have_no_say() -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from ser_stream.errors import SourceError
 from tests.helpers.paths import ROOT
 from training.evaluation.bootstrap import N_BOOTSTRAP
+from training.paper.reproduce.tables import SIX_PAIRS
 from training.report.cells import N_FOLDS, Cells
 from training.report.load import Scored, load_runs
 from training.report.page import build
@@ -411,6 +412,89 @@ def test_a_single_fit_has_no_selection(tmp_path: Path) -> None:
     assert cells[6:] == ["one fit", "1 seed, one fit"]
 
 
+def test_what_is_missing_is_counted_with_the_hours_that_it_needs(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    nothing = page(results)
+    assert row(nothing, "1", "CPAC, as written", after="## What is missing")[2:] == [
+        *("80 of 80", "EMODB 20, SAVEE 20, CASIA 20, RAVDESS 20", "nothing to go by")
+    ]
+    where = "paper-10fold/cpac-as-published-code/emodb/fold-1"
+    write(results, where, seconds=535)
+    write(results, "cross/caam/casia-emodb/inductive-2", seconds=3600)
+    text = page(results)
+    cells = row(text, "1", "CPAC, as published code", after="## What is missing")
+    assert cells[2:4] == ["79 of 80", "EMODB 19, SAVEE 20, CASIA 20, RAVDESS 20"]
+    # A second a clip: 535 of EMODB, and 480, 1200 and 1440.
+    assert float(cells[4]) == pytest.approx((19 * 535 + 20 * 3120) / 3600, abs=0.05)
+    # Of its kin, where it was not run; and what Table 1 lists is not in 3 again.
+    ablation = row(text, "3", "Algorithm 2", after="## What is missing")
+    assert float(ablation[4]) == pytest.approx(20 * 3655 / 3600, abs=0.05)
+    assert "| 3 | CPAC" not in text
+    assert row(text, "2", "CAAM", after="## What is missing")[2:] == [
+        "17 of 18",
+        "CASIA to EMODB 2, EMODB to CASIA 3, CASIA to SAVEE 3, EMODB to SAVEE 3, "
+        "SAVEE to CASIA 3, SAVEE to EMODB 3",
+        "17.0",
+    ]
+    assert sum(one["places"].get("emodb", 0) for one in numbers(results)["missing"])
+
+
+def test_stand_ins_stand_beside_what_the_paper_quotes(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    write(
+        results,
+        "paper-10fold/cnn/emodb/fold-1",
+        predicted={"oracle": TRUTH, "last": [0, 1, 1, 1]},
+    )
+    text = page(results)
+    ours = row(text, "EMODB", "CNN on log-mel, our stand-in", after="### Table 1")
+    assert ours[2:4] == ["none published", "none published"]
+    assert ours[4].startswith("100.00 (")
+    quoted = row(text, "EMODB", "CNN (Ilyas 2021)")
+    assert quoted[2:4] == ["91.32", "CNN on log-mel, our stand-in"]
+    assert quoted[4].startswith("100.00 (")
+    assert quoted[5].startswith("75.00 (")
+    assert row(text, "RAVDESS", "ESN (Ibrahim 2021)")[2:] == [
+        *("74.54", "echo state network on MFCC, our stand-in"),
+        *["*not run*"] * 2,
+    ]
+
+
+def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    for system, predicted in (
+        ("caam", TRUTH),
+        ("algorithm-4-both-statistics", [0, 0, 1, 0]),
+        ("algorithm-4", [0, 1, 1, 0]),
+    ):
+        for place in SIX_PAIRS:
+            where = f"cross/{system}/{place}/transductive"
+            write(results, where, predicted={"last": predicted})
+    text = page(results)
+    both = "Algorithm 4, batch statistics of both corpora"
+    assert row(text, "CASIA to EMODB", both, after="### Table 4")[4].startswith("75.00")
+    total, own = (
+        row(text, "CASIA to EMODB", "CAAM", "transductive", after=after)[4]
+        for after in (
+            "### Gain over Algorithm 4, which",
+            "### Gain over Algorithm 4 with",
+        )
+    )
+    assert total.startswith("+50.00 (")
+    assert own.startswith("+25.00 (")
+    assert row(text, "CASIA to EMODB", both, "transductive")[4].startswith("+25.00 (")
+    gains = numbers(results)["gains"]
+    found = [g["points"] for g in gains if g["system"] == "caam"]
+    assert found == [50.0] * 8 + [25.0] * 8  # Six pairs and two means of some.
+    six = row(text, "Six pairs of Table 2, transductive, mean UAR of CAAM", "last")
+    assert six[2] == "39.90"
+    assert six[3].startswith("100.00 (")
+
+
 def test_loso_has_every_system_and_one_speaker_no_interval(tmp_path: Path) -> None:
     results = tmp_path / "results"
     write(results, "loso/cpac-streaming/emodb/speaker-03", speakers=["03"] * 4)
@@ -465,7 +549,9 @@ def full_tree(results: Path) -> None:
         predicted = {"oracle": guess(), "last": guess(), "validated": guess()}
         curve = [{"epoch": e, "test_UAR": 30.0 + e} for e in (1, 2, 3)]
         where = f"cross/caam/{place}/transductive"
-        path = write(results, where, predicted=predicted, curve=curve, **common)
+        apart = {"before": {"mean": 2000.0}, "after": {"mean": 0.5}}
+        common |= {"curve": curve, "distances": apart}
+        path = write(results, where, predicted=predicted, **common)
         save_points(path.with_suffix(".npz"), truth * 2, domain=[0] * n + [1] * n)
 
 
@@ -489,6 +575,9 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     files = sorted(path for path in docs.rglob("*") if path.is_file())
     kept = {path: path.read_bytes() for path in files}
+    assert (
+        "raw MFCC (32 clips, transductive, seed 98; means of a class 2000.00" in first
+    )
     # One t-SNE is drawn anew, the others are known to be of the same points.
     (docs / "results/figure-s2.png").unlink()
     assert page(results, figures=True) == first

@@ -61,10 +61,20 @@ def resemblyzer_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         SourceError: as `whisper_weights`.
     """
+    every = all_resemblyzer_weights(folder).items()
+    return {k[len("lstm.") :]: v for k, v in every if k.startswith("lstm.")}
+
+
+def all_resemblyzer_weights(folder: Path) -> dict[str, Tensor]:
+    """Those of the linear layer after it too: `lstm.weight_ih_l0`, `linear.bias`.
+
+    Raises:
+        SourceError: as `whisper_weights`.
+    """
     data = _member(folder, list(WHEELS)[2], "resemblyzer/pretrained.pt")
     saved = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    state = saved["model_state"]
-    return {k[len("lstm.") :]: v for k, v in state.items() if k.startswith("lstm.")}
+    state: dict[str, Tensor] = saved["model_state"]
+    return state
 
 
 def check_wheels(folder: Path) -> None:

@@ -13,7 +13,9 @@ export class Announcer {
     if (text === this.waiting) return;
     this.waiting = text;
     if (this.timer) return;
-    this.timer = setTimeout(() => this.speak(), Math.max(0, this.next - Date.now()));
+    const wait = this.next - Date.now();
+    if (wait <= 0) this.speak();            // with what else is drawn now
+    else this.timer = setTimeout(() => this.speak(), wait);
   }
 
   speak() {

@@ -23,10 +23,11 @@ export class Chart {
     this.view = view;
     this.labels = [];
     this.states = [];
+    // Asked for while text has just changed, it would cost a layout of its own.
     new ResizeObserver(() => {
-      const width = element.clientWidth;
-      if (this.plot && this.plot.width !== width)
-        this.plot.setSize({width, height: HEIGHT});
+      this.width = element.clientWidth;
+      if (this.plot && this.plot.width !== this.width)
+        this.plot.setSize({width: this.width, height: HEIGHT});
     }).observe(element);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
       this.forget();
@@ -43,7 +44,8 @@ export class Chart {
     if (labels.join("\n") !== this.labels.join("\n")) this.forget();
     this.labels = labels;
     const [from, to] = view.range(past.newest);
-    const width = this.element.clientWidth;
+    if (!past.newest) return this.describe(from, to);   // there is no time to show
+    const width = this.width ??= this.element.clientWidth;
     const shown = columns(past.steps, labels, from, to, Math.max(60, width >> 1));
     this.states = shown.states;
     this.plot ??= this.make(width, shown.data);

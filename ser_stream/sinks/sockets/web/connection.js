@@ -20,7 +20,8 @@ function stored(value) {                    // storage may be forbidden
 }
 
 export class Connection {
-  // `on` has show(text, open), ask(), greeted(), and message(message).
+  // `on` has show(text, open), ask(), begun(), message(message), and sources(): what
+  // to ask for, or null.
   constructor(on) {
     this.on = on;
     this.wait = 500;
@@ -35,6 +36,10 @@ export class Connection {
 
   useToken(token) {
     this.token = stored(token) ?? token;
+    this.again();
+  }
+
+  again() {
     const old = this.socket;
     this.open();
     old?.close();
@@ -44,6 +49,7 @@ export class Connection {
     clearTimeout(this.retry);
     this.reason = "";
     this.on.show(`connecting to ${address()}`, false);
+    this.on.begun();
     let socket;
     try { socket = new WebSocket(address()); }
     catch (error) { this.on.show(String(error), false); return; }
@@ -70,6 +76,8 @@ export class Connection {
     if (message.type === "hello" && !socket.greeted) {
       socket.greeted = true;
       this.wait = 500;
+      const sources = this.on.sources();
+      if (sources) this.say({type: "subscribe", id: "subscribe", sources});
       this.say({type: "history", id: "history", last_s: 3600});
       this.say({type: "health", id: "health"});
     }

@@ -9,29 +9,42 @@ export class List {
   constructor(body) {
     this.body = body;
     this.open = new Map();                  // id of an emotion -> its row
+    this.stale = new Map();                 // row -> what its last cells are to say
   }
 
   clear() {
     this.body.replaceChildren();
     this.open.clear();
+    this.stale.clear();
+  }
+
+  // Write what has changed: together, for each time costs a layout.
+  draw() {
+    for (const [row, texts] of this.stale)
+      texts.forEach((text, at) => { row.children[at + 2].textContent = text; });
+    this.stale.clear();
   }
 
   take(message) {
     if (message.type === "emotion") this.emotion(message);
   }
 
-  emotion({phase, id, label, start_ms, end_ms, time, confidence}) {
-    let row = this.open.get(id);
-    if (!row) {
-      const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
-      row = this.row([clock(start), `${label} #${id}`, "", ""], "emotion");
-      row.style.setProperty("--tone", colour(label));
-      this.open.set(id, row);
-    }
-    const [, , lasts, sure] = row.children;
-    lasts.textContent = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
-    sure.textContent = percent(confidence);
+  emotion(message) {
+    const {phase, id, start_ms, end_ms, confidence} = message;
+    const row = this.open.get(id);
+    const lasts = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
+    const texts = [lasts, percent(confidence)];
+    if (row) this.stale.set(row, texts);
+    else this.begin(message, texts);
+    if (document.hidden) this.draw();       // nothing is drawn, and it must not pile up
     if (phase === "end") this.open.delete(id);
+  }
+
+  begin({id, label, start_ms, end_ms, time}, texts) {
+    const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
+    const row = this.row([clock(start), `${label} #${id}`, ...texts], "emotion");
+    row.style.setProperty("--tone", colour(label));
+    this.open.set(id, row);
   }
 
   // What is no emotion; `time` in seconds since 1970.

@@ -11,10 +11,12 @@ import {Now} from "./now.js";
 import * as pace from "./pace.js";
 import {Past} from "./past.js";
 import {savePicture, saveTable} from "./save.js";
+import {Sources} from "./sources.js";
 import {View} from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
+const sources = new Sources($("source"), () => connection.again());
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
 const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
@@ -36,6 +38,7 @@ function draw() {
     drawn.panel = Date.now();
     if (untilSeq !== null) return;          // the past is still coming
     const said = now.draw(past, connected);
+    list.draw();
     announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
     drawChart();
   }), Math.max(0, wait));
@@ -72,6 +75,7 @@ function show(text, open) {
 function ask() { $("ask").hidden = false; $("token").focus(); }
 
 function take(message) {
+  if (!sources.takes(message)) return;
   const marks = past.marks.length, stream = past.hello?.stream;
   past.take(message);
   if (message.type === "hello") {
@@ -94,6 +98,7 @@ function take(message) {
     }
   }
   list.take(message);
+  if (untilSeq !== null) list.draw();       // of the past, only how it ended is to be seen
   for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
     list.note(mark.time, mark.text);
   if (untilSeq !== null && message.seq >= untilSeq) untilSeq = null;
@@ -104,6 +109,7 @@ function take(message) {
 const connection = new Connection({
   show: (text, open) => { untilSeq = null; show(text, open); },
   ask, message: take,
+  begun: () => sources.begin(), sources: () => sources.wanted,
 });
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();

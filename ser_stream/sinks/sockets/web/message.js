@@ -8,6 +8,7 @@ const isText = (value) => typeof value === "string";
 const cut = (text) => text.slice(0, LONGEST);
 const isTime = (value) => isText(value) && Number.isFinite(Date.parse(value));
 const isLabel = (value) => isText(value) && value.length > 0 && value.length <= 64;
+const isName = (value) => isText(value) && value.length > 0 && value.length <= 80;
 const isObject = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
@@ -62,5 +63,6 @@ export function parse(data) {
   if (!isObject(message) || !isText(message.type)) return null;
   if (!Object.hasOwn(CHECKS, message.type)) return null;
   if (!CHECKS[message.type](message)) return null;
+  if (message.source !== undefined && !isName(message.source)) return null;
   return message.type === "prediction" ? message : shortened(message);
 }

@@ -17,7 +17,8 @@ function style(element, name, value) {
 
 const share = (level) => Math.max(0, Math.min(1, 1 - level / QUIETEST));
 
-function levelWords(level) {
+function levelWords(level, clips) {
+  if (clips) return "peaks are cut, or were within 2 s";
   return level > LOUD ? "very loud" : level > -60 ? "fine" : "silent";
 }
 
@@ -30,7 +31,8 @@ export class Now {
     say("emotion", said.big);
     say("steady", said.steady);
     say("heard", said.now);
-    say("why", connected ? said.why : "Not connected: this is how it last was.");
+    say("why", connected ? said.why : past.newest
+      ? "Not connected: this is how it last was." : "Not connected.");
     const box = $("now");
     box.dataset.kind = said.kind;
     box.style.setProperty("--tone", said.label ? colour(said.label) : "var(--dim)");
@@ -76,7 +78,8 @@ export class Now {
     const meter = $("level"), level = heard?.level_dbfs ?? QUIETEST;
     const peak = heard?.peak_dbfs;
     const told = peak === undefined ? "" : `, peak ${decibels(peak)}`;
-    const words = heard ? `${decibels(level)}${told}; ${levelWords(level)}` : "not known";
+    const words = heard ? `${decibels(level)}${told}; ${levelWords(level, clips)}`
+      : "not known";
     const [bar, top] = meter.children;
     style(bar, "width", `${100 * share(level)}%`);
     style(top, "left", `${100 * share(peak ?? QUIETEST)}%`);
@@ -86,8 +89,7 @@ export class Now {
       : "no clipping");
     const now = String(Math.round(Math.max(QUIETEST, Math.min(0, level))));
     if (meter.ariaValueNow !== now) meter.ariaValueNow = now;
-    const spoken = clips ? `${words}; clipping` : words;
-    if (meter.ariaValueText !== spoken) meter.ariaValueText = spoken;
+    if (meter.ariaValueText !== words) meter.ariaValueText = words;
     say("level-text", words);
   }
 }

@@ -1,0 +1,314 @@
+"""Audio to one of many `ser-stream serve`, by a NATS server that chooses which.
+
+A worker that falls silent is given up after a second, and the stream is opened anew: at
+another, which tells by a `status` how much audio nobody heard.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from ser_stream.client.errors import UnreachableError
+from ser_stream.client.lines import as_message, decode, encode
+from ser_stream.client.messages import Message
+from ser_stream.client.sending import SentStream
+from ser_stream.client.subscription import raise_refusal
+from ser_stream.errors import ConfigError, MissingLibraryError, SerStreamError
+from ser_stream.protocol.address import Address, bracketed
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+PORT = 4222
+SILENCE_S = 1.0
+"""Seconds without a sign of life after which a worker is given up."""
+RETRY_S = 0.2
+"""Between two questions for a worker, while none answers."""
+HEAD_START_S = 1.0
+"""Seconds by which audio may be written before it was spoken: nobody holds us back."""
+PIECE = 128 * 1024
+"""Bytes of audio in one message; NATS takes a megabyte."""
+
+
+class NatsStream(SentStream):
+    """As `SentStream`, but its worker may change; then `hello` comes again."""
+
+    def __init__(
+        self,
+        address: Address,
+        opening: dict[str, Any],
+        bytes_per_s: int,
+        as_bytes: Callable[[Any], bytes],
+        token: str | None,
+        timeout: float,
+    ) -> None:
+        try:
+            from nats.aio.client import Client
+        except ImportError as error:
+            raise MissingLibraryError(
+                f"nats:// needs nats-py ({error}); pip install 'ser-stream[nats]'"
+            ) from error
+        self._address = address
+        self._open_fields = opening
+        self._per_s = bytes_per_s
+        self._as_bytes = as_bytes
+        self._token = token
+        self._timeout = timeout
+        self._make = Client
+        self._prefix = address.path.replace("/", ".")
+        self._messages: SimpleQueue[Message | SerStreamError | None] = SimpleQueue()
+        self._failure: SerStreamError | None = None
+        self._ended = self._over = False
+        self._begun: float | None = None
+        self._written_s = 0.0
+        # The loop's thread alone has these.
+        self._audio = self.worker = ""
+        self._heard = 0.0
+        self._inbox = ""
+        self._numbers = count(1)
+        self._placed = asyncio.Event()
+        self._done = asyncio.Event()
+        self._ready = threading.Event()
+        self._loop = asyncio.new_event_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        failure: SerStreamError | None = self._failure
+        if failure is not None:
+            self.close()
+            raise failure
+
+    # Of whoever has it.
+
+    def write(self, samples: Any) -> None:
+        """Send samples, as that of `SentStream`; waits while far ahead of the clock.
+
+        Raises:
+            UnreachableError: if no worker has room any more.
+            ConfigError: if it was ended.
+        """
+        if self._ended:
+            raise ConfigError("the stream was ended; nothing can be written any more")
+        now = time.monotonic()
+        if self._begun is None:
+            self._begun = now
+        data = self._as_bytes(samples)
+        # Half a second at most, so that nothing comes in floods.
+        step = min(PIECE, max(1, self._per_s // 2))
+        for start in range(0, len(data), step):
+            if self._failure is not None:
+                raise self._failure
+            piece = data[start : start + step]
+            self._written_s += len(piece) / self._per_s
+            self._loop.call_soon_threadsafe(self._send, piece)
+            ahead = self._written_s - (time.monotonic() - self._begun)
+            if ahead > HEAD_START_S:
+                time.sleep(ahead - HEAD_START_S)
+
+    def end(self) -> None:
+        """No more audio comes; `events` goes on to the last."""
+        if not self._ended:
+            self._ended = True
+            self._loop.call_soon_threadsafe(self._send, b"")
+
+    def events(self, timeout: float | None = None) -> Iterator[Message]:
+        """As that of `SentStream`."""
+        while True:
+            try:
+                message = self._messages.get(timeout != 0, timeout or None)
+            except Empty:
+                return
+            if message is None:
+                self._messages.put(None)
+                return
+            if isinstance(message, SerStreamError):
+                raise message
+            yield message
+
+    def close(self) -> None:
+        """Leave, whatever is still to be told."""
+        if self._over:
+            return
+        self._over = self._ended = True
+        self._loop.call_soon_threadsafe(self._cancel)
+        self._thread.join()
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Of the loop's thread.
+
+    def _cancel(self) -> None:
+        self._done.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _work(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._task = self._loop.create_task(self._run())
+        with contextlib.suppress(asyncio.CancelledError):
+            self._loop.run_until_complete(self._task)
+        # What the library has left.
+        left = asyncio.all_tasks(self._loop)
+        for task in left:
+            task.cancel()
+        self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self._messages.put(None)
+        self._ready.set()
+
+    def _fail(self, error: SerStreamError) -> None:
+        self._failure = error
+        self._messages.put(error)
+        self._cancel()
+
+    async def _run(self) -> None:
+        client = self._make()
+        place = f"{bracketed(self._address.host)}:{self._address.port or PORT}"
+        connected = False
+
+        async def failed(error: Exception) -> None:
+            if not connected:
+                # Else the library itself would try again, for long.
+                raise error
+
+        try:
+            await client.connect(
+                f"{self._address.kind}://{place}",
+                token=self._token,
+                connect_timeout=max(1, round(self._timeout)),
+                reconnect_time_wait=1,
+                max_reconnect_attempts=-1,
+                ping_interval=2,
+                max_outstanding_pings=2,
+                error_cb=failed,
+            )
+        except Exception as error:  # noqa: BLE001  the library raises what it likes
+            reason = str(error) or type(error).__name__
+            self._fail(UnreachableError(f"{self._address} is not reached: {reason}"))
+            return
+        connected = True
+        try:
+            self._inboxes = client.new_inbox()
+            await client.subscribe(f"{self._inboxes}.*", cb=self._take)
+            await self._place(client, 0.0)
+            # Besides being cancelled: what is waited for may come at that moment.
+            while not self._done.is_set():
+                await asyncio.sleep(SILENCE_S / 10)
+                silent = self._loop.time() - self._heard
+                if (silent > SILENCE_S or not self._placed.is_set()) and not self._over:
+                    await self._place(client, silent)
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(client.close(), 1)
+
+    async def _place(self, client: "Client", lost_s: float) -> None:
+        """Find a worker; `lost_s` was lost so far."""
+        self._placed.clear()
+        self._client = client
+        since = self._loop.time() - lost_s
+        give_up = self._loop.time() + self._timeout
+        while not (self._placed.is_set() or self._done.is_set()):
+            # A new one each time: what an earlier worker still says is not for us.
+            inbox = self._inbox = f"{self._inboxes}.{next(self._numbers)}"
+            opening = dict(self._open_fields)
+            if lost_s:
+                opening["lost_s"] = round(self._loop.time() - since, 3)
+            with contextlib.suppress(Exception):
+                await client.publish(
+                    f"{self._prefix}.open", encode(opening).rstrip(), reply=inbox
+                )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._placed.wait(), 2 * RETRY_S)
+            if self._placed.is_set():
+                break
+            if self._loop.time() > give_up:
+                text = f"{self._address}: no worker has room, or none is there"
+                self._fail(UnreachableError(text))
+            await asyncio.sleep(RETRY_S)
+        if self._ended:
+            self._send(b"")
+
+    async def _take(self, message: "Msg") -> None:
+        if message.subject != self._inbox:
+            return
+        if not message.data:
+            return  # the server says that nobody answers to that subject
+        self._heard = self._loop.time()
+        fields = decode(message.data)
+        if fields["type"] == "placed":
+            self._audio, self.worker = fields["audio"], fields["worker"]
+            self._placed.set()
+        elif fields["type"] == "reply" and not fields["ok"]:
+            if fields["error"]["code"] == "too_many":
+                # It was the last place of that worker; another may have one.
+                self._inbox = ""
+                return
+            try:
+                raise_refusal(fields, self._address, fields.get("id"))
+            except SerStreamError as error:
+                self._fail(error)
+        elif (
+            fields["type"] == "bye"
+            and fields["reason"] in ("shutdown", "failed")
+            and not self._ended
+        ):
+            # The worker goes, the stream does not.
+            self._placed.clear()
+        else:
+            self._tell(as_message(fields))
+
+    def _tell(self, message: Message | None) -> None:
+        if message is None:
+            return
+        if message["type"] == "hello" and not self._ready.is_set():
+            self.hello = message
+            self._ready.set()
+        self._messages.put(message)
+        if message["type"] == "bye" and self._failure is None:
+            self._failure = UnreachableError(
+                f"{self._address} ended the stream: {message['reason']}"
+            )
+            self._cancel()
+
+    def _send(self, data: bytes) -> None:
+        if self._placed.is_set():
+            self._loop.create_task(self._publish(self._audio, data))
+        # Else it is lost; how much, the next worker is told.
+
+    async def _publish(self, subject: str, data: bytes) -> None:
+        with contextlib.suppress(Exception):
+            await self._client.publish(subject, data)
+
+
+def opened(
+    uri: Address,
+    opening: dict[str, Any],
+    as_bytes: Callable[[Any], bytes],
+    token: str | None,
+    timeout: float,
+) -> NatsStream:
+    """Open a stream at a worker of these.
+
+    Raises:
+        ConfigError: if the encoding is one whose length nobody knows.
+        UnreachableError: if there is no server, or no worker with room.
+    """
+    sizes = {"s16": 2, "s24": 3, "s32": 4, "f32": 4, "alaw": 1, "mulaw": 1}
+    if opening["encoding"] not in sizes:
+        raise ConfigError(
+            f"encoding is {opening['encoding']}; by NATS allowed are {', '.join(sizes)}"
+        )
+    rate, channels = opening["rate"], opening["channels"]
+    per_s = rate * channels * sizes[opening["encoding"]]
+    return NatsStream(uri, opening, per_s, as_bytes, token, timeout)

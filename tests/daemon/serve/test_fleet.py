@@ -1,0 +1,60 @@
+"""Three workers under one NATS server: streams are shared out, and outlive a worker."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from ser_stream.client import RefusedError, UnreachableError, send
+from tests.helpers.brokers import Broker, nats_server, needs_nats
+from tests.helpers.fleet import Speaker, fleet, worker_id
+from tests.helpers.protocol_schema import validate
+from tests.helpers.socket_server import wait_until
+
+pytestmark = [needs_nats, pytest.mark.alone]
+WORKERS, STREAMS = 3, 4
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with nats_server(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+def test_streams_move_when_their_worker_is_killed_and_when_it_ends(
+    broker: Broker,
+) -> None:
+    uri = f"nats://127.0.0.1:{broker.port}/fleet"
+    with fleet(uri, WORKERS) as workers, contextlib.ExitStack() as stack:
+        by_id = {worker_id(worker): worker for worker in workers}
+        speakers = [stack.enter_context(Speaker(uri, f"{n}")) for n in range(STREAMS)]
+        wait_until(lambda: all(s.count("prediction") for s in speakers))
+        with pytest.raises(RefusedError, match="rate is 7"):
+            send(uri, rate=7)
+        first = speakers[0]
+        there = [speaker.worker for speaker in speakers]
+        assert set(there) <= by_id.keys()
+        by_id[first.worker].process.kill()
+        affected = [s for s, at in zip(speakers, there, strict=True) if at == there[0]]
+        wait_until(lambda: all(s.count("status") == 1 for s in affected))
+        assert all(s.streams == 2 and s.worker != there[0] for s in affected)
+        # Whoever was elsewhere has noticed nothing.
+        assert all(s.streams == 1 for s in speakers if s not in affected)
+        heard = first.count("prediction")
+        wait_until(lambda: first.count("prediction") > heard)
+        assert by_id[first.worker].stop() == 0
+        wait_until(lambda: first.streams == 3 and first.count("status") == 2)
+    for speaker in speakers:
+        messages = speaker.messages
+        assert messages[-1] == {"type": "bye", "reason": "end"}
+        assert all(validate(json.dumps(m).encode()) for m in messages)
+        told = [m for m in messages if m["type"] == "status"]
+        assert {m["state"] for m in told} <= {"overflow"}
+        assert all("before this stream came here" in m["detail"] for m in told)
+
+
+def test_where_no_worker_is_the_client_says_so(broker: Broker) -> None:
+    uri = f"nats://127.0.0.1:{broker.port}/nobody"
+    with pytest.raises(UnreachableError, match="no worker has room, or none is there"):
+        send(uri, timeout=1)
