@@ -7,6 +7,7 @@ models           what accuracy costs, with a picture
 archive          what recordings cost that nobody waits for
 streams          how many streams a core takes; stream_peers: other programs beside it
 one_microphone   a daemon beside a version before, `--before REV`
+serve_load       honest and hostile streams at a `serve`
 speakers         what `--tell-speakers` costs
 folds_at_once    folds trained one by one, and together
 fuzz             damaged recordings through the reader

@@ -15,6 +15,7 @@ from ser_stream.cli.options import (
     RawEncoding,
     SetKeys,
     Step,
+    TrustNetwork,
     Window,
 )
 from ser_stream.sinks import forms
@@ -96,6 +97,7 @@ def listen(
     max_subscribers: Annotated[
         int | None, typer.Option(help="At once, on all sockets. [default: 2000]")
     ] = None,
+    trust_network: TrustNetwork = None,
     on_emotion: Annotated[
         str | None,
         typer.Option(

@@ -90,6 +90,14 @@ Window = Annotated[
         help="Longest window in seconds. [default: the model's; 2.9, of accurate 3]"
     ),
 ]
+TrustNetwork = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust-network/--no-trust-network",
+        help="Let other machines reach wyoming://, which knows no token. [default: "
+        "no-trust-network]",
+    ),
+]
 Config = Annotated[
     Path | None,
     typer.Option(

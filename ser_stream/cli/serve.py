@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
-from ser_stream.cli.options import EPILOG, Config, Model, SetKeys, Step, Window
+from ser_stream.cli.options import (
+    EPILOG,
+    Config,
+    Model,
+    SetKeys,
+    Step,
+    TrustNetwork,
+    Window,
+)
 from ser_stream.sinks import one_way_forms
 
 
@@ -16,11 +24,13 @@ def serve(
         list[str] | None,
         typer.Option(
             help="Where clients send audio to, any number of times: ws://HOST:PORT, "
-            "tcp://HOST:PORT, unix:///PATH; or nats://HOST/PREFIX, where a NATS server "
-            "shares clients out among several (docs/fleet.md).",
+            "tcp://HOST:PORT, unix:///PATH or wyoming://HOST:PORT; or "
+            "nats://HOST/PREFIX, where a NATS server shares clients out among several "
+            "(docs/fleet.md).",
             metavar="URI",
         ),
     ] = None,
+    trust_network: TrustNetwork = None,
     to: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,17 +8,19 @@
                 print(message["phase"], message["label"])
 
 `send` sends audio to `ser-stream serve`, and gets the events of that alone.
-`ser_stream.client.aio` is `connect` for asyncio. Neither loads numpy or ONNX Runtime.
+`ser_stream.client.aio` is both for asyncio. Neither loads numpy or ONNX Runtime.
 
 stream, aio                    subscriptions, blocking and asyncio
 subscription                   hello, snapshot, reconnecting: for both, without a socket
-connection, framing, lines     a socket; WebSocket frames; bytes -> messages
+connection, aio_connection     a socket
+framing, lines                 WebSocket frames; bytes -> messages
 past                           history, and what of it was given already
 retry                          when to connect again
 control                        one request, one answer
 messages, errors               the types
 where                          which address, if none is given
-sending                        audio to `ser-stream serve`, events from it
+sending, aio_sending           audio to `ser-stream serve`, events from it
+opening                        what is said first, and samples as bytes: for both
 by_nats                        the same by a NATS server, to one of many
 """
 

@@ -1,75 +1,16 @@
-"""The same as `ser_stream.client.connect`, for asyncio."""
+"""The same as `ser_stream.client.connect` and `send`, for asyncio."""
 
 import asyncio
-import contextlib
 from collections import deque
 from typing import Self, Unpack
 
-from ser_stream.client.connection import READ_SIZE, lost, unreachable
-from ser_stream.client.framing import LineConnection
+from ser_stream.client.aio_connection import Connection
+from ser_stream.client.aio_sending import SentStream, send
 from ser_stream.client.messages import Message
 from ser_stream.client.subscription import Described, Options, Subscription
 from ser_stream.errors import SerStreamError
-from ser_stream.protocol.address import Address
 
-
-class Connection:
-    """Lines out, lines in; as `ser_stream.client.connection`, with `await`."""
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._wire = LineConnection(address)
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
-
-    async def open(self, within: float) -> None:
-        """Connect within so many seconds.
-
-        Raises:
-            UnreachableError: if nothing listens there.
-            AccessError: if that is not permitted.
-        """
-        address = self._address
-        try:
-            async with asyncio.timeout(within):
-                if address.kind == "unix":
-                    opened = await asyncio.open_unix_connection(
-                        address.path, limit=READ_SIZE
-                    )
-                else:
-                    opened = await asyncio.open_connection(
-                        address.host, address.port, limit=READ_SIZE
-                    )
-        except OSError as error:
-            raise unreachable(address, error) from None
-        self._reader, self._writer = opened
-
-    def send(self, *lines: bytes) -> None:
-        """Send lines; they are few and short, so that there is nothing to wait for."""
-        self._writer.write(self._wire.outgoing(*lines))
-
-    async def receive(self, within: float) -> bytes | None:
-        """The next line without its end; None if none came in so many seconds.
-
-        Raises:
-            UnreachableError: if the connection is lost.
-            ProtocolError: if it is no connection to a daemon.
-        """
-        try:
-            async with asyncio.timeout(within):
-                while not self._wire.lines:
-                    self._wire.take(await self._reader.read(READ_SIZE))
-                    self._writer.write(self._wire.outgoing())
-        except TimeoutError:
-            return None
-        except OSError as error:
-            raise lost(self._address, error) from None
-        return self._wire.lines.popleft()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+__all__ = ["SentStream", "Stream", "connect", "send"]
 
 
 class Stream(Described):

@@ -55,7 +55,7 @@ class NatsStream(SentStream):
                 f"nats:// needs nats-py ({error}); pip install 'ser-stream[nats]'"
             ) from error
         self._address = address
-        self._opening = opening
+        self._open_fields = opening
         self._per_s = bytes_per_s
         self._as_bytes = as_bytes
         self._token = token
@@ -221,7 +221,7 @@ class NatsStream(SentStream):
         while not (self._placed.is_set() or self._done.is_set()):
             # A new one each time: what an earlier worker still says is not for us.
             inbox = self._inbox = f"{self._inboxes}.{next(self._numbers)}"
-            opening = dict(self._opening)
+            opening = dict(self._open_fields)
             if lost_s:
                 opening["lost_s"] = round(self._loop.time() - since, 3)
             with contextlib.suppress(Exception):

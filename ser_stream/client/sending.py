@@ -1,26 +1,21 @@
 """`send`: audio to `ser-stream serve`, and the events of it."""
 
 import contextlib
-import os
 import socket
-import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, Self
+from typing import Any, Self, Unpack
 
 from ser_stream.client.connection import READ_SIZE, Connection, lost
 from ser_stream.client.errors import UnreachableError
-from ser_stream.client.lines import as_message, decode, encode
+from ser_stream.client.lines import encode
 from ser_stream.client.messages import Hello, Message
-from ser_stream.client.subscription import TIMEOUT, raise_refusal
-from ser_stream.client.where import addresses
+from ser_stream.client.opening import Opening, SendOptions, silent
+from ser_stream.client.subscription import TIMEOUT
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.protocol.access_token import VARIABLE
-from ser_stream.protocol.address import NATS, Address, parse
+from ser_stream.protocol.address import NATS, Address
 
-Encoding = Literal["s16", "s24", "s32", "f32", "alaw", "mulaw", "ogg"]
-_ID = "ser_stream.client.send"
 _LOOK_S = 3600.0
 
 
@@ -95,23 +90,15 @@ class SentStream:
     One thread may write while another reads events.
     """
 
-    def __init__(
-        self,
-        uri: str,
-        opening: dict[str, Any],
-        token: str | None,
-        timeout: float,
-    ) -> None:
-        (self._address,) = addresses(uri)
-        self._encoding = str(opening["encoding"])
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._address = opening.address
         self._messages: SimpleQueue[Message | SerStreamError | None] = SimpleQueue()
         self._failure: SerStreamError | None = None
         self._ended = self._over = False
-        self._connection = _AudioConnection(self._address, timeout)
+        self._connection = _AudioConnection(self._address, opening.timeout)
         try:
-            if token and self._address.kind != "unix":
-                self._connection.send(encode({"type": "auth", "token": token}))
-            self._connection.send(encode(opening))
+            self._connection.send(*opening.lines())
             self.hello: Hello = self._receive_hello()
             """What the daemon says of itself and of the stream."""
         except BaseException:
@@ -123,29 +110,19 @@ class SentStream:
 
     def _receive_hello(self) -> Hello:
         while True:
-            line = self._connection.receive(TIMEOUT)
+            line = self._connection.receive(self._opening.timeout)
             if line is None:
-                raise UnreachableError(
-                    f"{self._address} took the connection, but did not say hello; is "
-                    "it `ser-stream serve`?"
-                )
-            message = self._message(line)
+                raise silent(self._address)
+            message = self._opening.message(line)
             if message is not None and message["type"] == "hello":
                 self._messages.put(message)
                 return message
-
-    def _message(self, line: bytes) -> Message | None:
-        fields = decode(line)
-        if fields["type"] == "reply":
-            # Of what is refused, nothing goes on.
-            raise_refusal(fields, self._address, fields.get("id"))
-        return as_message(fields)
 
     def _read(self) -> None:
         try:
             while not self._over:
                 line = self._connection.receive(_LOOK_S)
-                message = None if line is None else self._message(line)
+                message = None if line is None else self._opening.message(line)
                 if message is None:
                     continue
                 self._messages.put(message)
@@ -177,7 +154,7 @@ class SentStream:
         """
         if self._ended:
             raise ConfigError("the stream was ended; nothing can be written any more")
-        data = _sample_bytes(samples, self._encoding)
+        data = self._opening.sample_bytes(samples)
         if self._failure is not None:
             raise self._failure
         try:
@@ -231,17 +208,7 @@ class SentStream:
         self.close()
 
 
-def send(
-    uri: str,
-    *,
-    rate: int = 16_000,
-    channels: int = 1,
-    encoding: Encoding = "s16",
-    name: str = "",
-    only: str | Iterable[str] | None = None,
-    token: str | None = None,
-    timeout: float = TIMEOUT,
-) -> SentStream:
+def send(uri: str, **options: Unpack[SendOptions]) -> SentStream:
     """Open a stream at a `ser-stream serve`.
 
         with send("ws://127.0.0.1:8770", rate=48000) as stream:
@@ -258,14 +225,7 @@ def send(
         uri: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:///PATH`; or
             `nats://HOST/PREFIX`, for one of many behind a NATS server: audio is then
             sent as it is spoken, and `hello` comes again when another has taken over.
-        rate: hertz of the samples, 4000 to 192000; Ogg says its own.
-        channels: 1 to 8, interleaved; likewise.
-        encoding: `s16`, `s24`, `s32`, `f32` (little-endian), `alaw`, `mulaw`; or `ogg`
-            for Opus or Vorbis in Ogg.
-        name: what the stream is called, at most 64 characters.
-        only: which events to get, of prediction, emotion and status; None for all.
-        token: for TCP and WebSocket; else `SER_STREAM_TOKEN` of the environment.
-        timeout: seconds to connect, and then for `hello`.
+        options: see `SendOptions`.
 
     Raises:
         RefusedError: if the daemon does not take such a stream; says what is allowed.
@@ -274,45 +234,15 @@ def send(
         ConfigError: if the address is none.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
     """
-    opening: dict[str, Any] = {"type": "open", "id": _ID, "encoding": encoding}
-    if encoding != "ogg":
-        opening |= {"rate": rate, "channels": channels}
-    if name:
-        opening["name"] = name
-    if only is not None:
-        opening["only"] = [only] if isinstance(only, str) else list(only)
-    token = token or os.environ.get(VARIABLE)
-    if uri.partition(":")[0] in NATS:
+    opening = Opening(uri, options)
+    if opening.address.kind in NATS:
         from ser_stream.client import by_nats
 
-        def as_bytes(samples: Any) -> bytes:
-            return _sample_bytes(samples, encoding)
-
-        return by_nats.opened(parse(uri, NATS), opening, as_bytes, token, timeout)
-    return SentStream(uri, opening, token, timeout)
-
-
-def _sample_bytes(samples: Any, encoding: str) -> bytes:
-    if isinstance(samples, bytes | bytearray | memoryview):
-        return bytes(samples)
-    return _array_bytes(samples, encoding)
-
-
-def _array_bytes(samples: Any, encoding: str) -> bytes:
-    """A numpy array as bytes; numpy is only there if the caller has it."""
-    dtype = str(getattr(samples, "dtype", ""))
-    if dtype not in ("int16", "float32", "float64") or encoding not in ("s16", "f32"):
-        what = dtype or type(samples).__name__
-        raise ConfigError(
-            f"samples are {what}, and the encoding {encoding}; allowed: bytes, or "
-            "arrays of int16 or floats where it is s16 or f32"
+        return by_nats.opened(
+            opening.address,
+            opening.fields,
+            opening.sample_bytes,
+            opening.token,
+            opening.timeout,
         )
-    numpy = sys.modules["numpy"]
-    if dtype == "int16":
-        scaled = samples if encoding == "s16" else samples / 32768
-    elif encoding == "s16":
-        scaled = numpy.rint(numpy.clip(samples, -1, 1) * 32767)
-    else:
-        scaled = samples
-    result: bytes = scaled.astype("<i2" if encoding == "s16" else "<f4").tobytes()
-    return result
+    return SentStream(opening)

@@ -132,6 +132,7 @@ KEYS = {
         Key("token_file", str, "token_file"),
         Key("allow_origin", tuple, "allow_origin"),
         Key("max_subscribers", int, "max_subscribers"),
+        Key("trust_network", bool, "trust_network"),
         Key("on_emotion", str, "on_emotion", live=True),
         Key("on_emotion_every_s", float, "on_emotion_every_s", live=True),
         Key("metrics", str, "metrics"),

@@ -17,8 +17,8 @@ from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.pipeline.voices.clusters import FEWEST, MOST
-from ser_stream.protocol.address import SOCKETS, parse
-from ser_stream.sinks import forms
+from ser_stream.protocol.address import parse
+from ser_stream.sinks import forms, is_server
 from ser_stream.sinks.brokers.settings import BrokerSettings
 from ser_stream.sources import InputConfig
 from ser_stream.sources.channels import EACH
@@ -65,6 +65,8 @@ class ListenConfig:
     allow_origin: tuple[str, ...] = ()
     """Web origins beside our own whose pages may open the WebSocket."""
     max_subscribers: int = 2000
+    trust_network: bool = False
+    """Whether other machines may reach `wyoming://`, which knows no token."""
     on_emotion: str | None = None
     on_emotion_every_s: float = 1.0
     """Least time between two starts of it, seconds."""
@@ -162,7 +164,7 @@ class ListenConfig:
     @property
     def serves(self) -> bool:
         """Whether an output is a socket that programs can connect to."""
-        return any(parse(address, forms()).kind in SOCKETS for address in self.to)
+        return any(is_server(parse(address, forms()).kind) for address in self.to)
 
     def waits(self, *, service: bool) -> bool:
         """Whether a microphone that is absent at the start is waited for.

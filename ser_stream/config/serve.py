@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from ser_stream.errors import ConfigError
-from ser_stream.protocol.address import NATS, SOCKETS, parse
+from ser_stream.protocol.address import NATS, SOCKETS, WYOMING, parse
 from ser_stream.sinks import one_way_forms
 
+INPUTS = SOCKETS | WYOMING | NATS
+"""What clients can send audio to, by kind."""
 MOST_STREAMS = 10_000
 LONGEST_S = 30 * 86_400.0
 """Thirty days."""
-INPUTS = SOCKETS | NATS
-"""What `listen` may be, by scheme."""
 
 
 @dataclass(frozen=True, slots=True)

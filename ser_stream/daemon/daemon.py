@@ -153,6 +153,7 @@ class Daemon:
             token=lambda: self._settings.located(lambda c: read_token(c.token_file)),
             origins=config.allow_origin,
             max_subscribers=config.max_subscribers,
+            trust_network=config.trust_network,
             broker=config.broker,
             password=lambda: self._settings.located(lambda c: c.broker.password()),
             inherited=self._systemd.sockets,

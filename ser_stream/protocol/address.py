@@ -14,6 +14,8 @@ SOCKETS = {
     "ws": "ws://HOST:PORT",
 }
 """What a client can connect to, by kind."""
+WYOMING = {"wyoming": "wyoming://HOST:PORT"}
+"""What voice assistants connect to; see `ser_stream.protocol.wyoming`."""
 NATS = {kind: f"{kind}://HOST[:PORT]/PREFIX" for kind in ("nats", "tls")}
 """Where a NATS server stands between clients and daemons."""
 FORMS = {"stdout": "stdout:", **SOCKETS}

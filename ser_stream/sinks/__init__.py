@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from ser_stream.errors import SerStreamError
-from ser_stream.protocol.address import FORMS, NATS, SOCKETS, Address, parse
+from ser_stream.protocol.address import FORMS, NATS, SOCKETS, WYOMING, Address, parse
 from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class SinkOptions(NamedTuple):
     """Of brokers: who we are there, and what Home Assistant is told."""
     password: Callable[[], str | None] = lambda: None
     """What brokers must be shown."""
+    trust_network: bool = False
+    """Whether other machines may reach what knows no token, which is Wyoming."""
     inherited: "Sequence[socket]" = ()
     """Sockets that listen already, from systemd."""
 
@@ -120,7 +122,7 @@ _MQTT = "ser_stream.sinks.brokers.mqtt"
 _BY_NATS = "ser_stream.sinks.brokers.nats"
 KINDS = {
     "stdout": Kind(FORMS["stdout"], "ser_stream.sinks.stdout"),
-    **{kind: Kind(form, _SERVER) for kind, form in SOCKETS.items()},
+    **{kind: Kind(form, _SERVER) for kind, form in (SOCKETS | WYOMING).items()},
     "mqtt": Kind("mqtt://HOST[:PORT]/PREFIX", _MQTT),
     "mqtts": Kind("mqtts://HOST[:PORT]/PREFIX", _MQTT),
     **{kind: Kind(form, _BY_NATS) for kind, form in NATS.items()},
@@ -133,9 +135,14 @@ def forms() -> dict[str, str]:
     return {name: kind.form for name, kind in KINDS.items()}
 
 
+def is_server(kind: str) -> bool:
+    """Whether programs connect to addresses of this scheme."""
+    return KINDS[kind].module == _SERVER
+
+
 def one_way_forms() -> dict[str, str]:
     """The same of outputs that nobody connects to, which take events of any stream."""
-    return {name: form for name, form in forms().items() if name not in SOCKETS}
+    return {name: form for name, form in forms().items() if not is_server(name)}
 
 
 def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:

@@ -85,6 +85,7 @@ VALUES: dict[str, Any] = {
     "token_file": "/etc/token",
     "allow_origin": ("https://example.org",),
     "max_subscribers": 7,
+    "trust_network": True,
     "on_emotion": "logger -t 'my mood'",
     "on_emotion_every_s": 2.5,
     "metrics": "127.0.0.1:9469",

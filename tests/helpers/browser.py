@@ -113,11 +113,11 @@ class Page:
 
 
 @contextlib.contextmanager
-def browser() -> Iterator[Page]:
-    """A browser with nothing in it, and its one tab."""
+def browser(*flags: str) -> Iterator[Page]:
+    """A browser with nothing in it, and its one tab; `flags` are further ones."""
     program = require()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        command = [program, f"--user-data-dir={folder}", *FLAGS.split()]
+        command = [program, f"--user-data-dir={folder}", *flags, *FLAGS.split()]
         with subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,

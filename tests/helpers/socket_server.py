@@ -13,7 +13,7 @@ from typing import Any, Self
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.messages import Message, snapshot
-from ser_stream.sinks import SinkOptions
+from ser_stream.sinks import SinkOptions, forms
 from ser_stream.sinks.sockets.server import SocketServer
 
 LABELS = ["angry", "fear", "happy", "neutral", "sad"]
@@ -110,7 +110,7 @@ def serving(
     """A server that listens on `uris` and has sent hello."""
     server = SocketServer(SinkOptions(token=lambda: token, **options))
     try:
-        server.open([parse(uri) for uri in uris])
+        server.open([parse(uri, forms()) for uri in uris])
         if begun:
             begin(server)
         yield server

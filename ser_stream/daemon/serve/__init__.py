@@ -3,7 +3,9 @@
 serving         puts everything together, and ends it
 server          the sockets; senders: who may send, and how many
 sender          one client: what it says, and what it is told
-byte_transport  a client by Unix socket or TCP; audio_websocket: by WebSocket
+byte_transport  a client by Unix socket or TCP; audio_websocket: by WebSocket;
+                twilio_websocket: a telephone call;
+                wyoming_transport: a voice assistant
 nats_input      clients by a NATS server, which shares them out among workers
 client_stream   one client's audio on its way to messages
 compute_loop    the one thread that computes all streams

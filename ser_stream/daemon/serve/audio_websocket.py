@@ -12,6 +12,7 @@ from websockets.asyncio import server as library
 
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
+from ser_stream.sinks.sockets.socket_options import hold_little
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sinks.sockets.web_files import WebFile, load_files
@@ -22,6 +23,8 @@ MOST_BYTES = 256 * 1024
 """Of one message of audio."""
 MOST_UNSENT = 256 * 1024
 """Bytes of answers to pings that a client may leave lying; then it is cut off."""
+TWILIO = "/twilio"
+"""Where Twilio's messages are understood."""
 
 
 class AudioConnection(Connection):
@@ -63,6 +66,9 @@ class AudioWebSocket(WebSocketTransport):
             self._sender.refuse(
                 "bad_message", "audio came before open; say what you send first"
             )
+        await self._wait_for_room()
+
+    async def _wait_for_room(self) -> None:
         # Nothing more is taken from the library, which then reads no more.
         while self._sender.full and not self._sender.ending:
             self._room.clear()
@@ -83,6 +89,7 @@ class AudioWebSocket(WebSocketTransport):
 class AudioWebSocketServer(WebSocketServer):
     """Accepts them, and serves a page that sends its microphone."""
 
+    PATHS = ("/", TWILIO)
     MOST_BYTES = MOST_BYTES
     CONNECTION = AudioConnection
 
@@ -91,10 +98,9 @@ class AudioWebSocketServer(WebSocketServer):
 
     def _transport(self, connection: Connection) -> WebSocketTransport:
         assert connection.request is not None
-        path = urlsplit(connection.request.path).path
-        return TRANSPORTS[path](connection, self._subscribers)
+        hold_little(connection.transport)
+        if urlsplit(connection.request.path).path == TWILIO:
+            from ser_stream.daemon.serve.twilio_websocket import TwilioWebSocket
 
-
-TRANSPORTS: dict[str, type[WebSocketTransport]] = {"/": AudioWebSocket}
-"""By the path at which a WebSocket is opened."""
-AudioWebSocketServer.PATHS = TRANSPORTS.keys()
+            return TwilioWebSocket(connection, self._subscribers)
+        return AudioWebSocket(connection, self._subscribers)

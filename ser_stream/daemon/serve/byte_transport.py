@@ -9,32 +9,34 @@ from typing import cast
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.protocol.requests import LineTooLongError
+from ser_stream.sinks.sockets.socket_options import hold_little
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 
 # Shared by all, as that of lines; larger, since audio is more.
-_BUFFER = memoryview(bytearray(32 * 1024))
+BUFFER = memoryview(bytearray(32 * 1024))
 
 
 class ByteTransport(StreamTransport):
     def _meet(self, subscribers: Subscribers) -> Subscriber:
+        hold_little(self._transport)
         self._ended = False
         self._sender = Sender(self, cast(Senders, subscribers))
         return self._sender
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return _BUFFER
+        return BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
         sender = self._sender
         if sender.ending:
             return
         if sender.opened:
-            sender.audio(bytes(_BUFFER[:nbytes]))
+            sender.audio(bytes(BUFFER[:nbytes]))
             self._listen()
         else:
-            self._reader.feed(_BUFFER[:nbytes])
+            self._reader.feed(BUFFER[:nbytes])
             self._read_lines()
 
     def _read_lines(self) -> None:

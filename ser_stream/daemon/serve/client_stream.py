@@ -19,6 +19,8 @@ from ser_stream.sources.network.incoming import Incoming
 
 HEAD_START_S = 1.0
 """Seconds by which audio may come sooner than it was spoken and still be live."""
+FORGIVEN = 1.02
+"""Clocks of sound cards differ: so much faster is still as it is spoken."""
 LATE_S = 1.0
 """Seconds of live audio that may wait before the machine counts as too slow."""
 
@@ -50,6 +52,8 @@ class ClientStream:
         self.held = False
         """Set in the loop's thread while the client is behind with reading: audio that
         comes faster than it was spoken waits for that, live audio does not."""
+        self.closing = False
+        """Set in the loop's thread when it is ended by us, and waits for nobody."""
         self.gone = False
         """Set in the loop's thread when nobody is there any more."""
         self.failure: str | None = None
@@ -59,6 +63,7 @@ class ClientStream:
         self.name = name
         self._begun: float | None = None
         self._taken_s = 0.0
+        self._ahead_s = self._ahead_at = 0.0
         self._live = True
         self._collector = _Collector()
         # Unlike a device it is there from the beginning.
@@ -86,11 +91,16 @@ class ClientStream:
 
     def hurries(self, now: float) -> bool:
         """Whether it is ahead of the clock, and so has to wait for the others."""
-        if self._begun is None:
-            return False
-        ahead = self._taken_s - (now - self._begun) > HEAD_START_S
+        passed = FORGIVEN * (now - self._ahead_at)
+        self._ahead_s, self._ahead_at = max(0.0, self._ahead_s - passed), now
+        ahead = self._ahead_s > HEAD_START_S
         self._live = self._live and not ahead
         return ahead
+
+    @property
+    def waits_for_reader(self) -> bool:
+        """Whether it may not go on, if it hurries, until its client has read."""
+        return self.held and not self.closing
 
     def late(self, now: float) -> bool:
         """Whether it is we who are behind the clock."""
@@ -109,7 +119,9 @@ class ClientStream:
             self._begun = time.monotonic()
         chunks = [chunk for chunk in chunks if len(chunk.samples)]
         for chunk in chunks:
-            self._taken_s += len(chunk.samples) / SAMPLE_RATE
+            seconds = len(chunk.samples) / SAMPLE_RATE
+            self._taken_s += seconds
+            self._ahead_s += seconds
         return chunks
 
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.log import Every
-from ser_stream.pipeline.together import feed_together
-from ser_stream.pipeline.values import Chunk
+from ser_stream.pipeline.together import StreamsError, feed_together
 from ser_stream.protocol.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
@@ -27,11 +26,15 @@ AT_ONCE = 4
 
 
 class Told(NamedTuple):
-    """What came of one stream in one go."""
+    """What came of one stream in one go: all of it, since the stream goes on."""
 
     stream: ClientStream
     messages: Sequence[Message]
-    failed: bool = False
+    over: bool
+    """Whether this was the last."""
+    failure: str | None
+    """What was wrong with the audio."""
+    failed: bool
     """Whether computing it failed, for which it is not to blame."""
 
 
@@ -75,9 +78,9 @@ class ComputeLoop:
                 else:
                     live.append(stream)
             self._compute(live)
-            self._again(live)
+            keeps_up = self._again(live)
             end = begin + TICK_S
-            while self._hurrying:
+            while keeps_up and self._hurrying:
                 self._compute_hurrying()
                 if time.monotonic() >= end:
                     break
@@ -95,11 +98,11 @@ class ComputeLoop:
             ready, self._ready = list(self._ready), {}
             return ready
 
-    def _again(self, streams: Sequence[ClientStream]) -> None:
-        """Put those back of which not all was taken."""
+    def _again(self, streams: Sequence[ClientStream]) -> bool:
+        """Put those back of which not all was taken; True if there are none."""
         left = [stream for stream in streams if stream.waits]
         if not left:
-            return
+            return True
         with self._changed:
             self._ready |= dict.fromkeys(left)
         now = time.monotonic()
@@ -113,36 +116,47 @@ class ComputeLoop:
                 late,
                 len(left),
             )
+        return False
 
     def _compute_hurrying(self) -> None:
         group = list(self._hurrying)[:AT_ONCE]
         for stream in group:
             del self._hurrying[stream]
         # Whoever is behind with reading is woken when that has changed.
-        self._compute([stream for stream in group if not stream.held])
+        self._compute([stream for stream in group if not stream.waits_for_reader])
         for stream in group:
-            if stream.waits and not stream.held:
+            if stream.waits and not stream.waits_for_reader:
                 self._hurrying[stream] = None
 
     def _compute(self, streams: Sequence[ClientStream]) -> None:
         streams = [stream for stream in streams if stream.waits]
         if not streams:
             return
-        failed = False
-        work: list[tuple[ClientStream, Chunk]] = []
+        work = [(stream, chunk) for stream in streams for chunk in stream.take(PIECE_S)]
+        failed = set[ClientStream]()
         try:
-            for stream in streams:
-                work += [(stream, chunk) for chunk in stream.take(PIECE_S)]
             found = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
-            for (stream, chunk), events in zip(work, found, strict=True):
-                stream.heard(chunk, events)
-            for stream in streams:
-                if stream.failure is None and stream.incoming.exhausted:
-                    stream.finish()
-        except Exception:
-            # Those of this group end; the others must not.
-            _LOGGER.exception("computing %d streams failed", len(streams))
-            failed = True
-            for stream in streams:
+        except StreamsError as error:
+            # The others must not notice.
+            _LOGGER.exception("computing some of %d streams failed", len(streams))
+            found = error.events
+            failed = {work[i][0] for i in error.errors}
+        for (stream, chunk), events in zip(work, found, strict=True):
+            stream.heard(chunk, events)
+        for stream in streams:
+            if stream in failed:
                 stream.over = True
-        self._deliver([Told(stream, stream.fetch(), failed) for stream in streams])
+            elif stream.failure is None and stream.incoming.exhausted:
+                stream.finish()
+        self._deliver(
+            [
+                Told(
+                    stream,
+                    stream.fetch(),
+                    stream.over,
+                    stream.failure,
+                    stream in failed,
+                )
+                for stream in streams
+            ]
+        )

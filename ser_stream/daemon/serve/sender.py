@@ -4,12 +4,13 @@ Everything here runs in the thread of the server's loop.
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ser_stream.daemon.serve.client_stream import ClientStream
-from ser_stream.protocol.messages import Message, pong, reply
+from ser_stream.protocol.messages import pong, reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
 from ser_stream.sinks.sockets.backpressure import MOST_BEHIND
 from ser_stream.sinks.sockets.subscriber import Subscriber
@@ -17,6 +18,7 @@ from ser_stream.sinks.sockets.transport import Transport
 from ser_stream.sources.network.open_request import CHECKS, OpenRequest, open_request
 
 if TYPE_CHECKING:
+    from ser_stream.daemon.serve.compute_loop import Told
     from ser_stream.daemon.serve.senders import Senders
 
 OPEN_WAIT_S = 5.0
@@ -43,25 +45,38 @@ class Sender(Subscriber):
         self._watch: asyncio.TimerHandle | None = None
         self._last_audio = 0.0
         self._begun = 0.0
+        self._ended = False
+        self._progress = (0, 0)
 
     # Coming and going.
 
     def _greet(self) -> None:
         # It has come in; it is told `hello` when it has said what it sends.
-        self._watch = _later(OPEN_WAIT_S, self._no_open)
+        self._wait_for_open()
+
+    def _wait_for_open(self) -> None:
+        self._watch = later(OPEN_WAIT_S, self._no_open)
 
     def on_disconnect(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        self._cancel_watch()
         if self._stream is not None:
             self._senders.forget(self._stream)
             self._stream = None
         super().on_disconnect()
 
+    def _cancel_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+
     def _no_open(self) -> None:
         text = f"no open came within {OPEN_WAIT_S:g} s; say what you send first"
         self._refuse(None, "no_open", text)
         self.finish("protocol")
+
+    @property
+    def authorized(self) -> bool:
+        """Whether it has shown the token, or needs none."""
+        return self._authorized
 
     @property
     def opened(self) -> bool:
@@ -71,7 +86,9 @@ class Sender(Subscriber):
     @property
     def full(self) -> bool:
         """Whether no more audio should be read now."""
-        return self._stream is not None and self._stream.incoming.full
+        if self.ending or self._stream is None:
+            return False
+        return self._stream.incoming.full
 
     def finish(self, reason: str) -> None:
         """As for a subscriber; a stream that goes on is ended in order first."""
@@ -80,6 +97,7 @@ class Sender(Subscriber):
         stream = self._stream
         if stream is not None and reason in ("shutdown", "idle", "too_long"):
             self._reason = reason
+            stream.closing = True
             stream.incoming.end(discard=True)
             self._senders.wake(stream)
             return
@@ -99,11 +117,9 @@ class Sender(Subscriber):
             self.refuse(error.code, error.text, error.id)
 
     def refuse(self, code: str, text: str, id: object = None) -> None:
-        """Say what was wrong, and end: what follows is not understood either."""
-        self._refuse(id, code, text)
         if self._stream is not None:
             self._senders.forget(self._stream)
-        super().finish("protocol")
+        super().refuse(code, text, id)
 
     def _carry_out(self, request: Request) -> None:
         if request.type == "open":
@@ -126,11 +142,11 @@ class Sender(Subscriber):
                 "refused", "one stream for each connection; this one is open"
             )
         self._open = request
-        stream = self._senders.open_stream(self, request, request.name or self.kind)
+        stream = self._senders.open_stream(self, request)
         self._stream = stream
         self._begun = self._last_audio = time.monotonic()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._ended = False
+        self._cancel_watch()
         if request.id is not None:
             self.tell(reply(request.id, {}))
         if request.lost_s:
@@ -156,29 +172,34 @@ class Sender(Subscriber):
         if self._stream is None:
             super().finish("end")
             return
+        self._ended = True
         self._stream.incoming.end()
         self._senders.wake(self._stream)
 
     # What it is told.
 
-    def told(self, messages: Sequence[Message], *, failed: bool) -> None:
+    def told(self, told: "Told") -> None:
         """What came of the audio; with the last of it, `bye`."""
         stream, request = self._stream, self._open
         if stream is None or request is None or self.ending:
             return
         only = request.only
-        for message in messages:
+        for message in told.messages:
             if only is None or message.type in only or message.type not in EVENTS:
                 self.tell(message)
-        if failed:
+        if told.failed:
             super().finish("failed")
-        elif stream.failure is not None:
-            self.refuse("bad_audio", stream.failure)
-        elif stream.over:
-            super().finish(self._reason)
+        elif told.failure is not None:
+            self.refuse("bad_audio", told.failure)
+        elif told.over:
+            self._over(self._reason)
         else:
             self._follow_reader(stream)
             self._wire.more()
+
+    def _over(self, reason: str) -> None:
+        """The last event of the stream is told."""
+        super().finish(reason)
 
     def resume(self) -> None:
         super().resume()
@@ -200,19 +221,22 @@ class Sender(Subscriber):
         if stream is None or self.ending:
             return
         now = time.monotonic()
-        left = [self._last_audio + limits.idle_s - now]
-        if limits.max_s:
-            left.append(self._begun + limits.max_s - now)
-        if len(left) > 1 and left[1] <= 0:
+        before, self._progress = self._progress, self.progress()
+        left = self._begun + limits.max_s - now if limits.max_s else math.inf
+        quiet_for = self._last_audio + limits.idle_s - now
+        if left <= 0:
             self.finish("too_long")
-        elif left[0] > 0:
-            self._watch = _later(min(left), self._look)
-        elif stream.incoming.full and not stream.held:
-            # It is we who do not read.
-            self._watch = _later(limits.idle_s, self._look)
+        elif quiet_for > 0:
+            self._watch = later(min(left, quiet_for), self._look)
+        elif stream.held and self._progress == before:
+            self.finish("slow_subscriber")
+        elif stream.held or stream.incoming.full or self._ended:
+            # It reads what it is told, or it is we who are slow.
+            self._watch = later(min(left, limits.idle_s), self._look)
         else:
-            self.finish("slow_subscriber" if stream.held else "idle")
+            self.finish("idle")
 
 
-def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+def later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+    """Have it called by the loop."""
     return asyncio.get_running_loop().call_later(seconds, call)

@@ -4,6 +4,7 @@ Everything here runs in the thread of the server's loop; others may read the num
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain, count
 
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.client_stream import ClientStream
@@ -14,6 +15,7 @@ from ser_stream.protocol.messages import Message, bye
 from ser_stream.sinks import Sink
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.network.incoming import Incoming
+from ser_stream.sources.network.ogg_stream import OggStream
 from ser_stream.sources.network.open_request import OpenRequest
 from ser_stream.sources.network.raw_samples import RawSamples
 
@@ -47,24 +49,44 @@ class Senders(Subscribers):
         self.limits = limits
         self.opened = 0
         """Streams since the start."""
-        self._model = model
+        self.model = model
         self._sinks = sinks
+        self._parting = False
         self._streams: dict[ClientStream, Sender] = {}
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
 
-    def open_stream(
-        self, sender: Sender, request: OpenRequest, name: str
-    ) -> ClientStream:
+    def limit_files(self, files: int) -> None:
+        """As there; a stream of Ogg takes a socket and the two ends of a pipe."""
+        super().limit_files(files // 3)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether those that have ended may take their time to read: not at our end."""
+        return not self._parting
+
+    async def part(self, reason: str) -> None:
+        self._parting = True
+        await super().part(reason)
+
+    def open_stream(self, sender: Sender, request: OpenRequest) -> ClientStream:
         """Begin a stream of a client."""
-        stream = ClientStream(self._model, self._incoming(request, name), name)
+        name = self._name(request.name or sender.kind)
+        incoming: Incoming
+        if request.raw is None:
+            incoming = OggStream(name)
+        else:
+            incoming = RawSamples(request.raw, name)
+        stream = ClientStream(self.model, incoming, name)
+        incoming.on_ready = lambda: self.wake(stream)
         self._streams[stream] = sender
         self.opened += 1
         return stream
 
-    @staticmethod
-    def _incoming(request: OpenRequest, name: str) -> Incoming:
-        assert request.raw is not None
-        return RawSamples(request.raw, name)
+    def _name(self, wanted: str) -> str:
+        """One that no other has now; not more of them than there are streams."""
+        used = {stream.name for stream in self._streams}
+        numbered = (f"{wanted}-{n}" for n in count(2))
+        return next(name for name in chain([wanted], numbered) if name not in used)
 
     @property
     def full(self) -> bool:
@@ -83,11 +105,11 @@ class Senders(Subscribers):
             self.publish(stream, [bye("end")])
 
     def _tell(self, told: Sequence[Told]) -> None:
-        for stream, messages, failed in told:
-            sender = self._streams.get(stream)
+        for one in told:
+            sender = self._streams.get(one.stream)
             if sender is not None:
-                self.publish(stream, messages)
-                sender.told(messages, failed=failed)
+                self.publish(one.stream, one.messages)
+                sender.told(one)
 
     def publish(self, stream: ClientStream, messages: Sequence[Message]) -> None:
         """Have the outputs told of a stream, too."""

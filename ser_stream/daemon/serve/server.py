@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.byte_transport import ByteTransport
 from ser_stream.daemon.serve.senders import Senders
+from ser_stream.daemon.serve.wyoming_transport import WyomingTransport
 from ser_stream.model import Model
-from ser_stream.protocol.address import NATS, Address
+from ser_stream.protocol.address import NATS, WYOMING, Address
 from ser_stream.sinks import Sink, SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
@@ -105,7 +106,8 @@ class AudioServer(SocketServer):
             server = AudioWebSocketServer(address, self.senders, self._origins)
             await server.start(listening)
             return server
-        transport = partial(ByteTransport, self.senders, address.kind)
+        kind = WyomingTransport if address.kind in WYOMING else ByteTransport
+        transport = partial(kind, self.senders, address.kind)
         return await asyncio.get_running_loop().create_server(
             transport, sock=listening, backlog=ACCEPT_AT_ONCE
         )

@@ -40,6 +40,7 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         password=lambda: settings.located(lambda c: c.broker.password()),
         token=lambda: settings.located(lambda c: read_token(c.token_file)),
         origins=config.allow_origin,
+        trust_network=config.trust_network,
     )
     over = threading.Event()
     outputs = SinkOptions(

@@ -3,7 +3,8 @@
 loop_thread          that thread
 server               addresses, connections and messages, put together
 listeners            sockets that accept connections: unix_socket, tcp_socket, websocket
-transport            one connection: stream_transport (unix, TCP), websocket_transport
+transport            one connection: stream_transport (unix, TCP), websocket_transport,
+                     wyoming_transport
 socket_options       buffers and time-outs of a connection
 subscriber           what one connection asks, and what it is sent
 subscribers          all of them: limits, counts, the newest message to each

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ser_stream.errors import SinkError
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import WYOMING, Address
 from ser_stream.sinks.sockets.tcp_socket import open_tcp, resolve
 from ser_stream.sinks.sockets.unix_socket import UnixClaim
 
@@ -35,6 +35,7 @@ def open_listeners(
     inherited: Sequence[socket.socket],
     *,
     guarded: bool,
+    trusted: bool = False,
 ) -> list[Listener]:
     """Open all of them, or none.
 
@@ -46,6 +47,7 @@ def open_listeners(
         inherited: listening already; they belong to the listeners from now on.
         guarded: whether subscribers need a token; without one, only addresses that no
             other machine reaches are opened.
+        trusted: likewise, for Wyoming, which knows no token.
 
     Raises:
         SinkError: if one cannot be opened; the message names what to do.
@@ -58,7 +60,7 @@ def open_listeners(
 
         def add(listener: Listener) -> None:
             stack.callback(listener.close)
-            _check_reach(listener, guarded)
+            _check_reach(listener, guarded=guarded, trusted=trusted)
             listeners.append(listener)
 
         for address in addresses:
@@ -85,13 +87,20 @@ def _listener(address: Address, sockets: list[socket.socket]) -> Listener:
     return Listener(address, sockets)
 
 
-def _check_reach(listener: Listener, guarded: bool) -> None:
-    if listener.address.kind == "unix" or guarded:
+def _check_reach(listener: Listener, *, guarded: bool, trusted: bool) -> None:
+    knows_no_token = listener.address.kind in WYOMING
+    if listener.address.kind == "unix" or (trusted if knows_no_token else guarded):
         return
     for listening in listener.sockets:
         # Without the zone of a link-local address.
         host = str(listening.getsockname()[0]).partition("%")[0]
         if not ipaddress.ip_address(host).is_loopback:
+            if knows_no_token:
+                raise SinkError(
+                    f"{listener.address} can be reached from other machines, and "
+                    "Wyoming knows no token; listen on 127.0.0.1, or add "
+                    "--trust-network if whoever reaches it may"
+                )
             raise SinkError(
                 f"{listener.address} can be reached from other machines, so "
                 "subscribers need a token: set SER_STREAM_TOKEN or token_file, or "

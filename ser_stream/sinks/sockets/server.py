@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ser_stream.errors import MissingLibraryError
-from ser_stream.protocol.address import Address
+from ser_stream.protocol.address import WYOMING, Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import Server, SinkOptions
 from ser_stream.sinks.sockets.backpressure import Backpressure
@@ -18,6 +18,7 @@ from ser_stream.sinks.sockets.loop_thread import LoopThread, raise_file_limit
 from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
 from ser_stream.sinks.sockets.subscribers import MORE_BY_UNIX, Subscribers
+from ser_stream.sinks.sockets.wyoming_transport import WyomingTransport
 
 if TYPE_CHECKING:
     from ser_stream.sinks.sockets.websocket import WebSocketServer
@@ -72,6 +73,7 @@ class SocketServer(Server):
             backpressure=self._backpressure,
         )
         self._origins = tuple(options.origins)
+        self._trusted = options.trust_network
         self._loop = LoopThread("sockets")
         self._listeners: list[Listener] = []
         self._servers: list[asyncio.Server | WebSocketServer] = []
@@ -121,7 +123,10 @@ class SocketServer(Server):
                 self._subscribers.called,
             )
         self._listeners = open_listeners(
-            addresses, inherited, guarded=self._subscribers.token is not None
+            addresses,
+            inherited,
+            guarded=self._subscribers.token is not None,
+            trusted=self._trusted,
         )
         self._loop.start()
         self._loop.run(self._serve())
@@ -172,7 +177,8 @@ class SocketServer(Server):
             )
             await server.start(listening)
             return server
-        transport = partial(StreamTransport, self._subscribers, address.kind)
+        kind = WyomingTransport if address.kind in WYOMING else StreamTransport
+        transport = partial(kind, self._subscribers, address.kind)
         return await asyncio.get_running_loop().create_server(
             transport, sock=listening, backlog=ACCEPT_AT_ONCE
         )

@@ -12,6 +12,8 @@ ACCEPT_AT_ONCE = 1
 descriptor is left, and sets a timer for each failure: with thousands it drowns."""
 SEND_BUFFER = 32 * 1024
 """Bytes that the system may hold for one subscriber; by itself it takes megabytes."""
+RECEIVE_BUFFER = 128 * 1024
+"""Bytes of audio; by itself the system takes megabytes, which are minutes."""
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 """Seconds, and how often: when a machine that fell silent counts as gone."""
 
@@ -28,6 +30,13 @@ def set_options(transport: asyncio.Transport) -> None:
         for name, value in KEEPALIVE.items():
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def hold_little(transport: asyncio.Transport) -> None:
+    """Have the system take little audio ahead of us: what lies there is late."""
+    connection: socket.socket = transport.get_extra_info("socket")
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:

@@ -10,7 +10,7 @@ from ser_stream.sinks.sockets.subscribers import Subscribers
 
 # Shared by all: it is emptied before the loop turns to another connection. Small, so
 # that a subscriber that pours lines in takes its turn like the others.
-_BUFFER = memoryview(bytearray(4096))
+BUFFER = memoryview(bytearray(4096))
 
 
 class StreamTransport(asyncio.BufferedProtocol):
@@ -35,11 +35,11 @@ class StreamTransport(asyncio.BufferedProtocol):
         return Subscriber(self, subscribers)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return _BUFFER
+        return BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
         if not self._subscriber.ending:
-            self._reader.feed(_BUFFER[:nbytes])
+            self._reader.feed(BUFFER[:nbytes])
             self._read_lines()
 
     def eof_received(self) -> bool:

@@ -233,8 +233,17 @@ class Subscriber:
                 self.finish("protocol")
 
     def receive_too_long(self) -> None:
-        self._refuse(None, "bad_json", "a line may have 16 KiB")
+        self.refuse("bad_json", "a line may have 16 KiB")
+
+    def refuse(self, code: str, text: str, id: object = None) -> None:
+        """Say what was wrong, and end: what follows is not understood either."""
+        self._refuse(id, code, text)
         self.finish("protocol")
+
+    def greeting(self) -> Sequence[Message]:
+        """What one that joins now is told first; nothing before a stream has begun."""
+        sources = self._subscribers.sources
+        return self._subscribers.greeting(sources[0]) if sources else []
 
     def _refuse(self, id: object, code: str, text: str) -> None:
         self.tell(refusal(id, code, text))

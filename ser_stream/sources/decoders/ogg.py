@@ -53,7 +53,7 @@ class OggSplitter:
     def pieces(self, stream: ByteStream) -> Iterator[bytes | None]:
         data, recording, sound = b"", _Recording(), False
         while True:
-            length = _page_length(data)
+            length = page_length(data)
             if length and length <= len(data):
                 page, data = data[:length], data[length:]
                 begins = bool(page[5] & _BEGIN)
@@ -118,7 +118,7 @@ class OggSplitter:
         return round(missing * rate) if missing > TOLERANCE_S else 0
 
 
-def _page_length(data: bytes) -> int:
+def page_length(data: bytes | bytearray) -> int:
     """Bytes of the page that begins here; 0 if that is not known yet."""
     if data[:4] != b"OggS" or len(data) < 27:
         return 0

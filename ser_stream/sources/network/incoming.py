@@ -1,13 +1,12 @@
 """Bytes that came over a connection -> chunks: what all wire forms have in common."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from ser_stream.pipeline.values import Chunk
 
 MOST_S = 2.0
 """Seconds of audio that may wait; then the client is held back."""
-MOST_BYTES = 1 << 20
-"""Likewise, of audio of which nobody knows yet how long it lasts."""
 
 
 class Incoming(Protocol):
@@ -15,6 +14,10 @@ class Incoming(Protocol):
 
     rate: int
     """Hertz; 0 while it is not known."""
+
+    on_ready: Callable[[], None]
+    """Called, from any thread, when there is something to take though nothing was put
+    just now."""
 
     @property
     def waiting_s(self) -> float:

@@ -61,7 +61,8 @@ def open_request(fields: Mapping[str, Any], id: Id) -> OpenRequest:
     )
 
 
-def _check_open(fields: Mapping[str, Any], id: Id) -> None:
+def check_open(fields: Mapping[str, Any], id: Id) -> None:
+    """Raise a RequestError if `open` has a field that is not allowed."""
     encoding = fields.get("encoding", "s16")
     allowed = (*RAW_DTYPES, OGG)
     if encoding not in allowed:
@@ -99,7 +100,7 @@ def _shown(value: object) -> str:
 
 CHECKS: Checks = {
     "auth": check_auth,
-    "open": _check_open,
+    "open": check_open,
     "end": lambda _fields, _id: None,
     "ping": lambda _fields, _id: None,
 }

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from ser_stream.errors import SourceError
@@ -21,6 +22,7 @@ class RawSamples:
     def __init__(self, form: RawForm, name: str) -> None:
         """Begin; `name` is what messages call it."""
         self.rate = form.rate
+        self.on_ready: Callable[[], None] = lambda: None
         self._form = form
         self._encoding = form.to_encoding()
         self._intake = Intake(name, form.rate, form.channels)

@@ -1,10 +1,17 @@
 """Audio over real sockets: the same events as of a file, each client its own."""
 
+import asyncio
 import contextlib
+import io
 import json
+import re
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +26,11 @@ from ser_stream.client import (
     RefusedError,
     SentStream,
     UnreachableError,
+    aio,
     send,
 )
-from tests.helpers.paths import MINUTE
-from tests.helpers.program import error_line, run
+from tests.helpers.paths import MINUTE, ROOT
+from tests.helpers.program import ENVIRONMENT, error_line, run
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import RunningServe, running_serve
 from tests.helpers.socket_server import wait_until
@@ -309,3 +317,97 @@ def test_outputs_get_the_events_of_all_streams_with_their_names(speech: Any) -> 
     assert {m["source"] for m in heard if m["type"] == "emotion"} == {"kitchen", "hall"}
     gone = [validate(line.encode())["source"] for line in lines if '"bye"' in line]
     assert gone == ["kitchen", "hall"]
+
+
+def test_opus_in_ogg_is_heard_as_it_comes(
+    served: RunningServe, speech: Any, expected: list[tuple[Any, ...]]
+) -> None:
+    made = io.BytesIO()
+    soundfile.write(made, speech, 16_000, format="OGG", subtype="OPUS")
+    data = made.getvalue()
+    with send(served.addresses["tcp"], encoding="ogg") as stream:
+        for at in range(0, len(data), 500):
+            stream.write(data[at : at + 500])
+        stream.end()
+        heard = list(stream.events(TIMEOUT))
+    assert heard[-1] == {"type": "bye", "reason": "end"}
+    told = summary(heard)
+    assert len(told) >= len(expected) - 3
+    started = [e[3] for e in told if e[4] == "start"]
+    assert started == [e[3] for e in expected if e[4] == "start"]
+    hellos = [m for m in heard if m["type"] == "hello"]
+    assert [m["audio"]["device_rate"] for m in hellos] == [0, 16_000]
+
+    before = served.descriptors()
+    for wrong in (b"no ogg at all", data[:2000] + b"?" * 5000, data[:60] + data[400:]):
+        connection = raw(served.addresses["tcp"])
+        connection.sendall(b'{"type":"open","encoding":"ogg"}\n' + wrong)
+        connection.shutdown(socket.SHUT_WR)
+        *_, refusal, bye = answers(connection)
+        assert refusal["error"]["code"] == "bad_audio"
+        assert bye == {"type": "bye", "reason": "protocol"}
+    with send(served.addresses["ws"], encoding="ogg") as stream:
+        stream.write(data[:4000])  # and vanishes
+    wait_until(lambda: served.descriptors() <= before)
+
+
+def test_the_example_of_the_documentation_sends_a_file(
+    served: RunningServe, speech: Any, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "talk.wav", speech[: 16_000 * 3], 16_000)
+    script = ROOT / "docs" / "examples" / "send.py"
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "talk.wav", served.addresses["unix"]],
+        capture_output=True,
+        env=ENVIRONMENT,
+        timeout=120,
+        check=True,
+        text=True,
+    )
+    assert re.fullmatch(r"20\S+Z fear 0\.\d+\n", done.stdout)
+
+
+def test_a_recording_whose_reader_sleeps_waits_and_a_stop_does_not(speech: Any) -> None:
+    with running_serve("--idle-s", "60", kinds=("tcp",)) as served:
+        stream = raw(served.addresses["tcp"])
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stream.sendall(b'{"type":"open"}\n')
+        data = speech.tobytes() * 60  # six minutes: 1800 steps
+        with stream, stream.makefile("rb") as lines:
+            threading.Thread(target=stream.sendall, args=(data,), daemon=True).start()
+            time.sleep(1.5)  # now it is held
+            heard = [json.loads(lines.readline()) for _ in range(1000)]
+            assert not any(m["type"] == "dropped" for m in heard)
+            time.sleep(1.0)
+            assert served.stop(within=30) == 0
+        assert "Traceback" not in served.log.read_text()
+
+
+def test_asyncio_programs_write_and_read_at_once(
+    served: RunningServe, speech: Any, expected: list[tuple[Any, ...]]
+) -> None:
+    async def converse(uri: str) -> list[Any]:
+        async with aio.send(uri, name="async") as stream:
+            assert stream.hello["audio"]["device"] == "async"
+
+            async def speak() -> None:
+                for at in range(0, len(speech), 1600):
+                    await stream.write(speech[at : at + 1600])
+                stream.end()
+
+            speaking = asyncio.create_task(speak())
+            heard = [message async for message in stream]
+            await speaking
+            return heard
+
+    for kind in ("ws", "tcp"):
+        heard = asyncio.run(converse(served.addresses[kind]))
+        assert summary(heard) == expected
+        assert heard[-1] == {"type": "bye", "reason": "end"}
+
+    async def refused() -> None:
+        async with aio.send(served.addresses["unix"], channels=9):
+            pass
+
+    with pytest.raises(RefusedError, match="channels is 9"):
+        asyncio.run(refused())
