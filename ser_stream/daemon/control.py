@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +140,7 @@ class Control:
                 "adapted": health.adapted,
             },
             "adaptation": None if self._adapter is None else self._adapter.status(),
-            **_figures(health),
+            **_figures(health, named.values()),
             "subscribers": dict(self._subscribers()),
             "brokers": [link._asdict() for link in self._links()],
             "rss_mb": round(resident_bytes() / 1e6, 1),
@@ -264,12 +264,12 @@ def _audio(health: Health) -> Answer:
     }
 
 
-def _figures(health: Health) -> Answer:
+def _figures(health: Health, each: Iterable[Health]) -> Answer:
     return {
         "steps": health.steps,
         "skipped": health.skipped,
         "emotions": health.emotions,
-        "latency_ms": _latency(health),
+        "latency_ms": _latency(each),
     }
 
 
@@ -280,7 +280,7 @@ def _sources(named: Mapping[str, Health]) -> Answer:
     for name, health in named.items():
         paused, degraded = health.paused, health.degraded
         entry = {"name": name, "paused": paused, "degraded": degraded}
-        entry |= {"audio": _audio(health), **_figures(health)}
+        entry |= {"audio": _audio(health), **_figures(health, [health])}
         room -= len(json.dumps(entry, ensure_ascii=False).encode(errors="replace"))
         if room < 0:
             break
@@ -292,8 +292,8 @@ def _which(bundle: Bundle) -> str:
     return f"{bundle.name} ({bundle.sha256[:12]})"
 
 
-def _latency(health: Health) -> dict[str, float] | None:
-    seconds = list(health.latencies)
+def _latency(each: Iterable[Health]) -> dict[str, float] | None:
+    seconds = [latency for health in each for latency in list(health.latencies)]
     if not seconds:
         return None
     p50, p99 = np.percentile(seconds, [50, 99]) * 1000

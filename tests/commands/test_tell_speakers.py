@@ -10,6 +10,7 @@ import pytest
 
 from ser_stream.client import RefusedError, control
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
+from tests.helpers.paths import MINUTE
 from tests.helpers.program import error_line, run
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_daemon import RunningDaemon, running_daemon
@@ -123,17 +124,20 @@ def test_who_is_told_apart_is_named_kept_known_again_and_forgotten(
 def test_without_the_option_nobody_is_told_apart_until_a_reload(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("")
-    with running_daemon("--config", file) as daemon:
+    several = ("--input", f"b={MINUTE}", "--config", file)
+    with running_daemon(*several, source=f"a={MINUTE}") as daemon:
         with pytest.raises(RefusedError, match="--tell-speakers"):
-            control("speakers.live", daemon.socket)
+            control("speakers.live", daemon.socket, source="b")
         file.write_text("tell_speakers = true\nmost_speakers = 2\n")
         changed = control("reload", daemon.socket)["changed"]
         assert set(changed) == {"tell_speakers", "most_speakers"}
-        assert control("speakers.live", daemon.socket)["most"] == 2
+        assert control("speakers.live", daemon.socket, source="b")["most"] == 2
+        with pytest.raises(RefusedError, match="by --source: a, b"):
+            control("speakers.live", daemon.socket)
         file.write_text("tell_speakers = false\n")
         control("reload", daemon.socket)
         with pytest.raises(RefusedError, match="--tell-speakers"):
-            control("speakers.live", daemon.socket)
+            control("speakers.live", daemon.socket, source="b")
 
 
 def test_how_many_are_told_apart_has_bounds() -> None:
