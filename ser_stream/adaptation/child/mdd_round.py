@@ -35,6 +35,10 @@ AT_ONCE = 2
 every window of 25 columns, and the holes that it leaves in memory fill slowly. Peak of
 a round on 400 windows of 25 columns: 2 at once 560 MB, 4 670 MB for a little less time,
 all 32 1150 MB."""
+FOLLOW = 25
+"""Steps after which the means of speakers are measured anew."""
+SOURCE_S, TARGET_S = 2.5, 1.0
+"""Seconds of speech that a window stands for: one of a clip, one of each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ class RoundConfig:
     label_smoothing: float = 0.1
     least_columns: int = 8
     most_columns: int = 25
+    speaker_means: bool = False
+    """Whether a network that is told of speakers learns from features less the means of
+    their speakers, as it hears them; otherwise less that of unknown voices."""
 
 
 def adapt(
@@ -110,7 +117,9 @@ def adapt(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
+    centres = Centres(model.head, here, there, source, config)
     for step in range(config.steps):
+        centres.follow(step)
         # The runtime's window grows from short to full.
         most = min(config.most_columns, geometry.max_columns)
         n = int(rng.integers(min(config.least_columns, most), most + 1))
@@ -128,7 +137,16 @@ def adapt(
                     there.columns(others[first : first + part], n, rng),
                 ]
             )
-            loss = _loss(model.head, adversary, columns, source, some, reversal, config)
+            loss = _loss(
+                model.head,
+                adversary,
+                columns,
+                source,
+                some,
+                reversal,
+                config,
+                centres.of(some),
+            )
             # Means over equal parts add up to the mean over all.
             (loss * (len(some) / len(rows))).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -176,6 +194,21 @@ class Domain:
                 for window in windows:
                     self._encoded.append(encoder(torch.from_numpy(window)[None])[0])
 
+    @torch.no_grad()
+    def features(self, head: Head) -> Tensor:
+        """Of every window, whole: (N, n_features)."""
+        was, found = head.training, []
+        head.eval()
+        for i, window in enumerate(self._windows):
+            columns = (
+                self._encoded[i][None]
+                if self._encoded
+                else self._encoder(torch.from_numpy(window)[None])
+            )
+            found.append(head.features(columns))
+        head.train(was)
+        return torch.cat(found)
+
     def columns(self, rows: np.ndarray, n: int, rng: np.random.Generator) -> Tensor:
         """A batch of `n` encoder frames of some of the windows, (B, n, ...)."""
         if self._encoded:
@@ -183,6 +216,49 @@ class Domain:
         frames = cropped([self._windows[i] for i in rows], n, rng, self._geometry)
         result: Tensor = self._encoder(frames)
         return result
+
+
+class Centres:
+    """The means of the speakers, which move as the head learns.
+
+    Of the source each speaker has one; all of the target are one room.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        here: Domain,
+        there: Domain,
+        source: LabelledWindows,
+        config: RoundConfig,
+    ) -> None:
+        self._head, self._here, self._there = head, here, there
+        self._speakers = source.speaker
+        self._wanted = config.speaker_means and head.config.speaker_mean
+        self._of_source = self._of_target = torch.zeros(0)
+
+    def follow(self, step: int) -> None:
+        """Measure them anew where it is time to."""
+        if not self._wanted or step % FOLLOW:
+            return
+        features = self._here.features(self._head)
+        self._of_source = torch.zeros_like(features)
+        for speaker in np.unique(self._speakers):
+            rows = torch.from_numpy(np.flatnonzero(self._speakers == speaker))
+            own = self._mean(features[rows], SOURCE_S)
+            self._of_source[rows] = own
+        self._of_target = self._mean(self._there.features(self._head), TARGET_S)
+
+    def of(self, rows: np.ndarray) -> Tensor | None:
+        """For windows of the source and as many of the target, (2 B, n_features)."""
+        if not self._wanted:
+            return None
+        target = self._of_target.expand(len(rows), -1)
+        return torch.cat([self._of_source[torch.from_numpy(rows)], target])
+
+    def _mean(self, features: Tensor, seconds: float) -> Tensor:
+        heard_s = torch.tensor([[seconds * len(features)]])
+        return self._head.mean_of(seconds * features.sum(0, keepdim=True), heard_s)
 
 
 def _balanced(source: LabelledWindows) -> np.ndarray:
@@ -201,10 +277,11 @@ def _loss(
     rows: np.ndarray,
     reversal: float,
     config: RoundConfig,
+    centre: Tensor | None = None,
 ) -> Tensor:
     head.train()
     n = len(rows)
-    psi = head.centred(head.features(columns))
+    psi = head.centred(head.features(columns), centre)
     logits = head.classifier(head.dropout(psi))
     supervised = masked_cross_entropy(
         logits[:n],
