@@ -167,7 +167,9 @@ def unlabelled(
     seed: Annotated[
         list[int] | None, typer.Option(help="May be repeated. [default: 98]", min=0)
     ] = None,
-    only: Annotated[str | None, typer.Option(help="features or networks.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Some of features,networks,head.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the results. [default: results/loco/MODEL-heard]"),

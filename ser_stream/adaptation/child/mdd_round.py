@@ -28,6 +28,7 @@ from ser_stream.nn.cpac import Cpac, Encoder, Head
 from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
 from ser_stream.pipeline.geometry import Geometry
+from ser_stream.pipeline.last_layer import SHARE
 from ser_stream.pipeline.values import FloatArray
 
 AT_ONCE = 2
@@ -77,6 +78,7 @@ def adapt(
     config: RoundConfig,
     seed: int,
     on_step: Callable[[int], None] = lambda step: None,
+    emotions: FloatArray | None = None,
 ) -> Cpac:
     """Adapt a network to windows without labels.
 
@@ -88,6 +90,9 @@ def adapt(
         config: how far to go.
         seed: of all that is drawn.
         on_step: called with the number of each step that is done, from 1.
+        emotions: how features of each class lie about their speaker, (n_classes,
+            n_features), half of which the means leave out; None: they leave out
+            nothing.
 
     Returns:
         The adapted network, in evaluation mode.
@@ -117,7 +122,7 @@ def adapt(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
-    centres = Centres(model.head, here, there, source, config)
+    centres = Centres(model.head, here, there, source, config, emotions)
     for step in range(config.steps):
         centres.follow(step)
         # The runtime's window grows from short to full.
@@ -231,23 +236,32 @@ class Centres:
         there: Domain,
         source: LabelledWindows,
         config: RoundConfig,
+        emotions: FloatArray | None,
     ) -> None:
         self._head, self._here, self._there = head, here, there
-        self._speakers = source.speaker
+        self._speakers, self._labels = source.speaker, source.label
+        shape = head.config.n_classes, head.config.n_features
+        self._emotions = torch.zeros(shape)
+        if emotions is not None:
+            self._emotions = SHARE * torch.from_numpy(emotions)
         self._wanted = config.speaker_means and head.config.speaker_mean
         self._of_source = self._of_target = torch.zeros(0)
 
+    @torch.no_grad()
     def follow(self, step: int) -> None:
         """Measure them anew where it is time to."""
         if not self._wanted or step % FOLLOW:
             return
         features = self._here.features(self._head)
+        plain = features - self._emotions[torch.from_numpy(self._labels)]
         self._of_source = torch.zeros_like(features)
         for speaker in np.unique(self._speakers):
             rows = torch.from_numpy(np.flatnonzero(self._speakers == speaker))
-            own = self._mean(features[rows], SOURCE_S)
+            own = self._mean(plain[rows], SOURCE_S)
             self._of_source[rows] = own
-        self._of_target = self._mean(self._there.features(self._head), TARGET_S)
+        others = self._there.features(self._head)
+        scores = torch.softmax(self._head.classifier(self._head.centred(others)), 1)
+        self._of_target = self._mean(others - scores @ self._emotions, TARGET_S)
 
     def of(self, rows: np.ndarray) -> Tensor | None:
         """For windows of the source and as many of the target, (2 B, n_features)."""

@@ -13,16 +13,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.recognizer import softmax
 from ser_stream.pipeline.values import FloatArray
 from training.evaluation.told.backprop_free import Scorer, prior, self_training, t3a
 
+Rows = NDArray[np.intp]
 LEAST = 1e-9
 KNOWN_CLIPS = 20.0
 """Clips that the training speech counts as where statistics are estimated: deviations,
 and the mean of each class."""
+LEAST_OF_SPEAKER = 5
+"""Windows; the mean of fewer is not that of the voice."""
 N_ITERATIONS = 10
 N_STEPS = 100
 RATE = 0.02
@@ -31,17 +35,30 @@ RATE = 0.02
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
-    """Features of windows of the training speech, less the means of their speakers."""
+    """Where features of the training speech lie about their speakers."""
 
-    features: FloatArray
-    """(n, n_features)."""
-    labels: np.ndarray
-    """(n,)."""
+    emotions: FloatArray
+    """Of each class, (n_classes, n_features); their sum is 0."""
+    within: FloatArray
+    """Windows, less what is their speaker's and their class's, (n, n_features)."""
+
+    @staticmethod
+    def of(
+        emotions: FloatArray, features: FloatArray, labels: Rows, speakers: Rows
+    ) -> "Source":
+        """Of features, (n, n_features), their classes and speakers, (n,) each."""
+        within = features - emotions[labels]
+        kept = []
+        for speaker in np.unique(speakers):
+            own = within[speakers == speaker]
+            if len(own) >= LEAST_OF_SPEAKER:
+                kept.append(own - own.mean(0))
+        return Source(emotions, np.concatenate(kept))
 
     @property
     def deviation(self) -> FloatArray:
-        """Of each feature, (n_features,)."""
-        result: FloatArray = self.features.std(0)
+        """Of each feature, if all classes were as frequent, (n_features,)."""
+        result: FloatArray = np.sqrt(self.within.var(0) + self.emotions.var(0))
         return result
 
 
@@ -70,17 +87,7 @@ def class_means(layer: LastLayer, heard: FloatArray, source: Source) -> Scorer:
     Begun with the training speech, whose clips keep counting as `KNOWN_CLIPS` of each
     class.
     """
-    n_classes = len(layer.bias)
-    # A class may have no window in the pack: then its mean is that of none.
-    first = np.array(
-        [
-            source.features[source.labels == i].mean(0)
-            if (source.labels == i).any()
-            else np.zeros(heard.shape[1])
-            for i in range(n_classes)
-        ]
-    )
-    within = source.features - first[source.labels]
+    first, within = source.emotions, source.within
     covariance = within.T @ within / len(within)
     shrunk = 0.5 * covariance + 0.5 * np.diag(np.diag(covariance))
     inverse = np.linalg.inv(shrunk + 1e-6 * np.eye(len(shrunk)))

@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from safetensors.torch import load_file
 
 from ser_stream.adaptation.acceptance import verdict
 from ser_stream.adaptation.child.mdd_round import RoundConfig, adapt
+from ser_stream.adaptation.child.run import run_round
 from ser_stream.adaptation.child.statistics import with_statistics_of
 from ser_stream.adaptation.child.windows import LabelledWindows, read_windows
-from ser_stream.adaptation.child_process import RoundJob, RoundRunner
+from ser_stream.adaptation.child_process import RoundJob
 from ser_stream.adaptation.pack import FOLDER, SOURCE, WEIGHTS, Pack, load_pack
 from ser_stream.adaptation.reservoir import CAPACITY, LEAST_WINDOWS, Reservoir
 from ser_stream.commands.folder_speech import find_speech
@@ -31,9 +33,11 @@ ROUNDS = 2
 SHIPPED = "MDD rounds as they ship"
 ANY = "one MDD round, accepted or not"
 CENTRED = "the same, both domains less their speakers' means"
+STILL = "MDD in the head, less speakers' means without emotions, statistics as they are"
 SOME_STATISTICS = "statistics of batch normalisation, 0.8 of the way"
 ALL_STATISTICS = "the same, all of the way (AdaBN)"
 NETWORKS = (SHIPPED, ANY, CENTRED, SOME_STATISTICS, ALL_STATISTICS)
+HEADS = (STILL,)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,13 +58,14 @@ class Begun:
             ModelError: if it has no pack.
         """
         bundle = load_bundle(name)
-        if bundle.features is None or bundle.geometry.whole:
+        layer = None if bundle.features is None else LastLayer.read(bundle.features)
+        if layer is None or layer.emotions is None or bundle.geometry.whole:
             raise ConfigError(
                 f"{name}: this is for bundles of CPAC that are told of the speaker, "
                 "such as open"
             )
         pack = load_pack(bundle.folder / FOLDER, bundle)
-        return Begun(bundle, pack, LastLayer.read(bundle.features))
+        return Begun(bundle, pack, layer)
 
     def network(self, weights: Path | None = None) -> Cpac:
         """In evaluation mode; new at each call."""
@@ -89,9 +94,13 @@ class Learned:
 
 
 def networks(
-    begun: Begun, heard: Sequence[Utterance], folder: Path, seed: int
+    begun: Begun,
+    heard: Sequence[Utterance],
+    folder: Path,
+    seed: int,
+    names: Sequence[str] = NETWORKS,
 ) -> tuple[dict[str, Learned], dict[str, Any]]:
-    """By name, those that differ from the network begun with; and what of the rounds.
+    """Those of the names that differ from the network begun with; what of the rounds.
 
     A room with too little speech for a round leaves everything as it is.
     """
@@ -103,13 +112,19 @@ def networks(
         return {}, {"rounds": [], "windows": f"under {LEAST_WINDOWS}"}
     found: dict[str, Learned] = {}
     target = [window.frames for window in speech.reservoir.windows()]
-    told = _rounds(begun, speech.reservoir, folder, seed, found)
-    base = begun.network()
+    told, base, source = list[str](), begun.network(), begun.source()
+    torch.set_num_threads(1)
     config = replace(RoundConfig(), speaker_means=True)
-    source = begun.source()
-    found[CENTRED] = Learned(adapt(base, base, source, target, config, seed))
-    for name, share in ((SOME_STATISTICS, 0.8), (ALL_STATISTICS, 1.0)):
-        found[name] = Learned(with_statistics_of(base, target, share))
+    if STILL in names:
+        head = replace(config, statistics_share=0.0)
+        emotions = begun.layer.emotions
+        network = adapt(base, base, source, target, head, seed, emotions=emotions)
+        found[STILL] = Learned(network)
+    if SHIPPED in names:
+        told = _rounds(begun, speech.reservoir, folder, seed, found)
+        found[CENTRED] = Learned(adapt(base, base, source, target, config, seed))
+        for name, share in ((SOME_STATISTICS, 0.8), (ALL_STATISTICS, 1.0)):
+            found[name] = Learned(with_statistics_of(base, target, share))
     shutil.rmtree(folder, ignore_errors=True)
     return found, {
         "rounds": told,
@@ -127,13 +142,17 @@ def _rounds(
 ) -> list[str]:
     """What became of each; the networks of the first and of the last accepted."""
     shutil.rmtree(folder, ignore_errors=True)
+    # In this process: the child would be as polite as it is beside a microphone.
+    torch.set_num_threads(1)
+    file = BytesIO()
+    reservoir.write(file)
+    speech = file.getvalue()
     bundle, done, told = begun.bundle, list[dict[str, Any]](), list[str]()
     for number in range(ROUNDS):
         out = folder / str(number)
         out.mkdir(parents=True)
         job = RoundJob.of(bundle, begun.pack, out, seed=100 * seed + number)
-        evidence = RoundRunner().run(job, reservoir)
-        evidence["pack"] = begun.pack.sha256
+        evidence = run_round(asdict(job), BytesIO(speech), lambda share: None)
         if not number:
             found[ANY] = Learned(begun.network(out / WEIGHTS))
         refused = verdict(evidence, earlier=done)
@@ -145,15 +164,6 @@ def _rounds(
         # An adapted bundle has no features.npz: see `candidate.write_manifest`.
         found[SHIPPED] = Learned(begun.network(out / WEIGHTS), emotions=False)
     return told
-
-
-def speaker_centred(features: np.ndarray, speakers: np.ndarray) -> np.ndarray:
-    """Features less the mean of their speaker, (n, n_features)."""
-    centred = features.copy()
-    for speaker in np.unique(speakers):
-        rows = speakers == speaker
-        centred[rows] -= features[rows].mean(0)
-    return centred
 
 
 @torch.no_grad()

@@ -22,12 +22,12 @@ from training.evaluation.told.voices import Voices
 from training.evaluation.unlabelled.clip_frames import ClipFrames, clip_frames
 from training.evaluation.unlabelled.feature_change import METHODS, Source
 from training.evaluation.unlabelled.networks import (
+    HEADS,
     NETWORKS,
     ROUNDS,
     Begun,
     networks,
     source_features,
-    speaker_centred,
 )
 from training.evaluation.unlabelled.rooms import MIXES, Room, Rows, rooms
 
@@ -37,8 +37,9 @@ MEAN = "the speaker's mean alone"
 PARTS = {
     "features": (NOTHING, MEAN, *METHODS),
     "networks": (NOTHING, MEAN, *NETWORKS),
+    "head": (NOTHING, MEAN, *HEADS),
 }
-"""What a cell is of: the second takes many times as long."""
+"""What a cell is of: the second takes many times as long as the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,9 @@ class UnlabelledCell(Experiment[UnlabelledRun]):
         )
         base = begun.network()
         source = begun.source()
+        assert begun.layer.emotions is not None
         of_source = source_features(base, source)
-        known = Source(speaker_centred(of_source, source.speaker), source.label)
+        known = Source.of(begun.layer.emotions, of_source, source.label, source.speaker)
         names = PARTS[self.part]
         said = np.full((len(names), len(clips)), -1)
         scored: list[int] = []
@@ -108,7 +110,9 @@ class UnlabelledCell(Experiment[UnlabelledRun]):
                 found |= scene.by_features(begun.layer, base, known)
             else:
                 folder = space.runs / self.name
-                learned, more = scene.by_networks(begun, folder, self.seed, found[MEAN])
+                learned, more = scene.by_networks(
+                    begun, folder, self.seed, found[MEAN], names
+                )
                 found, about = found | learned, about | more
                 progress.say(f"{self.name}, room {number + 1}: {more}")
             said[:, room.scored] = [found[name] for name in names]
@@ -122,10 +126,31 @@ class UnlabelledCell(Experiment[UnlabelledRun]):
                 "clips heard, by every network's own features"
             ),
             "rooms": told,
-            "truth": [labels.index(clips[i].emotion) for i in rows],
-            "speaker": [clips[i].speaker for i in rows],
-            "predicted": {name: said[k, rows].tolist() for k, name in enumerate(names)},
+            **_counted(clips, rows, {n: said[k] for k, n in enumerate(names)}, labels),
         }
+
+
+def _counted(
+    clips: Sequence[Utterance],
+    rows: np.ndarray,
+    said: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+) -> Result:
+    """Clips of each speaker and class, and how many of them each method has right."""
+    of = (
+        [clips[i].speaker for i in rows],
+        [labels.index(clips[i].emotion) for i in rows],
+    )
+    every = {
+        name: Counts.of(of[1], found[rows].tolist(), of[0], len(labels))
+        for name, found in said.items()
+    }
+    one = every[MEAN]
+    return {
+        "speakers": list(one.speakers),
+        "clips": one.total.astype(int).tolist(),
+        "right": {k: v.right.astype(int).tolist() for k, v in every.items()},
+    }
 
 
 class _Scene:
@@ -154,15 +179,20 @@ class _Scene:
         return found, {"heard": len(self._room.heard)}
 
     def by_networks(
-        self, begun: Begun, folder: Path, seed: int, before: list[int]
+        self,
+        begun: Begun,
+        folder: Path,
+        seed: int,
+        before: list[int],
+        names: Sequence[str],
     ) -> tuple[dict[str, list[int]], Result]:
         """The same by the networks of the room, and what became of the rounds.
 
         Without a round, or with one that was refused, it is as `before`.
         """
         order = [self._clips[i] for i in self._room.heard]
-        learned, about = networks(begun, order, folder, seed)
-        found = dict.fromkeys(NETWORKS, before)
+        learned, about = networks(begun, order, folder, seed, names)
+        found = dict.fromkeys((*NETWORKS, *HEADS), before)
         for name, one in learned.items():
             layer = begun.layer_of(one.network, emotions=one.emotions)
             found[name] = self._by_layer(self._heard_by(one.network), layer)
@@ -262,13 +292,13 @@ def gains(found: Sequence[Result]) -> dict[str, dict[str, Any]]:
     table: dict[str, dict[str, Any]] = {}
     for mix in MIXES:
         of_mix = [one for one in found if one["config"]["mix"] == mix]
-        methods = dict.fromkeys(m for one in of_mix for m in one["predicted"])
+        methods = dict.fromkeys(m for one in of_mix for m in one["right"])
         table[mix] = {method: _of_method(of_mix, method) for method in methods}
     return table
 
 
 def _of_method(of_mix: Sequence[Result], method: str) -> dict[str, Any]:
-    cells = [one for one in of_mix if method in one["predicted"]]
+    cells = [one for one in of_mix if method in one["right"]]
     names = list(dict.fromkeys(one["config"]["corpus"] for one in cells))
     row: dict[str, Any] = {}
     every: list[Draws] = []
@@ -295,10 +325,8 @@ def _row(uar: float, gain: float, draws: Draws) -> dict[str, Any]:
 
 
 def _counts(cell: Mapping[str, Any], method: str) -> Counts:
-    n_classes = 1 + max(cell["truth"])
-    return Counts.of(
-        cell["truth"], cell["predicted"][method], cell["speaker"], n_classes
-    )
+    right, clips = np.array(cell["right"][method]), np.array(cell["clips"])
+    return Counts(tuple(cell["speakers"]), right.astype(float), clips.astype(float))
 
 
 def lines(found: Sequence[Result]) -> Iterator[str]:
