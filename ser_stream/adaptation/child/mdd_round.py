@@ -28,7 +28,6 @@ from ser_stream.nn.cpac import Cpac, Encoder, Head
 from ser_stream.nn.masked import masked_cross_entropy
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
 from ser_stream.pipeline.geometry import Geometry
-from ser_stream.pipeline.last_layer import SHARE
 from ser_stream.pipeline.values import FloatArray
 
 AT_ONCE = 2
@@ -36,10 +35,6 @@ AT_ONCE = 2
 every window of 25 columns, and the holes that it leaves in memory fill slowly. Peak of
 a round on 400 windows of 25 columns: 2 at once 560 MB, 4 670 MB for a little less time,
 all 32 1150 MB."""
-FOLLOW = 25
-"""Steps after which the means of speakers are measured anew."""
-SOURCE_S, TARGET_S = 2.5, 1.0
-"""Seconds of speech that a window stands for: one of a clip, one of each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +60,6 @@ class RoundConfig:
     label_smoothing: float = 0.1
     least_columns: int = 8
     most_columns: int = 25
-    speaker_means: bool = False
-    """Whether a network that is told of speakers learns from features less the means of
-    their speakers, as it hears them; otherwise less that of unknown voices."""
 
 
 def adapt(
@@ -78,7 +70,7 @@ def adapt(
     config: RoundConfig,
     seed: int,
     on_step: Callable[[int], None] = lambda step: None,
-    emotions: FloatArray | None = None,
+    centring: "Centring | None" = None,
 ) -> Cpac:
     """Adapt a network to windows without labels.
 
@@ -90,9 +82,9 @@ def adapt(
         config: how far to go.
         seed: of all that is drawn.
         on_step: called with the number of each step that is done, from 1.
-        emotions: how features of each class lie about their speaker, (n_classes,
-            n_features), half of which the means leave out; None: they leave out
-            nothing.
+        centring: what a network that is told of speakers learns features less;
+            None: the mean of unknown voices; those of speakers did no better
+            (docs/adaptation.md).
 
     Returns:
         The adapted network, in evaluation mode.
@@ -122,9 +114,7 @@ def adapt(
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps)
     weights = _balanced(source)
-    centres = Centres(model.head, here, there, source, config, emotions)
     for step in range(config.steps):
-        centres.follow(step)
         # The runtime's window grows from short to full.
         most = min(config.most_columns, geometry.max_columns)
         n = int(rng.integers(min(config.least_columns, most), most + 1))
@@ -150,7 +140,7 @@ def adapt(
                 some,
                 reversal,
                 config,
-                centres.of(some),
+                None if centring is None else centring(model, here, there, step, some),
             )
             # Means over equal parts add up to the mean over all.
             (loss * (len(some) / len(rows))).backward()  # type: ignore[no-untyped-call]
@@ -199,20 +189,15 @@ class Domain:
                 for window in windows:
                     self._encoded.append(encoder(torch.from_numpy(window)[None])[0])
 
-    @torch.no_grad()
-    def features(self, head: Head) -> Tensor:
-        """Of every window, whole: (N, n_features)."""
-        was, found = head.training, []
-        head.eval()
-        for i, window in enumerate(self._windows):
-            columns = (
-                self._encoded[i][None]
-                if self._encoded
-                else self._encoder(torch.from_numpy(window)[None])
-            )
-            found.append(head.features(columns))
-        head.train(was)
-        return torch.cat(found)
+    def encoded(self, i: int) -> Tensor:
+        """Columns of a window, whole: (1, n, ...)."""
+        if self._encoded:
+            return self._encoded[i][None]
+        result: Tensor = self._encoder(torch.from_numpy(self._windows[i])[None])
+        return result
+
+    def __len__(self) -> int:
+        return len(self._windows)
 
     def columns(self, rows: np.ndarray, n: int, rng: np.random.Generator) -> Tensor:
         """A batch of `n` encoder frames of some of the windows, (B, n, ...)."""
@@ -223,56 +208,9 @@ class Domain:
         return result
 
 
-class Centres:
-    """The means of the speakers, which move as the head learns.
-
-    Of the source each speaker has one; all of the target are one room.
-    """
-
-    def __init__(
-        self,
-        head: Head,
-        here: Domain,
-        there: Domain,
-        source: LabelledWindows,
-        config: RoundConfig,
-        emotions: FloatArray | None,
-    ) -> None:
-        self._head, self._here, self._there = head, here, there
-        self._speakers, self._labels = source.speaker, source.label
-        shape = head.config.n_classes, head.config.n_features
-        self._emotions = torch.zeros(shape)
-        if emotions is not None:
-            self._emotions = SHARE * torch.from_numpy(emotions)
-        self._wanted = config.speaker_means and head.config.speaker_mean
-        self._of_source = self._of_target = torch.zeros(0)
-
-    @torch.no_grad()
-    def follow(self, step: int) -> None:
-        """Measure them anew where it is time to."""
-        if not self._wanted or step % FOLLOW:
-            return
-        features = self._here.features(self._head)
-        plain = features - self._emotions[torch.from_numpy(self._labels)]
-        self._of_source = torch.zeros_like(features)
-        for speaker in np.unique(self._speakers):
-            rows = torch.from_numpy(np.flatnonzero(self._speakers == speaker))
-            own = self._mean(plain[rows], SOURCE_S)
-            self._of_source[rows] = own
-        others = self._there.features(self._head)
-        scores = torch.softmax(self._head.classifier(self._head.centred(others)), 1)
-        self._of_target = self._mean(others - scores @ self._emotions, TARGET_S)
-
-    def of(self, rows: np.ndarray) -> Tensor | None:
-        """For windows of the source and as many of the target, (2 B, n_features)."""
-        if not self._wanted:
-            return None
-        target = self._of_target.expand(len(rows), -1)
-        return torch.cat([self._of_source[torch.from_numpy(rows)], target])
-
-    def _mean(self, features: Tensor, seconds: float) -> Tensor:
-        heard_s = torch.tensor([[seconds * len(features)]])
-        return self._head.mean_of(seconds * features.sum(0, keepdim=True), heard_s)
+Centring = Callable[[Cpac, Domain, Domain, int, np.ndarray], Tensor]
+"""Network, source, target, step, and the windows of the source in a batch, (B,) -> what
+their features and those of as many of the target are taken less, (2 B, n_features)."""
 
 
 def _balanced(source: LabelledWindows) -> np.ndarray:

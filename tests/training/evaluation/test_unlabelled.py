@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
+from ser_stream.adaptation.child.mdd_round import Domain
 from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.recording import record
@@ -16,6 +20,7 @@ from tests.training.evaluation.test_adaptation import clips_of
 from training.corpora import Utterance, load_corpora
 from training.corpora.utterance import read_samples
 from training.evaluation.heard_clip import _FeatureRecorder
+from training.evaluation.unlabelled.centres import Centres
 from training.evaluation.unlabelled.clip_frames import clip_frames
 from training.evaluation.unlabelled.feature_change import METHODS, Source
 from training.evaluation.unlabelled.networks import Begun, networks
@@ -100,6 +105,33 @@ def test_every_method_changes_what_is_said_and_none_the_layer() -> None:
         assert not np.allclose(logits, before), name
         assert np.mean(logits.argmax(1) == labels) > 0.5, name
     assert np.array_equal(layer.logits(heard), before)
+
+
+def test_each_domain_is_taken_less_the_means_of_its_speakers(begun: Begun) -> None:
+    network, source = begun.network(), begun.source()
+    rows = np.flatnonzero(source.speaker == np.bincount(source.speaker).argmax())
+    few = replace(
+        source,
+        frames=source.frames[rows],
+        columns=source.columns[rows],
+        label=source.label[rows],
+        speaker=source.speaker[rows],
+        allowed=source.allowed[rows],
+    )
+    here = Domain(network.encoder, few.all_frames(), few.geometry, learns=False)
+    there = Domain(network.encoder, few.all_frames()[:5], few.geometry, learns=True)
+    with torch.no_grad():
+        found = Centres(few, None)(network, here, there, 0, np.array([2, 0]))
+        every = torch.cat(
+            [network.head.features(here.encoded(i)) for i in range(len(few))]
+        )
+    assert found.shape == (4, 192)
+    assert torch.equal(found[0], found[1])  # one speaker
+    assert torch.equal(found[2], found[3])  # one room
+    assert not torch.allclose(found[0], found[2])
+    n = 2.5 * len(few)
+    shrunk = (n * every.mean(0) + 12.5 * network.head.mean) / (n + 12.5)
+    torch.testing.assert_close(found[0], shrunk, atol=1e-5, rtol=1e-4)
 
 
 def test_too_little_speech_for_a_round_leaves_everything(

@@ -27,6 +27,7 @@ from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.last_layer import LastLayer
 from training.corpora import Utterance
+from training.evaluation.unlabelled.centres import Centres
 
 ROUNDS = 2
 """At most, each from what the last one made; a refused one ends it."""
@@ -114,15 +115,17 @@ def networks(
     target = [window.frames for window in speech.reservoir.windows()]
     told, base, source = list[str](), begun.network(), begun.source()
     torch.set_num_threads(1)
-    config = replace(RoundConfig(), speaker_means=True)
+    config = RoundConfig()
     if STILL in names:
         head = replace(config, statistics_share=0.0)
-        emotions = begun.layer.emotions
-        network = adapt(base, base, source, target, head, seed, emotions=emotions)
+        own = Centres(source, begun.layer.emotions)
+        network = adapt(base, base, source, target, head, seed, centring=own)
         found[STILL] = Learned(network)
     if SHIPPED in names:
         told = _rounds(begun, speech.reservoir, folder, seed, found)
-        found[CENTRED] = Learned(adapt(base, base, source, target, config, seed))
+        own = Centres(source, None)
+        network = adapt(base, base, source, target, config, seed, centring=own)
+        found[CENTRED] = Learned(network)
         for name, share in ((SOME_STATISTICS, 0.8), (ALL_STATISTICS, 1.0)):
             found[name] = Learned(with_statistics_of(base, target, share))
     shutil.rmtree(folder, ignore_errors=True)
