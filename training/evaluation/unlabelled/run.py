@@ -298,7 +298,7 @@ def gains(found: Sequence[Result]) -> dict[str, dict[str, Any]]:
 
 
 def _of_method(of_mix: Sequence[Result], method: str) -> dict[str, Any]:
-    cells = [one for one in of_mix if method in one["right"]]
+    cells = _cells(of_mix, method)
     names = list(dict.fromkeys(one["config"]["corpus"] for one in cells))
     row: dict[str, Any] = {}
     every: list[Draws] = []
@@ -310,10 +310,32 @@ def _of_method(of_mix: Sequence[Result], method: str) -> dict[str, Any]:
         uar = float(np.mean([a.value("UAR") for a, _ in pairs]))
         before = float(np.mean([b.value("UAR") for _, b in pairs]))
         row[name] = _row(uar, uar - before, every[-1])
+    if not names:
+        return row
     uar = sum(of["UAR"] for of in row.values()) / len(names)
     gain = sum(of["gain"] for of in row.values()) / len(names)
     row["mean"] = _row(uar, gain, np.asarray(np.mean(every, axis=0)))
     return row
+
+
+def _cells(of_mix: Sequence[Result], method: str) -> list[Result]:
+    """Those that tell of a method, one for each corpus and seed.
+
+    A corpus in whose rooms no round could begin tells nothing of networks.
+    """
+    learns = method in NETWORKS or method in HEADS
+    began = {
+        one["config"]["corpus"]
+        for one in of_mix
+        if any(isinstance(room.get("windows"), int) for room in one["rooms"])
+    }
+    found = {
+        (one["config"]["corpus"], one["config"]["seed"]): one
+        for one in of_mix
+        if method in one["right"]
+        if not learns or one["config"]["corpus"] in began
+    }
+    return list(found.values())
 
 
 def _row(uar: float, gain: float, draws: Draws) -> dict[str, Any]:
@@ -332,17 +354,19 @@ def _counts(cell: Mapping[str, Any], method: str) -> Counts:
 def lines(found: Sequence[Result]) -> Iterator[str]:
     """A Markdown table for each mix."""
     for mix, methods in gains(found).items():
-        names = list(next(iter(methods.values())))
+        some = [name for row in methods.values() for name in row if name != "mean"]
+        names = [*dict.fromkeys(some), "mean"]
         yield f"heard: {mix}"
         yield "| | " + " | ".join(names) + " |"
         yield "| --- |" + " --- |" * len(names)
         for method, row in methods.items():
-            cells = [f"{of['UAR']:.1f}{_gain(of, method)}" for of in row.values()]
+            cells = [_cell(row[name], method) if name in row else "-" for name in names]
             yield f"| {method} | " + " | ".join(cells) + " |"
 
 
-def _gain(of: Mapping[str, Any], method: str) -> str:
+def _cell(of: Mapping[str, Any], method: str) -> str:
+    """UAR; but for the reference also the gain over it, with its interval."""
     if method == MEAN or of["interval"] is None:
-        return ""
+        return f"{of['UAR']:.1f}"
     low, high = of["interval"]
-    return f" {of['gain']:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{of['UAR']:.1f}: {of['gain']:+.1f} ({low:+.1f} to {high:+.1f})"
