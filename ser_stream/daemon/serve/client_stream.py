@@ -134,6 +134,11 @@ class ClientStream:
         self._announcer.events(self.pipeline.flush(), time.monotonic())
         self.over = True
 
+    def fail(self) -> None:
+        """Computing it failed: end what was told, and compute nothing more."""
+        self.over = True
+        self._announcer.events(self.pipeline.give_up(), time.monotonic())
+
     def fetch(self) -> list[Message]:
         """Messages since the last time."""
         messages = self._collector.messages
