@@ -70,7 +70,7 @@ def timeline(day: Day) -> str:
     high = count * PITCH + 4
     described = f"Timeline, {span(length)} a row; the tables below have its times."
     return (
-        f'<svg viewBox="0 0 {LEFT + WIDTH + 2} {high}" role="img" '
+        f'<svg class="rows" viewBox="0 0 {LEFT + WIDTH + 2} {high}" role="img" '
         f'aria-label="{escape(described)}">{"".join(parts)}</svg>'
     )
 
