@@ -63,6 +63,7 @@ def report(
     mean. Times are those of this machine's zone.
 
     Examples:
+
       ser-stream subscribe > events.jsonl
 
       ser-stream report events.jsonl --since 8h -o day.html
