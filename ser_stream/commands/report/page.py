@@ -44,6 +44,7 @@ th, td {{ padding: .25rem clamp(.5rem, 1.5vw, .9rem) .25rem 0; text-align: left;
   vertical-align: top;
   border-bottom: 1px solid var(--line); }}
 .number {{ text-align: right; white-space: nowrap; }}
+.when {{ white-space: nowrap; }}
 p, h1 {{ overflow-wrap: anywhere; }}
 div.scroll {{ overflow-x: auto; }}
 i {{ display: inline-block; width: .9em; height: .9em; margin: 0 .4em 0 0;
@@ -63,6 +64,7 @@ it.</p></section>
 {times}</section>
 <section><h2>Timeline</h2>
 <p class="key">{key}</p>
+<p>Each row is {row} long.</p>
 <div class="scroll">{timeline}</div></section>
 <section><h2>By hour</h2>
 {hours}</section>
@@ -93,6 +95,7 @@ def page(day: Day, found: Sums) -> str:
         "emotions": _emotions(found, of),
         "times": _pairs("what", "time", times(found)),
         "key": _key(of),
+        "row": svg.row_words(day),
         "timeline": svg.timeline(day),
         "hours": _hours(day, found),
         "certain": _certain(found),
@@ -124,7 +127,7 @@ def _hours(day: Day, found: Sums) -> str:
         head += ["speech", "uncertain", "no speech"]
     rows = []
     for hour in found.hours:
-        row = [_text(when(hour.start)[:16])]
+        row = [_when(when(hour.start)[:16])]
         row += [_number(_span(hour.emotions.get(label))) for label in labels]
         if day.steps:
             states = ("speech", "uncertain", "no_speech")
@@ -140,7 +143,7 @@ def _span(seconds: float | None) -> str:
 def _certain(found: Sums) -> str:
     rows = [
         [
-            _text(when(told.surest)),
+            _when(when(told.surest)),
             _text(told.label),
             _number(f"{told.confidence:.2f}"),
             _number(span(told.end - told.start)),
@@ -184,6 +187,10 @@ def _paragraphs(texts: Iterable[str]) -> str:
 
 def _text(text: str) -> str:
     return f"<td>{escape(printable(text))}</td>"
+
+
+def _when(text: str) -> str:
+    return f'<td class="when">{escape(text)}</td>'
 
 
 def _number(text: str) -> str:

@@ -347,6 +347,9 @@ def test_the_page_loads_nothing_runs_nothing_and_escapes_names() -> None:
     assert parsed.tags.count("h1") == 1
     assert ("scope", "col") in parsed.attributes
     assert parsed.tags.count("svg") == 1 + len(day.labels)
+    assert "Each row is a minute long." in written
+    days = day_of([*said, *shifted(lines(), 86_400)])
+    assert "Each row is an hour long." in page(days, sums(days))
 
 
 def test_a_report_says_what_its_numbers_do_not_mean_as_readme_does() -> None:
