@@ -9,8 +9,8 @@ from ser_stream.cli.app import app
 from ser_stream.cli.options import Json, TokenFile
 
 EPILOG = (
-    "Exit status: 0 done, 2 usage, or the events cannot be read, 5 the page cannot be "
-    "written."
+    "Exit status: 0 done; 2 usage, or there are no such events; 5 the page cannot be "
+    "written, or the address or the token does not open."
 )
 
 
