@@ -228,14 +228,15 @@ class Control:
             self._worker.mailbox.call(lambda: self._worker.reconfigure(model.config))
         self._on_reload(settings.config)
         self._settings, self._bundle = settings, bundle
-        self._speakers.refresh()
-        self._voices.refresh()
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )
         if restart:
             detail += f"; only a restart brings: {', '.join(restart)}"
+        # Before anything else is waited for: it should stand where the steps change.
         self._tell("reloaded", detail, hello=hello)
+        self._speakers.refresh()
+        self._voices.refresh()
         _LOGGER.info("reloaded: %s", detail)
         if other_terms:
             tell_terms(bundle)

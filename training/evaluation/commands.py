@@ -169,7 +169,7 @@ def who_speaks(
         ),
     ] = False,
     out: Annotated[Path, typer.Option(help="JSON to write.")] = Path(
-        "results/who-speaks.json"
+        "docs/who-speaks.json"
     ),
 ) -> None:
     """How well `--tell-speakers` tells who speaks: streams of 20 turns, 1 to 4 people.

@@ -21,6 +21,8 @@ TICK_S = 0.02
 """Least time from one tick to the next: what comes meanwhile is computed together."""
 PIECE_S = 0.5
 """Seconds of audio of one stream in one go."""
+HURRY_S = 0.2
+"""Likewise of one that hurries: live streams wait for no more than that."""
 AT_ONCE = 4
 """Streams that hurry, between two looks at the clock."""
 
@@ -77,7 +79,7 @@ class ComputeLoop:
                     self._hurrying[stream] = None
                 else:
                     live.append(stream)
-            self._compute(live)
+            self._compute(live, PIECE_S)
             keeps_up = self._again(live)
             end = begin + TICK_S
             while keeps_up and self._hurrying:
@@ -123,16 +125,17 @@ class ComputeLoop:
         for stream in group:
             del self._hurrying[stream]
         # Whoever is behind with reading is woken when that has changed.
-        self._compute([stream for stream in group if not stream.waits_for_reader])
+        ready = [stream for stream in group if not stream.waits_for_reader]
+        self._compute(ready, HURRY_S)
         for stream in group:
             if stream.waits and not stream.waits_for_reader:
                 self._hurrying[stream] = None
 
-    def _compute(self, streams: Sequence[ClientStream]) -> None:
+    def _compute(self, streams: Sequence[ClientStream], most_s: float) -> None:
         streams = [stream for stream in streams if stream.waits]
         if not streams:
             return
-        work = [(stream, chunk) for stream in streams for chunk in stream.take(PIECE_S)]
+        work = [(stream, chunk) for stream in streams for chunk in stream.take(most_s)]
         failed = set[ClientStream]()
         try:
             found = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
