@@ -299,7 +299,8 @@ class NatsStream(SentStream):
 
 
 async def _close(client: "Client") -> None:
-    with contextlib.suppress(TimeoutError):
+    # It may complain of the very connection that was lost.
+    with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), 1)
 
 
