@@ -1,6 +1,7 @@
 """One client's audio on its way to messages: its own pipeline, id, numbers and t0."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from ser_stream.daemon.announcer import Announcer
@@ -70,7 +71,8 @@ class ClientStream:
         self._live = True
         self._collector = _Collector()
         # Unlike a device it is there from the beginning.
-        health = Health(audio=AudioState.HEALTHY)
+        # And nobody asks how long its steps take: of many streams, that is megabytes.
+        health = Health(audio=AudioState.HEALTHY, latencies=deque(maxlen=0))
         self._announcer = Announcer(self, [self._collector], health)
         self._announcer.use(model.bundle, model.config)
         self._announcer.begin(heard=False)
