@@ -3,7 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from ser_stream.daemon.computing import compute_each
 from ser_stream.daemon.feed import Arrivals, Arrived, Feed, OneByOne
 from ser_stream.daemon.inbox import Inbox
 from ser_stream.daemon.mailbox import Mailbox
@@ -13,7 +15,6 @@ from ser_stream.metrics.health import Health, together
 from ser_stream.model import Model
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.speaker import KnownVoice
-from ser_stream.pipeline.together import feed_together
 from ser_stream.pipeline.values import Chunk
 from ser_stream.sources import Device
 
@@ -57,6 +58,8 @@ class Worker:
         Says `hello` of each stream first, and whatever happens ends with the last
         `emotion` ends and `bye`.
 
+        What fails in one of several streams, by whatever fault, ends that stream alone.
+
         Raises:
             SourceError: if the one input fails while it is read.
         """
@@ -72,7 +75,7 @@ class Worker:
                     self._wait_for_listeners()
             finally:
                 for stream in self.streams:
-                    stream.flush()
+                    self._alone(stream, stream.flush)
                 # What is left may have something to say, and nothing is said after
                 # `bye`.
                 self.mailbox.close()
@@ -130,18 +133,32 @@ class Worker:
                 # Before it comes what came before it.
                 self._compute(work)
                 work = []
-                stream.tell(item)
+                self._alone(stream, partial(stream.tell, item))
         self._compute(work)
 
-    @staticmethod
-    def _compute(work: Sequence[tuple[Stream, Chunk]]) -> None:
+    def _compute(self, work: Sequence[tuple[Stream, Chunk]]) -> None:
+        work = [(stream, chunk) for stream, chunk in work if not stream.broken]
         if len(work) == 1:
             stream, chunk = work[0]
-            stream.heard(chunk, stream.pipeline.feed(chunk))
+            self._alone(
+                stream, lambda: stream.heard(chunk, stream.pipeline.feed(chunk))
+            )
             return
-        events = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
-        for (stream, chunk), caused in zip(work, events, strict=True):
-            stream.heard(chunk, caused)
+        for stream, error in compute_each(work).items():
+            self._fail(stream, error)
+
+    def _alone(self, stream: Stream, do: Callable[[], None]) -> None:
+        """Do something for one stream; if that fails, others must not notice."""
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001  whatever it is: told
+            self._fail(stream, error)
+
+    def _fail(self, stream: Stream, error: Exception) -> None:
+        if len(self.streams) == 1:
+            # There is nobody else: the program ends by it.
+            raise error
+        stream.fail(error)
 
     # From any thread: the devices.
 
@@ -168,7 +185,8 @@ class Worker:
     ) -> list[str]:
         feeds = [self._feed(source)] if source is not None else list(self.feeds)
         # Of several, those that can; one alone must.
-        able = [feed for feed in feeds if isinstance(feed.source, Device)] or feeds[:1]
+        devices = [feed for feed in feeds if isinstance(feed.source, Device)]
+        able = [feed for feed in devices if not feed.broken] or feeds[:1]
         for feed in able:
             self._arrivals.call(feed, what(feed))
         return [feed.name if len(self.streams) > 1 else "" for feed in able]

@@ -6,7 +6,8 @@ build a message or read the configuration needs no wait for it.
 
 import ctypes
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,11 +46,10 @@ def open_session(
     options.enable_cpu_mem_arena = arena
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(
-            str(path) if graph is None else graph,
-            options,
-            providers=["CPUExecutionProvider"],
-        )
+        with _named(path, graph) as name:
+            session = onnxruntime.InferenceSession(
+                name, options, providers=["CPUExecutionProvider"]
+            )
     except Exception as error:  # noqa: BLE001  ONNX Runtime raises unrelated types
         reason = str(error).splitlines()[0]
         raise ModelError(
@@ -57,6 +57,20 @@ def open_session(
         ) from None
     _give_back_memory()
     return session
+
+
+@contextmanager
+def _named(path: Path, graph: bytes | None) -> Iterator[str]:
+    """The name of a file that holds the graph.
+
+    Of bytes too, in memory: a session would keep them as long as it lives.
+    """
+    if graph is None:
+        yield str(path)
+        return
+    with os.fdopen(os.memfd_create(path.name), "wb", buffering=0) as file:
+        file.write(graph)
+        yield f"/proc/self/fd/{file.fileno()}"
 
 
 def _give_back_memory() -> None:

@@ -23,6 +23,7 @@ device_identity           which of the devices is the one that was lost
 devices, pulse            which there are, by PortAudio and by PulseAudio
 pulse_connection          how PulseAudio's library connects: without shared memory
 portaudio, alsa_messages  the libraries: started anew, and kept quiet
+alsa_plugins              what only the list of devices needed, let go of
 """
 
 from dataclasses import dataclass, replace

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ser_stream.errors import DeviceError, SerStreamError
-from ser_stream.sources import portaudio
+from ser_stream.sources import alsa_plugins, portaudio
 from ser_stream.sources.channels import MIX
 from ser_stream.sources.decoders.chatter import loud
 from ser_stream.sources.device_identity import DeviceIdentity
@@ -82,6 +82,7 @@ class BackgroundOpener:
                 self._stopped = False
             device, devices = self._device.find()
             microphone = Microphone(device, channel=self._channel)
+            alsa_plugins.release_unused()
         self._device.opened(device, devices)
         return microphone
 

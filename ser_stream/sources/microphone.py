@@ -121,9 +121,7 @@ class Microphone:
 
     def _start(self, index: int, rate: int, channels: int) -> Any:
         self._sd.check_input_settings(index, channels, "float32", samplerate=rate)
-        self._ring = Ring(
-            round(self._ring_s * rate), channels, maximum=round(CHUNK_S * rate)
-        )
+        self._ring = Ring(round(self._ring_s * rate), round(CHUNK_S * rate))
         self._clock = DeviceClock(rate)
         stream = self._sd.InputStream(
             samplerate=rate,

@@ -1,8 +1,9 @@
 """The ring between PortAudio's callback and the thread that reads.
 
-The callback must never wait for us: it copies into memory that is already there and
-returns. A reader that comes too late finds the oldest half overwritten, counted, and
-the device's frame index moved on by as much.
+The callback must never wait for us: it copies and returns. A reader that comes too late
+finds the oldest half gone, counted, and the device's frame index moved on by as much.
+Memory is taken for what waits: usually that is a step, where room for all that may wait
+would be 2 MB.
 """
 
 import threading
@@ -38,20 +39,18 @@ class RingStatistics:
 
 @dataclass(slots=True)
 class _Write:
-    """One write that is still, at least in part, in the ring."""
+    """One write, or what is left of it."""
 
     index: int
-    position: int
-    length: int
+    samples: FloatArray
     arrived: float
 
 
 class Ring:
     """Frames of a device, one writer, one reader."""
 
-    def __init__(self, capacity: int, channels: int, maximum: int) -> None:
-        """A ring of `capacity` frames that hands out at most `maximum` at a time."""
-        self._memory = np.zeros((capacity, channels), np.float32)
+    def __init__(self, capacity: int, maximum: int) -> None:
+        """For `capacity` frames; `maximum` at most are handed out at a time."""
         self._capacity = capacity
         self._maximum = maximum
         # Held for the time of a copy at most, some microseconds.
@@ -59,7 +58,6 @@ class Ring:
         self._writes: deque[_Write] = deque()
         self._held = 0
         self._wanted = 1
-        self._position = 0
         self._index = 0
         self._overwritten = 0
         self._overflows = 0
@@ -84,16 +82,10 @@ class Ring:
                 # instead of a hundred short ones.
                 while self._writes and self._held + n > self._capacity // 2:
                     oldest = self._writes.popleft()
-                    self._held -= oldest.length
-                    self._overwritten += oldest.length
-            begin = self._position % self._capacity
-            head = min(n, self._capacity - begin)
-            self._memory[begin : begin + head] = samples[:head]
-            if head < n:
-                self._memory[: n - head] = samples[head:]
-            self._writes.append(_Write(self._index, self._position, n, now))
+                    self._held -= len(oldest.samples)
+                    self._overwritten += len(oldest.samples)
+            self._writes.append(_Write(self._index, samples.copy(), now))
             self._held += n
-            self._position += n
             self._index += n
             if self._held >= self._wanted:
                 self._changed.notify()
@@ -115,35 +107,31 @@ class Ring:
             if not self._writes:
                 return None
             first = self._writes[0]
-            index, position, arrived = first.index, first.position, first.arrived
+            index, arrived = first.index, first.arrived
+            pieces: list[FloatArray] = []
             n = 0
             while self._writes and n < self._maximum:
                 write = self._writes[0]
                 if write.index != index + n:
                     break
-                taken = min(write.length, self._maximum - n)
+                taken = min(len(write.samples), self._maximum - n)
+                pieces.append(write.samples[:taken])
                 n += taken
                 arrived = write.arrived
-                if taken == write.length:
+                if taken == len(write.samples):
                     self._writes.popleft()
                 else:
                     write.index += taken
-                    write.position += taken
-                    write.length -= taken
+                    write.samples = write.samples[taken:]
             self._held -= n
-            begin = position % self._capacity
-            head = min(n, self._capacity - begin)
-            samples = np.concatenate(
-                (self._memory[begin : begin + head], self._memory[: n - head])
-            )
-        return Piece(index, samples, arrived)
+        return Piece(index, np.concatenate(pieces), arrived)
 
     def skip_to_newest(self) -> int:
         """Throw away all but what was written last; return how many frames that was."""
         with self._changed:
             skipped = 0
             while len(self._writes) > 1:
-                skipped += self._writes.popleft().length
+                skipped += len(self._writes.popleft().samples)
             self._held -= skipped
         return skipped
 

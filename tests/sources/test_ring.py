@@ -16,7 +16,7 @@ def ramp(begin: int, n: int, channels: int = 1) -> FloatArray:
 
 
 def test_what_is_written_is_read_in_order_with_the_time_of_its_last_sample() -> None:
-    ring = Ring(100, 2, maximum=50)
+    ring = Ring(100, maximum=50)
     ring.write(ramp(0, 10, 2), 1.0)
     ring.write(ramp(10, 10, 2), 2.0)
     piece = ring.read(0.0)
@@ -29,7 +29,7 @@ def test_what_is_written_is_read_in_order_with_the_time_of_its_last_sample() -> 
 
 
 def test_a_backlog_comes_in_pieces_of_the_maximum() -> None:
-    ring = Ring(100, 1, maximum=15)
+    ring = Ring(100, maximum=15)
     for k in range(4):
         ring.write(ramp(10 * k, 10), float(k))
     pieces = [ring.read(0.0) for _ in range(3)]
@@ -40,7 +40,7 @@ def test_a_backlog_comes_in_pieces_of_the_maximum() -> None:
 def test_a_late_reader_finds_the_older_half_overwritten_and_the_index_moved_on() -> (
     None
 ):
-    ring = Ring(100, 1, maximum=1000)
+    ring = Ring(100, maximum=1000)
     for k in range(13):
         ring.write(ramp(10 * k, 10), float(k))
     piece = ring.read(0.0)
@@ -51,7 +51,7 @@ def test_a_late_reader_finds_the_older_half_overwritten_and_the_index_moved_on()
 
 
 def test_a_piece_that_was_read_in_part_is_overwritten_in_its_rest_only() -> None:
-    ring = Ring(20, 1, maximum=5)
+    ring = Ring(20, maximum=5)
     ring.write(ramp(0, 10), 0.0)
     ring.read(0.0)
     ring.write(ramp(10, 18), 0.0)
@@ -62,7 +62,7 @@ def test_a_piece_that_was_read_in_part_is_overwritten_in_its_rest_only() -> None
 
 
 def test_a_write_longer_than_the_ring_leaves_its_end() -> None:
-    ring = Ring(100, 1, maximum=1000)
+    ring = Ring(100, maximum=1000)
     ring.write(ramp(0, 10), 0.0)
     ring.write(ramp(10, 250), 1.0)
     piece = ring.read(0.0)
@@ -73,7 +73,7 @@ def test_a_write_longer_than_the_ring_leaves_its_end() -> None:
 
 
 def test_a_piece_ends_where_the_device_lost_frames() -> None:
-    ring = Ring(100, 1, maximum=1000)
+    ring = Ring(100, maximum=1000)
     ring.write(ramp(0, 10), 0.0)
     ring.note_gap(7)
     ring.write(ramp(17, 10), 1.0)
@@ -87,7 +87,7 @@ def test_a_piece_ends_where_the_device_lost_frames() -> None:
 
 
 def test_a_reader_that_skips_gets_what_came_last_and_knows_how_much_is_gone() -> None:
-    ring = Ring(100, 1, maximum=1000)
+    ring = Ring(100, maximum=1000)
     assert ring.skip_to_newest() == 0
     for k in range(5):
         ring.write(ramp(10 * k, 10), float(k))
@@ -101,7 +101,7 @@ def test_a_reader_that_skips_gets_what_came_last_and_knows_how_much_is_gone() ->
 def test_whatever_the_order_of_calls_a_frame_holds_its_own_index(
     rng: np.random.Generator,
 ) -> None:
-    ring = Ring(97, 1, maximum=40)
+    ring = Ring(97, maximum=40)
     read = lost = 0
     for _ in range(3000):
         match rng.integers(9):
@@ -127,7 +127,7 @@ def test_whatever_the_order_of_calls_a_frame_holds_its_own_index(
 
 
 def test_a_waiting_reader_wakes_as_soon_as_something_comes() -> None:
-    ring = Ring(100, 1, maximum=100)
+    ring = Ring(100, maximum=100)
     writer = threading.Timer(0.05, lambda: ring.write(ramp(0, 10), time.monotonic()))
     writer.start()
     piece = ring.read(300.0)
@@ -137,7 +137,7 @@ def test_a_waiting_reader_wakes_as_soon_as_something_comes() -> None:
 
 
 def test_a_reader_that_waits_for_more_gets_it_or_what_there_is_in_time() -> None:
-    ring = Ring(100, 1, maximum=100)
+    ring = Ring(100, maximum=100)
     ring.write(ramp(0, 10), 0.0)
     writer = threading.Timer(0.05, lambda: ring.write(ramp(10, 10), 1.0))
     writer.start()
@@ -152,7 +152,7 @@ def test_a_reader_that_waits_for_more_gets_it_or_what_there_is_in_time() -> None
 
 
 def test_a_reader_and_a_writer_at_full_speed_lose_nothing_uncounted() -> None:
-    ring = Ring(5000, 1, maximum=1000)
+    ring = Ring(5000, maximum=1000)
     n = 2000
 
     def write() -> None:

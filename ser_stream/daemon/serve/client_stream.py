@@ -1,6 +1,7 @@
 """One client's audio on its way to messages: its own pipeline, id, numbers and t0."""
 
 import time
+from collections import deque
 from collections.abc import Sequence
 
 from ser_stream.daemon.announcer import Announcer
@@ -62,12 +63,16 @@ class ClientStream:
         """Whether the last event is out."""
         self.name = name
         self._begun: float | None = None
+        self._heard = False
+        self._unheard = 0
+        """Samples before the first that can be heard; until that is told."""
         self._taken_s = 0.0
         self._ahead_s = self._ahead_at = 0.0
         self._live = True
         self._collector = _Collector()
         # Unlike a device it is there from the beginning.
-        health = Health(audio=AudioState.HEALTHY)
+        # And nobody asks how long its steps take: of many streams, that is megabytes.
+        health = Health(audio=AudioState.HEALTHY, latencies=deque(maxlen=0))
         self._announcer = Announcer(self, [self._collector], health)
         self._announcer.use(model.bundle, model.config)
         self._announcer.begin(heard=False)
@@ -117,6 +122,11 @@ class ClientStream:
             return []
         if chunks and self._begun is None:
             self._begun = time.monotonic()
+        if chunks and not self._heard:
+            # Where those before it are no numbers, the first one begins later.
+            self._unheard = next(
+                (chunk.start for chunk in chunks if len(chunk.samples)), chunks[-1].end
+            )
         chunks = [chunk for chunk in chunks if len(chunk.samples)]
         for chunk in chunks:
             seconds = len(chunk.samples) / SAMPLE_RATE
@@ -127,12 +137,25 @@ class ClientStream:
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
         """Tell of what a chunk caused."""
         self._announcer.set_clock(chunk)
+        self._tell_unheard()
+        self._heard = True
         self._announcer.processed(chunk, events)
+
+    def _tell_unheard(self) -> None:
+        if self._unheard:
+            self._announcer.unheard(self._unheard)
+            self._unheard = 0
 
     def finish(self) -> None:
         """The audio has ended: tell what is left to be told."""
+        self._tell_unheard()
         self._announcer.events(self.pipeline.flush(), time.monotonic())
         self.over = True
+
+    def fail(self) -> None:
+        """Computing it failed: end what was told, and compute nothing more."""
+        self.over = True
+        self._announcer.events(self.pipeline.give_up(), time.monotonic())
 
     def fetch(self) -> list[Message]:
         """Messages since the last time."""
