@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from ser_stream.daemon.feed import Arrivals, Arrived, Feed, OneByOne
-from ser_stream.daemon.inbox import Inbox
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.daemon.stream import Skipped, Stream
 from ser_stream.errors import ConfigError
@@ -13,7 +12,6 @@ from ser_stream.metrics.health import Health, together
 from ser_stream.model import Model
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.pipeline.speaker import KnownVoice
-from ser_stream.pipeline.together import feed_together
 from ser_stream.pipeline.values import Chunk
 from ser_stream.sources import Device
 
@@ -34,11 +32,14 @@ class Worker:
         """By which other threads have something done between two steps."""
         self.feeds = tuple(feeds)
         self.streams = tuple(stream for feed in feeds for stream in feed.streams)
-        self._arrivals: Arrivals = (
-            OneByOne(self.feeds[0], self.mailbox)
-            if len(self.streams) == 1
-            else Inbox(self.feeds)
-        )
+        self._arrivals: Arrivals
+        if len(self.streams) == 1:
+            self._arrivals = OneByOne(self.feeds[0], self.mailbox)
+        else:
+            # One stream is the rule, and saves the memory of what several need.
+            from ser_stream.daemon.inbox import Inbox
+
+            self._arrivals = Inbox(self.feeds)
         self._say_due()
         self._stop = threading.Event()
 
@@ -135,10 +136,12 @@ class Worker:
 
     @staticmethod
     def _compute(work: Sequence[tuple[Stream, Chunk]]) -> None:
-        if len(work) == 1:
-            stream, chunk = work[0]
-            stream.heard(chunk, stream.pipeline.feed(chunk))
+        if len(work) < 2:
+            for stream, chunk in work:
+                stream.heard(chunk, stream.pipeline.feed(chunk))
             return
+        from ser_stream.pipeline.together import feed_together
+
         events = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
         for (stream, chunk), caused in zip(work, events, strict=True):
             stream.heard(chunk, caused)
