@@ -141,6 +141,7 @@ def adapt_folder(
     from.
 
     Examples:
+
       ser-stream adapt folder ~/interviews --out ~/.local/share/ser-stream/models/mine
 
       ser-stream listen --model mine

@@ -178,6 +178,7 @@ def listen(
     (see docs/configuration.md); `ser-stream config show` tells what holds.
 
     Examples:
+
       ser-stream listen
 
       ser-stream listen --input mic:USB | jq -r 'select(.type=="emotion") | .label'

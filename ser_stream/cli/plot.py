@@ -67,6 +67,7 @@ def plot(
     "ser-stream[plot]".
 
     Examples:
+
       ser-stream plot talk.wav -o talk.png
 
       ser-stream plot talk.wav -o talk.html --model accurate

@@ -123,6 +123,7 @@ def recognize(
     then 1. What libsndfile does not know, as m4a and webm, an installed ffmpeg reads.
 
     Examples:
+
       ser-stream recognize *.wav --format csv > emotions.csv
 
       ser-stream recognize -r archive --jobs auto --format parquet --out archive.parquet
@@ -205,6 +206,7 @@ def tune(
       monday.wav,5.0,9.1,neutral
 
     Examples:
+
       ser-stream tune *.wav --labels labels.csv
 
       ser-stream tune *.wav --labels labels.csv --max-flips 1 --write

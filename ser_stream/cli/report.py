@@ -9,8 +9,8 @@ from ser_stream.cli.app import app
 from ser_stream.cli.options import Json, TokenFile
 
 EPILOG = (
-    "Exit status: 0 done, 2 usage, or the events cannot be read, 5 the page cannot be "
-    "written."
+    "Exit status: 0 done; 2 usage, or there are no such events; 5 the page cannot be "
+    "written, or the address or the token does not open."
 )
 
 
@@ -63,6 +63,7 @@ def report(
     mean. Times are those of this machine's zone.
 
     Examples:
+
       ser-stream subscribe > events.jsonl
 
       ser-stream report events.jsonl --since 8h -o day.html

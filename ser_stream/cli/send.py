@@ -66,6 +66,7 @@ def send(
     The recognition runs there; this machine needs little. Mono at 16 kHz is sent.
 
     Examples:
+
       ser-stream send mic ws://127.0.0.1:8770
 
       ser-stream send talk.flac tcp://kitchen:8771 --pace fast --only emotion

@@ -99,6 +99,7 @@ def serve(
     [serve], and variables, as SER_STREAM_SERVE_MAX_STREAMS.
 
     Examples:
+
       ser-stream serve --listen ws://127.0.0.1:8770
 
       ser-stream serve --listen tcp://127.0.0.1:8771 --max-streams 20 --idle-s 10

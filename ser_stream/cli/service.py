@@ -39,6 +39,7 @@ def install_service(
     changed with `systemctl edit ser-stream` stays. See docs/service.md.
 
     Examples:
+
       ser-stream install-service --now
 
       sudo /opt/ser-stream/bin/ser-stream install-service --system --now

@@ -73,6 +73,7 @@ def enroll(
     with it; --no-speakers does not.
 
     Examples:
+
       ser-stream enroll --mic default
 
       ser-stream enroll --name Anna anna.wav
@@ -132,6 +133,7 @@ def teach(
     recall (docs/speakers.md).
 
     Examples:
+
       ser-stream teach --label happy laughing.wav
 
       ser-stream teach --label angry --last 5s
@@ -194,6 +196,7 @@ def name(
     """Give a speaker that the running daemon tells apart a name.
 
     Examples:
+
       ser-stream speakers name 1 Anna
     """
     from ser_stream.commands.voices import change
@@ -212,6 +215,7 @@ def merge(
     """Say that two speakers that the running daemon tells apart are one, the first.
 
     Examples:
+
       ser-stream speakers merge 1 3
     """
     from ser_stream.commands.voices import change
@@ -233,6 +237,7 @@ def keep(
     deletes it. Without this, nothing of a voice is written.
 
     Examples:
+
       ser-stream speakers keep Anna
     """
     from ser_stream.commands.voices import change

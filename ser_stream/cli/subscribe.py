@@ -62,6 +62,7 @@ def subscribe(
     standard error and waits for the next; with --no-reconnect it ends.
 
     Examples:
+
       ser-stream subscribe
 
       ser-stream subscribe --only emotion | jq -r 'select(.phase=="start") | .label'

@@ -24,6 +24,7 @@ def watch(
     prints lines, as `subscribe --format text` does.
 
     Examples:
+
       ser-stream watch
 
       ser-stream watch ws://kitchen:8766 --token-file ~/.kitchen-token

@@ -13,7 +13,7 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Self
 
-from ser_stream.client.errors import UnreachableError
+from ser_stream.client.errors import AccessError, UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import Message
 from ser_stream.client.sending import SentStream
@@ -194,7 +194,15 @@ class NatsStream(SentStream):
                 error_cb=failed,
             )
         except Exception as error:  # noqa: BLE001  the library raises what it likes
-            reason = str(error) or type(error).__name__
+            await _close(client)
+            reason = (str(error) or type(error).__name__).removeprefix("nats: ")
+            if "authorization" in reason.lower():
+                whom = (
+                    "a client without a token" if self._token is None else "the token"
+                )
+                text = f"{self._address} refuses {whom}; SER_STREAM_TOKEN may hold it"
+                self._fail(AccessError(text, "wrong_token"))
+                return
             self._fail(UnreachableError(f"{self._address} is not reached: {reason}"))
             return
         connected = True
@@ -209,8 +217,7 @@ class NatsStream(SentStream):
                 if (silent > SILENCE_S or not self._placed.is_set()) and not self._over:
                     await self._place(client, silent)
         finally:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(client.close(), 1)
+            await _close(client)
 
     async def _place(self, client: "Client", lost_s: float) -> None:
         """Find a worker; `lost_s` was lost so far."""
@@ -291,6 +298,12 @@ class NatsStream(SentStream):
             await self._client.publish(subject, data)
 
 
+async def _close(client: "Client") -> None:
+    # It may complain of the very connection that was lost.
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.close(), 1)
+
+
 def opened(
     uri: Address,
     opening: dict[str, Any],
@@ -302,6 +315,7 @@ def opened(
 
     Raises:
         ConfigError: if the encoding is one whose length nobody knows.
+        AccessError: if the server refuses the token, or us without one.
         UnreachableError: if there is no server, or no worker with room.
     """
     sizes = {"s16": 2, "s24": 3, "s32": 4, "f32": 4, "alaw": 1, "mulaw": 1}

@@ -4,6 +4,8 @@ The WebSocket side is `websockets`' own protocol object, without its threads and
 one way to read, to wait and to give up serves every kind of address.
 """
 
+import errno
+import os
 from collections import deque
 
 from ser_stream.client.errors import AccessError, ProtocolError, UnreachableError
@@ -82,7 +84,13 @@ class WebSocketFraming:
         self._send_waiting()
 
     def send_audio(self, data: bytes, /) -> None:
-        """Binary messages; only once the daemon has said something."""
+        """Binary messages; only once the daemon has said something.
+
+        Raises:
+            BrokenPipeError: once it is closing, as of a socket.
+        """
+        if self._protocol.state is not self._states.OPEN:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         for at in range(0, len(data), AUDIO_MESSAGE):
             self._protocol.send_binary(data[at : at + AUDIO_MESSAGE])
 

@@ -9,10 +9,9 @@ from ser_stream.client.errors import UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import Message
 from ser_stream.client.subscription import TIMEOUT, raise_refusal
-from ser_stream.client.where import addresses
 from ser_stream.errors import ConfigError
 from ser_stream.protocol.access_token import VARIABLE
-from ser_stream.protocol.address import NATS, Address, parse
+from ser_stream.protocol.address import NATS, SOCKETS, Address, parse
 
 Encoding = Literal["s16", "s24", "s32", "f32", "alaw", "mulaw", "ogg"]
 _ID = "ser_stream.client.send"
@@ -46,7 +45,7 @@ class Opening:
         if uri.partition(":")[0] in NATS:
             self.address = parse(uri, NATS)
         else:
-            (self.address,) = addresses(uri)
+            self.address = parse(uri, {**SOCKETS, "nats": NATS["nats"]})
         self.encoding = options.get("encoding", "s16")
         self.timeout = options.get("timeout", TIMEOUT)
         self.token = options.get("token") or os.environ.get(VARIABLE)

@@ -258,6 +258,12 @@ def raise_refusal(reply: dict[str, Any], address: Address, id: object) -> None:
         raise AccessError(f"{text}; SER_STREAM_TOKEN may hold it", code)
     if code == "forbidden":
         raise AccessError(text, code)
+    if code == "no_open":
+        raise RefusedError(
+            f"{address} takes audio, and tells only those who send some; send it by "
+            "`ser-stream send`, or subscribe to a `ser-stream listen`",
+            code,
+        )
     if code == "too_many":
         raise UnreachableError(text)
     if reply.get("id") == id:

@@ -33,7 +33,15 @@ def command(
 
 def _paused(answer: Mapping[str, Any]) -> str:
     over = "also" if answer.get("remembered") else "but not"
+    if sources := answer.get("sources"):
+        return f"paused: {', '.join(sources)}, released, {over} after a restart"
     return f"paused: the microphone is released, {over} after a restart"
+
+
+def _resumed(answer: Mapping[str, Any]) -> str:
+    if sources := answer.get("sources"):
+        return f"resumed: {', '.join(sources)}, taken again"
+    return "resumed: the microphone is taken again"
 
 
 def _reloaded(answer: Mapping[str, Any]) -> str:
@@ -125,6 +133,6 @@ def _span(seconds: float) -> str:
 _TEXTS = {
     "status": _status,
     "pause": _paused,
-    "resume": lambda answer: "resumed: the microphone is taken again",
+    "resume": _resumed,
     "reload": _reloaded,
 }

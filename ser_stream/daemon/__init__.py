@@ -2,6 +2,7 @@
 
 daemon        puts everything together, and ends it
 worker        the one thread that computes
+computing     many streams' chunks in one go; who fails, fails alone
 stream        what is one stream's own: pipeline and announcer
 feed          a source and its streams, and how the worker comes by their items
 inbox         of many sources: a reader for each, and what has come

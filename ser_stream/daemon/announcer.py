@@ -196,9 +196,18 @@ class Announcer:
         if self._expected_gap or self.health.audio is not AudioState.HEALTHY:
             # Why samples are missing has been said: paused, lost or skipped.
             return
+        self._lost(gap.reason, gap.end - gap.start, gap.end)
+
+    def unheard(self, samples: int) -> None:
+        """Tell that the stream begins with samples that nobody can hear."""
+        self.health.gaps += 1
+        self.health.lost_samples += samples
+        self._lost("overflow", samples, samples)
+
+    def _lost(self, reason: str, samples: int, at: int) -> None:
         self.health.overflows += 1
-        lost = (gap.end - gap.start) / SAMPLE_RATE
-        self._status("audio", gap.reason, f"{lost:.3f} s of audio were lost", gap.end)
+        lost = samples / SAMPLE_RATE
+        self._status("audio", reason, f"{lost:.3f} s of audio were lost", at)
 
     def moved(self, lost_s: float) -> None:
         """Tell that the stream was elsewhere before, and what nobody heard of it."""

@@ -158,12 +158,12 @@ class Control:
         """
         with self._pausing:
             names = self._worker.pause(source)
-            return {"paused": True, **self._remember(True, names)}
+            return {"paused": True, **_named(names), **self._remember(True, names)}
 
     def resume(self, source: str | None = None) -> Answer:
         with self._pausing:
             names = self._worker.resume(source)
-            return {"paused": False, **self._remember(False, names)}
+            return {"paused": False, **_named(names), **self._remember(False, names)}
 
     def _remember(self, paused: bool, names: Sequence[str]) -> Answer:
         if self._paused is None:
@@ -272,6 +272,11 @@ def _figures(health: Health, each: Iterable[Health]) -> Answer:
         "emotions": health.emotions,
         "latency_ms": _latency(each),
     }
+
+
+def _named(names: Sequence[str]) -> Answer:
+    """Of a daemon that hears several, which."""
+    return {"sources": [*names]} if any(names) else {}
 
 
 def _sources(named: Mapping[str, Health]) -> Answer:

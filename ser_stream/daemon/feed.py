@@ -27,12 +27,22 @@ class Feed:
     source: Source
     streams: tuple[Stream, ...]
 
+    @property
+    def broken(self) -> bool:
+        """Whether all of its streams ended by a fault of ours: nobody hears it."""
+        return all(stream.broken for stream in self.streams)
+
     def device(self, what: str) -> Device:
         """The source, if it can be released and taken again.
 
         Raises:
             ConfigError: if not; `what` it was to be.
         """
+        if self.broken:
+            raise ConfigError(
+                f"{self.name} cannot be {what}; it has ended by a fault, which the "
+                "log tells: start the daemon anew"
+            )
         if not isinstance(self.source, Device):
             raise ConfigError(
                 f"{self.source.info.device} cannot be {what}; only a microphone can"

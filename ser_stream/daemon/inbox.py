@@ -5,6 +5,7 @@ Recordings and pipes are held back while the worker has enough of theirs; a devi
 is: what waits for too long is left out, and that is told.
 """
 
+import logging
 import threading
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from ser_stream.pipeline.values import Chunk, Condition
 from ser_stream.sources import Device, MayBeDamaged
 from ser_stream.sources.each import parted
 
+_LOGGER = logging.getLogger(__name__)
 T = TypeVar("T")
 LOOK_S = 0.25
 """Seconds; how long a reader may take to notice that it is to end, or asked for."""
@@ -101,13 +103,16 @@ class Inbox:
 
     def _end(self, feed: Feed, end: "_End") -> list[Arrived]:
         self._reading -= 1
-        if end.error is not None and not isinstance(end.error, SerStreamError):
-            # A fault of ours: nothing that a user can mend.
-            raise end.error
-        source = feed.source
+        source, failure = feed.source, ""
+        if isinstance(end.error, SerStreamError):
+            failure = str(end.error)
+        elif end.error is not None:
+            # A fault of ours, nothing that a user can mend; the others go on.
+            _LOGGER.error("%s: reading failed", feed.name, exc_info=end.error)
+            failure = f"reading failed: {end.error!r}"
         damage = source.damage if isinstance(source, MayBeDamaged) else None
         ended = Ended(
-            failure="" if end.error is None else str(end.error),
+            failure=failure,
             damage="" if damage is None else damage.reason,
         )
         return [(stream, ended) for stream in feed.streams]
@@ -160,6 +165,11 @@ class _Reader(threading.Thread):
                 if item is not None:
                     self._inbox.put(self, item)
                 if source.ended:
+                    break
+                if self.feed.broken:
+                    # Nobody hears it any more, so it must not be held either.
+                    if isinstance(source, Device):
+                        source.pause()
                     break
         except Exception as failure:  # noqa: BLE001  the worker tells, or raises it
             error = failure

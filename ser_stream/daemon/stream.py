@@ -81,6 +81,8 @@ class Stream:
         self.announcer = announcer
         self.health = announcer.health
         self.listener = listener
+        self.broken = False
+        """Whether it ended by a fault of ours; what comes later is thrown away."""
         self._use(model, self.pipeline_of(model))
 
     # What comes from the source.
@@ -91,6 +93,8 @@ class Stream:
 
     def tell(self, item: Condition | Skipped | Ended) -> None:
         """Tell what became of the source."""
+        if self.broken:
+            return
         if isinstance(item, Ended):
             self.flush()
             self.announcer.ended(item.failure, item.damage)
@@ -109,11 +113,23 @@ class Stream:
 
     def flush(self) -> None:
         """End what goes on."""
-        self.announcer.events(self.pipeline.flush(), time.monotonic())
+        if not self.broken:
+            self.announcer.events(self.pipeline.flush(), time.monotonic())
+
+    def fail(self, error: Exception) -> None:
+        """End it alone, by a fault of ours: the log says more than `status`."""
+        self.broken = True
+        _LOGGER.error(
+            "%sthis stream is ended by a fault of ser-stream, others go on",
+            self.announcer.prefix,
+            exc_info=error,
+        )
+        self.announcer.events(self.pipeline.give_up(), time.monotonic())
+        self.announcer.ended(f"computing failed: {error!r}", "")
 
     def warn_if_short(self) -> None:
         """At the end of the input: say why nothing was told of it, if so."""
-        if not self.health.steps:
+        if not (self.health.steps or self.broken):
             _LOGGER.warning(
                 "%sthe input lasts %.4g s, and the first prediction needs %.4f s; "
                 "`ser-stream recognize` pads short files",
@@ -132,6 +148,9 @@ class Stream:
 
     def go_on_with(self, model: Model, pipeline: Pipeline) -> None:
         """Go on with another pipeline, which `pipeline_of` made."""
+        if self.broken:
+            self._use(model, pipeline)
+            return
         # What can fail comes first: then nothing has changed.
         events = pipeline.take_over_from(self.pipeline)
         self.announcer.events(events, time.monotonic())

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ser_stream.daemon.feed import Arrivals, Arrived, Feed, OneByOne
 from ser_stream.daemon.mailbox import Mailbox
@@ -58,6 +59,8 @@ class Worker:
         Says `hello` of each stream first, and whatever happens ends with the last
         `emotion` ends and `bye`.
 
+        What fails in one of several streams, by whatever fault, ends that stream alone.
+
         Raises:
             SourceError: if the one input fails while it is read.
         """
@@ -73,7 +76,7 @@ class Worker:
                     self._wait_for_listeners()
             finally:
                 for stream in self.streams:
-                    stream.flush()
+                    self._alone(stream, stream.flush)
                 # What is left may have something to say, and nothing is said after
                 # `bye`.
                 self.mailbox.close()
@@ -131,20 +134,36 @@ class Worker:
                 # Before it comes what came before it.
                 self._compute(work)
                 work = []
-                stream.tell(item)
+                self._alone(stream, partial(stream.tell, item))
         self._compute(work)
 
-    @staticmethod
-    def _compute(work: Sequence[tuple[Stream, Chunk]]) -> None:
-        if len(work) < 2:
-            for stream, chunk in work:
-                stream.heard(chunk, stream.pipeline.feed(chunk))
+    def _compute(self, work: Sequence[tuple[Stream, Chunk]]) -> None:
+        work = [(stream, chunk) for stream, chunk in work if not stream.broken]
+        if not work:
             return
-        from ser_stream.pipeline.together import feed_together
+        if len(work) == 1:
+            stream, chunk = work[0]
+            self._alone(
+                stream, lambda: stream.heard(chunk, stream.pipeline.feed(chunk))
+            )
+            return
+        from ser_stream.daemon.computing import compute_each
 
-        events = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
-        for (stream, chunk), caused in zip(work, events, strict=True):
-            stream.heard(chunk, caused)
+        for stream, error in compute_each(work).items():
+            self._fail(stream, error)
+
+    def _alone(self, stream: Stream, do: Callable[[], None]) -> None:
+        """Do something for one stream; if that fails, others must not notice."""
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001  whatever it is: told
+            self._fail(stream, error)
+
+    def _fail(self, stream: Stream, error: Exception) -> None:
+        if len(self.streams) == 1:
+            # There is nobody else: the program ends by it.
+            raise error
+        stream.fail(error)
 
     # From any thread: the devices.
 
@@ -171,7 +190,8 @@ class Worker:
     ) -> list[str]:
         feeds = [self._feed(source)] if source is not None else list(self.feeds)
         # Of several, those that can; one alone must.
-        able = [feed for feed in feeds if isinstance(feed.source, Device)] or feeds[:1]
+        devices = [feed for feed in feeds if isinstance(feed.source, Device)]
+        able = [feed for feed in devices if not feed.broken] or feeds[:1]
         for feed in able:
             self._arrivals.call(feed, what(feed))
         return [feed.name if len(self.streams) > 1 else "" for feed in able]

@@ -253,6 +253,10 @@ class Pipeline:
         """End of the stream: run what no step asked for, end the present emotion."""
         return answered(self._end())
 
+    def give_up(self) -> list[StreamEvent]:
+        """After a failure: end the present emotion, computing nothing more."""
+        return [*self._smoother.flush()]
+
     def _end(self) -> Work[list[StreamEvent]]:
         events = yield from self._work_off()
         return [*events, *self._smoother.flush()]

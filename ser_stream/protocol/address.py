@@ -86,8 +86,13 @@ def parse(text: str, forms: Mapping[str, str] = FORMS) -> Address:
             f"address {text}: TLS is not spoken here; let a web server in front do "
             "that, or use an SSH tunnel, and name the ws:// address behind it"
         )
+    hint = (
+        "; that is the page for browsers, whose daemon is at ws://HOST:PORT"
+        if kind in ("http", "https")
+        else ""
+    )
     raise ConfigError(
-        f"unknown address {text!r}; allowed are {', '.join(forms.values())}"
+        f"unknown address {text!r}; allowed are {', '.join(forms.values())}{hint}"
     )
 
 

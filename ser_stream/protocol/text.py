@@ -32,6 +32,8 @@ class TextRenderer:
         self._advise = advise
         self._shown = ""
         """Of several sources, the one whose prediction is on the line."""
+        self._heard: dict[str, tuple[str, str]] = {}
+        """By source: of which stream the last `hello` was, and what it said."""
         self._renderers: dict[str, Callable[[Fields], str]] = {
             "hello": self._hello,
             "snapshot": self._snapshot,
@@ -74,7 +76,13 @@ class TextRenderer:
         device = m["audio"]["device"] or m["audio"]["source"]
         name = m["model"]["name"]
         text = f"hearing {device} with model {name} ({labels})"
-        return text + (ADVICE.get(name, "") if self._advise else "")
+        text += ADVICE.get(name, "") if self._advise else ""
+        # It comes again with the first samples, and says nothing new then.
+        source, told = m.get("source", ""), (m["stream"], text)
+        if self._heard.get(source) == told:
+            return ""
+        self._heard[source] = told
+        return text
 
     def _snapshot(self, m: Fields) -> str:
         if m["audio"] != "healthy":
@@ -109,6 +117,7 @@ class TextRenderer:
         return f"{m['count']} predictions were not shown: the reader is slow"
 
     def _bye(self, m: Fields) -> str:
+        self._heard.pop(m.get("source", ""), None)
         return "" if m["reason"] == "shutdown" else f"the end: {m['reason']}"
 
 

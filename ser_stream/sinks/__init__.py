@@ -157,7 +157,8 @@ def open_sinks(uris: Sequence[str], options: SinkOptions) -> list[Sink]:
         ConfigError: if an address is none, or the token cannot be read.
         MissingLibraryError: if one needs a library that is not installed.
     """
-    options = options._replace(alone=len(uris) == 1 and not options.inherited)
+    alone = options.alone and len(uris) == 1 and not options.inherited
+    options = options._replace(alone=alone)
     # In the order of the table; each module is imported where it is needed.
     found: dict[str, list[Address]] = {kind.module: [] for kind in KINDS.values()}
     for address in (parse(uri, forms()) for uri in uris):

@@ -50,7 +50,7 @@ class Ring:
     """Frames of a device, one writer, one reader."""
 
     def __init__(self, capacity: int, maximum: int) -> None:
-        """For `capacity` frames; at most `maximum` are handed out at a time."""
+        """For `capacity` frames; `maximum` at most are handed out at a time."""
         self._capacity = capacity
         self._maximum = maximum
         # Held for the time of a copy at most, some microseconds.

@@ -21,6 +21,7 @@ from ser_stream.client import (
     AccessError,
     Message,
     ProtocolError,
+    RefusedError,
     UnreachableError,
     connect,
     subscription,
@@ -29,6 +30,7 @@ from ser_stream.client import (
 from ser_stream.client.connection import unreachable
 from ser_stream.client.retry import Backoff
 from ser_stream.client.stream import Stream
+from ser_stream.client.subscription import raise_refusal
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
 from ser_stream.protocol.address import parse
@@ -515,3 +517,9 @@ def test_a_client_loads_neither_numpy_nor_the_pipeline(folder: Path) -> None:
             [sys.executable, "-c", code, uri], capture_output=True, text=True
         )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_of_a_serve_it_is_said_what_it_is_for() -> None:
+    refusal = {"type": "reply", "ok": False, "error": {"code": "no_open"}}
+    with pytest.raises(RefusedError, match=r"takes audio, .* by `ser-stream send`"):
+        raise_refusal(refusal, parse("tcp://127.0.0.1:1"), 1)

@@ -16,12 +16,14 @@ from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SourceError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.computation import Work
 from ser_stream.pipeline.values import (
     AudioInfo,
     AudioState,
     Chunk,
     Condition,
     FloatArray,
+    StreamEvent,
 )
 from ser_stream.sources import Source
 from tests.helpers.collecting_sink import Collected
@@ -121,6 +123,87 @@ def test_each_hears_what_it_would_alone_and_ends_by_itself(
     assert [bool(h.failed) for h in health.values()] == [False, False, True, False]
     assert (worker.health.degraded, worker.health.audio.value) == (True, "failed")
     assert worker.health.steps == sum(h.steps for h in health.values())
+
+
+class HeldDevice(ScriptedDevice):
+    """A device that is there until somebody lets it go."""
+
+    paused = False
+
+    def read(self, timeout: float, /) -> Chunk | Condition | None:
+        item = super().read(timeout)
+        self.ended = False
+        if item is None:
+            time.sleep(0.01)
+        return item
+
+    def pause(self) -> None:
+        self.paused = True
+
+
+def test_a_fault_of_ours_in_one_ends_that_one_alone(
+    model: Model,
+    clips: dict[str, FloatArray],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    speech = np.concatenate([clips["03a01Wa"]] * 2)
+
+    def unreadable() -> Iterator[Chunk]:
+        yield from pieces(speech[:8000])
+        raise ValueError("no such thing")
+
+    sink = Collected()
+    device = HeldDevice(pieces(speech))
+    worker = Worker(
+        [
+            fed(model, sink, device, "wrong"),
+            fed(model, sink, ScriptedFile(pieces(speech)), "right"),
+            fed(model, sink, ScriptedFile(unreadable()), "unreadable"),
+            fed(model, sink, ScriptedFile(pieces(speech)), "untold"),
+        ]
+    )
+    wrong, _, _, untold = worker.streams
+    work_on, events = wrong.pipeline.work_on, untold.announcer.events
+
+    def fail_late(chunk: Chunk) -> Work[list[StreamEvent]]:
+        if chunk.start > 40_000:
+            raise RuntimeError("out of order")
+        return (yield from work_on(chunk))
+
+    def fail_to_tell(found: Any, arrived: float) -> None:
+        if found:
+            raise TypeError("no number")
+        events(found, arrived)
+
+    monkeypatch.setattr(wrong.pipeline, "work_on", fail_late)
+    monkeypatch.setattr(untold.announcer, "events", fail_to_tell)
+    worker.run()
+    alone = Collected()
+    Worker([fed(model, alone, ScriptedFile(pieces(speech)), "alone")]).run()
+    assert steps(told_of(sink, "right")) == steps(told_of(alone, "alone")) != []
+    for name, why in (
+        ("wrong", "computing failed: RuntimeError('out of order')"),
+        ("untold", "computing failed: TypeError('no number')"),
+        ("unreadable", "reading failed: ValueError('no such thing')"),
+    ):
+        told = told_of(sink, name)
+        assert [(m["state"], m["detail"]) for m in told[-2:]] == [
+            ("failed", why),
+            ("ended", why),
+        ]
+        assert f"{name}: {why}" in caplog.text
+    # What had begun has an end, the device is let go, and says why it does not return.
+    phases = [m["phase"] for m in told_of(sink, "wrong") if m["type"] == "emotion"]
+    assert phases[0] == "start"
+    assert phases[-1] == "end"
+    assert device.paused
+    with pytest.raises(ConfigError, match="wrong cannot be resumed; it has ended"):
+        worker.resume("wrong")
+    assert sink.messages[-1]["type"] == "bye"
+    failed = [stream.name for stream in worker.streams if stream.health.failed]
+    assert failed == ["wrong", "unreadable", "untold"]
+    assert worker.health.degraded
 
 
 def test_a_device_that_is_behind_skips_to_the_newest_and_others_lose_nothing(

@@ -104,7 +104,7 @@ def test_a_pause_is_of_one_and_remembered_and_channels_share_their_device(
         assert microphone.recordings() == 2
         wait_until(lambda: set(states(daemon).values()) == {"healthy"})
         done = run("pause", "--socket", daemon.socket, "--source", "hall")
-        assert done.stdout.decode().startswith("paused: ")
+        assert done.stdout.decode().startswith("paused: hall, released, also ")
         wait_until(lambda: states(daemon)["hall.right"] == "paused")
         assert states(daemon)["desk.left"] == "healthy"
         assert microphone.recordings() == 1
@@ -118,7 +118,7 @@ def test_a_pause_is_of_one_and_remembered_and_channels_share_their_device(
             "hall.right": "paused",
         }
         assert microphone.recordings() == 1
-        control("resume", daemon.socket)
+        assert control("resume", daemon.socket)["sources"] == ["desk", "hall"]
         wait_until(lambda: set(states(daemon).values()) == {"healthy"})
         assert microphone.recordings() == 2
         assert daemon.stop() == 0

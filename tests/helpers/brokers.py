@@ -130,16 +130,17 @@ def nats_server(folder: Path) -> Iterator[Broker]:
 
 
 @contextlib.contextmanager
-def secure_nats_server(folder: Path) -> Iterator[Broker]:
-    """With TLS, and a user."""
+def secure_nats_server(folder: Path, *, tls: bool = True) -> Iterator[Broker]:
+    """With a user, and with TLS."""
     program = server_path("nats-server")
     assert program is not None
     _certificates(folder)
     port = free_port()
     command = [program, "-a", "127.0.0.1", "-p", str(port)]
-    command += ["--user", USER, "--pass", PASSWORD, "--tls"]
-    command += ["--tlscert", str(folder / "server.pem")]
-    command += ["--tlskey", str(folder / "server.key")]
+    command += ["--user", USER, "--pass", PASSWORD]
+    if tls:
+        command += ["--tls", "--tlscert", str(folder / "server.pem")]
+        command += ["--tlskey", str(folder / "server.key")]
     with _running(Broker(command, folder, port, port)) as broker:
         yield broker
 

@@ -7,7 +7,7 @@ import pytest
 
 from ser_stream.protocol.text import ERASE, TextRenderer, clock
 from tests.helpers.recorded_events import recorded
-from tests.helpers.socket_server import prediction, status
+from tests.helpers.socket_server import hello, prediction, status
 
 NUMBER = re.compile(r"-?\d+(?::\d+)?(?:\.\d+)?")
 STYLE = re.compile(r"\x1b\[[\d;]*m")
@@ -98,3 +98,15 @@ def test_no_number_is_printed_that_the_events_do_not_hold(
             assert set(found) <= told, fields
             printed += len(found)
     assert printed > 600
+
+
+def test_a_hello_that_says_nothing_new_is_not_shown_again() -> None:
+    render = TextRenderer(live=False).text
+    first = {**hello().fields, "source": "desk"}
+    assert render(first).startswith("desk: hearing ")
+    assert render({**first, "source": "hall"}).startswith("hall: hearing ")
+    assert render({**first, "t0": "2026-01-01T00:00:00.000Z"}) == ""
+    # Another stream, as after a restart, is news; so is one after the end.
+    assert render({**first, "stream": "another"}) != ""
+    render({"type": "bye", "reason": "end", "source": "hall"})
+    assert render({**first, "source": "hall"}) != ""

@@ -16,8 +16,8 @@ from training.paper.reproduce.constants import PROTOCOLS, SCHEMA
 SELECTIONS = ("oracle", "last", "validated")
 METRICS = ("UAR", "WAR", "macro_F1")
 _NAME = re.compile(r"(?P<fold>.+)-seed-(?P<seed>\d+)(?P<validated>-validated)?")
-_OTHERS = ("adapt-eval", "loco", "unseen")
-"""Folders of results that are not of `reproduce`."""
+_OTHERS = ("adapt-eval", "loco", "unseen", "who-speaks.json")
+"""Folders and files of results that are not of `reproduce`."""
 _ROUNDING = 0.1
 """What a stored WAR may differ from that of the stored predictions, percent."""
 

@@ -54,13 +54,18 @@ def report(
 
     Raises:
         ConfigError: if a time is none, or it is not clear whose events are meant.
-        SourceError: if the file cannot be read, or has no events.
+        SourceError: if the file cannot be read, or has no events of that time.
         SinkError: if the page cannot be written.
     """
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out} ends in no .html; the report is a page")
     now = datetime.now(UTC)
-    period = Period(moment("--since", since, now), moment("--until", until, now))
+    first, last = moment("--since", since, now), moment("--until", until, now)
+    period = Period(first, last)
+    if first is not None and last is not None and last <= first:
+        raise ConfigError(
+            f"--since {since} is not before --until {until}, so nothing lies between"
+        )
     day = _read(events, period, token_file, source)
     found = sums(day)
     if out is not None:

@@ -1,6 +1,6 @@
 """Messages -> the day."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ser_stream.commands.report.day import (
@@ -17,6 +17,10 @@ from ser_stream.errors import ConfigError, SourceError
 
 LONGEST_STEP_S = 2.0
 """Seconds; where no `hello` told the step, more is a gap."""
+LONGEST_EMOTION_S = 86_400.0
+"""A pause ends an emotion, and nobody speaks a day without one."""
+LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+LONGEST_LABEL = 64
 NEAR_S = 0.002
 """Times are told to the millisecond: stretches so near each other are one."""
 TIMELESS = ("snapshot", "bye", "reply", "pong")
@@ -39,6 +43,10 @@ class Collector:
         self._stream = ""
         self._step_s = LONGEST_STEP_S
         self._end_ms: float | None = None
+        self._out: Outage | None = None
+        self._dropped: set[tuple[str, int, int]] = set()
+        self._at: float | None = None
+        """Of the last event that has a time."""
         self._any = False
 
     def take(self, message: Fields | None) -> None:
@@ -59,12 +67,12 @@ class Collector:
         if kind == "hello":
             self._hello(m)
         elif kind == "dropped":
-            self._day.dropped += int(m["count"])
+            self._drop(m)
         elif kind in TIMELESS:
             pass
         elif kind in ("prediction", "emotion", "status", "adaptation"):
             at, seq = _seconds(m["time"]), int(m["seq"])
-            self._any = True
+            self._any, self._at = True, at
             if seq <= self._seqs.get(self._stream, 0):
                 return
             self._seqs[self._stream] = seq
@@ -72,7 +80,7 @@ class Collector:
                 self._emotion(m, at)
             if kind == "prediction":
                 self._prediction(m, at)
-            elif kind == "status" and self._day.period.holds(at):
+            elif kind == "status":
                 self._status(m["what"], m["state"], at)
             self._seen(at)
         else:
@@ -83,11 +91,13 @@ class Collector:
         stream, model, audio = str(m["stream"]), m["model"], m["audio"]
         labels = [str(label) for label in model["labels"]]
         step_s, t0 = float(audio["step_ms"]) / 1000, _seconds(m["t0"])
-        self._any = True
+        if not 0 < step_s <= LONGEST_STEP_S:
+            raise ValueError("no length of a step")
         if stream != self._stream:
             self._end_ms = None
-            if (out := self._open_outage()) is not None and out.state != "paused":
-                self._day.outages[-1].end = None
+            # A pause is remembered over a restart; else nobody tells its end.
+            if self._out is not None and self._out.state != "paused":
+                self._out = None
         self._stream, self._step_s = stream, step_s
         run = self._runs.setdefault(stream, Run(stream, t0, t0))
         run.model, run.licence = str(model["name"]), str(model["licence"])
@@ -104,14 +114,14 @@ class Collector:
             day.last = at if day.last is None else max(day.last, at)
 
     def _prediction(self, m: Fields, at: float) -> None:
-        end_ms = float(m["end_ms"])
-        length = self._step_s
+        end_ms, length = float(m["end_ms"]), self._step_s
         if self._end_ms is not None:
             length = min(length, max(0.0, end_ms - self._end_ms) / 1000)
         elif self._stream == "":
             length = 0.0  # nothing tells how long the first step is
         self._end_ms = end_ms
-        state = SPEECH if m["state"] == "speech" else NO_SPEECH
+        if (state := m["state"]) not in (SPEECH, NO_SPEECH):
+            raise ValueError("no state of a step")
         if state == SPEECH and m["label"] == UNCERTAIN:
             state = UNCERTAIN
         if self._day.period.holds(at):
@@ -128,27 +138,38 @@ class Collector:
             stretches.append(Stretch(state, start, end))
 
     def _emotion(self, m: Fields, at: float) -> None:
-        length_ms = float(m["end_ms"]) - float(m["start_ms"])
-        start, label, sure = at - length_ms / 1000, str(m["label"]), m["confidence"]
+        length_s = (float(m["end_ms"]) - float(m["start_ms"])) / 1000
+        label, sure = m["label"], float(m["confidence"])
+        if not (0 <= length_s <= LONGEST_EMOTION_S and 0 <= sure <= 1):
+            raise ValueError("no length, or no probability")
+        if not isinstance(label, str) or not 0 < len(label) <= LONGEST_LABEL:
+            raise ValueError("no label")
         key = (self._stream, int(m["id"]))
-        told = self._told.setdefault(key, Told(label, start, at, float(sure), at))
+        told = self._told.setdefault(key, Told(label, at - length_s, at, sure, at))
         told.end = at
-        if float(sure) > told.confidence:
-            told.confidence, told.surest = float(sure), at
+        if sure > told.confidence:
+            told.confidence, told.surest = sure, at
 
     def _status(self, what: str, state: str, at: float) -> None:
         if state == "overflow":
-            self._day.overflows += 1
+            self._day.overflows += self._day.period.holds(at)
         elif what == "audio":
-            out = self._open_outage()
-            if state in OUT and out is None:
-                self._day.outages.append(Outage(state, at))
-            elif state == "healthy" and out is not None:
-                out.end = at
+            if state in OUT and self._out is None:
+                self._out = Outage(state, at)
+                self._day.outages.append(self._out)
+            elif state == "healthy" and self._out is not None:
+                self._out.end = at
+                self._out = None
 
-    def _open_outage(self) -> Outage | None:
-        outages = self._day.outages
-        return outages[-1] if outages and outages[-1].end is None else None
+    def _drop(self, m: Fields) -> None:
+        key = (self._stream, int(m["from_seq"]), int(m["to_seq"]))
+        count = int(m["count"])
+        # It has no time: it is as old as what came before it.
+        if self._at is not None and not self._day.period.holds(self._at):
+            return
+        if key not in self._dropped:
+            self._day.dropped += count
+        self._dropped.add(key)
 
     def finish(self, name: str) -> Day:
         """The day.
@@ -158,13 +179,10 @@ class Collector:
             ConfigError: if it is of several sources, or the one was not among them.
         """
         self._check_source(name)
-        if not self._any:
-            raise SourceError(
-                f"{name} holds no events of a daemon; `ser-stream subscribe > "
-                "events.jsonl` writes such a file"
-            )
+        self._check_any(name)
         day = self._day
         day.runs = [run for run in self._runs.values() if self._touches(run)]
+        day.outages = [out for out in day.outages if self._concerns(out)]
         for told in self._told.values():
             start, end = day.period.clipped(told.start, told.end)
             if end > start:
@@ -187,6 +205,30 @@ class Collector:
                 + (f"there are: {there}" if there else "they name no source")
             )
 
+    def _check_any(self, name: str) -> None:
+        if not self._any:
+            what = "standard input" if name == "-" else name
+            raise SourceError(
+                f"{what} has told no events yet"
+                if "://" in name
+                else f"{what} holds no events of a daemon; `ser-stream subscribe > "
+                "events.jsonl` writes such a file"
+            )
+        if self._day.first is None:
+            first = min(run.start for run in self._runs.values())
+            last = max(run.end for run in self._runs.values())
+            raise SourceError(
+                f"{name} has no events between --since and --until; it has some from "
+                f"{_here(first)} to {_here(last)}"
+            )
+
+    def _concerns(self, out: Outage) -> bool:
+        period = self._day.period
+        if out.end is None:
+            return period.until is None or out.start <= period.until
+        start, end = period.clipped(out.start, out.end)
+        return end >= start
+
     def _touches(self, run: Run) -> bool:
         start, end = self._day.period.clipped(run.start, run.end)
         return end >= start
@@ -194,4 +236,12 @@ class Collector:
 
 def _seconds(text: str) -> float:
     """A time of the protocol -> seconds since 1970."""
-    return datetime.fromisoformat(text).timestamp()
+    seconds = datetime.fromisoformat(text).timestamp()
+    if not 0 <= seconds < LATEST:
+        raise ValueError("no time of a daemon")
+    return seconds
+
+
+def _here(seconds: float) -> str:
+    """An ISO time of here, which --since takes."""
+    return datetime.fromtimestamp(seconds).isoformat(timespec="seconds")

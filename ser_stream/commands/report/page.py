@@ -32,16 +32,20 @@ body {{ font: 1rem/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 66r
   padding: 0 1rem; color: var(--ink); background: var(--paper); }}
 h1 {{ font-size: 1.5rem; }} h2 {{ font-size: 1.15rem; margin-top: 2rem; }}
 svg {{ width: 100%; height: auto; font: 12px system-ui, sans-serif; }}
+svg.rows {{ min-width: 44rem; }}
 svg text {{ fill: var(--ink); }} svg text.name {{ text-anchor: middle; }}
 svg text.name[fill=white] {{ fill: #fff; }} svg text.name[fill=black] {{ fill: #000; }}
-svg .bar, svg.bar {{ width: 10rem; height: .75rem; }}
+svg.bar {{ width: clamp(3rem, 14vw, 10rem); height: .75rem; }}
 .untold {{ fill: none; stroke: var(--line); stroke-dasharray: 3 3; }}
 .no_speech {{ fill: var(--quiet); }} .uncertain {{ fill: var(--doubt); }}
 .speech {{ fill: var(--speech); }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }}
-td.number {{ text-align: right; white-space: nowrap; }}
+th, td {{ padding: .25rem clamp(.5rem, 1.5vw, .9rem) .25rem 0; text-align: left;
+  vertical-align: top;
+  border-bottom: 1px solid var(--line); }}
+.number {{ text-align: right; white-space: nowrap; }}
+.when {{ white-space: nowrap; }}
+p, h1 {{ overflow-wrap: anywhere; }}
 div.scroll {{ overflow-x: auto; }}
 i {{ display: inline-block; width: .9em; height: .9em; margin: 0 .4em 0 0;
   border: 1px solid var(--line); }}
@@ -60,7 +64,8 @@ it.</p></section>
 {times}</section>
 <section><h2>Timeline</h2>
 <p class="key">{key}</p>
-{timeline}</section>
+<p>Each row is {row} long.</p>
+<div class="scroll">{timeline}</div></section>
 <section><h2>By hour</h2>
 {hours}</section>
 <section><h2>Most certain</h2>
@@ -79,6 +84,8 @@ STATES = (
     ("quiet", "no speech"),
 )
 
+NUMBER = ' class="number"'
+
 
 def page(day: Day, found: Sums) -> str:
     of = colours(day.labels)
@@ -88,6 +95,7 @@ def page(day: Day, found: Sums) -> str:
         "emotions": _emotions(found, of),
         "times": _pairs("what", "time", times(found)),
         "key": _key(of),
+        "row": svg.row_words(day),
         "timeline": svg.timeline(day),
         "hours": _hours(day, found),
         "certain": _certain(found),
@@ -119,7 +127,7 @@ def _hours(day: Day, found: Sums) -> str:
         head += ["speech", "uncertain", "no speech"]
     rows = []
     for hour in found.hours:
-        row = [_text(when(hour.start)[:16])]
+        row = [_when(when(hour.start)[:16])]
         row += [_number(_span(hour.emotions.get(label))) for label in labels]
         if day.steps:
             states = ("speech", "uncertain", "no_speech")
@@ -135,7 +143,7 @@ def _span(seconds: float | None) -> str:
 def _certain(found: Sums) -> str:
     rows = [
         [
-            _text(when(told.surest)),
+            _when(when(told.surest)),
             _text(told.label),
             _number(f"{told.confidence:.2f}"),
             _number(span(told.end - told.start)),
@@ -162,7 +170,10 @@ def _pairs(name: str, value: str, rows: dict[str, str]) -> str:
 def _table(head: Iterable[str], rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return "<p>Nothing was told.</p>"
-    titles = "".join(f'<th scope="col">{escape(printable(x))}</th>' for x in head)
+    titles = "".join(
+        f'<th scope="col"{NUMBER if NUMBER in cell else ""}>{escape(printable(x))}</th>'
+        for x, cell in zip(head, rows[0], strict=True)
+    )
     body = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     return (
         f'<div class="scroll"><table><thead><tr>{titles}</tr></thead>\n'
@@ -178,5 +189,9 @@ def _text(text: str) -> str:
     return f"<td>{escape(printable(text))}</td>"
 
 
+def _when(text: str) -> str:
+    return f'<td class="when">{escape(text)}</td>'
+
+
 def _number(text: str) -> str:
-    return f'<td class="number">{escape(text)}</td>'
+    return f"<td{NUMBER}>{escape(text)}</td>"

@@ -9,7 +9,15 @@ from ser_stream.commands.report.day import Day
 from ser_stream.commands.report.text import span, when
 from ser_stream.protocol.text import printable
 
-ROWS_S = (60, 600, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
+WEEK_S = 7 * 24 * 3600
+ROWS_S = {
+    60: "a minute",
+    600: "ten minutes",
+    3600: "an hour",
+    6 * 3600: "six hours",
+    24 * 3600: "a day",
+    WEEK_S: "a week",
+}
 """How long a row of the timeline may be, in seconds."""
 MOST_ROWS = 26
 LEFT, WIDTH, HIGH, PITCH = 92, 900, 20, 28
@@ -25,7 +33,12 @@ def row_s(day: Day) -> float:
     for seconds in ROWS_S:
         if length / seconds <= MOST_ROWS - 1:
             return seconds
-    return ROWS_S[-1] * math.ceil(length / ROWS_S[-1] / (MOST_ROWS - 1))
+    return WEEK_S * math.ceil(length / WEEK_S / (MOST_ROWS - 1))
+
+
+def row_words(day: Day) -> str:
+    length = row_s(day)
+    return ROWS_S.get(int(length)) or f"{round(length / WEEK_S)} weeks"
 
 
 def timeline(day: Day) -> str:
@@ -68,9 +81,9 @@ def timeline(day: Day) -> str:
                     f'fill="{ink(colour)}">{escape(printable(told.label))}</text>'
                 )
     high = count * PITCH + 4
-    described = f"Timeline, {span(length)} a row; the tables below have its times."
+    described = f"Timeline, a row is {row_words(day)}; the tables below have its times."
     return (
-        f'<svg viewBox="0 0 {LEFT + WIDTH + 2} {high}" role="img" '
+        f'<svg class="rows" viewBox="0 0 {LEFT + WIDTH + 2} {high}" role="img" '
         f'aria-label="{escape(described)}">{"".join(parts)}</svg>'
     )
 

@@ -32,7 +32,7 @@ def badge(label: str, of: dict[str, str]) -> Text:
     )
 
 
-def steady(state: WatchState) -> Text:
+def steady(state: WatchState, width: int) -> Text:
     """What is told steadily, since when, and how sure it is; or why nothing is."""
     line = Text().append("steady  ", style="dim")
     if state.link != "connected":
@@ -41,9 +41,11 @@ def steady(state: WatchState) -> Text:
     if (now := state.steady) is not None:
         line.append_text(badge(now.label, colours(state.labels)))
         since = span((state.now_ms or now.start_ms) - now.start_ms)
-        sure = "" if now.confidence is None else f", {percent(now.confidence)} sure"
-        held = state.step is not None and state.step["scores"] is None
-        line.append(f" since {since}{sure}{', held' if held else ''}")
+        sure = "" if now.confidence is None else f", {percent(now.confidence)}"
+        held = ", held" if state.step and state.step["scores"] is None else ""
+        whole = f" since {since}{sure}{' sure' if sure else ''}{held}"
+        fits = line.cell_len + len(whole) <= width
+        line.append(whole if fits else f" {since}{sure}{held}")
     elif state.audio in GONE:
         line.append(f" {printable(state.audio).upper()} ", style="bold reverse")
         line.append(" no sound comes")

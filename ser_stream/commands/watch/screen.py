@@ -9,6 +9,8 @@ from ser_stream.commands.watch.state import WatchState
 
 WIDE = 110
 """Columns from which on the log stands beside the bars."""
+ROOMY = 56
+"""Columns from which on the keys of several sources have whole words."""
 TALL = 30
 """Lines from which on the timeline has a row for each class."""
 MINUTE_MS = 60_000.0
@@ -31,7 +33,7 @@ def screen(
     """Exactly `height` lines, none wider than `width`."""
     extras = extras or Extras()
     top = [_head(state, width, extras)]
-    bottom = [_keys(state, extras)]
+    bottom = [_keys(state, width, extras)]
     room = height - len(top) - len(bottom)
     if width >= WIDE and height >= TALL:
         body = _wide(state, width, room)
@@ -49,7 +51,7 @@ def screen(
 
 def _dense(state: WatchState, width: int, room: int) -> list[Text]:
     """Twelve lines: nothing between, one line of the log."""
-    fixed = [parts.steady(state), parts.now(state)]
+    fixed = [parts.steady(state, width), parts.now(state)]
     bars = parts.bars(state, width, room - 5)
     rest = [parts.level(state, width), parts.strip(state, width, MINUTE_MS)]
     free = room - len(fixed) - len(bars) - len(rest)
@@ -68,7 +70,7 @@ def _roomy(state: WatchState, width: int, room: int) -> list[Text]:
     """The same with blank lines between, and what there is to say of the daemon."""
     length = MINUTE_MS if width < WIDE else 2 * MINUTE_MS
     rows = [Text(facts.model(state), style="dim"), Text()]
-    rows += [parts.steady(state), parts.now(state), Text()]
+    rows += [parts.steady(state, width), parts.now(state), Text()]
     bars = parts.bars(state, width, room - 14)
     rows += [*bars, Text(), parts.level(state, width), Text()]
     if room >= TALL:
@@ -92,7 +94,7 @@ def _wide(state: WatchState, width: int, room: int) -> list[Text]:
     lanes.append(parts.axis(width, length, 10))
     upper = room - len(lanes) - 1
     ours = [Text(facts.model(state), style="dim"), Text()]
-    ours += [parts.steady(state), parts.now(state), Text()]
+    ours += [parts.steady(state, left), parts.now(state), Text()]
     each = max(1, min(4, (upper - 8) // count - 1))
     ours += parts.bars(state, left, (upper - 8) // (each + (each > 1)), each)
     ours += [*([Text()] if each == 1 else []), parts.level(state, left)]
@@ -131,15 +133,16 @@ def _head(state: WatchState, width: int, extras: Extras) -> Text:
     return line
 
 
-def _keys(state: WatchState, extras: Extras) -> Text:
+def _keys(state: WatchState, width: int, extras: Extras) -> Text:
     if extras.notice:
         return Text(extras.notice, style="reverse")
     line = Text()
     pause = "resume" if state.paused else "pause"
     freeze = "go on" if extras.frozen else "freeze"
     keys = [("p", pause), ("f", freeze), ("q", "quit")]
-    if extras.place[1] > 1:
-        keys.insert(2, ("s", "next source"))
+    if (count := extras.place[1]) > 1:
+        keys.insert(2, ("s", "next source" if width >= ROOMY else "next"))
+    after = " " if count > 1 and width < ROOMY else "  "
     for key, what in keys:
-        line.append(f" {key} ", style="reverse").append(f" {what}  ")
+        line.append(f" {key} ", style="reverse").append(f" {what}{after}")
     return line

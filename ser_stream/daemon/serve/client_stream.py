@@ -62,6 +62,9 @@ class ClientStream:
         """Whether the last event is out."""
         self.name = name
         self._begun: float | None = None
+        self._heard = False
+        self._unheard = 0
+        """Samples before the first that can be heard; until that is told."""
         self._taken_s = 0.0
         self._ahead_s = self._ahead_at = 0.0
         self._live = True
@@ -117,6 +120,11 @@ class ClientStream:
             return []
         if chunks and self._begun is None:
             self._begun = time.monotonic()
+        if chunks and not self._heard:
+            # Where those before it are no numbers, the first one begins later.
+            self._unheard = next(
+                (chunk.start for chunk in chunks if len(chunk.samples)), chunks[-1].end
+            )
         chunks = [chunk for chunk in chunks if len(chunk.samples)]
         for chunk in chunks:
             seconds = len(chunk.samples) / SAMPLE_RATE
@@ -127,12 +135,25 @@ class ClientStream:
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
         """Tell of what a chunk caused."""
         self._announcer.set_clock(chunk)
+        self._tell_unheard()
+        self._heard = True
         self._announcer.processed(chunk, events)
+
+    def _tell_unheard(self) -> None:
+        if self._unheard:
+            self._announcer.unheard(self._unheard)
+            self._unheard = 0
 
     def finish(self) -> None:
         """The audio has ended: tell what is left to be told."""
+        self._tell_unheard()
         self._announcer.events(self.pipeline.flush(), time.monotonic())
         self.over = True
+
+    def fail(self) -> None:
+        """Computing it failed: end what was told, and compute nothing more."""
+        self.over = True
+        self._announcer.events(self.pipeline.give_up(), time.monotonic())
 
     def fetch(self) -> list[Message]:
         """Messages since the last time."""

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ser_stream.daemon.computing import compute_each
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.log import Every
-from ser_stream.pipeline.together import StreamsError, feed_together
+from ser_stream.pipeline.values import Chunk
 from ser_stream.protocol.messages import Message
 
 _LOGGER = logging.getLogger(__name__)
@@ -135,22 +136,26 @@ class ComputeLoop:
         streams = [stream for stream in streams if stream.waits]
         if not streams:
             return
-        work = [(stream, chunk) for stream in streams for chunk in stream.take(most_s)]
-        failed = set[ClientStream]()
-        try:
-            found = feed_together([(stream.pipeline, chunk) for stream, chunk in work])
-        except StreamsError as error:
-            # The others must not notice.
-            _LOGGER.exception("computing some of %d streams failed", len(streams))
-            found = error.events
-            failed = {work[i][0] for i in error.errors}
-        for (stream, chunk), events in zip(work, found, strict=True):
-            stream.heard(chunk, events)
+        # Whatever fails in one, the others must not notice.
+        failed: dict[ClientStream, Exception] = {}
+        work: list[tuple[ClientStream, Chunk]] = []
         for stream in streams:
-            if stream in failed:
-                stream.over = True
-            elif stream.failure is None and stream.incoming.exhausted:
-                stream.finish()
+            try:
+                work += [(stream, chunk) for chunk in stream.take(most_s)]
+            except Exception as error:  # noqa: BLE001  whatever a decoder raises
+                failed[stream] = error
+        failed |= compute_each(work)
+        for stream in streams:
+            if stream in failed or stream.failure is not None:
+                continue
+            try:
+                if stream.incoming.exhausted:
+                    stream.finish()
+            except Exception as error:  # noqa: BLE001  as above
+                failed[stream] = error
+        for stream, why in failed.items():
+            _LOGGER.error("%s: computing failed", stream.name, exc_info=why)
+            stream.fail()
         self._deliver(
             [
                 Told(

@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING
 
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.errors import MissingLibraryError
-from ser_stream.protocol.address import Address, bracketed
+from ser_stream.log import Every
+from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
+from ser_stream.sinks.brokers.link import REFUSED_PAUSE_S, LostError, UnwantedError
+from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
 from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -40,13 +43,14 @@ except ImportError as error:
     ) from error
 
 _LOGGER = logging.getLogger(__name__)
-PORT = 4222
 GROUP = "workers"
 """The queue group: of its members, NATS asks one."""
 ALIVE_S = 0.25
 """Seconds of silence after which a client is sent a sign of life."""
 PAUSE_S = 0.5
 """Between attempts to reach the server."""
+COMPLAIN_S = 60.0
+"""Between two lines of the log about a server that is not reached."""
 MOST_UNSENT = 10_000
 """Lines for all clients that may wait for the server; then they are told no more."""
 
@@ -96,17 +100,12 @@ class NatsInput:
         tls: ssl.SSLContext | None,
         senders: "Senders",
     ) -> None:
-        self._url = f"{address.kind}://{bracketed(address.host)}:{address.port or PORT}"
+        self._url = url(address)
         self.address = address
         self._prefix = address.path.replace("/", ".")
-        self._options: dict[str, object] = {
-            "user": settings.user,
-            "password": password,
-        }
-        if settings.user is None and password is not None:
-            self._options = {"token": password}
-        if address.kind == "tls":
-            self._options |= {"tls": tls, "tls_hostname": address.host}
+        self._settings = settings
+        self._options = connect_options(address, settings, password, tls)
+        self._complaints = Every(COMPLAIN_S)
         self._senders = senders
         self._worker = secrets.token_hex(6)
         self._numbers = count(1)
@@ -164,14 +163,19 @@ class NatsInput:
         while True:
             try:
                 await self._serve()
-            except (nats_errors.Error, OSError, ValueError) as error:
-                _LOGGER.warning(
-                    "%s is not reached: %s; it is tried again",
+            except LostError as error:
+                self._complaints.log(
+                    _LOGGER,
+                    logging.WARNING,
+                    "%s %s; it is tried again",
                     self.address,
-                    str(error) or type(error).__name__,
+                    error,
                 )
+                # Too often, and it may block us.
+                refused = isinstance(error, UnwantedError)
+                pause = REFUSED_PAUSE_S if refused else PAUSE_S
             self._part()
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause)
 
     def _part(self) -> None:
         """The server is gone: clients do not hear of us, and look elsewhere."""
@@ -182,29 +186,35 @@ class NatsInput:
 
     async def _serve(self) -> None:
         gone = asyncio.Event()
+        errors: list[Exception] = []
         connected = False
 
         async def over() -> None:
             gone.set()
 
         async def failed(error: Exception) -> None:
+            errors.append(error)
             if not connected:
                 # Else the library itself would try again, and slowly.
                 raise error
 
         client = NatsClient()
-        await client.connect(
-            self._url,
-            name=f"ser-stream worker {self._worker}",
-            allow_reconnect=False,
-            connect_timeout=5,
-            ping_interval=2,
-            max_outstanding_pings=2,
-            error_cb=failed,
-            closed_cb=over,
-            disconnected_cb=over,
-            **self._options,  # type: ignore[arg-type]
-        )
+        try:
+            await client.connect(
+                self._url,
+                name=f"ser-stream worker {self._worker}",
+                allow_reconnect=False,
+                connect_timeout=5,
+                ping_interval=2,
+                max_outstanding_pings=2,
+                error_cb=failed,
+                closed_cb=over,
+                disconnected_cb=over,
+                **self._options,
+            )
+        except (nats_errors.Error, OSError, ValueError) as error:
+            await _close(client)
+            raise explained([*errors, error], self._settings) from None
         connected = True
         self._client = client
         tasks = [
@@ -216,15 +226,17 @@ class NatsInput:
                 f"{self._prefix}.audio.{self._worker}.*", cb=self._audio
             )
             await self._follow_room(client)
+            self._complaints = Every(COMPLAIN_S)
             _LOGGER.info("%s is connected to worker %s", self.address, self._worker)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except (nats_errors.Error, OSError, ValueError) as error:
+            raise explained([*errors, error], self._settings) from None
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(client.close(), 1)
-        raise nats_errors.Error("the connection was closed")
+            await _close(client)
+        raise LostError("closed the connection")
 
     async def _follow_room(self, client: "Client") -> None:
         """Be one of the group while there is room, so that others are asked else."""
@@ -288,3 +300,9 @@ class NatsInput:
         # Nobody can be held back here: what comes too fast is lost, and leaves a gap.
         elif not transport.sender.full:
             transport.sender.audio(message.data)
+
+
+async def _close(client: "Client") -> None:
+    # It may complain of the very connection that was lost.
+    with contextlib.suppress(Exception):
+        await asyncio.wait_for(client.close(), 1)

@@ -48,6 +48,8 @@ def serve(settings: Settings, systemd: Systemd) -> None:
         # Whoever sends comes and goes: no device of a house.
         broker=replace(config.broker, discovery=False),
         password=lambda: settings.located(lambda c: c.broker.password()),
+        # Clients are told all the same.
+        alone=False,
     )
     sinks = open_sinks(config.serve.to, outputs)
     server = AudioServer(Model(bundle, pipeline), config.serve, options, sinks)

@@ -88,6 +88,11 @@ class Link(ABC):
         )
 
     @property
+    def undelivered(self) -> int:
+        """Events so far that did not arrive, at the end also what still waits."""
+        return self.outbox.undelivered
+
+    @property
     def behind(self) -> int:
         """How many messages wait for a broker that may take them."""
         return 0 if self.outbox.away else len(self.outbox)

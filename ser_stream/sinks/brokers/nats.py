@@ -11,13 +11,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
 
 from ser_stream.errors import ConfigError, MissingLibraryError
-from ser_stream.protocol.address import Address, bracketed
+from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
-from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError, UnwantedError
+from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
+from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
 from ser_stream.sinks.brokers.present import Present
 from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report
 from ser_stream.sinks.brokers.settings import BrokerSettings
@@ -31,7 +31,6 @@ except ImportError as error:
         f"nats:// addresses need nats-py ({error}); pip install 'ser-stream[nats]'"
     ) from error
 
-PORT = 4222
 CLOSE_WAIT_S = 1.0
 
 
@@ -73,14 +72,9 @@ class NatsLink(Link):
     ) -> None:
         super().__init__(str(address), unwanted)
         self._settings = settings
-        port = address.port or PORT
-        self._url = f"{address.kind}://{bracketed(address.host)}:{port}"
+        self._url = url(address)
         self._prefix = address.path.replace("/", ".")
-        self._options: dict[str, Any] = {"user": settings.user, "password": password}
-        if settings.user is None and password is not None:
-            self._options = {"token": password}
-        if address.kind == "tls":
-            self._options |= {"tls": tls, "tls_hostname": address.host}
+        self._options = connect_options(address, settings, password, tls)
 
     def connect(self) -> AbstractAsyncContextManager["NatsConnection"]:
         return self._connect()
@@ -95,7 +89,7 @@ class NatsLink(Link):
             errors.append(error)
             if not connected:
                 # Else the library itself would try again, and slowly.
-                raise self._explained(errors)
+                raise explained(errors, self._settings)
 
         async def over() -> None:
             gone.set()
@@ -118,34 +112,15 @@ class NatsLink(Link):
             connected = True
             yield NatsConnection(client, self._prefix, self.present, gone)
         except (NatsError, OSError, ValueError) as error:
-            raise self._explained([*errors, error]) from None
+            raise explained([*errors, error], self._settings) from None
         except LostError:
             if connected and errors:
-                raise self._explained(errors) from None
+                raise explained(errors, self._settings) from None
             raise
         finally:
             # It waits for a connection that failed in TLS to be closed, in vain.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(client.close(), CLOSE_WAIT_S)
-
-    def _explained(self, errors: Sequence[Exception]) -> LostError:
-        for error in errors:
-            text = str(error)
-            if "authorization" in text.lower() or "authentication" in text.lower():
-                who = self._settings.user
-                return UnwantedError(
-                    f"refuses {'us without a user' if who is None else f'user {who}'} "
-                    f"({text.removeprefix('nats: ')}); check broker.user and "
-                    "broker.password_file"
-                )
-            if isinstance(error, ssl.SSLCertVerificationError):
-                return UnwantedError(
-                    "has a certificate that is not trusted "
-                    f"({error.verify_message}); set broker.ca_file to the certificate "
-                    "of the authority that signed it"
-                )
-        said = next((str(e) for e in errors if str(e)), type(errors[-1]).__name__)
-        return LostError(f"is not reached: {said.removeprefix('nats: ')}")
 
 
 class NatsConnection:

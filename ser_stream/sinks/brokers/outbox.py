@@ -31,6 +31,12 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._predictions) + len(self._others)
 
+    @property
+    def undelivered(self) -> int:
+        """Events that were dropped, or still wait."""
+        queues = (*self._predictions, *self._others)
+        return self.dropped + sum("seq" in message.fields for _, message in queues)
+
     def put(self, message: Message) -> None:
         """Queue one message, or drop it."""
         predicted = message.type == "prediction"

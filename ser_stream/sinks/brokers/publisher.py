@@ -1,6 +1,7 @@
 """A sink of any number of links to brokers, in one loop."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 from ser_stream.errors import SerStreamError, SinkError
@@ -10,6 +11,7 @@ from ser_stream.sinks.brokers.daemon_threads import DaemonThreads
 from ser_stream.sinks.brokers.link import Link
 from ser_stream.sinks.sockets.loop_thread import LoopThread
 
+_LOGGER = logging.getLogger(__name__)
 CLOSE_WAIT_S = 2.0
 """For a broker to take what is left when the program ends."""
 MOST_BEHIND = 50
@@ -76,6 +78,18 @@ class BrokerPublisher(Publisher):
             self._loop.run(self._part())
         finally:
             self._loop.stop()
+        self._tell_undelivered()
+
+    def _tell_undelivered(self) -> None:
+        """Say what never arrived; of a recording nothing else would tell."""
+        for link in self._links:
+            if not (lost := link.undelivered):
+                continue
+            said = f"{link.address}: {lost} events were not delivered"
+            _LOGGER.warning("%s", said)
+            ends = self._alone and not self._live and self._waits
+            if ends and not link.state.sent and self.error is None:
+                self.error = SinkError(f"{said}; {link.state.detail}")
 
     # In the loop's thread.
 

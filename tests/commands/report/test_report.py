@@ -206,6 +206,53 @@ def test_losses_are_those_of_the_events() -> None:
     assert "an end that was not told" in text(day, sums(day))
 
 
+def test_what_no_daemon_can_say_is_damage_and_makes_no_number() -> None:
+    said = lines()
+    begun = next(m for m in said if m["type"] == "emotion")
+    step = next(m for m in said if m["type"] == "prediction")
+    strange = [
+        {**begun, "start_ms": -1e15},
+        {**begun, "start_ms": begun["end_ms"] + 1},
+        {**begun, "confidence": 1e300},
+        {**begun, "confidence": float("nan")},
+        {**begun, "label": "x" * 1000},
+        {**step, "time": "0001-01-01T00:00:00.000Z"},
+        {**step, "time": "9999-12-31T23:59:59.999Z"},
+        {**step, "state": ["speech"]},
+        {**said[0], "audio": {**said[0]["audio"], "step_ms": 1e300}},
+    ]
+    for number, m in enumerate(strange):
+        m |= {"id": 1000 + number, "seq": 9000 + number}
+    day, clean = day_of([*said, *strange]), day_of(said)
+    assert day.damaged == len(strange)
+    day.damaged = 0
+    assert as_json(day, sums(day)) == as_json(clean, sums(clean))
+
+
+def test_losses_outside_of_the_period_do_not_count() -> None:
+    dropped = {"type": "dropped", "count": 12, "from_seq": 1, "to_seq": 12}
+    said = [
+        status(9001, "audio", "lost", 60),
+        status(9002, "audio", "healthy", 70),
+        dropped,
+        status(9003, "audio", "lost", 80),
+        status(9004, "audio", "healthy", 110),
+        {"type": "dropped", "count": 3, "from_seq": 9005, "to_seq": 9007},
+    ]
+    day = day_of([*lines(), *said, *said], Period(T0 + 100, T0 + 120))
+    # The one that goes on when the period begins is a part of it.
+    assert [(o.start - T0, o.end) for o in day.outages] == [(80, T0 + 110)]
+    assert day.dropped == 3
+
+
+def test_the_end_of_an_outage_before_a_restart_is_not_that_of_the_next() -> None:
+    said = [*lines(), status(9001, "audio", "lost", 60)]
+    said += [*shifted(lines(), 600), status(9001, "audio", "lost", 700)]
+    said += [status(9002, "audio", "healthy", 710)]
+    outages = day_of(said).outages
+    assert [o.end for o in outages] == [None, T0 + 710]
+
+
 def test_an_hour_that_an_emotion_crosses_has_its_part_of_it() -> None:
     day = day_of(shifted(lines(), 3570))
     hours = sums(day).hours
@@ -300,6 +347,9 @@ def test_the_page_loads_nothing_runs_nothing_and_escapes_names() -> None:
     assert parsed.tags.count("h1") == 1
     assert ("scope", "col") in parsed.attributes
     assert parsed.tags.count("svg") == 1 + len(day.labels)
+    assert "Each row is a minute long." in written
+    days = day_of([*said, *shifted(lines(), 86_400)])
+    assert "Each row is an hour long." in page(days, sums(days))
 
 
 def test_a_report_says_what_its_numbers_do_not_mean_as_readme_does() -> None:
@@ -356,9 +406,11 @@ def test_the_page_is_written_and_lines_are_for_the_terminal(tmp_path: Path) -> N
     [
         (["/nowhere"], 2, "/nowhere cannot be read: No such file"),
         (["/dev/null"], 2, "/dev/null holds no events of a daemon"),
+        (["-"], 2, "standard input holds no events of a daemon"),
         (["unix:///nonexistent/s"], 5, "nothing listens on"),
         (["-", "--since", "noon"], 2, "--since 'noon' is no time"),
         (["-", "-o", "day.pdf"], 2, "ends in no .html"),
+        (["-", "--since", "2d", "--until", "3d"], 2, "--since 2d is not before"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_a_status(
@@ -379,6 +431,10 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_bytes_that_are_no_events_are_refused() -> None:
     with pytest.raises(SourceError, match="holds no events"):
         day_of([None, {"type": "hello"}, {"type": "bye"}])
+    with pytest.raises(SourceError, match="has some from 20"):
+        day_of(lines(), Period(T0 + 1000))
+    with pytest.raises(SourceError, match="holds no events"):
+        day_of(lines()[:1])
 
 
 def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:

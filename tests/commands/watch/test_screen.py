@@ -91,6 +91,18 @@ def test_every_size_shows_emotion_bars_level_timeline_and_keys(
     assert "emodb_minute.flac" in text
 
 
+def test_on_forty_columns_held_and_every_key_are_seen() -> None:
+    said = until("sad")
+    began = next(m for m in reversed(said) if m.type == "emotion")
+    step = next(m for m in reversed(said) if m.type == "prediction")
+    end = began.fields["start_ms"] + 132_000
+    quiet = changed(step, label=None, confidence=None, scores=None, end_ms=end)
+    state = state_of([*said, changed(quiet, state="no_speech")])
+    lines = screen(state, 40, 12, Extras(place=(1, 2)))
+    assert re.search(r"SAD  2:12 min, \d\d %, held$", lines[1].plain)
+    assert " ".join(lines[-1].plain.split()) == "p pause f freeze s next q quit"
+
+
 def test_the_step_stands_beside_what_is_steady_without_contradiction() -> None:
     said = until("sad")
     step = next(m for m in reversed(said) if m.type == "prediction")

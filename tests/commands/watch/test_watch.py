@@ -193,7 +193,7 @@ def test_a_pipe_gets_lines(uri: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "text"),
     [
-        (["http://localhost:1"], 2, "unknown address 'http://localhost:1'"),
+        (["http://localhost:1"], 2, "page for browsers, whose daemon is at ws://"),
         (["unix:///s", "--socket", "/s"], 2, "an address or --socket, not both"),
         (["unix:///s", "--token-file", "/nowhere"], 2, "cannot read the token in /no"),
     ],

@@ -10,20 +10,22 @@ from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
-from ser_stream.pipeline.values import Chunk
 from ser_stream.sources.decoders.encoding import RawForm
 from ser_stream.sources.network.raw_samples import RawSamples
 
 
+@pytest.mark.parametrize("where", ["absorb", "take", "flush", "heard"])
 def test_a_stream_that_fails_ends_and_the_others_do_not(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    where: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(_chunk: Chunk) -> bool:
+    def fail(*_: object) -> bool:
         raise ValueError("broken")
 
     model = Model(load_bundle("open"))
-    streams = [ClientStream(model, RawSamples(RawForm(), "x"), "x") for _ in range(3)]
-    monkeypatch.setattr(streams[1].pipeline, "absorb", fail)
+    names = ("a", "wrong", "c")
+    streams = [ClientStream(model, RawSamples(RawForm(), n), n) for n in names]
+    parts = {"take": streams[1].incoming, "heard": streams[1]}
+    monkeypatch.setattr(parts.get(where, streams[1].pipeline), where, fail)
     told: list[Told] = []
     over = threading.Semaphore(0)
 
@@ -52,4 +54,4 @@ def test_a_stream_that_fails_ends_and_the_others_do_not(
             712.5,
             912.5,
         ]
-    assert "computing some of 3 streams failed" in caplog.text
+    assert "wrong: computing failed" in caplog.text

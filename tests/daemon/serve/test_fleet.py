@@ -3,13 +3,20 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from ser_stream.client import RefusedError, UnreachableError, send
-from tests.helpers.brokers import Broker, nats_server, needs_nats
+from ser_stream.client import AccessError, RefusedError, UnreachableError, send
+from tests.helpers.brokers import (
+    Broker,
+    nats_server,
+    needs_nats,
+    secure_nats_server,
+)
 from tests.helpers.fleet import Speaker, fleet, worker_id
 from tests.helpers.protocol_schema import validate
+from tests.helpers.running_serve import running_serve
 from tests.helpers.socket_server import wait_until
 
 pytestmark = [needs_nats, pytest.mark.alone]
@@ -58,3 +65,15 @@ def test_where_no_worker_is_the_client_says_so(broker: Broker) -> None:
     uri = f"nats://127.0.0.1:{broker.port}/nobody"
     with pytest.raises(UnreachableError, match="no worker has room, or none is there"):
         send(uri, timeout=1)
+
+
+def test_who_is_refused_is_told_what_to_set(tmp_path: Path) -> None:
+    with secure_nats_server(tmp_path, tls=False) as locked:
+        uri = f"nats://127.0.0.1:{locked.port}/fleet"
+        with pytest.raises(AccessError, match="without a token; SER_STREAM_TOKEN"):
+            send(uri)
+        with pytest.raises(AccessError, match="refuses the token"):
+            send(uri, token="guessed")
+        with running_serve(kinds=(), listen=(uri,)) as worker:
+            wait_until(lambda: "refuses us without a user" in worker.log.read_text())
+            assert worker.stop() == 0

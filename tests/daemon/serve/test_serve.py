@@ -208,6 +208,21 @@ def test_damaged_audio_and_half_a_sample_are_a_gap_and_nothing_more(
     assert heard[-1] == {"type": "bye", "reason": "end"}
 
 
+@pytest.mark.parametrize("good", [0, 16_000])
+def test_a_stream_that_begins_with_no_numbers_is_told_so(
+    served: RunningServe, good: int
+) -> None:
+    # As of a client that announces another encoding than it sends.
+    floats = np.concatenate([np.full(16_000, np.nan), np.zeros(good)])
+    with send(served.addresses["tcp"], encoding="f32") as stream:
+        stream.write(floats)
+        stream.end()
+        heard = list(stream.events(TIMEOUT))
+    said = [(m["state"], m["detail"]) for m in heard if m["type"] == "status"]
+    assert said == [("overflow", "1.000 s of audio were lost")]
+    assert heard[-1] == {"type": "bye", "reason": "end"}
+
+
 def test_a_flood_is_held_back_and_disturbs_nobody(
     served: RunningServe, speech: Any, expected: list[tuple[Any, ...]]
 ) -> None:

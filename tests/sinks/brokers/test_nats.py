@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import nats
 import pytest
 from nats.aio.msg import Msg
 
-from ser_stream.errors import ConfigError
+from ser_stream.errors import ConfigError, SinkError
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.messages import Message, snapshot
 from ser_stream.sinks import Publisher, SinkOptions, open_sinks
@@ -109,3 +110,14 @@ def refused(
 def test_a_prefix_that_is_no_subject_is_refused() -> None:
     with pytest.raises(ConfigError, match="a subject has no empty part"):
         open_sinks(["nats://localhost/house..desk"], SinkOptions())
+
+
+def test_what_of_a_recording_never_arrived_is_told_and_ends_the_program() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    sink = publish(f"nats://127.0.0.1:{port}/house", live=False)
+    for message in (hello(), prediction(1), emotion(2, "start")):
+        sink.send(message)
+    sink.close()
+    assert isinstance(sink.error, SinkError)
+    assert "2 events were not delivered; is not reached: " in str(sink.error)

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -95,6 +96,11 @@ def test_headline_and_bars_differ_only_with_a_reason(
     page.wait_for("#why", "no speech; an emotion is held over a short pause")
     send(server, step(16, "uncertain", 0.3))
     page.wait_for("#why", "not sure, which alone does not end an emotion")
+    # The list does not say that it is over, nor at its end how little was left of it.
+    page.wait_for("#rows", "≥ 0.7 s")
+    end = steady(17, "end", "sad", 4, 0.2)
+    send(server, Message({**end.fields, "confidence": 0.17}))
+    page.wait_for("#rows", "\t3.7 s\t61 %")
 
 
 def test_a_reload_shows_the_past_again(page: Page, server: SocketServer) -> None:
@@ -137,6 +143,10 @@ def test_the_timeline_pauses_zooms_and_moves(page: Page, server: SocketServer) -
     assert page.value(SHOWN) == stood
     press(page, "ArrowLeft")
     page.wait_for("#chart-says", "emotions: 0")
+    # The first of what is known, 204 s before the last, and not an hour before it.
+    press(page, "Home")
+    first = datetime.fromisoformat(at(0.7125)).astimezone().strftime("%H:%M:%S")
+    page.wait_for("#chart-says", f"{first} to")
     press(page, "End")
     page.wait_for("#chart-says", "Live: 3 min")
     box = page.value(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ser_stream.commands.colours import USUAL
 from tests.helpers.browser import Page, browser
 from tests.helpers.monitor import (
     AXE,
@@ -86,11 +87,12 @@ def test_everything_is_reached_by_the_keyboard(page: Page) -> None:
 def test_colours_differ_for_the_colour_blind(page: Page) -> None:
     with serving("ws://localhost:0") as server:
         open_monitor(page, server)
-        labels = ["angry", "fear", "happy", "neutral", "sad"]
+        labels = list(USUAL)
         tones = page.value(
             "import('./palette.js').then(({colour}) =>"
             f" {labels}.map((label) => colour(label)))"
         )
-    assert len(set(tones)) == 5
-    # Of Okabe and Ito; grey for neutral.
-    assert set(tones) - {"#a3abb3"} == {"#d55e00", "#cc79a7", "#e69f00", "#0072b2"}
+    # Of Okabe and Ito, and the same as in watch, in reports and in plots.
+    assert [tone.upper() for tone in tones] == list(USUAL.values())
+    five = dict(zip(labels, tones, strict=True))
+    assert len({five[x] for x in ("angry", "fear", "happy", "neutral", "sad")}) == 5

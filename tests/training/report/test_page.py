@@ -664,8 +664,9 @@ def test_results_of_other_commands_are_left_alone(tmp_path: Path) -> None:
         "adapt-eval/gains/casia-emodb-seed-98-half-1.json",
         "loco/loco/seed-98/casia.json",
         "unseen/mine.json",
+        "who-speaks.json",
     ):
-        (results / name).parent.mkdir(parents=True)
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text("{}", encoding="utf-8")
     assert len(load_runs(results)) == 1
 

@@ -6,6 +6,9 @@ const $ = (id) => document.getElementById(id);
 
 export function bindControls(past, view) {
   const newest = () => past.newest;
+  // Of what is known, for before it there is nothing to see.
+  const beginning = () => Math.max(newest() - LONGEST,
+    past.steps.count ? past.steps.columns.time[0] : 0);
   const act = {
     earlier: () => view.move(-0.25, newest()), later: () => view.move(0.25, newest()),
     closer: () => view.zoom(0.5, newest()), wider: () => view.zoom(2, newest()),
@@ -18,7 +21,7 @@ export function bindControls(past, view) {
   const keys = {
     ArrowLeft: act.earlier, ArrowRight: act.later, "+": act.closer, "=": act.closer,
     "-": act.wider, " ": act.pause,
-    Home: () => view.set(view.span, newest() - LONGEST + view.span),
+    Home: () => view.set(view.span, beginning() + view.span),
     End: () => view.set(view.span, null),
   };
   $("chart").addEventListener("keydown", (event) => {

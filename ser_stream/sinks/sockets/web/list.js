@@ -8,7 +8,7 @@ const MOST = 200;
 export class List {
   constructor(body) {
     this.body = body;
-    this.open = new Map();                  // id of an emotion -> its row
+    this.open = new Map();                  // id of an emotion -> {row, surest}
     this.stale = new Map();                 // row -> what its last cells are to say
   }
 
@@ -31,20 +31,24 @@ export class List {
 
   emotion(message) {
     const {phase, id, start_ms, end_ms, confidence} = message;
-    const row = this.open.get(id);
+    const known = this.open.get(id);
+    // At its end an emotion is never sure: the highest says how clear it was.
+    const surest = Math.max(confidence, known?.surest ?? 0);
     const lasts = `${((end_ms - start_ms) / 1000).toFixed(1)} s`;
-    const texts = [lasts, percent(confidence)];
-    if (row) this.stale.set(row, texts);
-    else this.begin(message, texts);
+    const texts = [phase === "end" ? lasts : `≥ ${lasts}`, percent(surest)];
+    if (known) {
+      known.surest = surest;
+      this.stale.set(known.row, texts);
+    } else this.begin(message, texts);
     if (document.hidden) this.draw();       // nothing is drawn, and it must not pile up
     if (phase === "end") this.open.delete(id);
   }
 
-  begin({id, label, start_ms, end_ms, time}, texts) {
+  begin({id, label, start_ms, end_ms, time, confidence}, texts) {
     const start = Date.parse(time) / 1000 - (end_ms - start_ms) / 1000;
     const row = this.row([clock(start), `${label} #${id}`, ...texts], "emotion");
     row.style.setProperty("--tone", colour(label));
-    this.open.set(id, row);
+    this.open.set(id, {row, surest: confidence});
   }
 
   // What is no emotion; `time` in seconds since 1970.

@@ -20,10 +20,17 @@ const sources = new Sources($("source"), () => connection.again());
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
 const drawn = {panel: 0, chart: 0};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
+let waiting = null;                         // the timer of the next frame
 
 const view = new View(() => {
   drawn.chart = drawn.panel = 0;
   chartStale = true;
+  // At once: what somebody asked for does not wait for what is due.
+  if (waiting !== null) {
+    clearTimeout(waiting);
+    waiting = null;
+    pending = false;
+  }
   draw();
 });
 const chart = new Chart($("chart"), past, view);
@@ -33,15 +40,18 @@ function draw() {
   if (pending) return;
   pending = true;
   const wait = drawn.panel + pace.panel() - Date.now();
-  setTimeout(() => requestAnimationFrame(() => {
-    pending = false;
-    drawn.panel = Date.now();
-    if (untilSeq !== null) return;          // the past is still coming
-    const said = now.draw(past, connected);
-    list.draw();
-    announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
-    drawChart();
-  }), Math.max(0, wait));
+  waiting = setTimeout(() => { waiting = null; requestAnimationFrame(frame); },
+    Math.max(0, wait));
+}
+
+function frame() {
+  pending = false;
+  drawn.panel = Date.now();
+  if (untilSeq !== null) return;            // the past is still coming
+  const said = now.draw(past, connected);
+  list.draw();
+  announcer.say(connected ? `${said.big}. ${said.why}` : $("state").textContent);
+  drawChart();
 }
 
 // Not more often than it visibly moves.

@@ -34,13 +34,20 @@ export function drawSpans(plot, spans, style) {
       ctx.lineWidth = px;
       if (right - left > 3 * px) ctx.strokeRect(left + px / 2, top + y + px / 2,
         right - left - px, height - px);
-      const words = [`${label} #${id}`, label, `#${id}`].find(
-        (text) => ctx.measureText(text).width < right - left - 8 * px);
+      const words = fitting(ctx, label, id, right - left - 8 * px);
       if (!words) continue;
       ctx.fillStyle = ink(colour(label));
       ctx.fillText(words, left + 5 * px, top + y + height / 2 + px / 2);
     }
   });
+}
+
+// The word, or how it begins, matters more than the id, which the list has as well.
+function fitting(ctx, label, id, room) {
+  const words = [`${label} #${id}`, label];
+  for (let length = label.length - 1; length > 1; length--)
+    words.push(`${label.slice(0, length)}…`);
+  return [...words, `#${id}`].find((text) => ctx.measureText(text).width < room);
 }
 
 // 0 no speech: empty; 1 speech: full; 2 uncertain: hatched; -1: nothing is known.

@@ -1,8 +1,10 @@
 // Colours of Okabe and Ito, which the colour-blind can tell apart; words stand beside.
+// The same as in ser_stream/commands/colours.py.
 
 const KNOWN = {
-  angry: "#d55e00", fear: "#cc79a7", happy: "#e69f00", neutral: "#a3abb3",
-  sad: "#0072b2", surprise: "#f0e442", disgust: "#009e73", calm: "#56b4e9",
+  angry: "#d55e00", anger: "#d55e00", sad: "#0072b2", sadness: "#0072b2",
+  happy: "#f0e442", happiness: "#f0e442", joy: "#f0e442", fear: "#cc79a7",
+  neutral: "#56b4e9", disgust: "#009e73", surprise: "#e69f00", calm: "#a3abb3",
   boredom: "#7a6a58",
 };
 const OTHERS = ["#009e73", "#56b4e9", "#f0e442", "#cc79a7", "#e69f00", "#0072b2"];
