@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "zero-shot": evaluation.zero_shot,
     "loco": evaluation.loco,
     "told": evaluation.told,
+    "unlabelled": evaluation.unlabelled,
     "who-speaks": evaluation.who_speaks,
     "reproduce": paper.reproduce,
     "report": report,

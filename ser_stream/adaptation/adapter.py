@@ -16,7 +16,7 @@ from ser_stream.adaptation.child_process import RoundRunner
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.rounds import Round, Rounds
-from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.adaptation.settings import EXPECT, AdaptConfig
 from ser_stream.adaptation.versions.active import ActiveVersion, Install, Publish
 from ser_stream.adaptation.versions.store import Store
 from ser_stream.adaptation.window_queue import WindowQueue
@@ -90,6 +90,7 @@ class Adapter:
         return Reservoir(n, capacity)
 
     def start(self) -> None:
+        _LOGGER.info("adapts; %s", EXPECT)
         self._thread.start()
 
     def close(self) -> None:

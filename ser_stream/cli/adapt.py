@@ -12,7 +12,10 @@ from ser_stream.cli.options import Config, Json, Model
 from ser_stream.protocol.commands import COMMANDS
 
 adapt_app = group(
-    "adapt", "Online adaptation: see it, steer it, or adapt a model to recordings."
+    "adapt",
+    "Online adaptation: see it, steer it, or adapt a model to recordings. Measured on "
+    "voices that the model never heard, it brings nothing, and where speech is mostly "
+    "neutral rather harm; `enroll` and `teach` help.",
 )
 
 

@@ -149,8 +149,8 @@ def listen(
         typer.Option(
             "--adapt/--no-adapt",
             help="Fit the model to the voices and the microphone while it listens, "
-            "without labels; see `adapt --help`. Needs the extra adapt. [default: "
-            "no-adapt]",
+            "without labels. On voices that it never heard this brought nothing; see "
+            "`adapt --help`. Needs the extra adapt. [default: no-adapt]",
         ),
     ] = None,
     log_format: Annotated[

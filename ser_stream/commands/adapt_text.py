@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ser_stream.adaptation.settings import EXPECT
 from ser_stream.commands.evidence import evidence_text
 
 Fields = Mapping[str, Any]
@@ -20,6 +21,7 @@ def _status(answer: Fields) -> str:
     }
     if "reservoir" in answer:
         rows |= _live_rows(answer)
+    rows["expect"] = EXPECT
     rows["kept in"] = answer["folder"]
     return "\n".join(f"{name:<12}{value}" for name, value in rows.items())
 

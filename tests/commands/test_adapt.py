@@ -17,7 +17,7 @@ import pytest
 from ser_stream.adaptation.adapter import Adapter
 from ser_stream.adaptation.child_process import RoundRunner
 from ser_stream.adaptation.requests import HANDLERS, MOST_BYTES
-from ser_stream.adaptation.settings import AdaptConfig
+from ser_stream.adaptation.settings import EXPECT, AdaptConfig
 from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
 from ser_stream.client import NotRunningError, RefusedError, control, where
 from ser_stream.commands.adapt import Whose, command, now
@@ -259,6 +259,9 @@ def test_a_daemon_that_adapts_is_asked_steered_and_keeps_to_its_model(
         assert [entry["phase"] for entry in history["entries"]] == ["reset"]
         assert daemon.stop() == 0
         assert "Traceback" not in daemon.log.read_text()
+        # What to expect of it is told where it begins, and where it is asked for.
+        assert EXPECT in daemon.log.read_text()
+        assert EXPECT in text
 
 
 class Scripted:

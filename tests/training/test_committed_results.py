@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from ser_stream.errors import ConfigError
+from ser_stream.pipeline.bundle import load_bundle
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance
 from training.corpora.emobox import EMOBOX_FOLDS
@@ -20,6 +21,8 @@ from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
 from training.evaluation.loco import LocoFold, LocoRun
 from training.evaluation.told.run import ToldFold
+from training.evaluation.unlabelled.rooms import MIXES
+from training.evaluation.unlabelled.run import PARTS, UnlabelledCell, UnlabelledRun
 from training.paper.emobox_joint.folds import classes, joint_folds
 from training.paper.emobox_joint.run import JointRun
 from training.paper.reproduce.constants import (
@@ -83,6 +86,18 @@ def test_all_results_of_corpora_left_out_are_done(
         there = [fold(path.stem) for path in sorted(out.glob("*.json"))]
         assert there
         assert not missing(there, space)
+
+
+def test_all_results_of_learning_without_labels_are_done(tmp_path: Path) -> None:
+    bundle, folder = load_bundle("open"), RESULTS / "loco" / "open-heard"
+    space = UnlabelledRun(bundle.name, bundle.sha256, tmp_path, folder, tmp_path)
+    there = []
+    for path in sorted(folder.glob("*/*.json")):
+        corpus, kind, _, seed = path.stem.split("-")
+        mix = MIXES[1] if kind == "neutral" else kind
+        there.append(UnlabelledCell(corpus, mix, int(seed), path.parent.name))
+    assert {cell.part for cell in there} == set(PARTS)
+    assert not missing(there, space)
 
 
 def test_all_results_of_the_papers_tables_are_done(tmp_path: Path) -> None:

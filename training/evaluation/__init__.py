@@ -7,6 +7,7 @@ crossval        leave-speakers-out cross-validation
 loco            leave-one-corpus-out: the yardstick of a recipe
 loco_svm        openSMILE with an SVM beside it
 told/           what is gained by what a network was told of its speakers
+unlabelled/     what learning without labels brings on voices never heard
 who_speaks      how well voices are told apart
 recentre        what an unknown voice is taken for, measured on left-out corpora
 unknown_voice   how the logits of a voice never heard are off

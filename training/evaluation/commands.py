@@ -152,6 +152,61 @@ def told(
         say(line)
 
 
+def unlabelled(
+    corpora: Corpora,
+    model: Annotated[
+        str, typer.Option(help="A bundle, by name or folder, with its pack.")
+    ] = "open",
+    unseen: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A corpus that is not in its training; may be repeated. "
+            "[default: savee casia ravdess]"
+        ),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="May be repeated. [default: 98]", min=0)
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Some of features,networks,head.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the results. [default: results/loco/MODEL-heard]"),
+    ] = None,
+    runs: Annotated[Path, typer.Option(help="Where rounds work.")] = Path(
+        "runs/unlabelled"
+    ),
+) -> None:
+    """Does learning without labels help, after the mean of the speaker? Resumable.
+
+    The rounds of `listen --adapt`, parts of them, and methods without gradients, on
+    corpora that a bundle never heard; what is heard has all classes alike, or is 80 %
+    neutral. Nothing is trained from the beginning.
+    """
+    from ser_stream.pipeline.bundle import load_bundle
+    from training.evaluation.unlabelled.run import (
+        CORPORA,
+        PARTS,
+        UnlabelledRun,
+        lines,
+    )
+    from training.evaluation.unlabelled.run import unlabelled as measure
+
+    bundle = load_bundle(model)
+    space = UnlabelledRun(
+        bundle.name,
+        bundle.sha256,
+        corpora,
+        out or Path("results/loco") / f"{bundle.name}-heard",
+        runs,
+        tuple(seed or (98,)),
+    )
+    parts = names(only, tuple(PARTS))
+    for line in lines(measure(space, unseen or CORPORA, parts, say=say)):
+        say(line)
+
+
 def who_speaks(
     corpora: Corpora,
     names: Annotated[

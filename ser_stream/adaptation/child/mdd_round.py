@@ -70,6 +70,7 @@ def adapt(
     config: RoundConfig,
     seed: int,
     on_step: Callable[[int], None] = lambda step: None,
+    centring: "Centring | None" = None,
 ) -> Cpac:
     """Adapt a network to windows without labels.
 
@@ -81,6 +82,9 @@ def adapt(
         config: how far to go.
         seed: of all that is drawn.
         on_step: called with the number of each step that is done, from 1.
+        centring: what a network that is told of speakers learns features less;
+            None: the mean of unknown voices; those of speakers did no better
+            (docs/adaptation.md).
 
     Returns:
         The adapted network, in evaluation mode.
@@ -128,7 +132,16 @@ def adapt(
                     there.columns(others[first : first + part], n, rng),
                 ]
             )
-            loss = _loss(model.head, adversary, columns, source, some, reversal, config)
+            loss = _loss(
+                model.head,
+                adversary,
+                columns,
+                source,
+                some,
+                reversal,
+                config,
+                None if centring is None else centring(model, here, there, step, some),
+            )
             # Means over equal parts add up to the mean over all.
             (loss * (len(some) / len(rows))).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
@@ -176,6 +189,16 @@ class Domain:
                 for window in windows:
                     self._encoded.append(encoder(torch.from_numpy(window)[None])[0])
 
+    def encoded(self, i: int) -> Tensor:
+        """Columns of a window, whole: (1, n, ...)."""
+        if self._encoded:
+            return self._encoded[i][None]
+        result: Tensor = self._encoder(torch.from_numpy(self._windows[i])[None])
+        return result
+
+    def __len__(self) -> int:
+        return len(self._windows)
+
     def columns(self, rows: np.ndarray, n: int, rng: np.random.Generator) -> Tensor:
         """A batch of `n` encoder frames of some of the windows, (B, n, ...)."""
         if self._encoded:
@@ -183,6 +206,11 @@ class Domain:
         frames = cropped([self._windows[i] for i in rows], n, rng, self._geometry)
         result: Tensor = self._encoder(frames)
         return result
+
+
+Centring = Callable[[Cpac, Domain, Domain, int, np.ndarray], Tensor]
+"""Network, source, target, step, and the windows of the source in a batch, (B,) -> what
+their features and those of as many of the target are taken less, (2 B, n_features)."""
 
 
 def _balanced(source: LabelledWindows) -> np.ndarray:
@@ -201,10 +229,11 @@ def _loss(
     rows: np.ndarray,
     reversal: float,
     config: RoundConfig,
+    centre: Tensor | None = None,
 ) -> Tensor:
     head.train()
     n = len(rows)
-    psi = head.centred(head.features(columns))
+    psi = head.centred(head.features(columns), centre)
     logits = head.classifier(head.dropout(psi))
     supervised = masked_cross_entropy(
         logits[:n],
