@@ -14,8 +14,7 @@ from ser_stream.protocol.commands import COMMANDS
 adapt_app = group(
     "adapt",
     "Online adaptation: see it, steer it, or adapt a model to recordings. Measured on "
-    "voices that the model never heard, it brings nothing, and where speech is mostly "
-    "neutral rather harm; `enroll` and `teach` help.",
+    "voices that the model never heard, it brings nothing; `enroll` and `teach` help.",
 )
 
 
