@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from ser_stream.errors import MissingLibraryError, SourceError
-from ser_stream.pipeline.batch.record import record_each, record_whole
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
@@ -164,6 +163,9 @@ class Model:
             SourceError: if nothing of the file can be heard, or the samples are no
                 audio.
         """
+        # Here and below: a daemon has a model too, and no recording.
+        from ser_stream.pipeline.batch.record import record_whole
+
         source = source_of(recording, rate, wanted, progress)
         try:
             found = record_whole(
@@ -190,6 +192,8 @@ class Model:
             wanted: of all of them; see `recognize`.
             progress: told how many were read before, and how much of the present one.
         """
+        from ser_stream.pipeline.batch.record import record_each
+
         read: deque[RecordingSource] = deque()
 
         def each() -> Iterator[Iterable[FloatArray]]:

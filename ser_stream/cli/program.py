@@ -14,25 +14,8 @@ from ser_stream.cli.app import app
 from ser_stream.commands.output import discard_output
 from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 
-# Importing a module of commands adds them; their order is that of --help.
-for _name in (
-    "listen",
-    "serve",
-    "send",
-    "subscribe",
-    "watch",
-    "control",
-    "speakers",
-    "adapt",
-    "recordings",
-    "plot",
-    "report",
-    "config",
-    "machine",
-    "model",
-    "service",
-):
-    import_module(f"ser_stream.cli.{_name}")
+_ALONE = ("listen", "serve")
+"""They run for long, and need not hold the flags of all others: 0.9 MB."""
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -40,6 +23,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     Every error the user can cause is one line on standard error.
     """
+    if arguments is None:
+        arguments = sys.argv[1:]
+    first = arguments[0] if arguments else ""
+    import_module(f"ser_stream.cli.{first if first in _ALONE else 'all_commands'}")
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Whatever the locale: JSON is UTF-8. A file name need not be: bytes that are
         # none are written as JSON writes them, and can be had back by os.fsencode.

@@ -5,9 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ser_stream.daemon.computing import compute_each
 from ser_stream.daemon.feed import Arrivals, Arrived, Feed, OneByOne
-from ser_stream.daemon.inbox import Inbox
 from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.daemon.stream import Skipped, Stream
 from ser_stream.errors import ConfigError
@@ -35,11 +33,14 @@ class Worker:
         """By which other threads have something done between two steps."""
         self.feeds = tuple(feeds)
         self.streams = tuple(stream for feed in feeds for stream in feed.streams)
-        self._arrivals: Arrivals = (
-            OneByOne(self.feeds[0], self.mailbox)
-            if len(self.streams) == 1
-            else Inbox(self.feeds)
-        )
+        self._arrivals: Arrivals
+        if len(self.streams) == 1:
+            self._arrivals = OneByOne(self.feeds[0], self.mailbox)
+        else:
+            # One stream is the rule, and saves the memory of what several need.
+            from ser_stream.daemon.inbox import Inbox
+
+            self._arrivals = Inbox(self.feeds)
         self._say_due()
         self._stop = threading.Event()
 
@@ -138,12 +139,16 @@ class Worker:
 
     def _compute(self, work: Sequence[tuple[Stream, Chunk]]) -> None:
         work = [(stream, chunk) for stream, chunk in work if not stream.broken]
+        if not work:
+            return
         if len(work) == 1:
             stream, chunk = work[0]
             self._alone(
                 stream, lambda: stream.heard(chunk, stream.pipeline.feed(chunk))
             )
             return
+        from ser_stream.daemon.computing import compute_each
+
         for stream, error in compute_each(work).items():
             self._fail(stream, error)
 

@@ -29,7 +29,7 @@ PRELOADED = (
     "ser_stream.pipeline.onnx_session",
     "soundfile",
     "soxr",
-    "ser_stream.cli",
+    "ser_stream.cli.all_commands",
     "ser_stream.commands.config",
     "ser_stream.commands.listen",
     "ser_stream.commands.model",
