@@ -10,8 +10,6 @@ from pathlib import Path
 # Torch's threads would fight for the cores with the tests beside, or with whatever else
 # is done on the machine. Must be set before it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Librosa has numba compile, when it is loaded, functions that no test calls.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 # All modules are imported and nothing is thrown away until the tests are collected:
 # looking for garbage meanwhile would take a third of the time.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def test_the_daemon_has_a_handler_for_each_and_for_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].help])
 def test_the_command_line_has_each_with_its_help(name: str) -> None:
+    import_module("ser_stream.cli.all_commands")
     shown = CliRunner().invoke(app, [*name.split("."), "--help"])
     assert shown.exit_code == 0
     said = " ".join(shown.stdout.split())
