@@ -19,15 +19,25 @@ CLIPS = sorted(DATA.glob("[01]*.flac"))
 MINUTE = DATA / "emodb_minute.flac"
 
 
-@pytest.fixture
-def minutes(tmp_path: Path) -> list[Path]:
-    """Eight recordings that take a while."""
-    folder = tmp_path / "minutes"
+def linked(folder: Path, count: int) -> list[Path]:
+    """So many recordings of a minute."""
     folder.mkdir()
-    paths = [folder / f"{k}.flac" for k in range(8)]
+    paths = [folder / f"{k}.flac" for k in range(count)]
     for path in paths:
         path.symlink_to(MINUTE)
     return paths
+
+
+@pytest.fixture
+def minutes(tmp_path: Path) -> list[Path]:
+    """Eight recordings that take a while."""
+    return linked(tmp_path / "minutes", 8)
+
+
+@pytest.fixture
+def half_hour(tmp_path: Path) -> list[Path]:
+    """Recordings that no machine has done before a signal comes."""
+    return linked(tmp_path / "half-hour", 30)
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +98,11 @@ def n_lines(path: Path) -> int:
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
-    minutes: list[Path], tmp_path: Path
+    half_hour: list[Path], tmp_path: Path
 ) -> None:
     out = tmp_path / "rows.csv"
     command: list[str | Path]
-    command = ["recognize", "--format", "csv", "--out", out, *minutes]
+    command = ["recognize", "--format", "csv", "--out", out, *half_hour]
     journal = tmp_path / "rows.csv.part"
     with start(*command) as process:
         wait_until(lambda: n_lines(journal) > 1, 120)
@@ -103,20 +113,20 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     assert not out.exists()
     done = run(*command)
     assert done.returncode == 0
-    assert "of 8 recordings are done already" in error_line(done)
+    assert "of 30 recordings are done already" in error_line(done)
     with out.open() as file:
         assert [row["file"] for row in csv.DictReader(file)] == [
-            str(p) for p in minutes
+            str(p) for p in half_hour
         ]
     assert not journal.exists()
 
 
 @pytest.mark.parametrize("later_s", [0.1, 0.2, 0.4, 0.8])
 def test_ctrl_c_of_a_terminal_reaches_no_process_that_only_begins(
-    later_s: float, minutes: list[Path]
+    later_s: float, half_hour: list[Path]
 ) -> None:
     with subprocess.Popen(
-        [*COMMAND, "recognize", "--jobs", "2", *minutes],
+        [*COMMAND, "recognize", "--jobs", "2", *half_hour],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,

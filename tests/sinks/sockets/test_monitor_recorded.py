@@ -17,7 +17,7 @@ from tests.helpers.monitor import (
     wrong,
 )
 from tests.helpers.running_daemon import running_daemon
-from tests.helpers.socket_server import serving
+from tests.helpers.socket_server import serving, wait_until
 from tests.helpers.subpath_proxy import free_port
 
 SAY = """
@@ -129,6 +129,8 @@ def test_a_real_daemon_is_seen_live_on_a_desktop_a_phone_and_once_it_is_back(
         page.wait_for("#rows", "fear #1")
         page.wait_for("#rows", "angry #2")
         seen_live(page)
+        # Its end is drawn a moment after the next one's beginning.
+        wait_until(lambda: "≥" not in page.text("#rows").split("\n")[-1])
         before = page.text("#rows").split("\n")[-1]
         page.call("Page.reload")
         page.size(360, 740)
