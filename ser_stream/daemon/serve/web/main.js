@@ -16,6 +16,10 @@ at("controls").addEventListener("submit", (event) => {
   }
 });
 
+// Before this, a press would be lost.
+at("toggle").disabled = false;
+show("Not sending.");
+
 async function start() {
   show("Asking for the microphone ...");
   const stream = await navigator.mediaDevices.getUserMedia({
