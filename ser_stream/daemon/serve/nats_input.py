@@ -13,7 +13,6 @@ import contextlib
 import json
 import logging
 import secrets
-import ssl
 from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING
@@ -23,9 +22,9 @@ from ser_stream.errors import MissingLibraryError
 from ser_stream.log import Every
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
+from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import REFUSED_PAUSE_S, LostError, UnwantedError
 from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
-from ser_stream.sinks.brokers.settings import BrokerSettings
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -93,18 +92,13 @@ class NatsInput:
     """One worker at one server."""
 
     def __init__(
-        self,
-        address: Address,
-        settings: BrokerSettings,
-        password: str | None,
-        tls: ssl.SSLContext | None,
-        senders: "Senders",
+        self, address: Address, access: BrokerAccess, senders: "Senders"
     ) -> None:
         self._url = url(address)
         self.address = address
         self._prefix = address.path.replace("/", ".")
-        self._settings = settings
-        self._options = connect_options(address, settings, password, tls)
+        self._access = access
+        self._options = connect_options(address, access)
         self._complaints = Every(COMPLAIN_S)
         self._senders = senders
         self._worker = secrets.token_hex(6)
@@ -214,7 +208,7 @@ class NatsInput:
             )
         except (nats_errors.Error, OSError, ValueError) as error:
             await _close(client)
-            raise explained([*errors, error], self._settings) from None
+            raise explained([*errors, error], self._access) from None
         connected = True
         self._client = client
         tasks = [
@@ -230,7 +224,7 @@ class NatsInput:
             _LOGGER.info("%s is connected to worker %s", self.address, self._worker)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except (nats_errors.Error, OSError, ValueError) as error:
-            raise explained([*errors, error], self._settings) from None
+            raise explained([*errors, error], self._access) from None
         finally:
             for task in tasks:
                 task.cancel()

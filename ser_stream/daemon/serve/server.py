@@ -69,15 +69,10 @@ class AudioServer(SocketServer):
             return []
         # Of an extra.
         from ser_stream.daemon.serve.nats_input import NatsInput
-        from ser_stream.sinks.brokers.tls import tls_context
+        from ser_stream.sinks.brokers.access import BrokerAccess
 
-        settings, password = self._options.broker, self._options.password()
-        secure = any(address.kind == "tls" for address in addresses)
-        tls = tls_context(settings.ca_file) if secure else None
-        return [
-            NatsInput(address, settings, password, tls, self.senders)
-            for address in addresses
-        ]
+        access = BrokerAccess.of(addresses, self._options)
+        return [NatsInput(address, access, self.senders) for address in addresses]
 
     def close(self) -> None:
         """End all streams in order, and give clients 2 s to take what they are told."""

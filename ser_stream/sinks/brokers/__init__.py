@@ -8,7 +8,7 @@ present           what holds now, of each source: what a broker retains
 daemon_threads    where a library waits for the network, and nobody for the library
 mqtt, nats        the two protocols; home_assistant: what MQTT discovery publishes;
                   nats_server: how one is reached, and why it is not
-tls               whom we trust
+access            how a broker knows us, and we know it
 
 A prediction is worth nothing later, so none waits for a broker that is away. Emotions
 and statuses do.

@@ -11,7 +11,6 @@ anew on every connection, and expires there when that is not done again.
 import json
 import logging
 import socket
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -20,11 +19,11 @@ from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.brokers import home_assistant
-from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError, UnwantedError
+from ser_stream.sinks.brokers.access import BrokerAccess, untrusted
+from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
 from ser_stream.sinks.brokers.present import Present, level
-from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report
+from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report, publish_to
 from ser_stream.sinks.brokers.settings import BrokerSettings
-from ser_stream.sinks.brokers.tls import tls_context
 
 try:
     import aiomqtt
@@ -53,34 +52,19 @@ def open_sink(addresses: Sequence[Address], options: SinkOptions) -> BrokerPubli
     Raises:
         ConfigError: if the password or the certificates cannot be read.
     """
-    settings, password = options.broker, options.password()
-    secure = any(address.kind == "mqtts" for address in addresses)
-    tls = tls_context(settings.ca_file) if secure else None
-
-    def links(report: Report) -> list[Link]:
-        return [
-            MqttLink(address, settings, password, tls, report) for address in addresses
-        ]
-
-    return BrokerPublisher(links, live=options.live, alone=options.alone)
+    return publish_to(addresses, options, MqttLink)
 
 
 class MqttLink(Link):
     """To one broker."""
 
     def __init__(
-        self,
-        address: Address,
-        settings: BrokerSettings,
-        password: str | None,
-        tls: ssl.SSLContext | None,
-        unwanted: Report,
+        self, address: Address, access: BrokerAccess, unwanted: Report
     ) -> None:
         super().__init__(str(address), unwanted)
         self._address = address
-        self._settings = settings
-        self._password = password
-        self._tls = tls if address.kind == "mqtts" else None
+        self._access = access
+        self._settings = settings = access.settings
         self._version = aiomqtt.ProtocolVersion.V5
         self._told: set[str] = set()
         """Topics that the broker may still retain, whatever the connection was."""
@@ -99,7 +83,7 @@ class MqttLink(Link):
             self._address.host,
             self._address.port or PORTS[self._address.kind],
             username=self._settings.user,
-            password=self._password,
+            password=self._access.password,
             identifier=self._client_id,
             protocol=self._version,
             # Nothing is to be kept for us while we are away.
@@ -108,7 +92,7 @@ class MqttLink(Link):
             will=aiomqtt.Will(f"{prefix}/availability", OFFLINE, qos=1, retain=True),
             keepalive=self._settings.keepalive_s,
             timeout=TIMEOUT_S,
-            tls_context=self._tls,
+            tls_context=self._access.tls(self._address),
             logger=_QUIET,
         )
         try:
@@ -126,18 +110,11 @@ class MqttLink(Link):
             self._version = aiomqtt.ProtocolVersion.V311
             return LostError("does not know MQTT 5; 3.1.1 is spoken")
         if number in UNWANTED:
-            who = self._settings.user
-            return UnwantedError(
-                f"refuses {'us without a user' if who is None else f'user {who}'} "
-                f"({code}); check broker.user and broker.password_file"
-            )
+            return self._access.refused(code)
         text = str(error)
         if "CERTIFICATE_VERIFY_FAILED" in text:
             reason = text.rpartition("failed: ")[2].partition(" (_ssl")[0]
-            return UnwantedError(
-                f"has a certificate that is not trusted ({reason}); set broker.ca_file "
-                "to the certificate of the authority that signed it"
-            )
+            return untrusted(reason)
         return LostError(f"is not reached: {text}")
 
 

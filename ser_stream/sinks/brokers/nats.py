@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import re
 import socket
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -16,12 +15,11 @@ from ser_stream.errors import ConfigError, MissingLibraryError
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
+from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
 from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
 from ser_stream.sinks.brokers.present import Present
-from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report
-from ser_stream.sinks.brokers.settings import BrokerSettings
-from ser_stream.sinks.brokers.tls import tls_context
+from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report, publish_to
 
 try:
     from nats.aio.client import Client
@@ -41,40 +39,26 @@ def open_sink(addresses: Sequence[Address], options: SinkOptions) -> BrokerPubli
         ConfigError: if a prefix is no subject, or the password or the certificates
             cannot be read.
     """
-    settings, password = options.broker, options.password()
     for address in addresses:
         if not all(re.split(r"[./]", address.path)):
             raise ConfigError(
                 f"address {address}: a subject has no empty part; allowed is a prefix "
                 "such as emotions or house.kitchen"
             )
-    secure = any(address.kind == "tls" for address in addresses)
-    tls = tls_context(settings.ca_file) if secure else None
-
-    def links(report: Report) -> list[Link]:
-        return [
-            NatsLink(address, settings, password, tls, report) for address in addresses
-        ]
-
-    return BrokerPublisher(links, live=options.live, alone=options.alone)
+    return publish_to(addresses, options, NatsLink)
 
 
 class NatsLink(Link):
     """To one server, or a cluster behind one name."""
 
     def __init__(
-        self,
-        address: Address,
-        settings: BrokerSettings,
-        password: str | None,
-        tls: ssl.SSLContext | None,
-        unwanted: Report,
+        self, address: Address, access: BrokerAccess, unwanted: Report
     ) -> None:
         super().__init__(str(address), unwanted)
-        self._settings = settings
+        self._access = access
         self._url = url(address)
         self._prefix = address.path.replace("/", ".")
-        self._options = connect_options(address, settings, password, tls)
+        self._options = connect_options(address, access)
 
     def connect(self) -> AbstractAsyncContextManager["NatsConnection"]:
         return self._connect()
@@ -89,7 +73,7 @@ class NatsLink(Link):
             errors.append(error)
             if not connected:
                 # Else the library itself would try again, and slowly.
-                raise explained(errors, self._settings)
+                raise explained(errors, self._access)
 
         async def over() -> None:
             gone.set()
@@ -102,7 +86,7 @@ class NatsLink(Link):
                 # Beginning again is ours, to know what arrived and what did not.
                 allow_reconnect=False,
                 connect_timeout=round(TIMEOUT_S),
-                ping_interval=self._settings.keepalive_s,
+                ping_interval=self._access.settings.keepalive_s,
                 max_outstanding_pings=1,
                 error_cb=failed,
                 closed_cb=over,
@@ -112,10 +96,10 @@ class NatsLink(Link):
             connected = True
             yield NatsConnection(client, self._prefix, self.present, gone)
         except (NatsError, OSError, ValueError) as error:
-            raise explained([*errors, error], self._settings) from None
+            raise explained([*errors, error], self._access) from None
         except LostError:
             if connected and errors:
-                raise explained(errors, self._settings) from None
+                raise explained(errors, self._access) from None
             raise
         finally:
             # It waits for a connection that failed in TLS to be closed, in vain.

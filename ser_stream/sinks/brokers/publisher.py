@@ -5,8 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 from ser_stream.errors import SerStreamError, SinkError
+from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
-from ser_stream.sinks import LinkState, Publisher
+from ser_stream.sinks import LinkState, Publisher, SinkOptions
+from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.daemon_threads import DaemonThreads
 from ser_stream.sinks.brokers.link import Link
 from ser_stream.sinks.sockets.loop_thread import LoopThread
@@ -22,6 +24,24 @@ _POLL_S = 0.005
 
 Report = Callable[[str], None]
 """Told why a broker does not want us."""
+
+
+def publish_to(
+    addresses: Sequence[Address],
+    options: SinkOptions,
+    link: Callable[[Address, BrokerAccess, Report], Link],
+) -> "BrokerPublisher":
+    """Publish to all brokers that these addresses name, each by its `link`.
+
+    Raises:
+        ConfigError: if the password or the certificates cannot be read.
+    """
+    access = BrokerAccess.of(addresses, options)
+    return BrokerPublisher(
+        lambda report: [link(address, access, report) for address in addresses],
+        live=options.live,
+        alone=options.alone,
+    )
 
 
 class BrokerPublisher(Publisher):
