@@ -6,14 +6,13 @@ Everything here runs in the thread of the server's loop.
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ser_stream.daemon.serve.client_stream import ClientStream
-from ser_stream.protocol.messages import pong, reply
-from ser_stream.protocol.requests import EVENTS, Request, RequestError, parse_request
+from ser_stream.protocol.messages import reply
+from ser_stream.protocol.requests import EVENTS, Request, RequestError
 from ser_stream.sinks.sockets.backpressure import MOST_BEHIND
-from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscriber import Subscriber, later
 from ser_stream.sinks.sockets.transport import Transport
 from ser_stream.sources.network.open_request import CHECKS, OpenRequest, open_request
 
@@ -32,6 +31,7 @@ class Sender(Subscriber):
     """
 
     LINGERS = frozenset({"protocol", "idle", "too_long", "shutdown", "failed"})
+    CHECKS = CHECKS
 
     def __init__(
         self, transport: Transport, senders: "Senders", *, authorized: bool = False
@@ -105,16 +105,9 @@ class Sender(Subscriber):
 
     # What it says.
 
-    def receive(self, line: bytes) -> None:
-        if self.ending:
-            return
-        if not self._authorized:
-            self._check_token(line)
-            return
-        try:
-            self._carry_out(parse_request(line, CHECKS))
-        except RequestError as error:
-            self.refuse(error.code, error.text, error.id)
+    def _is_wrong(self, error: RequestError) -> None:
+        # What follows may be audio, and is not understood either.
+        self.refuse(error.code, error.text, error.id)
 
     def refuse(self, code: str, text: str, id: object = None) -> None:
         if self._stream is not None:
@@ -126,10 +119,8 @@ class Sender(Subscriber):
             self.open(open_request(request.fields, request.id))
         elif request.type == "end":
             self.end_audio()
-        elif request.type == "ping":
-            self.tell(pong(request.id))
-        elif request.id is not None:  # a token that is not needed
-            self.tell(reply(request.id, {}))
+        else:
+            super()._carry_out(request)
 
     def open(self, request: OpenRequest) -> None:
         """Begin the stream.
@@ -235,8 +226,3 @@ class Sender(Subscriber):
             self._watch = later(min(left, limits.idle_s), self._look)
         else:
             self.finish("idle")
-
-
-def later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
-    """Have it called by the loop."""
-    return asyncio.get_running_loop().call_later(seconds, call)

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from ser_stream.model import Model
 from ser_stream.protocol.address import NATS, WYOMING, Address
 from ser_stream.sinks import Sink, SinkOptions
 from ser_stream.sinks.sockets.server import SocketServer
-from ser_stream.sinks.sockets.socket_options import ACCEPT_AT_ONCE
 
 if TYPE_CHECKING:
     from ser_stream.daemon.serve.nats_input import NatsInput
@@ -91,18 +90,12 @@ class AudioServer(SocketServer):
         for input in self._inputs:
             await input.close()
 
-    async def _server(
-        self, address: Address, listening: socket.socket
-    ) -> "asyncio.Server | WebSocketServer":
-        if address.kind == "ws":
-            # Of an extra, whose absence was told by now.
-            from ser_stream.daemon.serve.audio_websocket import AudioWebSocketServer
+    def _websocket_server(self, address: Address) -> "WebSocketServer":
+        # Of an extra, whose absence was told by now.
+        from ser_stream.daemon.serve.audio_websocket import AudioWebSocketServer
 
-            server = AudioWebSocketServer(address, self.senders, self._origins)
-            await server.start(listening)
-            return server
+        return AudioWebSocketServer(address, self.senders, self._origins)
+
+    def _transport(self, address: Address) -> Callable[[], asyncio.BaseProtocol]:
         kind = WyomingTransport if address.kind in WYOMING else ByteTransport
-        transport = partial(kind, self.senders, address.kind)
-        return await asyncio.get_running_loop().create_server(
-            transport, sock=listening, backlog=ACCEPT_AT_ONCE
-        )
+        return partial(kind, self.senders, address.kind)

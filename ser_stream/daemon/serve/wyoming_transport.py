@@ -7,7 +7,7 @@ on one connection.
 from typing import cast
 
 from ser_stream.daemon.serve.byte_transport import BUFFER, ByteTransport
-from ser_stream.daemon.serve.sender import Sender, later
+from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.protocol.messages import bye
 from ser_stream.protocol.requests import RequestError
@@ -19,7 +19,7 @@ from ser_stream.protocol.wyoming import (
     pong,
 )
 from ser_stream.sinks.sockets.socket_options import hold_little
-from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscriber import Subscriber, later
 from ser_stream.sinks.sockets.subscribers import Subscribers
 from ser_stream.sources.decoders.encoding import RawForm
 from ser_stream.sources.network.open_request import OpenRequest

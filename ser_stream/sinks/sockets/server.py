@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -172,16 +172,23 @@ class SocketServer(Server):
         self, address: Address, listening: socket.socket
     ) -> "asyncio.Server | WebSocketServer":
         if address.kind == "ws":
-            server: WebSocketServer = load_websocket().WebSocketServer(
-                address, self._subscribers, self._origins
-            )
+            server = self._websocket_server(address)
             await server.start(listening)
             return server
-        kind = WyomingTransport if address.kind in WYOMING else StreamTransport
-        transport = partial(kind, self._subscribers, address.kind)
         return await asyncio.get_running_loop().create_server(
-            transport, sock=listening, backlog=ACCEPT_AT_ONCE
+            self._transport(address), sock=listening, backlog=ACCEPT_AT_ONCE
         )
+
+    def _websocket_server(self, address: Address) -> "WebSocketServer":
+        server: WebSocketServer = load_websocket().WebSocketServer(
+            address, self._subscribers, self._origins
+        )
+        return server
+
+    def _transport(self, address: Address) -> Callable[[], asyncio.BaseProtocol]:
+        """Makes what one connection to another address is served by."""
+        kind = WyomingTransport if address.kind in WYOMING else StreamTransport
+        return partial(kind, self._subscribers, address.kind)
 
     async def _part(self) -> None:
         # First accepting ends, and connections just accepted become subscribers. A

@@ -12,6 +12,7 @@ from ser_stream.protocol.messages import Message, bye, pong, refusal, reply
 from ser_stream.protocol.requests import (
     EVENTS,
     MAX_NAME,
+    Checks,
     Request,
     RequestError,
     parse_request,
@@ -37,6 +38,8 @@ class Subscriber:
 
     LINGERS = frozenset({"protocol"})
     """Reasons of `bye` at which the other side may still be sending."""
+    CHECKS: Checks | None = None
+    """Types of requests that are allowed; None for those of subscribers."""
 
     def __init__(
         self,
@@ -74,7 +77,7 @@ class Subscriber:
             self._join(None)
         else:
             self._subscribers.await_auth(self)
-            self._timer = _later(AUTH_WAIT, self._no_token)
+            self._timer = later(AUTH_WAIT, self._no_token)
 
     def _join(self, id: object) -> None:
         if not self._subscribers.join(self):
@@ -125,7 +128,7 @@ class Subscriber:
             self._transport.abort()
         else:
             self._cancel_timer()
-            self._timer = _later(GRACE, partial(self._wait_for_the_last, now))
+            self._timer = later(GRACE, partial(self._wait_for_the_last, now))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -225,12 +228,15 @@ class Subscriber:
             self._check_token(line)
             return
         try:
-            self._carry_out(parse_request(line))
+            self._carry_out(parse_request(line, self.CHECKS))
         except RequestError as error:
-            self._refuse(error.id, error.code, error.text)
-            self._bad_lines += error.code == "bad_json"
-            if self._bad_lines >= MAX_BAD_LINES:
-                self.finish("protocol")
+            self._is_wrong(error)
+
+    def _is_wrong(self, error: RequestError) -> None:
+        self._refuse(error.id, error.code, error.text)
+        self._bad_lines += error.code == "bad_json"
+        if self._bad_lines >= MAX_BAD_LINES:
+            self.finish("protocol")
 
     def receive_too_long(self) -> None:
         self.refuse("bad_json", "a line may have 16 KiB")
@@ -327,5 +333,6 @@ class Subscriber:
                 self._transport.more()
 
 
-def _later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+def later(seconds: float, call: Callable[[], object]) -> asyncio.TimerHandle:
+    """Have it called by the loop."""
     return asyncio.get_running_loop().call_later(seconds, call)
