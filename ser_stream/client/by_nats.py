@@ -8,18 +8,18 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
 from itertools import count
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Self
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from ser_stream.client.errors import AccessError, UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import Message
+from ser_stream.client.opening import Opening
 from ser_stream.client.sending import SentStream
 from ser_stream.client.subscription import raise_refusal
 from ser_stream.errors import ConfigError, MissingLibraryError, SerStreamError
-from ser_stream.protocol.address import Address, bracketed
+from ser_stream.protocol.address import bracketed
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -34,32 +34,39 @@ HEAD_START_S = 1.0
 """Seconds by which audio may be written before it was spoken: nobody holds us back."""
 PIECE = 128 * 1024
 """Bytes of audio in one message; NATS takes a megabyte."""
+SAMPLE_SIZES = {"s16": 2, "s24": 3, "s32": 4, "f32": 4, "alaw": 1, "mulaw": 1}
+"""Bytes of a sample, by the encodings that are sent by NATS."""
 
 
 class NatsStream(SentStream):
     """As `SentStream`, but its worker may change; then `hello` comes again."""
 
-    def __init__(
-        self,
-        address: Address,
-        opening: dict[str, Any],
-        bytes_per_s: int,
-        as_bytes: Callable[[Any], bytes],
-        token: str | None,
-        timeout: float,
-    ) -> None:
+    def __init__(self, opening: Opening) -> None:
+        """Open a stream at a worker of these.
+
+        Raises:
+            ConfigError: if the encoding is one whose length nobody knows.
+            AccessError: if the server refuses the token, or us without one.
+            UnreachableError: if there is no server, or no worker with room.
+            MissingLibraryError: if nats-py is not installed.
+        """
+        if opening.encoding not in SAMPLE_SIZES:
+            raise ConfigError(
+                f"encoding is {opening.encoding}; by NATS allowed are "
+                f"{', '.join(SAMPLE_SIZES)}"
+            )
         try:
             from nats.aio.client import Client
         except ImportError as error:
             raise MissingLibraryError(
                 f"nats:// needs nats-py ({error}); pip install 'ser-stream[nats]'"
             ) from error
-        self._address = address
-        self._open_fields = opening
-        self._per_s = bytes_per_s
-        self._as_bytes = as_bytes
-        self._token = token
-        self._timeout = timeout
+        self._opening = opening
+        self._address = address = opening.address
+        fields = opening.fields
+        self._per_s = (
+            fields["rate"] * fields["channels"] * SAMPLE_SIZES[opening.encoding]
+        )
         self._make = Client
         self._prefix = address.path.replace("/", ".")
         self._messages: SimpleQueue[Message | SerStreamError | None] = SimpleQueue()
@@ -99,7 +106,7 @@ class NatsStream(SentStream):
         now = time.monotonic()
         if self._begun is None:
             self._begun = now
-        data = self._as_bytes(samples)
+        data = self._opening.sample_bytes(samples)
         # Half a second at most, so that nothing comes in floods.
         step = min(PIECE, max(1, self._per_s // 2))
         for start in range(0, len(data), step):
@@ -118,20 +125,6 @@ class NatsStream(SentStream):
             self._ended = True
             self._loop.call_soon_threadsafe(self._send, b"")
 
-    def events(self, timeout: float | None = None) -> Iterator[Message]:
-        """As that of `SentStream`."""
-        while True:
-            try:
-                message = self._messages.get(timeout != 0, timeout or None)
-            except Empty:
-                return
-            if message is None:
-                self._messages.put(None)
-                return
-            if isinstance(message, SerStreamError):
-                raise message
-            yield message
-
     def close(self) -> None:
         """Leave, whatever is still to be told."""
         if self._over:
@@ -140,12 +133,6 @@ class NatsStream(SentStream):
         self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join()
         self._loop.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Of the loop's thread.
 
@@ -185,8 +172,8 @@ class NatsStream(SentStream):
         try:
             await client.connect(
                 f"{self._address.kind}://{place}",
-                token=self._token,
-                connect_timeout=max(1, round(self._timeout)),
+                token=self._opening.token,
+                connect_timeout=max(1, round(self._opening.timeout)),
                 reconnect_time_wait=1,
                 max_reconnect_attempts=-1,
                 ping_interval=2,
@@ -198,7 +185,9 @@ class NatsStream(SentStream):
             reason = (str(error) or type(error).__name__).removeprefix("nats: ")
             if "authorization" in reason.lower():
                 whom = (
-                    "a client without a token" if self._token is None else "the token"
+                    "a client without a token"
+                    if self._opening.token is None
+                    else "the token"
                 )
                 text = f"{self._address} refuses {whom}; SER_STREAM_TOKEN may hold it"
                 self._fail(AccessError(text, "wrong_token"))
@@ -224,11 +213,11 @@ class NatsStream(SentStream):
         self._placed.clear()
         self._client = client
         since = self._loop.time() - lost_s
-        give_up = self._loop.time() + self._timeout
+        give_up = self._loop.time() + self._opening.timeout
         while not (self._placed.is_set() or self._done.is_set()):
             # A new one each time: what an earlier worker still says is not for us.
             inbox = self._inbox = f"{self._inboxes}.{next(self._numbers)}"
-            opening = dict(self._open_fields)
+            opening = dict(self._opening.fields)
             if lost_s:
                 opening["lost_s"] = round(self._loop.time() - since, 3)
             with contextlib.suppress(Exception):
@@ -302,27 +291,3 @@ async def _close(client: "Client") -> None:
     # It may complain of the very connection that was lost.
     with contextlib.suppress(Exception):
         await asyncio.wait_for(client.close(), 1)
-
-
-def opened(
-    uri: Address,
-    opening: dict[str, Any],
-    as_bytes: Callable[[Any], bytes],
-    token: str | None,
-    timeout: float,
-) -> NatsStream:
-    """Open a stream at a worker of these.
-
-    Raises:
-        ConfigError: if the encoding is one whose length nobody knows.
-        AccessError: if the server refuses the token, or us without one.
-        UnreachableError: if there is no server, or no worker with room.
-    """
-    sizes = {"s16": 2, "s24": 3, "s32": 4, "f32": 4, "alaw": 1, "mulaw": 1}
-    if opening["encoding"] not in sizes:
-        raise ConfigError(
-            f"encoding is {opening['encoding']}; by NATS allowed are {', '.join(sizes)}"
-        )
-    rate, channels = opening["rate"], opening["channels"]
-    per_s = rate * channels * sizes[opening["encoding"]]
-    return NatsStream(uri, opening, per_s, as_bytes, token, timeout)

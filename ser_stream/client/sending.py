@@ -236,13 +236,7 @@ def send(uri: str, **options: Unpack[SendOptions]) -> SentStream:
     """
     opening = Opening(uri, options)
     if opening.address.kind in NATS:
-        from ser_stream.client import by_nats
+        from ser_stream.client.by_nats import NatsStream
 
-        return by_nats.opened(
-            opening.address,
-            opening.fields,
-            opening.sample_bytes,
-            opening.token,
-            opening.timeout,
-        )
+        return NatsStream(opening)
     return SentStream(opening)
