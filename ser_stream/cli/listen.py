@@ -5,10 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
+from ser_stream.cli.flags import settings_of
 from ser_stream.cli.options import (
     EPILOG,
     Channels,
     Config,
+    LogLevel,
     Model,
     Rate,
     Raw,
@@ -160,10 +162,7 @@ def listen(
             "it reads. [default: auto]"
         ),
     ] = None,
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None,
-        typer.Option(help="What is worth logging. [default: info]"),
-    ] = None,
+    log_level: LogLevel = None,
     set: SetKeys = None,
     config: Config = None,
 ) -> None:
@@ -199,22 +198,7 @@ def listen(
 
       ser-stream listen --adapt --to stdout: --to unix:///tmp/moods.sock
     """
-    from ser_stream import log
     from ser_stream.commands.listen import listen as command
-    from ser_stream.config import KEYS, parse_assignment, resolve
 
-    # A parameter is named as the flag of its key.
-    given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
-    flags = {
-        key.name: value
-        for key in KEYS.values()
-        if key.table != "serve" and (value := given.get(key.flag)) != ()
-    }
-    # -v stands before the command, where there is no configuration yet.
-    if context.parent is not None and context.parent.params["verbose"]:
-        flags["log_level"] = log_level or "debug"
-    flags |= dict(parse_assignment(text) for text in set or ())
-    settings = resolve(config, flags)
-    log.setup(settings.config.log_level, settings.config.log_format)
-    if not command(settings):
+    if not command(settings_of(context, config, set, lambda k: k.table != "serve")):
         raise typer.Exit(1)

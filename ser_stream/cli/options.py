@@ -98,6 +98,10 @@ TrustNetwork = Annotated[
         "no-trust-network]",
     ),
 ]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option(help="What is worth logging. [default: info]"),
+]
 Config = Annotated[
     Path | None,
     typer.Option(

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 import typer
 
 from ser_stream.cli.app import app
+from ser_stream.cli.flags import settings_of
 from ser_stream.cli.options import (
     EPILOG,
     Config,
+    LogLevel,
     Model,
     SetKeys,
     Step,
@@ -81,10 +83,7 @@ def serve(
         Literal["auto", "json", "text"] | None,
         typer.Option(help="Of the log on stderr. [default: auto]"),
     ] = None,
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None,
-        typer.Option(help="What is worth logging. [default: info]"),
-    ] = None,
+    log_level: LogLevel = None,
     set: SetKeys = None,
     config: Config = None,
 ) -> None:
@@ -108,20 +107,6 @@ def serve(
 
       { echo '{"type":"open"}'; arecord -t raw -f S16_LE -r 16000; } | nc -N localhost 8771
     """  # noqa: E501  one line of the help
-    from ser_stream import log
     from ser_stream.commands.serve import serve as command
-    from ser_stream.config import KEYS, parse_assignment, resolve
 
-    # A parameter is named as the flag of its key.
-    given = {f"--{name.replace('_', '-')}": v for name, v in context.params.items()}
-    flags = {
-        key.name: value
-        for key in KEYS.values()
-        if key.name != "to" and (value := given.get(key.flag)) != ()
-    }
-    if context.parent is not None and context.parent.params["verbose"]:
-        flags["log_level"] = log_level or "debug"
-    flags |= dict(parse_assignment(text) for text in set or ())
-    settings = resolve(config, flags)
-    log.setup(settings.config.log_level, settings.config.log_format)
-    command(settings)
+    command(settings_of(context, config, set, lambda k: k.name != "to"))
