@@ -15,5 +15,5 @@ monitor          the web monitor: what it costs, and its pictures
 soak             the daemon under load, under faults and over hours
 
 Of the first: process (the whole program at real-time pace), step (CPU of one step),
-size (of a base installation).
+size (of a base installation). child_process: a load beside what is measured.
 """

@@ -1,44 +1,22 @@
 """Clients in a process of their own: they come, stay, and tell what they found."""
 
 import asyncio
-import multiprocessing
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
-from typing import Any, Self
+from typing import Any
 
-END_S = 120.0
+from benchmarks.child_process import ChildProcess
+
 Work = Callable[..., Awaitable[dict[str, Any]]]
 """`work(addresses, number, ready, over)`: sets `ready`, stays until `over`."""
 
 
-class Child:
-    """A context manager that ends it."""
+class Child(ChildProcess):
+    """A context manager that ends it; then the clients leave in order."""
 
     def __init__(self, work: Work, addresses: dict[str, str], number: int) -> None:
         """Start; returns when all clients are there."""
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(
-            target=_run, args=(work, addresses, number, theirs), daemon=True
-        )
-        self._process.start()
-        theirs.close()
-        self._pipe.recv()
-
-    def end(self) -> dict[str, Any]:
-        """Have them leave in order; what they found."""
-        self._pipe.send(None)
-        found: dict[str, Any] = self._pipe.recv()
-        self._process.join(END_S)
-        return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._process.terminate()
-        self._process.join()
-        self._pipe.close()
+        super().__init__(_run, work, addresses, number)
 
 
 def _run(work: Work, addresses: dict[str, str], number: int, pipe: Connection) -> None:

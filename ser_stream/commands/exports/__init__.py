@@ -40,7 +40,7 @@ class Document:
     render: Callable[[Sequence[Row]], str]
     """The document of a recording's rows; see `ser_stream.commands.exports.spans`. It
     is well-formed Unicode, whatever the name of the file."""
-    library: str | None = None
+    module: str | None = None
     """The module that writes it, of the extra `export`; None where none is needed."""
 
 
@@ -61,10 +61,10 @@ def require(format: str) -> None:
     Raises:
         MissingLibraryError: if it is not.
     """
-    library = DOCUMENTS[format].library
-    if library is not None:
+    module = DOCUMENTS[format].module
+    if module is not None:
         with of_extra("export", f"--format {format}"):
-            import_module(library)
+            import_module(module)
 
 
 def write_document(path: Path, format: str, rows: Sequence[Row]) -> None:

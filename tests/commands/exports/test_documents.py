@@ -268,7 +268,7 @@ def test_more_hours_than_subtitles_can_say_are_refused(format: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "library"), [(n, d.library) for n, d in DOCUMENTS.items() if d.library]
+    ("format", "library"), [(n, d.module) for n, d in DOCUMENTS.items() if d.module]
 )
 def test_a_library_that_is_missing_is_named(
     format: str, library: str, monkeypatch: pytest.MonkeyPatch
