@@ -128,13 +128,7 @@ class SpeakerRequests:
     ) -> tuple[FloatArray, float]:
         if not 1 <= last_s <= REMEMBERED_S:
             raise ConfigError(f"last is {last_s:g} s; allowed: 1 to {REMEMBERED_S:g}")
-        streams = self._worker.streams_of(source)
-        if len(streams) > 1:
-            names = ", ".join(stream.name for stream in streams)
-            raise ConfigError(
-                f"several are heard; say who spoke where, by --source: {names}"
-            )
-        (stream,) = streams
+        stream = self._worker.stream_of(source, "say who spoke where")
         found = self._worker.mailbox.call(lambda: stream.speaker.newest(last_s))
         check_heard(0.0 if found is None else found[1], enrols=enrols)
         assert found is not None

@@ -132,11 +132,7 @@ class VoiceRequests:
         return self._do(change, source)
 
     def _do(self, change: Callable[[WhoSpeaks], None], source: str | None) -> Answer:
-        streams = self._worker.streams_of(source)
-        if len(streams) > 1:
-            names = ", ".join(stream.name for stream in streams)
-            raise ConfigError(f"several are heard; say of which, by --source: {names}")
-        (stream,) = streams
+        stream = self._worker.stream_of(source, "say of which")
 
         def work() -> Answer:
             pipeline = stream.pipeline

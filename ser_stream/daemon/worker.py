@@ -228,6 +228,22 @@ class Worker:
             raise self._unknown(source, [stream.name for stream in self.streams])
         return found
 
+    def stream_of(self, source: str | None, say: str) -> Stream:
+        """The one stream that is meant.
+
+        Args:
+            source: as `streams_of` has it.
+            say: what to ask for, where there are several.
+
+        Raises:
+            ConfigError: if there is none, or not one alone.
+        """
+        streams = self.streams_of(source)
+        if len(streams) > 1:
+            names = ", ".join(stream.name for stream in streams)
+            raise ConfigError(f"several are heard; {say}, by --source: {names}")
+        return streams[0]
+
     # What is done between two steps; once it runs, only by the mailbox.
 
     @property

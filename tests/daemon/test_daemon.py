@@ -17,6 +17,7 @@ from ser_stream.config.edit import set_values
 from tests.helpers.paths import OPEN
 from tests.helpers.program import ENVIRONMENT, error_line, run
 from tests.helpers.running_daemon import RunningDaemon, running_daemon
+from tests.helpers.socket_server import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,7 @@ def test_a_subscriber_gets_hello_a_snapshot_and_then_every_event(
 
 
 def test_status_is_text_or_json(daemon: RunningDaemon) -> None:
+    wait_until(lambda: control("status", daemon.socket)["steps"] > 0)
     done = run("status", "--socket", daemon.socket)
     assert done.returncode == 0
     text = done.stdout.decode()

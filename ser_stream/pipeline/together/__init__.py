@@ -2,7 +2,7 @@
 
 streams      `feed_together`: chunks of several streams -> what each causes, in rounds
 hearing      the detector of speech, over the frames of all that listen
-framing      the front end, over the blocks of all; mel_bands: a part of it
+framing      the front end, over the blocks of all
 recognising  the encoder and the head, over the windows of all
 
 What decides is each stream's own (`ser_stream.pipeline.pipeline`); only what it asks to

@@ -12,9 +12,8 @@ from numpy.lib.stride_tricks import as_strided
 
 from ser_stream.pipeline.computation import MakeFrames
 from ser_stream.pipeline.front_end import FrontEnd
-from ser_stream.pipeline.mfcc import mfcc_of_mel, power_spectrum
+from ser_stream.pipeline.mfcc import mel_power, mfcc_of_mel, power_spectrum
 from ser_stream.pipeline.pitch import pitchogram
-from ser_stream.pipeline.together.mel_bands import mel_power
 from ser_stream.pipeline.values import FloatArray
 
 BLOCKS_AT_ONCE = 8
