@@ -9,6 +9,7 @@ import typer
 
 from ser_stream.errors import SerStreamError
 from training.evaluation import commands as evaluation
+from training.evaluation import voice_commands
 from training.paper import commands as paper
 from training.recipe import commands as recipe
 from training.report.command import report
@@ -24,8 +25,8 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "zero-shot": evaluation.zero_shot,
     "loco": evaluation.loco,
     "told": evaluation.told,
-    "unlabelled": evaluation.unlabelled,
-    "who-speaks": evaluation.who_speaks,
+    "unlabelled": voice_commands.unlabelled,
+    "who-speaks": voice_commands.who_speaks,
     "reproduce": paper.reproduce,
     "report": report,
     "thresholds": evaluation.thresholds,

@@ -19,5 +19,5 @@ risk_coverage   what abstaining buys
 streaming/      `stream-eval`: level, noise, delay, flicker, false alarms
 zero_shot/      `zero-shot`: corpora that are not in training, beside openSMILE
 adaptation/     `adapt-eval`: gains, attacks and cost of online adaptation
-commands        the command line of these
+commands        the command line of these; voice_commands: of unlabelled and who_speaks
 """
