@@ -76,6 +76,12 @@ def reproduce(
         int, typer.Option(help="Processes; 0: one a core, or one on a GPU.", min=0)
     ] = 0,
     epochs: Epochs = None,
+    needed: Annotated[
+        bool,
+        typer.Option(
+            "--needed", help="Only what the page of results counts as missing."
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the experiments that are missing.")
     ] = False,
@@ -97,6 +103,7 @@ def reproduce(
         systems=system or (),
         places=place or (),
         folds=fold or (),
+        needed=needed,
     )
     if dry_run:
         todo = missing(wanted, space)

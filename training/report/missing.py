@@ -54,7 +54,7 @@ def missing_trainings(runs: Sequence[Run]) -> list[Missing]:
         by_system: dict[str, list[PaperExperiment]] = defaultdict(list)
         for row in TABLES[table]:
             by_system[row.system] += [
-                one for one in row.experiments(SEED) if one.name not in listed
+                one for one in row.needed(SEED) if one.name not in listed
             ]
         for system, wanted in by_system.items():
             listed |= {one.name for one in wanted}

@@ -196,6 +196,36 @@ def test_an_experiment_gives_all_figures_of_its_selections(space: Workspace) -> 
     assert space.store.path(one.name).read_bytes() == before
 
 
+def test_what_is_needed_comes_first_and_can_be_all() -> None:
+    every = choose("3", None, [98], places=["emodb", "casia"])
+    needed = choose("3", None, [98], places=["emodb", "casia"], needed=True)
+    assert every[: len(needed)] == needed
+    assert len(set(every)) == len(every) == 4 * 2 * 20
+
+    def folds(system: str, place: str) -> list[tuple[str, bool]]:
+        return [
+            (one.fold, one.inner)
+            for one in needed
+            if (one.system, one.place) == (system, place)
+        ]
+
+    ten = [(f"fold-{k}", False) for k in range(1, 11)]
+    assert folds("algorithm-2", "emodb") == ten
+    assert folds("algorithm-2", "casia") == ten[:5]
+    inner = [(fold, True) for fold, _ in ten]
+    assert folds("cpac-as-published-code", "emodb") == ten + inner
+    assert folds("cpac-as-published-code", "casia") == ten
+    written = choose("1", None, [98], systems=["cpac-as-written"], needed=True)
+    assert [one.name for one in written] == [
+        f"paper-10fold/cpac-as-written/emodb/fold-{k}-seed-98" for k in (1, 2, 3)
+    ]
+    pairs = choose("2", None, [98], places=["casia-savee"], needed=True)
+    assert [one.system for one in pairs if one.fold == "inductive-1"] == [
+        "caam",
+        "nmftsl",
+    ]
+
+
 def test_stand_ins_of_table_1_are_scored_on_the_same_folds(space: Workspace) -> None:
     wanted = choose("1", None, [98], systems=["cnn-3d", "echo-state"], places=["emodb"])
     # A fit without epochs has no inner split to choose one; a network's comes last.
