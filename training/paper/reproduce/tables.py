@@ -165,6 +165,8 @@ def choose(
         and (not places or row.place in places)
     ]
     found = [one for seed in seeds for row in wanted for one in row.needed(seed)]
+    # A second training of a fold, for one number more, after all that have none.
+    found.sort(key=lambda one: one.inner)
     if not needed:
         rest = [
             one for seed in seeds for row in wanted for one in row.experiments(seed)
