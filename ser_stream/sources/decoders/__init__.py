@@ -7,6 +7,7 @@ opening         the container of a stream -> what decodes it
 encoding        bytes of bare samples -> numbers
 raw, wav        bare samples, and the WAV family, as they come
 flac            FLAC as it comes, by libsndfile; flac_frames: is its last one whole
+undisturbed     calls that no signal may interrupt, as those that call back are
 mpeg, ogg       MP3 and Ogg as they come, by libsndfile, cut into the recordings within
 links           what MPEG and Ogg have in common: a splitter in front of a pipe
 joined          does another one follow that is not read

@@ -16,6 +16,7 @@ from ser_stream.sources.decoders.byte_stream import READ_SIZE, ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.flac_frames import LONGEST, ends_whole
 from ser_stream.sources.decoders.sndfile import Unseekable, reason
+from ser_stream.sources.decoders.undisturbed import Undisturbed
 
 MAGIC = b"fLaC"
 _NEXT = re.compile(b"fLaC[\x00\x80]\x00\x00\x22")
@@ -50,6 +51,8 @@ class _Forward:
         self._at = 0
         self.tail = self._head
         """What was read last, where no length is promised."""
+        self.error: SourceError | None = None
+        """Why no more can be read: the library is told that it is the end."""
 
     def _read_on(self, n: int) -> bytes:
         """Bytes up to where another recording begins; none there, and at the end."""
@@ -69,7 +72,11 @@ class _Forward:
         return data
 
     def readinto(self, buffer: bytearray) -> int:
-        data = self.read(len(buffer))
+        try:
+            data = self.read(len(buffer))
+        except SourceError as error:
+            self.error = error
+            return 0
         buffer[: len(data)] = data
         return len(data)
 
@@ -93,37 +100,62 @@ class FlacDecoder:
         """
         self._stream = stream
         self.damage: Damage | None = None
-        self._begin()
+        # The library reads by calling back.
+        self._undisturbed = Undisturbed()
+        try:
+            self._begin()
+        except BaseException:
+            self._undisturbed.end(lambda: None, wait=stream.regular)
+            raise
 
     def _begin(self) -> None:
         self._bytes = _Forward(self._stream)
         name = self._stream.name
         try:
             with quiet():
-                self._file = Unseekable(self._bytes)
+                self._file = self._undisturbed.run(lambda: Unseekable(self._bytes))
         except (soundfile.SoundFileError, OSError) as error:
+            if self._bytes.error is not None:
+                raise self._bytes.error from None
             why = "its header is cut short" if self._bytes.tiny else reason(error)
             raise SourceError(f"{name} is not audio: {why}") from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
+        self._over = False
         wrong = wrong_form(self.rate, self.channels)
         if wrong is not None:
             self._file.close()
             raise SourceError(f"{name} {wrong}")
 
     def read(self, n: int, /) -> FloatArray:
-        frames: FloatArray
-        try:
-            frames = self._file.read(self._at_most(n), dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            frames = np.zeros((0, self.channels), np.float32)
-            # Behind all that is promised there may be a tag.
-            if not 0 < self._bytes.promised <= self._heard:
-                self.damage = self.damage or Damage("damaged", reason(error))
-        self._heard += len(frames)
+        frames = self._undisturbed.run(lambda: self._read(n))
+        if not len(frames) and self._bytes.error is not None:
+            raise self._bytes.error
         if not len(frames) and self.damage is None:
             self._note_cut()
         return frames
+
+    def _read(self, n: int) -> FloatArray:
+        """As many as are asked for; of a pipe, what is there after some waiting."""
+        pieces = [np.zeros((0, self.channels), np.float32)]
+        while n > 0 and not self._over:
+            try:
+                piece = self._file.read(
+                    self._at_most(n), dtype="float32", always_2d=True
+                )
+            except soundfile.SoundFileError as error:
+                self._over = True
+                # Behind all that is promised there may be a tag.
+                if not 0 < self._bytes.promised <= self._heard:
+                    self.damage = self.damage or Damage("damaged", reason(error))
+                break
+            self._over = not len(piece)
+            pieces.append(piece)
+            self._heard += len(piece)
+            n -= len(piece)
+            if not self._stream.regular:
+                break
+        return np.concatenate(pieces)
 
     def _at_most(self, n: int) -> int:
         """So that what is wrong behind the promised end takes nothing from before."""
@@ -153,6 +185,10 @@ class FlacDecoder:
         return True
 
     def close(self) -> None:
+        # Of a file, it is soon done with what a signal has interrupted.
+        self._undisturbed.end(self._close, wait=self._stream.regular)
+
+    def _close(self) -> None:
         if not self._file.closed:
             self._file.close()
         self._stream.close()
