@@ -48,13 +48,17 @@ def open_file(kind: type[ByteStream], path: Path) -> ByteStream:
     return kind(os.open(path, os.O_RDONLY), path.name, path)
 
 
+def read_all(decoder: FlacDecoder) -> None:
+    while len(decoder.read(AT_ONCE)):
+        pass
+
+
 @pytest.mark.usefixtures("handler")
 def test_a_signal_that_comes_while_bytes_are_read_is_not_lost() -> None:
     threads = threading.active_count()
     decoder = FlacDecoder(open_file(Interrupted, MINUTE))
     with pytest.raises(Stopped):
-        while len(decoder.read(AT_ONCE)):
-            pass
+        read_all(decoder)
     decoder.close()
     wait_until(lambda: threading.active_count() == threads)
 
@@ -80,6 +84,5 @@ def test_bytes_that_cannot_be_read_are_no_end_of_the_recording(tmp_path: Path) -
     os.dup2(folder, stream.fd)
     os.close(folder)
     with pytest.raises(SourceError, match=r"emodb_minute\.flac cannot be read: Is a d"):
-        while len(decoder.read(AT_ONCE)):
-            pass
+        read_all(decoder)
     decoder.close()
