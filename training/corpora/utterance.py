@@ -72,8 +72,8 @@ def decode(path: Path) -> tuple[FloatArray, int]:
     return mono, rate
 
 
-def read_samples(path: Path) -> FloatArray:
-    """All samples of a file, mono at 16 kHz, shape (n,), range [-1, 1].
+def read_samples(path: Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
+    """All samples of a file, mono at 16 kHz or another rate, (n,), range [-1, 1].
 
     Raises:
         OSError: if the file cannot be read as audio.
@@ -81,6 +81,6 @@ def read_samples(path: Path) -> FloatArray:
     import soxr
 
     mono, rate = decode(path)
-    if rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, rate, SAMPLE_RATE).astype(np.float32)
+    if rate != sample_rate:
+        mono = soxr.resample(mono, rate, sample_rate).astype(np.float32)
     return mono

@@ -45,7 +45,8 @@ def reproduce(
     table: Annotated[
         str,
         typer.Argument(
-            help="1, 2, 3, 4, S3, S4 or S5 of the paper; emobox, loso, yardstick; all."
+            help="1, 2, 3, 4, S3, S4 or S5 of the paper; emobox, loso, yardstick; why "
+            "(CPAC with choices of the paper); all."
         ),
     ] = "all",
     protocol: Annotated[

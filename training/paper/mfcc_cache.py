@@ -50,7 +50,10 @@ def _of_corpus(
     path = cache / f"{corpus}-{_key(utterances, config)}.npz"
 
     def compute() -> Arrays:
-        clips = [frames_of_clip(read_samples(u.path), config) for u in utterances]
+        clips = [
+            frames_of_clip(read_samples(u.path, config.sample_rate), config)
+            for u in utterances
+        ]
         ends = np.cumsum([len(clip) for clip in clips])
         return {"frames": np.concatenate(clips), "ends": ends}
 

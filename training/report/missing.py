@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from training.corpora.known import PAPER
+from training.paper.reproduce.constants import VARIANTS
 from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.tables import ABLATIONS, TABLES
 from training.report.load import Run
@@ -20,7 +21,9 @@ SEED = 98
 
 
 LIKE = {
-    **dict.fromkeys(("cpac-as-written", *ABLATIONS), "cpac-as-published-code"),
+    **dict.fromkeys(
+        ("cpac-as-written", *ABLATIONS, *VARIANTS), "cpac-as-published-code"
+    ),
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(("dann", "cdan", "algorithm-4-both-statistics"), "caam"),
 }
@@ -50,7 +53,7 @@ def missing_trainings(runs: Sequence[Run]) -> list[Missing]:
     guess = _Guess(runs)
     listed: set[str] = set()
     found = []
-    for table in (spec.name for spec in PAPER_TABLES):
+    for table in (*(spec.name for spec in PAPER_TABLES), "why"):
         by_system: dict[str, list[PaperExperiment]] = defaultdict(list)
         for row in TABLES[table]:
             by_system[row.system] += [

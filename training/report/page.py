@@ -17,6 +17,8 @@ from training.paper.reproduce.constants import (
     JOINT_OWN,
     JOINT_WHISPER,
     READINGS,
+    VARIANTS,
+    VARIED,
 )
 from training.protocols.names import CORPORA, place_name
 from training.report import adaptation_tables as adaptation
@@ -43,6 +45,8 @@ _CONSTANTS = {
     "n_bootstrap": N_BOOTSTRAP,
     "corpora": CORPORA,
     "readings": READINGS,
+    "variants": (READINGS[0], *VARIANTS),
+    "varied": VARIED,
     "selections": SELECTIONS,
     "rerun": RERUN,
     "emobox": EMOBOX,
@@ -133,6 +137,14 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
     )
     return {
         "cells": cells,
+        # The folds that the variants are trained on, of what they are compared with.
+        "varied_cells": Cells(
+            [
+                run
+                for run in cells.runs
+                if run.protocol == "paper-10fold" and run.fold in VARIED
+            ]
+        ),
         "quoted": quoted,
         "published": published,
         "pairs": pairs,

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -28,8 +29,9 @@ from tests.helpers.small_disk import files_no_larger_than
 from training.__main__ import main
 from training.engine.experiment import Progress
 from training.engine.result_store import Result
+from training.paper.reproduce.constants import READINGS
 from training.paper.reproduce.experiment import PaperExperiment
-from training.paper.reproduce.systems import experiment_config
+from training.paper.reproduce.systems import experiment_config, network_config
 from training.paper.reproduce.tables import choose
 from training.paper.reproduce.workspace import Workspace
 from training.paper.transfer_task import TransferConfig
@@ -224,6 +226,29 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
         "caam",
         "nmftsl",
     ]
+
+
+def test_choices_of_the_paper_stand_in_for_ours_one_by_one(space: Workspace) -> None:
+    wanted = choose("why", None, [98], needed=True, folds=["fold-2"])
+    assert all(one.run(space) for one in wanted)
+    raw, batch, rate = (result_of(one, space) for one in wanted)
+    base = asdict(network_config(replace(wanted[0], system=READINGS[0]), EPOCHS))
+    assert rate["config"].pop("input")["sample_rate"] == 22_050
+    assert json.loads(json.dumps(base)) == rate["config"]
+    # Others than those of 16 kHz, though of the same clips and fold.
+    other = space.data(replace(wanted[0], system=READINGS[0])).frames
+    of_rate = space.data(wanted[2]).frames
+    assert len(of_rate) == len(other)
+    assert abs(len(of_rate[0]) - len(other[0])) < 4
+    assert not np.allclose(of_rate[0][:30], other[0][:30], atol=1.0)
+    assert raw["config"]["deviation"] == 0.0
+    assert raw["config"]["schedule"]["course"] == "constant"
+    changed = {**raw["config"], "batch_size": 64}
+    changed["schedule"] = {**changed["schedule"], "betas": [0.975, 0.932]}
+    assert batch["config"] == changed
+    # Its own number of epochs, where nobody says another.
+    assert network_config(wanted[0]).schedule.epochs == 300
+    assert not list(space.results.rglob("*.npz"))
 
 
 def test_stand_ins_of_table_1_are_scored_on_the_same_folds(space: Workspace) -> None:

@@ -22,6 +22,7 @@ from training.report.page import build
 from training.report.published import RERUN, Published
 from training.report.score_figures import percent_matrix
 from training.report.significance import counts_of, gain
+from training.report.wording import SYSTEMS
 
 PROTOCOLS = ROOT / "training/protocols"
 PUBLISHED = PROTOCOLS / "paper_tables.csv"
@@ -671,6 +672,29 @@ def test_results_of_other_commands_are_left_alone(tmp_path: Path) -> None:
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_text("{}", encoding="utf-8")
     assert len(load_runs(results)) == 1
+
+
+def test_choices_of_the_paper_are_compared_on_the_folds_that_they_have(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    ours = {"oracle": TRUTH, "last": [0, 1, 1, 1]}
+    for k in (1, 2, 3):
+        where = f"paper-10fold/cpac-as-published-code/emodb/fold-{k}"
+        # The third fold would lower the mean of the first two.
+        write(results, where, predicted=ours if k < 3 else {"last": [1, 0, 1, 1]})
+    raw = "paper-10fold/cpac-raw-mfcc/emodb/fold-1"
+    write(results, raw, predicted={"oracle": TRUTH, "last": TRUTH})
+    text = page(results)
+    after = "Why are we below the paper?"
+    base = row(text, "CPAC, as published code", after=after)
+    assert base[1].startswith("100.00")
+    assert base[2].startswith("75.00")
+    assert base[2].endswith("2 of 10 folds")
+    raw_row = row(text, SYSTEMS["cpac-raw-mfcc"], after=after)
+    assert raw_row[2].startswith("100.00")
+    rate = row(text, SYSTEMS["cpac-22050-hz"], after=after)
+    assert rate[1:3] == ["*not run*", "*not run*"]
 
 
 def test_half_a_file_is_named(tmp_path: Path) -> None:

@@ -7,6 +7,10 @@ SCHEMA = 1
 PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
 READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 """What CPAC can be taken to be; the third is what a daemon can run."""
+VARIANTS = ("cpac-raw-mfcc", "cpac-raw-mfcc-batch-64", "cpac-22050-hz")
+"""The first of them with choices of the paper for ours: why are we below it?"""
+VARIED = ("fold-1", "fold-2")
+"""Folds of EMODB that these are trained on."""
 JOINT = "cpac-joint"
 """One network for all corpora of EmoBox's folds: `python -m training emobox-joint`."""
 JOINT_OWN = "cpac-joint-own"

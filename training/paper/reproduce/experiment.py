@@ -10,7 +10,12 @@ from typing import Any
 from training.corpora import Utterance
 from training.engine.experiment import Experiment, Progress, S
 from training.engine.result_store import Result
-from training.paper.reproduce.constants import BASELINES, RIVAL_NETWORKS, SUPERVISED
+from training.paper.reproduce.constants import (
+    BASELINES,
+    RIVAL_NETWORKS,
+    SUPERVISED,
+    VARIANTS,
+)
 from training.paper.reproduce.workspace import Workspace
 
 CLASSICAL = (*BASELINES, "echo-state", "nmftsl")
@@ -93,7 +98,7 @@ class PaperExperiment(FoldExperiment[Workspace]):
     @property
     def beside(self) -> tuple[str, ...]:
         """Features, for figures and for Table S5."""
-        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS)
+        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS, *VARIANTS)
         network = self.system not in drawn_nowhere
         drawn = self.fold in ("fold-1", "transductive")
         return (".npz",) if network and not self.inner and drawn else ()

@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 from training.engine.fit import Schedule
 from training.paper.classify_task import NetworkConfig
 from training.paper.clip_batches import MaskConfig
+from training.paper.mfcc_cache import MFCC
 from training.paper.reproduce.constants import RIVAL_NETWORKS
 from training.paper.reproduce.experiment import CLASSICAL, PaperExperiment
-from training.paper.rival_networks import LOG_MEL
+from training.paper.reproduce.frames import frames_config
 from training.paper.transfer_task import TransferConfig
 
 SECONDS = {"casia": 3.0, "emodb": 3.0, "savee": 4.354, "ravdess": 4.354}
@@ -66,7 +67,21 @@ def network_config(
                 epochs=60, optimiser="adam", learning_rate=1e-3, average=0.98
             ),
         )
+        if experiment.system.startswith("cpac-raw-mfcc"):
+            config = _as_the_paper_trains(config, experiment.system)
     return _with_epochs(config, epochs)
+
+
+def _as_the_paper_trains(config: NetworkConfig, system: str) -> NetworkConfig:
+    """Raw MFCCs, a constant rate, 300 epochs, and nothing done to clips or weights."""
+    schedule = Schedule(
+        epochs=300, optimiser="adam", learning_rate=1e-3, course="constant", average=0.0
+    )
+    config = replace(config, deviation=0.0, mask=MaskConfig(), schedule=schedule)
+    if system.endswith("batch-64"):
+        schedule = replace(schedule, betas=(0.975, 0.932))
+        config = replace(config, batch_size=64, schedule=schedule)
+    return config
 
 
 def _rival_config(place: str) -> NetworkConfig:
@@ -134,9 +149,12 @@ def experiment_config(
     if experiment.protocol == "cross":
         return asdict(transfer_config(experiment, epochs))
     config = asdict(network_config(experiment, epochs))
+    frames = frames_config(experiment.system)
+    if frames != MFCC:
+        config = {"input": asdict(frames), **config}
     if experiment.system in RIVAL_NETWORKS:
         # Choices that are CPAC's alone.
         for name in ("kind", "reading", "model", "max_columns"):
             del config[name]
-        config = {"network": experiment.system, "input": asdict(LOG_MEL), **config}
+        config = {"network": experiment.system, **config}
     return config

@@ -13,9 +13,9 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance, load_corpora
 from training.engine.git_revision import git_revision
 from training.engine.result_store import ResultStore
-from training.paper.mfcc_cache import MFCC, clip_frames
-from training.paper.reproduce.constants import RIVAL_NETWORKS, SCHEMA
-from training.paper.rival_networks import LOG_MEL
+from training.paper.mfcc_cache import clip_frames
+from training.paper.reproduce.constants import SCHEMA
+from training.paper.reproduce.frames import frames_config
 from training.protocols import Fold
 from training.protocols.cross import cross_folds, five_classes
 from training.protocols.single import emobox_folds, paper_folds, speaker_folds
@@ -95,7 +95,7 @@ class Workspace:
             self.corpora,
             self.runs / "mfcc",
             of.place,
-            LOG_MEL if of.system in RIVAL_NETWORKS else MFCC,
+            frames_config(of.system),
             cross=of.protocol == "cross",
         )
 
