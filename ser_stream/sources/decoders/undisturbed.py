@@ -62,7 +62,14 @@ class Undisturbed:
         if wait:
             self._thread.join()
 
+    def __del__(self) -> None:
+        # Whoever forgot to close a recording does not keep its thread.
+        if self._jobs is not None:
+            self._jobs.put(None)
+
 
 def _work(jobs: "SimpleQueue[_Job | None]") -> None:
     while (job := jobs.get()) is not None:
         job()
+        # What it holds is not kept until the next one comes.
+        del job

@@ -1,5 +1,6 @@
 """Signals and failing disks while a library calls back for more bytes."""
 
+import gc
 import os
 import signal
 import threading
@@ -72,6 +73,16 @@ def test_a_signal_while_a_recording_is_opened_leaves_nothing_open() -> None:
         FlacDecoder(stream)
     wait_until(lambda: threading.active_count() == threads)
     stream.close()
+
+
+def test_a_recording_that_nobody_closes_takes_its_thread_along() -> None:
+    threads = threading.active_count()
+    decoder = FlacDecoder(open_file(ByteStream, MINUTE))
+    assert len(decoder.read(AT_ONCE))
+    assert threading.active_count() == threads + 1
+    del decoder
+    gc.collect()
+    wait_until(lambda: threading.active_count() == threads)
 
 
 def test_bytes_that_cannot_be_read_are_no_end_of_the_recording(tmp_path: Path) -> None:
