@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from ser_stream.errors import SourceError
 from training.paper.reproduce.tables import SIX_PAIRS
-from training.report.cells import Cell, Cells, n_expected
+from training.report.cells import Cells
 from training.report.load import SELECTIONS
-from training.report.significance import Estimate, gain, mean_estimate
+from training.report.paired import paired
+from training.report.significance import Estimate, mean_estimate
 
 ADAPTED = ("caam", "dann", "cdan", "nmftsl")
 BASE = "algorithm-4"
@@ -49,7 +49,7 @@ def all_gains(cells: Cells, places: Sequence[str], over: str = BASE) -> Gains:
             cells.by_selection("cross", s, place, part) for s in (system, over)
         )
         seed = _seed(place)
-        found = {s: _gain(ours[s], base[s], seed=seed) for s in SELECTIONS}
+        found = {s: paired(ours[s], base[s], "UAR", seed) for s in SELECTIONS}
         gains[place, system, part] = {s: one for s, one in found.items() if one}
     for (name, pairs), system, part in product(MEANS.items(), methods, PARTS):
         every = [gains.get((place, system, part), {}) for place in pairs]
@@ -64,28 +64,6 @@ def _seed(place: str) -> int:
 
 def _methods(over: str) -> tuple[str, ...]:
     return (*ADAPTED, BOTH) if over == BASE else ADAPTED
-
-
-def _gain(better: Cell | None, base: Cell | None, seed: int) -> Estimate | None:
-    if better is None or base is None:
-        return None
-    both = better.scores.merge(base.scores, on=["fold", "seed"])
-    if both.empty:
-        return None
-    n_folds = n_expected("cross", better.place, better.part)
-    try:
-        return gain(
-            both["scored_x"].to_list(),
-            both["scored_y"].to_list(),
-            "UAR",
-            n_expected=both["seed"].nunique() * n_folds,
-            seed=seed,
-        )
-    except ValueError as error:
-        raise SourceError(
-            f"results of {better.system} and {base.system} on {better.place}, "
-            f"{better.part}: {error}; delete the older ones and run them again"
-        ) from error
 
 
 def mean_uar(

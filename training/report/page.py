@@ -17,10 +17,9 @@ from training.paper.reproduce.constants import (
     JOINT_OWN,
     JOINT_WHISPER,
     READINGS,
-    VARIANTS,
-    VARIED,
 )
 from training.protocols.names import CORPORA, place_name
+from training.report import ablation_tables as ablation
 from training.report import adaptation_tables as adaptation
 from training.report import wording
 from training.report.cells import Cells
@@ -45,8 +44,6 @@ _CONSTANTS = {
     "n_bootstrap": N_BOOTSTRAP,
     "corpora": CORPORA,
     "readings": READINGS,
-    "variants": (READINGS[0], *VARIANTS),
-    "varied": VARIED,
     "selections": SELECTIONS,
     "rerun": RERUN,
     "emobox": EMOBOX,
@@ -119,6 +116,8 @@ def _every_number(
         "means": adaptation.mean_records(cells),
         "gains": adaptation.gain_records(values["gains"])
         + adaptation.gain_records(values["own_gains"], adaptation.BOTH),
+        "above_ablations": ablation.records(values["ablations"]),
+        "choices": ablation.records(values["choices"]),
         "distances": values["distances"],
         "missing": [asdict(one) for one in values["missing"]],
     }
@@ -137,14 +136,8 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
     )
     return {
         "cells": cells,
-        # The folds that the variants are trained on, of what they are compared with.
-        "varied_cells": Cells(
-            [
-                run
-                for run in cells.runs
-                if run.protocol == "paper-10fold" and run.fold in VARIED
-            ]
-        ),
+        "ablations": ablation.above_ablations(cells),
+        "choices": ablation.by_choices(cells),
         "quoted": quoted,
         "published": published,
         "pairs": pairs,

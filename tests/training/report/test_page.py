@@ -674,27 +674,37 @@ def test_results_of_other_commands_are_left_alone(tmp_path: Path) -> None:
     assert len(load_runs(results)) == 1
 
 
-def test_choices_of_the_paper_are_compared_on_the_folds_that_they_have(
+def test_cpac_is_compared_with_others_on_the_folds_that_both_have(
     tmp_path: Path,
 ) -> None:
     results = tmp_path / "results"
     ours = {"oracle": TRUTH, "last": [0, 1, 1, 1]}
     for k in (1, 2, 3):
         where = f"paper-10fold/cpac-as-published-code/emodb/fold-{k}"
-        # The third fold would lower the mean of the first two.
+        # The third fold would lower what is compared with the first two.
         write(results, where, predicted=ours if k < 3 else {"last": [1, 0, 1, 1]})
-    raw = "paper-10fold/cpac-raw-mfcc/emodb/fold-1"
-    write(results, raw, predicted={"oracle": TRUTH, "last": TRUTH})
+    for system, folds in (("cpac-raw-mfcc", (1,)), ("algorithm-2", (1, 2))):
+        for k in folds:
+            where = f"paper-10fold/{system}/emodb/fold-{k}"
+            write(results, where, predicted={"oracle": TRUTH, "last": TRUTH})
     text = page(results)
     after = "Why are we below the paper?"
-    base = row(text, "CPAC, as published code", after=after)
-    assert base[1].startswith("100.00")
-    assert base[2].startswith("75.00")
-    assert base[2].endswith("2 of 10 folds")
-    raw_row = row(text, SYSTEMS["cpac-raw-mfcc"], after=after)
-    assert raw_row[2].startswith("100.00")
+    raw = row(text, SYSTEMS["cpac-raw-mfcc"], after=after)
+    assert raw[1].startswith("+0.00")
+    assert raw[2].startswith("+25.00")
+    assert raw[2].endswith("1 of 10 folds")
+    assert raw[4].startswith("100.00")
     rate = row(text, SYSTEMS["cpac-22050-hz"], after=after)
-    assert rate[1:3] == ["*not run*", "*not run*"]
+    assert set(rate[1:5]) == {"*not run*"}
+    after = "CPAC less each ablation"
+    second = row(text, "EMODB", "Algorithm 2", after=after)
+    assert second[2].startswith("+0.00")
+    assert second[3].startswith("-25.00")
+    assert second[3].endswith("2 of 10 folds")
+    assert set(row(text, "CASIA", "Algorithm 2", after=after)[2:5]) == {"*not run*"}
+    found = numbers(results)
+    assert [one["points"] for one in found["above_ablations"]] == [0.0, -25.0]
+    assert [one["points"] for one in found["choices"]] == [0.0, 25.0]
 
 
 def test_half_a_file_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,60 @@
+"""CPAC beside what is CPAC but for one thing: ablations, and choices of the paper."""
+
+from itertools import product
+from typing import Any
+
+from training.paper.reproduce.constants import READINGS, VARIANTS
+from training.paper.reproduce.tables import ABLATIONS
+from training.protocols.names import CORPORA
+from training.report.cells import Cells
+from training.report.load import SELECTIONS
+from training.report.paired import paired
+from training.report.significance import Estimate
+
+BASE = READINGS[0]
+Differences = dict[tuple[str, str], dict[str, Estimate]]
+"""By place and system; by the selections that both were run with."""
+
+
+def above_ablations(cells: Cells) -> Differences:
+    """WAR of CPAC less that of each ablation of Table 3."""
+    return {
+        (place, system): _differences(cells, place, BASE, system)
+        for place, system in product(CORPORA, ABLATIONS)
+    }
+
+
+def by_choices(cells: Cells) -> Differences:
+    """WAR with choices of the paper less that with ours."""
+    places = ("emodb",)
+    return {
+        (place, system): _differences(cells, place, system, BASE)
+        for place, system in product(places, VARIANTS)
+    }
+
+
+def _differences(
+    cells: Cells, place: str, better: str, base: str
+) -> dict[str, Estimate]:
+    ours, theirs = (
+        cells.by_selection("paper-10fold", system, place) for system in (better, base)
+    )
+    found = {s: paired(ours[s], theirs[s], "WAR") for s in SELECTIONS}
+    return {s: one for s, one in found.items() if one is not None}
+
+
+def records(differences: Differences) -> list[dict[str, Any]]:
+    """For `results.json`."""
+    return [
+        {
+            "place": place,
+            "system": system,
+            "selection": selection,
+            "metric": "WAR",
+            "folds": found.n_folds,
+            "points": round(found.points, 2),
+            "interval": found.bounds,
+        }
+        for (place, system), of in differences.items()
+        for selection, found in of.items()
+    ]
