@@ -32,10 +32,10 @@ class TransferConfig:
     `none` never hears the target; with `both-statistics` it goes through the network
     beside the source, so that batch norm takes it in, as with the other methods."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    levels: Literal["as-recorded", "by-corpus"] = "as-recorded"
+    levels: Literal["as-recorded", "by-corpus", "by-source"] = "as-recorded"
     """`by-corpus`: the MFCCs of each corpus are shifted and scaled to the mean and
     deviation of its own frames, over all its clips that are seen unlabelled or
-    labelled."""
+    labelled. `by-source`: those of both by the frames of the source."""
     new_rate: float = 10.0
     """Factor on the learning rate of what the method brings with it: heads that begin
     from nothing beside a network that is trained already."""

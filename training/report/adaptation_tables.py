@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from training.paper.reproduce.tables import BLIND as BLIND_SYSTEMS
 from training.paper.reproduce.tables import SIX_PAIRS
 from training.report.cells import Cells
 from training.report.load import SELECTIONS
@@ -17,6 +18,8 @@ BASE = "algorithm-4"
 BOTH = "algorithm-4-both-statistics"
 """Not adapted, but batch norm has heard the target: what is gained over it is a
 method's own."""
+BLIND, BLIND_CAAM = BLIND_SYSTEMS
+"""Not adapted, and without the target's mean and deviation; CAAM without them."""
 PARTS = ("transductive", "inductive")
 PAIRS = ("casia-emodb", "emodb-casia")
 """The two pairs that were run first."""
@@ -40,7 +43,8 @@ Gains = dict[tuple[str, str, str], dict[str, Estimate]]
 def all_gains(cells: Cells, places: Sequence[str], over: str = BASE) -> Gains:
     """UAR of each method less that of Algorithm 4, where both were run.
 
-    `over` is `BASE` or `BOTH`; what `BOTH` gains over `BASE` is among the first.
+    `over` is `BASE`, `BOTH` or `BLIND`; what others of these gain is among the first
+    and the last.
     """
     methods = _methods(over)
     gains: Gains = {}
@@ -63,7 +67,8 @@ def _seed(place: str) -> int:
 
 
 def _methods(over: str) -> tuple[str, ...]:
-    return (*ADAPTED, BOTH) if over == BASE else ADAPTED
+    others = {BASE: (BOTH,), BLIND: (BLIND_CAAM, BASE)}
+    return (*ADAPTED, *others.get(over, ()))
 
 
 def mean_uar(
@@ -111,7 +116,7 @@ def mean_records(cells: Cells) -> list[dict[str, Any]]:
             "interval": found.bounds,
         }
         for name, system, selection in product(
-            MEANS, (BASE, BOTH, *ADAPTED), SELECTIONS
+            MEANS, (BASE, BOTH, *BLIND_SYSTEMS, *ADAPTED), SELECTIONS
         )
         if (found := mean_uar(cells, system, selection, name)) is not None
     ]

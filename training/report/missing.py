@@ -12,7 +12,12 @@ from statistics import fmean
 from training.corpora.known import PAPER
 from training.paper.reproduce.constants import VARIANTS
 from training.paper.reproduce.experiment import PaperExperiment
-from training.paper.reproduce.tables import ABLATIONS, TABLES
+from training.paper.reproduce.tables import (
+    ABLATIONS,
+    BLIND,
+    NOT_ADAPTED,
+    TABLES,
+)
 from training.report.load import Run
 from training.report.tables import PAPER_TABLES
 
@@ -25,7 +30,7 @@ LIKE = {
         ("cpac-as-written", *ABLATIONS, *VARIANTS), "cpac-as-published-code"
     ),
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
-    **dict.fromkeys(("dann", "cdan", "algorithm-4-both-statistics"), "caam"),
+    **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
 }
 """What a system costs about as much as, for one that was not run at all."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.paper.reproduce.constants import BASELINES, READINGS, RIVALS
+from training.paper.reproduce.tables import BLIND, NOT_ADAPTED
 from training.report.cells import Cell, Cells
 from training.report.published import RERUN, Published
 from training.report.wording import SYSTEMS
@@ -23,9 +24,8 @@ FAMILIES = {
     "ESN": "echo-state",
 }
 """What the paper calls `FAMILY (AUTHOR YEAR)` -> our stand-in for the family."""
-BOTH_STATISTICS = "algorithm-4-both-statistics"
 STATISTICS = ("4", "S4")
-"""Tables that show it beside Algorithm 4."""
+"""Tables that show what else may be heard of the target beside Algorithm 4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _systems(
     ]
     others = [s for s in RIVALS if s not in BASELINES] if spec.rivals else []
     if spec.name in STATISTICS:
-        others = [BOTH_STATISTICS]
+        others = [*NOT_ADAPTED[1:], *BLIND]
     return found + [("", s) for s in others]
 
 

@@ -24,6 +24,8 @@ SYSTEMS = {
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     "algorithm-4-both-statistics": "Algorithm 4, batch statistics of both corpora",
+    "algorithm-4-source-levels": "Algorithm 4, target at the source's levels",
+    "caam-source-levels": "CAAM, target at the source's levels",
     "compare-svm": "openSMILE ComParE 2016 + SVM",
     "egemaps-svm": "openSMILE eGeMAPS + SVM",
     "cnn": "CNN on log-mel, our stand-in",

@@ -31,7 +31,12 @@ from training.engine.experiment import Progress
 from training.engine.result_store import Result
 from training.paper.reproduce.constants import READINGS
 from training.paper.reproduce.experiment import PaperExperiment
-from training.paper.reproduce.systems import experiment_config, network_config
+from training.paper.reproduce.run_cross import fold_clips
+from training.paper.reproduce.systems import (
+    experiment_config,
+    network_config,
+    transfer_config,
+)
 from training.paper.reproduce.tables import choose
 from training.paper.reproduce.workspace import Workspace
 from training.paper.transfer_task import TransferConfig
@@ -271,7 +276,10 @@ def test_stand_ins_of_table_1_are_scored_on_the_same_folds(space: Workspace) -> 
     assert not list((space.results).rglob("*.npz"))
 
 
-@pytest.mark.parametrize("system", ["caam", "dann", "cdan", "algorithm-4"])
+@pytest.mark.parametrize(
+    "system",
+    ["caam", "dann", "cdan", "algorithm-4", "caam-source-levels"],
+)
 def test_all_methods_begin_from_one_source_checkpoint(
     system: str,
     corpora: Path,
@@ -289,7 +297,28 @@ def test_all_methods_begin_from_one_source_checkpoint(
     result = result_of(one, space)
     assert set(result["labels"]) == {"angry", "fear", "happy", "neutral", "sad"}
     assert result["distances"]["after"]["mean"] > 0
-    assert result["config"]["options"] == ({"gamma": 1.5} if system == "caam" else {})
+    assert result["config"]["options"] == ({"gamma": 1.5} if "caam" in system else {})
+
+
+def test_at_the_source_s_levels_nothing_is_known_of_the_target(
+    space: Workspace,
+) -> None:
+    by_corpus = PaperExperiment("cross", "caam", "casia-emodb", "transductive", 98)
+    blind = replace(by_corpus, system="caam-source-levels")
+    found = []
+    for one in (by_corpus, blind):
+        config = transfer_config(one)
+        # By nothing but the levels do they differ.
+        assert replace(config, levels="by-corpus") == transfer_config(by_corpus)
+        clips, _ = fold_clips(space.data(one), space.fold(one), config)
+        found.append({k: np.concatenate(of).mean(0) for k, of in clips.items()})
+    assert np.allclose(found[0]["train"], 0.0, atol=1e-3)
+    assert np.allclose(found[0]["adapt"], 0.0, atol=1e-3)
+    for part in ("train", "validation"):
+        assert np.array_equal(found[0][part], found[1][part])
+    # These two corpora differ by 6 dB.
+    assert found[1]["adapt"][0] > 0.1
+    assert np.array_equal(found[1]["adapt"], found[1]["test"])
 
 
 def test_inductive_scoring_never_adapts_to_the_speakers_it_scores(

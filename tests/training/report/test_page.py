@@ -473,6 +473,7 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
         ("caam", TRUTH),
         ("algorithm-4-both-statistics", [0, 0, 1, 0]),
         ("algorithm-4", [0, 1, 1, 0]),
+        ("algorithm-4-source-levels", [1, 1, 1, 0]),
     ):
         for place in SIX_PAIRS:
             where = f"cross/{system}/{place}/transductive"
@@ -484,15 +485,20 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
         row(text, "CASIA to EMODB", "CAAM", "transductive", after=after)[4]
         for after in (
             "### Gain over Algorithm 4, which",
-            "### Gain over Algorithm 4 with",
+            "### Gain over Algorithm 4 with batch",
         )
     )
+    after = "### Gain over Algorithm 4 with the target"
+    levels = row(text, "CASIA to EMODB", "Algorithm 4", "transductive", after=after)
+    assert levels[4].startswith("+25.00 (")
     assert total.startswith("+50.00 (")
     assert own.startswith("+25.00 (")
     assert row(text, "CASIA to EMODB", both, "transductive")[4].startswith("+25.00 (")
     gains = numbers(results)["gains"]
     found = [g["points"] for g in gains if g["system"] == "caam"]
-    assert found == [50.0] * 8 + [25.0] * 8  # Six pairs and two means of some.
+    assert (
+        found == [50.0] * 8 + [25.0] * 8 + [75.0] * 8
+    )  # Six pairs and two means of some.
     six = row(text, "Six pairs of Table 2, transductive, mean UAR of CAAM", "last")
     assert six[2] == "39.90"
     assert six[3].startswith("100.00 (")

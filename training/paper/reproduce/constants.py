@@ -11,6 +11,9 @@ VARIANTS = ("cpac-raw-mfcc", "cpac-raw-mfcc-batch-64", "cpac-22050-hz")
 """The first of them with choices of the paper for ours: why are we below it?"""
 VARIED = ("fold-1", "fold-2")
 """Folds of EMODB that these are trained on."""
+SOURCE_LEVELS = "-source-levels"
+"""Ends the names of systems across corpora that hear the target at the source's mean
+and deviation: no statistics of the target help them."""
 JOINT = "cpac-joint"
 """One network for all corpora of EmoBox's folds: `python -m training emobox-joint`."""
 JOINT_OWN = "cpac-joint-own"

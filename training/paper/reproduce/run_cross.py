@@ -48,8 +48,9 @@ def fold_clips(
     raw, truth = data.parts(fold)
     if config.levels == "as-recorded":
         return raw, truth
-    of_corpus = {"validation": "train", "test": "adapt"}
-    clips = {k: levelled(raw[k], raw[of_corpus.get(k, k)]) for k in raw}
+    of_corpus = {"train": "train", "validation": "train"}
+    other = "train" if config.levels == "by-source" else "adapt"
+    clips = {k: levelled(raw[k], raw[of_corpus.get(k, other)]) for k in raw}
     return clips, truth
 
 
@@ -66,7 +67,8 @@ def source_network(
     device = pick_device(space.device)
     identity: dict[str, Any] = {
         "config": asdict(config.source),
-        "levels": config.levels,
+        # By the source's own frames, in either way.
+        "levels": config.levels.replace("by-source", "by-corpus"),
         "corpus": experiment.corpora[0],
         "labels": list(labels),
         "n": len(clips),

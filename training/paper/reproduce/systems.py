@@ -7,7 +7,7 @@ from training.engine.fit import Schedule
 from training.paper.classify_task import NetworkConfig
 from training.paper.clip_batches import MaskConfig
 from training.paper.mfcc_cache import MFCC
-from training.paper.reproduce.constants import RIVAL_NETWORKS
+from training.paper.reproduce.constants import RIVAL_NETWORKS, SOURCE_LEVELS
 from training.paper.reproduce.experiment import CLASSICAL, PaperExperiment
 from training.paper.reproduce.frames import frames_config
 from training.paper.transfer_task import TransferConfig
@@ -100,9 +100,10 @@ def transfer_config(
     experiment: PaperExperiment, epochs: int | None = None
 ) -> TransferConfig:
     """How a cross-corpus network is trained; the source's part is shared by all."""
-    method = WITHOUT_ADAPTATION.get(
-        experiment.system, experiment.system.removesuffix("+svm")
-    )
+    system = experiment.system.removesuffix("+svm")
+    blind = system.endswith(SOURCE_LEVELS)
+    system = system.removesuffix(SOURCE_LEVELS)
+    method = WITHOUT_ADAPTATION.get(system, system)
     options: dict[str, Any] = {}
     if method == "caam":
         options["gamma"] = GAMMA.get(experiment.place, 1.5)
@@ -119,7 +120,7 @@ def transfer_config(
         source=_with_epochs(source, epochs),
         method=method,
         options=options,
-        levels="by-corpus",
+        levels="by-source" if blind else "by-corpus",
         schedule=Schedule(
             epochs=20,
             optimiser="adam",
