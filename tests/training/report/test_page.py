@@ -496,9 +496,8 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
     assert row(text, "CASIA to EMODB", both, "transductive")[4].startswith("+25.00 (")
     gains = numbers(results)["gains"]
     found = [g["points"] for g in gains if g["system"] == "caam"]
-    assert (
-        found == [50.0] * 8 + [25.0] * 8 + [75.0] * 8
-    )  # Six pairs and two means of some.
+    # Six pairs and two means of some.
+    assert found == [50.0] * 8 + [25.0] * 8 + [75.0] * 8
     six = row(text, "Six pairs of Table 2, transductive, mean UAR of CAAM", "last")
     assert six[2] == "39.90"
     assert six[3].startswith("100.00 (")
