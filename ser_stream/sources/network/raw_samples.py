@@ -10,6 +10,7 @@ from ser_stream.pipeline.values import Chunk
 from ser_stream.sources.decoders.containers import TEXT, identify, no_audio
 from ser_stream.sources.decoders.encoding import RawForm
 from ser_stream.sources.intake import Intake
+from ser_stream.sources.network.arrivals import Arrivals
 from ser_stream.sources.network.incoming import MOST_S
 
 LOOKED_AT = 64
@@ -31,7 +32,7 @@ class RawSamples:
         self._per_s = form.rate * self._encoding.frame_size
         self._lock = threading.Lock()
         self._bytes = bytearray()
-        self._arrived = 0.0
+        self._arrivals = Arrivals()
         self._ended = self._finished = self._looked = False
 
     @property
@@ -55,7 +56,7 @@ class RawSamples:
         with self._lock:
             if not self._ended:
                 self._bytes += data
-                self._arrived = time.monotonic()
+                self._arrivals.came(len(data), time.monotonic())
 
     def end(self, *, discard: bool = False) -> None:
         with self._lock:
@@ -72,7 +73,7 @@ class RawSamples:
             del self._bytes[: len(data)]
             # What is left is less than a frame.
             last = self._ended and len(self._bytes) < size
-            arrived = self._arrived
+            arrived = self._arrivals.taken(len(data))
         if data and not self._looked:
             self._looked = True
             self._look_at(data)
