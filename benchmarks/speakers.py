@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from ser_stream.daemon.control import resident_bytes
+from ser_stream.daemon.memory import resident_bytes
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer

@@ -119,7 +119,7 @@ def listen(
         str | None,
         typer.Option(
             help="Serve figures for Prometheus on an address of this machine, such as "
-            "127.0.0.1:9469. [default: off]",
+            "127.0.0.1:9469; with --trust-network on any. [default: off]",
             metavar="HOST:PORT",
         ),
     ] = None,

@@ -94,8 +94,8 @@ TrustNetwork = Annotated[
     bool | None,
     typer.Option(
         "--trust-network/--no-trust-network",
-        help="Let other machines reach wyoming://, which knows no token. [default: "
-        "no-trust-network]",
+        help="Let other machines reach wyoming:// and --metrics, which know no token. "
+        "[default: no-trust-network]",
     ),
 ]
 LogLevel = Annotated[

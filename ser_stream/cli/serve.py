@@ -79,6 +79,15 @@ def serve(
             metavar="ORIGIN",
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Serve figures for Prometheus, /healthz and /readyz on an address of "
+            "this machine, such as 127.0.0.1:9470; with --trust-network on any. "
+            "[default: off]",
+            metavar="HOST:PORT",
+        ),
+    ] = None,
     log_format: Annotated[
         Literal["auto", "json", "text"] | None,
         typer.Option(help="Of the log on stderr. [default: auto]"),
@@ -92,7 +101,8 @@ def serve(
     A client says what it sends, sends it as it is spoken or faster, and is told hello,
     predictions and emotions, as `listen` tells them; see docs/serve.md. Clients do not
     hear of each other. A ws:// address also serves a page that sends a browser's
-    microphone. Ctrl-C ends all streams in order.
+    microphone. Ctrl-C ends all streams in order; SIGHUP reads the limits and the token
+    again. `ser-stream status --socket ADDRESS` tells how it is.
 
     Flags are also keys of the configuration file, those of this command in the table
     [serve], and variables, as SER_STREAM_SERVE_MAX_STREAMS.
@@ -109,4 +119,6 @@ def serve(
     """  # noqa: E501  one line of the help
     from ser_stream.commands.serve import serve as command
 
-    command(settings_of(context, config, set, lambda k: k.name != "to"))
+    command(
+        settings_of(context, config, set, lambda k: k.name not in ("to", "metrics"))
+    )

@@ -161,6 +161,7 @@ KEYS = {
         Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
         Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),
         Key("serve.max_s", float, "serve.max_s", switch="--max-s"),
+        Key("serve.metrics", str, "serve.metrics", switch="--metrics"),
     )
 }
 """All settings by name, in the order in which they are listed."""

@@ -66,12 +66,13 @@ class ListenConfig:
     """Web origins beside our own whose pages may open the WebSocket."""
     max_subscribers: int = 2000
     trust_network: bool = False
-    """Whether other machines may reach `wyoming://`, which knows no token."""
+    """Whether other machines may reach `wyoming://` and the figures, which know no
+    token."""
     on_emotion: str | None = None
     on_emotion_every_s: float = 1.0
     """Least time between two starts of it, seconds."""
     metrics: str | None = None
-    """HOST:PORT, on this machine, where Prometheus may read."""
+    """HOST:PORT where Prometheus may read."""
     broker: BrokerSettings = field(default_factory=BrokerSettings)
     log_format: Format = "auto"
     log_level: LogLevel = "info"
@@ -99,8 +100,12 @@ class ListenConfig:
             raise ConfigError("to is empty; it names at least one output, as stdout:")
         if len({parse(address, forms()) for address in self.to}) < len(self.to):
             raise ConfigError(f"to names an address twice: {' '.join(self.to)}")
-        if self.metrics is not None:
-            metrics_address(self.metrics)
+        for name, address in (
+            ("metrics", self.metrics),
+            ("serve.metrics", self.serve.metrics),
+        ):
+            if address is not None:
+                metrics_address(address, trusted=self.trust_network, name=name)
         for origin in self.allow_origin:
             if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^/\s]+", origin):
                 raise ConfigError(

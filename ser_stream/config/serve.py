@@ -25,6 +25,8 @@ class ServeConfig:
     """Seconds without audio after which a stream is ended."""
     max_s: float = 0.0
     """Seconds that a stream may last; 0 for as long as it likes."""
+    metrics: str | None = None
+    """HOST:PORT where Prometheus may read; not that of `listen`, which may run too."""
 
     def __post_init__(self) -> None:
         if len({parse(uri, INPUTS) for uri in self.listen}) < len(self.listen):

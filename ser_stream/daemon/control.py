@@ -7,7 +7,6 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from ser_stream.config.for_model import (
     stream_config,
     tell_terms,
 )
+from ser_stream.daemon.memory import resident_bytes
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import SpeakerRequests
 from ser_stream.daemon.voices import VoiceRequests
@@ -304,12 +304,3 @@ def _latency(each: Iterable[Health]) -> dict[str, float] | None:
         return None
     p50, p99 = np.percentile(seconds, [50, 99]) * 1000
     return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

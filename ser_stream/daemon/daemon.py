@@ -189,6 +189,7 @@ class Daemon:
             lambda: sum(server.dropped for server in self._servers),
             self._links,
             by_source=config.several,
+            trusted=config.trust_network,
         )
         stack.callback(metrics.close)
         return metrics

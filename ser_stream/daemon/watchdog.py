@@ -20,9 +20,16 @@ class Watchdog:
     paused, lost and idle survive, and a worker that hangs does not.
     """
 
-    def __init__(self, notifier: Notifier, health: Callable[[], Health]) -> None:
+    def __init__(
+        self,
+        notifier: Notifier,
+        health: Callable[[], Health],
+        text: Callable[[Health], str] | None = None,
+    ) -> None:
+        """Prepare; `text` is what is said of the health, else of the audio's state."""
         self._notifier = notifier
         self._health = health
+        self._text = text or status_text
         self._over = threading.Event()
         self._ready = False
         self._fed = -1
@@ -50,7 +57,7 @@ class Watchdog:
     def look(self) -> None:
         """Say what has changed since the last look."""
         health = self._health()
-        text = status_text(health)
+        text = self._text(health)
         if not self._ready:
             if not health.known:
                 return

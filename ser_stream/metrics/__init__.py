@@ -1,8 +1,10 @@
-"""Figures for Prometheus, over HTTP and for this machine only: `--metrics HOST:PORT`.
+"""Figures for Prometheus, over HTTP: `--metrics HOST:PORT`.
 
-health      counters and the present state, which `status` and systemd take as well
-collector   these in the words of Prometheus
-endpoint    the HTTP server
+health           counters and the present state, which `status` and systemd take as well
+collector        these in the words of Prometheus
+serve_figures    the same of `ser-stream serve`; serve_collector: in those words
+endpoint         the HTTP server
+checks           paths that tell whether all is well
 
 The library, in the extra `metrics`, and the HTTP server are imported when asked for.
 """

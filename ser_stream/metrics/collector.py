@@ -33,13 +33,14 @@ class Collector:
         self._links = links
 
     def collect(self) -> Iterator[Metric]:
-        of_each = {name: _counters(one) for name, one in list(self._healths.items())}
+        healths = list(self._healths.items())
+        of_each = {name: heard_figures(health) for name, health in healths}
         for name, text in _COUNTERS.items():
             family = CounterMetricFamily(
                 f"ser_stream_{name}", text, labels=self._labels
             )
-            for source, values in of_each.items():
-                family.add_metric(self._of(source), values[name])
+            for source, figures in of_each.items():
+                family.add_metric(self._of(source), figures[name])
             yield family
         yield CounterMetricFamily(
             "ser_stream_dropped_messages",
@@ -52,7 +53,7 @@ class Collector:
         for kind, count in self._subscribers().items():
             subscribers.add_metric([kind], count)
         yield subscribers
-        yield from self._brokers()
+        yield from broker_families(self._links(), {})
         state = GaugeMetricFamily(
             "ser_stream_audio_state",
             "1 for the state of the audio.",
@@ -64,9 +65,7 @@ class Collector:
                 state.add_metric([*self._of(source), name.value], now)
         yield state
         yield from self._of_the_model()
-        yield InfoMetricFamily(
-            "ser_stream_build", "This program.", value={"version": __version__}
-        )
+        yield build_info()
 
     def _of(self, source: str) -> list[str]:
         """Values of the labels that name a source."""
@@ -93,25 +92,6 @@ class Collector:
             },
         )
 
-    def _brokers(self) -> Iterator[Metric]:
-        labels = ["address"]
-        connected = GaugeMetricFamily(
-            "ser_stream_broker_connected", "1 while connected.", labels=labels
-        )
-        sent = CounterMetricFamily(
-            "ser_stream_broker_sent", "Events that a broker took.", labels=labels
-        )
-        dropped = CounterMetricFamily(
-            "ser_stream_broker_dropped",
-            "Events dropped because a broker was away or too slow.",
-            labels=labels,
-        )
-        for link in self._links():
-            connected.add_metric([link.address], float(link.connected))
-            sent.add_metric([link.address], link.sent)
-            dropped.add_metric([link.address], link.dropped)
-        yield from (connected, sent, dropped)
-
 
 _COUNTERS = {
     "steps": "Predictions made.",
@@ -124,7 +104,8 @@ _COUNTERS = {
 }
 
 
-def _counters(health: Health) -> dict[str, float]:
+def heard_figures(health: Health) -> dict[str, float]:
+    """What was counted of a stream, by the name of the figure."""
     return {
         "steps": health.steps,
         "emotions": health.emotions,
@@ -134,3 +115,39 @@ def _counters(health: Health) -> dict[str, float]:
         "lost_audio_seconds": health.lost_samples / SAMPLE_RATE,
         "audio_seconds": health.end / SAMPLE_RATE,
     }
+
+
+def broker_families(
+    links: Sequence[BrokerLink], inputs: Mapping[str, bool]
+) -> Iterator[Metric]:
+    """Of brokers.
+
+    Args:
+        links: to those that events go to.
+        inputs: whether those are connected that audio comes by, by address.
+    """
+    labels = ["address"]
+    connected = GaugeMetricFamily(
+        "ser_stream_broker_connected", "1 while connected.", labels=labels
+    )
+    sent = CounterMetricFamily(
+        "ser_stream_broker_sent", "Events that a broker took.", labels=labels
+    )
+    dropped = CounterMetricFamily(
+        "ser_stream_broker_dropped",
+        "Events dropped because a broker was away or too slow.",
+        labels=labels,
+    )
+    there = {link.address: link.connected for link in links} | dict(inputs)
+    for address, now in there.items():
+        connected.add_metric([address], float(now))
+    for link in links:
+        sent.add_metric([link.address], link.sent)
+        dropped.add_metric([link.address], link.dropped)
+    yield from (connected, sent, dropped)
+
+
+def build_info() -> Metric:
+    return InfoMetricFamily(
+        "ser_stream_build", "This program.", value={"version": __version__}
+    )

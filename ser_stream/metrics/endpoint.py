@@ -5,16 +5,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
 
 from ser_stream.errors import MissingLibraryError, SinkError
+from ser_stream.metrics.checks import Check, with_checks
 from ser_stream.metrics.health import BrokerLink, Health
-from ser_stream.protocol.address import metrics_address
+from ser_stream.metrics.serve_figures import ServeFigures
+from ser_stream.protocol.address import Address, bracketed, metrics_address
 
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
     from prometheus_client import Histogram
+    from prometheus_client.registry import Collector
 
 LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Upper bounds of the histogram's buckets, seconds; one more takes what is above."""
+SERVE_LATENCY_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Likewise of `serve`, which computes tick by tick, and lets audio wait."""
 REQUEST_TIMEOUT = 5.0
 """Seconds for a request to come in; slower ones are dropped."""
 
@@ -37,6 +42,7 @@ class Metrics:
         links: Callable[[], Sequence[BrokerLink]] = list,
         *,
         by_source: bool = False,
+        trusted: bool = False,
     ) -> Self:
         """Serve from now on.
 
@@ -48,13 +54,63 @@ class Metrics:
             links: how the connections to brokers are.
             by_source: whether there may be several streams: then what is of one has
                 its name as the label `source`.
+            trusted: whether others may reach it.
 
         Raises:
             ConfigError: if the address is none of this machine.
             SinkError: if it cannot be listened on.
             MissingLibraryError: if the extra is not installed.
         """
-        place = metrics_address(address)
+
+        def collector() -> "Collector":
+            from ser_stream.metrics.collector import Collector
+
+            return Collector(healths, subscribers, dropped, links, by_source=by_source)
+
+        labels = ("source",) if by_source else ()
+        place = metrics_address(address, trusted=trusted)
+        return cls._open(place, collector, labels, LATENCY_BOUNDS_S, {})
+
+    @classmethod
+    def start_of_server(
+        cls,
+        address: str,
+        figures: Callable[[], ServeFigures],
+        checks: Mapping[str, Check],
+        *,
+        trusted: bool = False,
+    ) -> Self:
+        """The same of `ser-stream serve`.
+
+        Args:
+            address: HOST:PORT.
+            figures: how it is now.
+            checks: what is wrong, if anything is, by the path where it is asked.
+            trusted: whether other machines may reach it.
+
+        Raises:
+            ConfigError: if others could reach the address, and may not.
+            SinkError: if it cannot be listened on.
+            MissingLibraryError: if the extra is not installed.
+        """
+
+        def collector() -> "Collector":
+            from ser_stream.metrics.serve_collector import ServeCollector
+
+            return ServeCollector(figures)
+
+        place = metrics_address(address, trusted=trusted)
+        return cls._open(place, collector, (), SERVE_LATENCY_BOUNDS_S, checks)
+
+    @classmethod
+    def _open(
+        cls,
+        place: Address,
+        collector: "Callable[[], Collector]",
+        labels: Sequence[str],
+        bounds: Sequence[float],
+        checks: Mapping[str, Check],
+    ) -> Self:
         try:
             import prometheus_client as prometheus
         except ImportError as error:
@@ -62,19 +118,15 @@ class Metrics:
                 f"--metrics needs prometheus-client ({error}); "
                 "pip install 'ser-stream[metrics]'"
             ) from error
-        from ser_stream.metrics.collector import Collector
-
         prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = prometheus.CollectorRegistry()
         prometheus.ProcessCollector(registry=registry)
-        registry.register(
-            Collector(healths, subscribers, dropped, links, by_source=by_source)
-        )
+        registry.register(collector())
         latency = prometheus.Histogram(
             "ser_stream_step_latency_seconds",
             "From a step's last sample until its line is ready.",
-            labelnames=("source",) if by_source else (),
-            buckets=LATENCY_BOUNDS_S,
+            labelnames=labels,
+            buckets=bounds,
             registry=registry,
         )
         # By its name, that could be ::1 alone.
@@ -83,12 +135,15 @@ class Metrics:
             server, thread = prometheus.start_http_server(place.port, host, registry)
         except OSError as error:
             raise SinkError(
-                f"metrics cannot be served on {address}: {error.strerror}; choose "
-                "another port, or end what uses it"
+                f"metrics cannot be served on {bracketed(place.host)}:{place.port}: "
+                f"{error.strerror}; choose another port, or end what uses it"
             ) from None
         # A client that leaves, or says nothing, is no news.
         server.RequestHandlerClass.timeout = REQUEST_TIMEOUT  # type: ignore[attr-defined]
         server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        if checks:
+            figures = prometheus.make_wsgi_app(registry)
+            server.set_app(with_checks(figures, checks))
         return cls(server, thread, latency)
 
     @property

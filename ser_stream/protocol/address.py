@@ -170,22 +170,29 @@ def _is_host(host: str, *, six: bool) -> bool:
     return re.fullmatch(r"[\w.-]+", host) is not None
 
 
-def metrics_address(text: str) -> Address:
+def metrics_address(
+    text: str, *, trusted: bool = False, name: str = "metrics"
+) -> Address:
     """Where to be read: HOST:PORT of this machine.
 
+    Args:
+        text: the address.
+        trusted: whether others may reach it.
+        name: of the setting.
+
     Raises:
-        ConfigError: if it is none, or others could reach it.
+        ConfigError: if it is none, or others could reach it and may not.
     """
     try:
         address = parse(f"tcp://{text}")
     except ConfigError:
         raise ConfigError(
-            f"metrics is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:9469"
+            f"{name} is {text!r}; allowed: HOST:PORT, such as 127.0.0.1:9469"
         ) from None
-    if not address.loopback:
+    if not (address.loopback or trusted):
         raise ConfigError(
-            f"metrics is {text!r}, which others could reach; allowed: an address of "
-            "this machine alone, such as 127.0.0.1:9469; put a web server with a "
-            "password in front for others"
+            f"{name} is {text!r}, which others could reach; allowed: an address of "
+            "this machine alone, such as 127.0.0.1:9469; for others put a web server "
+            "with a password in front, or add --trust-network if whoever reaches it may"
         )
     return address

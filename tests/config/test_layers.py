@@ -110,6 +110,7 @@ VALUES: dict[str, Any] = {
     "serve.max_streams": 20,
     "serve.idle_s": 7.5,
     "serve.max_s": 3600.0,
+    "serve.metrics": "127.0.0.1:9470",
 }
 
 

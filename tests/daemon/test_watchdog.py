@@ -1,7 +1,5 @@
 """What systemd is told, over a real datagram socket."""
 
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,48 +10,11 @@ from ser_stream.daemon.watchdog import Watchdog
 from ser_stream.metrics.health import Health
 from ser_stream.pipeline.values import AudioState
 from ser_stream.service.notify import Notifier
+from tests.helpers.notified import Systemd
 from tests.helpers.program import ENVIRONMENT
 from tests.helpers.running_daemon import running_daemon
 
 pytestmark = pytest.mark.alone
-
-
-class Systemd:
-    """The other end of NOTIFY_SOCKET."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(path))
-        self.said: list[dict[str, str]] = []
-
-    def hear(self, seconds: float) -> None:
-        """Take what comes in so many seconds."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            self._socket.settimeout(left)
-            try:
-                lines = self._socket.recv(4096).decode().splitlines()
-            except TimeoutError:
-                return
-            self.said.append(dict(line.split("=", 1) for line in lines))
-
-    def until(self, name: str, most: float = 120.0) -> dict[str, str]:
-        """Read until `name` is sent."""
-        deadline = time.monotonic() + most
-        n = len(self.said)
-        while time.monotonic() < deadline:
-            self.hear(0.05)
-            for message in self.said[n:]:
-                if name in message:
-                    return message
-        pytest.fail(f"{name} was not said: {self.said}")
-
-    def count(self, name: str) -> int:
-        return sum(name in message for message in self.said)
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @pytest.fixture

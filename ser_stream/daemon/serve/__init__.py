@@ -9,4 +9,8 @@ byte_transport  a client by Unix socket or TCP; audio_websocket: by WebSocket;
 nats_input      clients by a NATS server, which shares them out among workers
 client_stream   one client's audio on its way to messages
 compute_loop    the one thread that computes all streams
+occupation      how much of its time it does so
+tally           what has happened since the start
+server_state    how the server is, for figures, `status` and systemd
+reloading       what SIGHUP does
 """

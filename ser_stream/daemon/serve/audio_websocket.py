@@ -9,6 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio import server as library
+from websockets.http11 import Request, Response
 
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
@@ -23,6 +24,8 @@ MOST_BYTES = 256 * 1024
 """Of one message of audio."""
 MOST_UNSENT = 256 * 1024
 """Bytes of answers to pings that a client may leave lying; then it is cut off."""
+_REFUSALS: dict[int, str] = {401: "wrong_token", 403: "origin"}
+"""What the handshake's refusals are counted as."""
 TWILIO = "/twilio"
 """Where Twilio's messages are understood."""
 
@@ -104,3 +107,12 @@ class AudioWebSocketServer(WebSocketServer):
 
             return TwilioWebSocket(connection, self._subscribers)
         return AudioWebSocket(connection, self._subscribers)
+
+    def _answer(
+        self, connection: library.ServerConnection, request: Request
+    ) -> Response | None:
+        response = super()._answer(connection, request)
+        code = None if response is None else _REFUSALS.get(response.status_code)
+        if code is not None:
+            cast(Senders, self._subscribers).tally.refused[code] += 1
+        return response

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ser_stream.daemon.announcer import Announcer
 from ser_stream.errors import SerStreamError, SourceError
@@ -24,6 +24,7 @@ FORGIVEN = 1.02
 """Clocks of sound cards differ: so much faster is still as it is spoken."""
 LATE_S = 1.0
 """Seconds of live audio that may wait before the machine counts as too slow."""
+_NOT_KEPT = deque[float](maxlen=0)
 
 
 class _Collector:
@@ -46,8 +47,24 @@ class _Collector:
 class ClientStream:
     """Bytes are put in by the loop's thread; all else is the computing thread's."""
 
-    def __init__(self, model: Model, incoming: Incoming, name: str) -> None:
-        """Begin; what is to be said first can be fetched."""
+    def __init__(
+        self,
+        model: Model,
+        incoming: Incoming,
+        name: str,
+        latencies: deque[float] = _NOT_KEPT,
+        observe: Callable[[float], None] | None = None,
+    ) -> None:
+        """Begin; what is to be said first can be fetched.
+
+        Args:
+            model: that computes it.
+            incoming: its audio.
+            name: what it is called.
+            latencies: get those of its steps, in seconds, but for audio that comes
+                faster than it was spoken; of all streams, or there were megabytes.
+            observe: told the same.
+        """
         self.incoming = incoming
         self.pipeline = model.pipeline()
         self.held = False
@@ -69,11 +86,19 @@ class ClientStream:
         self._taken_s = 0.0
         self._ahead_s = self._ahead_at = 0.0
         self._live = True
+        self._hurries = False
         self._collector = _Collector()
         # Unlike a device it is there from the beginning.
-        # And nobody asks how long its steps take: of many streams, that is megabytes.
-        health = Health(audio=AudioState.HEALTHY, latencies=deque(maxlen=0))
-        self._announcer = Announcer(self, [self._collector], health)
+        self.health = Health(audio=AudioState.HEALTHY, latencies=latencies)
+        """What is counted of it."""
+        self._latencies = latencies
+        self._observe = observe
+        self._announcer = Announcer(
+            self,
+            [self._collector],
+            self.health,
+            None if observe is None else self._observe_live,
+        )
         self._announcer.use(model.bundle, model.config)
         self._announcer.begin(heard=False)
 
@@ -100,7 +125,14 @@ class ClientStream:
         self._ahead_s, self._ahead_at = max(0.0, self._ahead_s - passed), now
         ahead = self._ahead_s > HEAD_START_S
         self._live = self._live and not ahead
+        self._hurries = ahead
+        # What waits for its turn says nothing of the machine.
+        self.health.latencies = _NOT_KEPT if ahead else self._latencies
         return ahead
+
+    def _observe_live(self, latency: float) -> None:
+        if self._observe is not None and not self._hurries:
+            self._observe(latency)
 
     @property
     def waits_for_reader(self) -> bool:
@@ -108,8 +140,8 @@ class ClientStream:
         return self.held and not self.closing
 
     def late(self, now: float) -> bool:
-        """Whether it is we who are behind the clock."""
-        if self._begun is None or self.incoming.waiting_s < LATE_S:
+        """Whether it is we who are behind the clock; from any thread."""
+        if self._begun is None or self._hurries or self.incoming.waiting_s < LATE_S:
             return False
         return now - self._begun - self._taken_s > LATE_S
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ser_stream.daemon.computing import compute_each
 from ser_stream.daemon.serve.client_stream import ClientStream
+from ser_stream.daemon.serve.occupation import Occupation
 from ser_stream.log import Every
 from ser_stream.pipeline.values import Chunk
 from ser_stream.protocol.messages import Message
@@ -26,6 +27,8 @@ HURRY_S = 0.2
 """Likewise of one that hurries: live streams wait for no more than that."""
 AT_ONCE = 4
 """Streams that hurry, between two looks at the clock."""
+BEAT_S = 1.0
+"""Longest sleep, so that others see that it goes on."""
 
 
 class Told(NamedTuple):
@@ -52,6 +55,7 @@ class ComputeLoop:
         self._hurrying: dict[ClientStream, None] = {}
         self._stopping = False
         self._overload = Every(10.0)
+        self.occupation = Occupation()
         self._thread = threading.Thread(target=self._run, name="compute")
 
     def start(self) -> None:
@@ -82,12 +86,15 @@ class ComputeLoop:
                     live.append(stream)
             self._compute(live, PIECE_S)
             keeps_up = self._again(live)
+            fast = time.monotonic()
             end = begin + TICK_S
             while keeps_up and self._hurrying:
                 self._compute_hurrying()
                 if time.monotonic() >= end:
                     break
-            pause = end - time.monotonic()
+            now = time.monotonic()
+            self.occupation.spent(fast - begin, now - fast, now)
+            pause = end - now
             if pause > 0:
                 time.sleep(pause)
 
@@ -95,7 +102,8 @@ class ComputeLoop:
         """Streams of which something came; None for the end."""
         with self._changed:
             while not (self._ready or self._hurrying or self._stopping):
-                self._changed.wait()
+                self._changed.wait(BEAT_S)
+                self.occupation.spent(0.0, 0.0, time.monotonic())
             if self._stopping:
                 return None
             ready, self._ready = list(self._ready), {}

@@ -111,6 +111,11 @@ class NatsInput:
         self._client: Client | None = None
         self._group: Subscription | None = None
 
+    @property
+    def connected(self) -> bool:
+        """Whether the server is there; from any thread."""
+        return self._client is not None
+
     # What its clients' transports ask.
 
     @property

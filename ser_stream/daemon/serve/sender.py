@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ser_stream.daemon.serve.client_stream import ClientStream
+from ser_stream.daemon.serve.tally import VANISHED
 from ser_stream.protocol.messages import reply
 from ser_stream.protocol.requests import EVENTS, Request, RequestError
 from ser_stream.sinks.sockets.backpressure import MOST_BEHIND
@@ -42,6 +43,7 @@ class Sender(Subscriber):
         self._open: OpenRequest | None = None
         self._stream: ClientStream | None = None
         self._reason = "end"
+        self._said = ""
         self._watch: asyncio.TimerHandle | None = None
         self._last_audio = 0.0
         self._begun = 0.0
@@ -60,9 +62,13 @@ class Sender(Subscriber):
     def on_disconnect(self) -> None:
         self._cancel_watch()
         if self._stream is not None:
-            self._senders.forget(self._stream)
+            self._senders.forget(self._stream, self._why())
             self._stream = None
         super().on_disconnect()
+
+    def _why(self) -> str:
+        """The reason of `bye`, if that was said."""
+        return "slow_subscriber" if self._queue.given_up else self._said or VANISHED
 
     def _cancel_watch(self) -> None:
         if self._watch is not None:
@@ -101,6 +107,10 @@ class Sender(Subscriber):
             stream.incoming.end(discard=True)
             self._senders.wake(stream)
             return
+        self._bid_bye(reason)
+
+    def _bid_bye(self, reason: str) -> None:
+        self._said = self._said or reason
         super().finish(reason)
 
     # What it says.
@@ -111,30 +121,42 @@ class Sender(Subscriber):
 
     def refuse(self, code: str, text: str, id: object = None) -> None:
         if self._stream is not None:
-            self._senders.forget(self._stream)
+            self._senders.forget(self._stream, "protocol")
         super().refuse(code, text, id)
+
+    def _refuse(self, id: object, code: str, text: str) -> None:
+        self._senders.tally.refused[code] += 1
+        super()._refuse(id, code, text)
 
     def _carry_out(self, request: Request) -> None:
         if request.type == "open":
             self.open(open_request(request.fields, request.id))
         elif request.type == "end":
             self.end_audio()
+        elif request.type == "control":
+            self._answer_status(request)
         else:
             super()._carry_out(request)
+
+    def _answer_status(self, request: Request) -> None:
+        if self.opened:
+            text = "status is asked for in place of open, on a connection of its own"
+            raise RequestError("refused", text, request.id)
+        self.tell(reply(request.id, self._senders.status(self.kind)))
+        self._bid_bye("end")
 
     def open(self, request: OpenRequest) -> None:
         """Begin the stream.
 
         Raises:
-            RequestError: if it has begun.
+            RequestError: if it has begun, or there are as many as there may be.
         """
         if self.opened:
             raise RequestError(
                 "refused", "one stream for each connection; this one is open"
             )
-        self._open = request
         stream = self._senders.open_stream(self, request)
-        self._stream = stream
+        self._open, self._stream = request, stream
         self._begun = self._last_audio = time.monotonic()
         self._ended = False
         self._cancel_watch()
@@ -161,7 +183,7 @@ class Sender(Subscriber):
         if self.ending:
             return
         if self._stream is None:
-            super().finish("end")
+            self._bid_bye("end")
             return
         self._ended = True
         self._stream.incoming.end()
@@ -179,7 +201,7 @@ class Sender(Subscriber):
             if only is None or message.type in only or message.type not in EVENTS:
                 self.tell(message)
         if told.failed:
-            super().finish("failed")
+            self._bid_bye("failed")
         elif told.failure is not None:
             self.refuse("bad_audio", told.failure)
         elif told.over:
@@ -190,7 +212,7 @@ class Sender(Subscriber):
 
     def _over(self, reason: str) -> None:
         """The last event of the stream is told."""
-        super().finish(reason)
+        self._bid_bye(reason)
 
     def resume(self) -> None:
         super().resume()

@@ -3,21 +3,32 @@
 Everything here runs in the thread of the server's loop; others may read the numbers.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
+from typing import Any
 
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
 from ser_stream.daemon.serve.sender import Sender
+from ser_stream.daemon.serve.tally import Tally
+from ser_stream.metrics.health import LATENCIES
 from ser_stream.model import Model
+from ser_stream.protocol.address import SOCKETS
 from ser_stream.protocol.messages import Message, bye
+from ser_stream.protocol.requests import RequestError
 from ser_stream.sinks import Sink
-from ser_stream.sinks.sockets.subscribers import Subscribers
+from ser_stream.sinks.sockets.subscriber import Subscriber
+from ser_stream.sinks.sockets.subscribers import MORE_BY_UNIX, Subscribers
 from ser_stream.sources.network.incoming import Incoming
 from ser_stream.sources.network.ogg_stream import OggStream
 from ser_stream.sources.network.open_request import OpenRequest
 from ser_stream.sources.network.raw_samples import RawSamples
+
+MOST_ASKERS = MORE_BY_UNIX
+"""Connections beside those of all streams, as only `status` is asked on."""
 
 
 class Senders(Subscribers):
@@ -44,20 +55,31 @@ class Senders(Subscribers):
             token=token,
             max_subscribers=limits.max_streams,
             called="streams",
-            spare_by_unix=False,
         )
         self.limits = limits
-        self.opened = 0
-        """Streams since the start."""
+        self.tally = Tally()
+        self.latencies = deque[float](maxlen=LATENCIES)
+        """Seconds from the arrival of a live step's last sample to its line, of the
+        last steps of all."""
+        self.observe: Callable[[float], None] | None = None
+        """Told the same, of streams that are opened from then on."""
         self.model = model
         self._sinks = sinks
         self._parting = False
+        self._askers: set[Subscriber] = set()
+        self.status: Callable[[str], Mapping[str, Any]] = lambda _kind: {}
+        """How the server is, as one is told who is connected by this kind."""
         self._streams: dict[ClientStream, Sender] = {}
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
 
     def limit_files(self, files: int) -> None:
         """As there; a stream of Ogg takes a socket and the two ends of a pipe."""
         super().limit_files(files // 3)
+
+    def allow(self, limits: ServeConfig, token: str | None) -> None:
+        """Other limits and another token, for all that comes from now on."""
+        self.limits, self.token = limits, token
+        self.max_subscribers = min(limits.max_streams, self._most_by_files)
 
     @property
     def may_wait(self) -> bool:
@@ -68,18 +90,44 @@ class Senders(Subscribers):
         self._parting = True
         await super().part(reason)
 
+    def has_room_for(self, subscriber: Subscriber) -> bool:
+        """Whether one more may join; when all is full some may, to ask for `status`."""
+        if not self.full:
+            return True
+        return subscriber.kind in SOCKETS and len(self._askers) < MOST_ASKERS
+
+    def join(self, subscriber: Subscriber) -> bool:
+        only_asks = self.full
+        joined = super().join(subscriber)
+        if joined and only_asks:
+            self._askers.add(subscriber)
+        return joined
+
+    def leave(self, subscriber: Subscriber) -> None:
+        self._askers.discard(subscriber)
+        super().leave(subscriber)
+
     def open_stream(self, sender: Sender, request: OpenRequest) -> ClientStream:
-        """Begin a stream of a client."""
+        """Begin a stream of a client.
+
+        Raises:
+            RequestError: if there are as many as there may be.
+        """
+        if sender in self._askers:
+            if self.full:
+                text = f"there are {self.max_subscribers} {self.called} already"
+                raise RequestError("too_many", text, request.id)
+            self._askers.remove(sender)
         name = self._name(request.name or sender.kind)
         incoming: Incoming
         if request.raw is None:
             incoming = OggStream(name)
         else:
             incoming = RawSamples(request.raw, name)
-        stream = ClientStream(self.model, incoming, name)
+        stream = ClientStream(self.model, incoming, name, self.latencies, self.observe)
         incoming.on_ready = lambda: self.wake(stream)
         self._streams[stream] = sender
-        self.opened += 1
+        self.tally.begun(stream.health)
         return stream
 
     def _name(self, wanted: str) -> str:
@@ -91,18 +139,29 @@ class Senders(Subscribers):
     @property
     def full(self) -> bool:
         """Whether one more would be one too many."""
-        return len(self._members) >= self.max_subscribers
+        return len(self._members) - len(self._askers) >= self.max_subscribers
 
     def wake(self, stream: ClientStream) -> None:
         """There is something to compute of it."""
         self.compute.wake(stream)
 
-    def forget(self, stream: ClientStream) -> None:
-        """Nobody is there any more."""
+    def forget(self, stream: ClientStream, reason: str) -> None:
+        """Nobody is there any more; why, as `bye` says it."""
         stream.gone = True
         stream.incoming.close()
         if self._streams.pop(stream, None) is not None:
+            self.tally.over(stream.health, reason)
             self.publish(stream, [bye("end")])
+
+    @property
+    def open(self) -> Counter[str]:
+        """Streams that are open, by kind of address; from any thread."""
+        return Counter(sender.kind for sender in list(self._streams.values()))
+
+    def late(self) -> int:
+        """How many live streams the machine is behind with; from any thread."""
+        now = time.monotonic()
+        return sum(stream.late(now) for stream in list(self._streams))
 
     def _tell(self, told: Sequence[Told]) -> None:
         for one in told:

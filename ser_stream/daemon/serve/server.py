@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ from ser_stream.sinks.sockets.server import SocketServer
 if TYPE_CHECKING:
     from ser_stream.daemon.serve.nats_input import NatsInput
     from ser_stream.sinks.sockets.websocket import WebSocketServer
+
+BEAT_S = 1.0
+"""Between two signs of life of the loop."""
 
 
 class AudioServer(SocketServer):
@@ -44,11 +48,33 @@ class AudioServer(SocketServer):
         self.senders = Senders(model, limits, options.token(), self._call, sinks)
         self._options = options
         self._inputs: list[NatsInput] = []
+        self._beating: asyncio.Task[None] | None = None
+        self._opened = False
+        self.seen = time.monotonic()
+        """Monotonic seconds when the loop last gave a sign of life."""
         super().__init__(options, self.senders)
 
     @property
     def addresses(self) -> list[Address]:
         return [*super().addresses, *(input.address for input in self._inputs)]
+
+    @property
+    def inputs(self) -> dict[str, bool]:
+        """Whether brokers are connected that clients come by, by address."""
+        return {str(input.address): input.connected for input in self._inputs}
+
+    def not_ready(self) -> str:
+        """Why no audio is taken; empty where it is."""
+        if self.closed:
+            return "it is ending"
+        if not self._opened:
+            return "it is starting"
+        away = [address for address, there in self.inputs.items() if not there]
+        return f"not connected to {', '.join(away)}" if away else ""
+
+    def allow(self, limits: ServeConfig, token: str | None) -> None:
+        """Take other limits and another token, for all that comes from now on."""
+        self._loop.call(self.senders.allow, limits, token)
 
     def _call(self, *call: object) -> None:
         self._loop.call(*call)  # type: ignore[arg-type]
@@ -62,6 +88,7 @@ class AudioServer(SocketServer):
         self._inputs = self._by_brokers(brokers)
         super().open([a for a in addresses if a not in brokers], inherited)
         self.senders.compute.start()
+        self._opened = True
 
     def _by_brokers(self, addresses: Sequence[Address]) -> "list[NatsInput]":
         if not addresses:
@@ -79,11 +106,19 @@ class AudioServer(SocketServer):
         self.senders.compute.stop()
 
     async def _serve(self) -> None:
+        self._beating = asyncio.create_task(self._beat())
         await super()._serve()
         for input in self._inputs:
             input.start()
 
+    async def _beat(self) -> None:
+        while True:
+            self.seen = time.monotonic()
+            await asyncio.sleep(BEAT_S)
+
     async def _part(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
         for input in self._inputs:
             await input.take_no_more()
         await super()._part()

@@ -37,7 +37,7 @@ class WyomingSender(Sender):
         self._watch = later(self._senders.limits.idle_s, self._nothing_came)
 
     def _nothing_came(self) -> None:
-        super().finish("idle")
+        self._bid_bye("idle")
 
     def end_audio(self) -> None:
         # What comes then is of the next stream, and waits for the end of this one.
@@ -50,7 +50,7 @@ class WyomingSender(Sender):
             return
         self.tell(bye("end"))
         assert self._stream is not None
-        self._senders.forget(self._stream)
+        self._senders.forget(self._stream, "end")
         self._stream = self._open = None
         self.busy = False
         self._cancel_watch()

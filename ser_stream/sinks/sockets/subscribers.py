@@ -37,7 +37,6 @@ class Subscribers:
         max_subscribers: int = MAX_SUBSCRIBERS,
         backpressure: Backpressure | None = None,
         called: str = "subscribers",
-        spare_by_unix: bool = True,
     ) -> None:
         """Begin without any.
 
@@ -47,13 +46,12 @@ class Subscribers:
             max_subscribers: at once.
             backpressure: holds the audio up for those that are slow.
             called: what one too many is told they are.
-            spare_by_unix: whether there is room for some more on Unix sockets.
         """
         self.control = control
         self.called = called
-        self._spare_by_unix = spare_by_unix
         self.token = token
         self.max_subscribers = max_subscribers
+        self._most_by_files = max_subscribers
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         self._backpressure = backpressure
@@ -79,7 +77,8 @@ class Subscribers:
         if self.token is not None:
             self.max_strangers = max(1, min(MAX_STRANGERS, files // 4))
             files -= self.max_strangers
-        self.max_subscribers = max(1, min(self.max_subscribers, files))
+        self._most_by_files = max(1, files)
+        self.max_subscribers = min(self.max_subscribers, self._most_by_files)
 
     def await_auth(self, stranger: Subscriber) -> None:
         """Note a connection that has yet to show the token."""
@@ -92,13 +91,16 @@ class Subscribers:
             oldest.cut_short()
         self._strangers[stranger] = None
 
+    def has_room_for(self, subscriber: Subscriber) -> bool:
+        """Whether one more of its kind may join."""
+        more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
+        return len(self._members) < self.max_subscribers + more
+
     def join(self, subscriber: Subscriber) -> bool:
         """Count a subscriber in; False if there are too many."""
         self._empty.clear()
         self._strangers.pop(subscriber, None)
-        spare = self._spare_by_unix and subscriber.kind == "unix"
-        more = MORE_BY_UNIX if spare else 0
-        if len(self._members) >= self.max_subscribers + more:
+        if not self.has_room_for(subscriber):
             self._refused.add(subscriber)
             return False
         # In this order: what is handed over from now on is delivered at once, and what

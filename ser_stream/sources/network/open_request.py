@@ -1,4 +1,7 @@
-"""What a client says before it sends audio: its form, a name, which events it wants."""
+"""What a client says before it sends audio: its form, a name, which events it wants.
+
+Or it asks how the server is.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,6 +84,18 @@ def check_open(fields: Mapping[str, Any], id: Id) -> None:
     check_only(fields, id)
 
 
+def check_status(fields: Mapping[str, Any], id: Id) -> None:
+    """Raise a RequestError if `control` asks for anything but `status` of all."""
+    do = fields.get("do")
+    if not isinstance(do, str):
+        _refuse("control needs do, a text", id)
+    if do != "status":
+        text = f"unknown command {_shown(do)}; allowed is status"
+        raise RequestError("unknown_command", text, id)
+    if fields.get("source") is not None:
+        _refuse("status tells of no stream alone; leave source out", id)
+
+
 def _check_number(name: str, value: object, low: int, high: int, id: Id) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not low <= value <= high:  # type: ignore[operator]
@@ -103,5 +118,6 @@ CHECKS: Checks = {
     "open": check_open,
     "end": lambda _fields, _id: None,
     "ping": lambda _fields, _id: None,
+    "control": check_status,
 }
 """What a client that sends audio may say."""

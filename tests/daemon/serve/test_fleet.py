@@ -10,6 +10,7 @@ import pytest
 from ser_stream.client import AccessError, RefusedError, UnreachableError, send
 from tests.helpers.brokers import (
     Broker,
+    free_port,
     nats_server,
     needs_nats,
     secure_nats_server,
@@ -17,6 +18,7 @@ from tests.helpers.brokers import (
 from tests.helpers.fleet import Speaker, fleet, worker_id
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import running_serve
+from tests.helpers.scraped import figures, page
 from tests.helpers.socket_server import wait_until
 
 pytestmark = [needs_nats, pytest.mark.alone]
@@ -77,3 +79,20 @@ def test_who_is_refused_is_told_what_to_set(tmp_path: Path) -> None:
         with running_serve(kinds=(), listen=(uri,)) as worker:
             wait_until(lambda: "refuses us without a user" in worker.log.read_text())
             assert worker.stop() == 0
+
+
+def test_the_figures_of_a_worker_tell_of_its_broker_and_its_streams(
+    broker: Broker,
+) -> None:
+    pytest.importorskip("prometheus_client")
+    uri, port = f"nats://127.0.0.1:{broker.port}/figures", free_port()
+    metrics = ("--metrics", f"127.0.0.1:{port}")
+    with running_serve(*metrics, kinds=(), listen=(uri,)) as worker:
+        wait_until(lambda: page(port, "/readyz").status == 200)
+        assert figures(port)[f'ser_stream_broker_connected{{address="{uri}"}}'] == 1
+        with Speaker(uri):
+            wait_until(lambda: figures(port)["ser_stream_steps_total"] > 0)
+            assert figures(port)['ser_stream_streams{kind="nats"}'] == 1
+        ended = 'ser_stream_streams_ended_total{reason="end"}'
+        wait_until(lambda: figures(port).get(ended) == 1)
+        assert worker.stop() == 0
