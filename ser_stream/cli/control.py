@@ -19,13 +19,25 @@ Socket = Annotated[
         metavar="PATH",
     ),
 ]
+StatusSocket = Annotated[
+    str | None,
+    typer.Option(
+        "--socket",
+        help="The daemon's unix socket, a path or unix:///PATH; of `ser-stream serve` "
+        "any unix://, tcp:// or ws:// address, whose token is in SER_STREAM_TOKEN. "
+        "[default: $XDG_RUNTIME_DIR/ser-stream/ser-stream.sock, else "
+        "/run/ser-stream/ser-stream.sock]",
+        metavar="ADDRESS",
+    ),
+]
 EPILOG = (
     "Exit status: 0 done, 1 refused, 3 no daemon answers on the socket, 5 it cannot be "
     "reached."
 )
 STATUS_EPILOG = (
-    "Exit status: 0 healthy or paused, 1 degraded (no audio comes), 3 no daemon "
-    "listens on the socket, 5 one does and does not answer."
+    "Exit status: 0 healthy or paused, 1 degraded (no audio comes; of serve, streams "
+    "are late or a broker is away), 3 no daemon listens on the socket, 5 one does and "
+    "does not answer."
 )
 
 
@@ -56,6 +68,13 @@ def _asks(do: str) -> Callable[..., None]:
     def ask_of_all(socket: Socket = None, as_json: Json = False) -> None:
         ask(socket, None, as_json)
 
+    def ask_status(
+        socket: StatusSocket = None, source: Source = None, as_json: Json = False
+    ) -> None:
+        ask(socket, source, as_json)
+
+    if do == "status":
+        return ask_status
     return ask_of_one if "source" in COMMANDS[do].optional else ask_of_all
 
 

@@ -17,6 +17,7 @@ framing, lines                 WebSocket frames; bytes -> messages
 past                           history, and what of it was given already
 retry                          when to connect again
 control                        one request, one answer
+serve_status                   the same over a network: how a `ser-stream serve` is
 messages, errors               the types
 where                          which address, if none is given
 sending, aio_sending           audio to `ser-stream serve`, events from it
@@ -34,6 +35,7 @@ from ser_stream.client.errors import (
 )
 from ser_stream.client.messages import Message
 from ser_stream.client.sending import SentStream, send
+from ser_stream.client.serve_status import serve_status
 from ser_stream.client.stream import Stream, connect
 
 __all__ = [
@@ -48,4 +50,5 @@ __all__ = [
     "connect",
     "control",
     "send",
+    "serve_status",
 ]

@@ -18,6 +18,9 @@ from ser_stream.errors import ConfigError
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.commands import COMMANDS
 
+ID = 1
+"""Of the one request on a connection."""
+
 
 def control(
     do: str,
@@ -55,16 +58,24 @@ def control(
     flags = "--adapt " if command is not None and command.adapts else ""
     said = {name: value for name, value in fields.items() if value is not None}
     with _connect(_where(socket), timeout, flags) as connection:
-        connection.send(encode({"type": "control", "id": 1, "do": do, **said}))
-        while (left := deadline - time.monotonic()) > 0:
-            # The daemon also says hello, and whatever happens meanwhile.
-            line = connection.receive(left)
-            reply = decode(line) if line is not None else {}
-            if _is_answer(reply):
-                return _result(reply)
+        connection.send(encode({"type": "control", "id": ID, "do": do, **said}))
+        reply = answer(connection, deadline)
+    if reply is not None:
+        return result(reply)
     raise UnreachableError(
         f"the daemon did not answer {do} within {timeout:g} s; it may hang: see its log"
     )
+
+
+def answer(connection: Connection, deadline: float) -> dict[str, Any] | None:
+    """The answer to the request `ID`, or a refusal of all; None if it came too late."""
+    while (left := deadline - time.monotonic()) > 0:
+        # The daemon also says hello, and whatever happens meanwhile.
+        line = connection.receive(left)
+        reply = decode(line) if line is not None else {}
+        if _is_answer(reply):
+            return reply
+    return None
 
 
 def _where(socket: str | Path | None) -> tuple[Address, ...]:
@@ -97,10 +108,16 @@ def _is_answer(reply: dict[str, Any]) -> bool:
         return False
     # Without an id, it is the connection that is refused.
     refused = reply.get("id") is None and reply.get("ok") is False
-    return refused or reply.get("id") == 1
+    return refused or reply.get("id") == ID
 
 
-def _result(reply: dict[str, Any]) -> dict[str, Any]:
+def result(reply: dict[str, Any]) -> dict[str, Any]:
+    """What an answer says.
+
+    Raises:
+        RefusedError: if it is a refusal, with its code and text.
+        AccessError: if it is one of `forbidden`.
+    """
     if reply.get("ok") is True and isinstance(reply.get("result"), dict):
         return dict(reply["result"])
     error = reply.get("error")

@@ -1,11 +1,15 @@
 """`ser-stream status`, `pause`, `resume`, `reload`: what the daemon is asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from ser_stream.client import control
+from ser_stream.client import control, serve_status
 from ser_stream.commands.adapt_text import counts
 from ser_stream.commands.output import aligned, write, write_json
+from ser_stream.commands.serve_status import serve_text
+from ser_stream.commands.status_rows import brokers_row, heard_text, latency_text, span
+from ser_stream.errors import ConfigError
+from ser_stream.protocol.address import SOCKETS
 
 
 def command(
@@ -15,20 +19,33 @@ def command(
 
     Args:
         do: the command.
-        socket: the daemon's.
+        socket: the daemon's; for `status` also an address of `ser-stream serve`.
         as_json: whether for machines.
         source: which, of a daemon that hears several; None for all.
 
     Raises:
+        ConfigError: if the address is none for that.
         NotRunningError: if no daemon answers.
         RefusedError: if it refuses, with its reason.
     """
-    answer = control(do, socket, source=source)
+    if do == "status" and _over_a_network(socket):
+        if source is not None:
+            raise ConfigError(
+                f"{socket}: serve tells of no stream alone; leave --source out"
+            )
+        answer = serve_status(str(socket))
+    else:
+        answer = control(do, socket, source=source)
     if as_json:
         write_json(answer)
     else:
         write(_TEXTS.get(do, lambda _: f"{do}: done")(answer) + "\n")
     return answer
+
+
+def _over_a_network(socket: str | None) -> bool:
+    kind = (socket or "").partition("://")[0]
+    return kind in SOCKETS and kind != "unix"
 
 
 def _paused(answer: Mapping[str, Any]) -> str:
@@ -53,13 +70,10 @@ def _reloaded(answer: Mapping[str, Any]) -> str:
 
 
 def _status(answer: Mapping[str, Any]) -> str:
+    if "streams" in answer:
+        return serve_text(answer)
     audio, latency = answer["audio"], answer["latency_ms"]
     detail = f" ({audio['detail']})" if audio["detail"] else ""
-    latencies = (
-        f"{latency['p50']} ms median, {latency['p99']} ms 99th percentile"
-        if latency
-        else "no step yet"
-    )
     subscribers = answer["subscribers"]
     model = answer["model"]
     adapted = ", adapted" if model["adapted"] else ""
@@ -69,15 +83,14 @@ def _status(answer: Mapping[str, Any]) -> str:
         "device": audio["device"],
         "model": f"{model['name']}{adapted} ({model['sha256'][:12]})",
         **_adaptation(answer["adaptation"]),
-        "heard": f"{_span(audio['heard_s'])}, lost {audio['lost_s']:g} s in "
-        f"{audio['gaps']} gaps, {audio['overflows']} of them overflows",
+        "heard": heard_text(audio),
         "steps": f"{answer['steps']}, skipped {answer['skipped']}",
         "emotions": str(answer["emotions"]),
-        "latency": latencies,
+        "latency": latency_text(latency),
         "subscribers": who,
-        **_brokers(answer.get("brokers") or ()),
+        **brokers_row(answer.get("brokers") or ()),
         "memory": f"{answer['rss_mb']} MB",
-        "running": f"{_span(answer['uptime_s'])}, pid {answer['pid']}, version "
+        "running": f"{span(answer['uptime_s'])}, pid {answer['pid']}, version "
         f"{answer['version']}",
         "settings": answer["config"] or "no file",
     }
@@ -99,7 +112,7 @@ def _source(one: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         one["name"],
         audio["state"],
-        _span(audio["heard_s"]),
+        span(audio["heard_s"]),
         f"{audio['lost_s']:g} s",
         str(one["skipped"]),
         str(one["emotions"]),
@@ -111,23 +124,6 @@ def _adaptation(answer: Mapping[str, Any] | None) -> dict[str, str]:
     if answer is None:
         return {}
     return {"adaptation": f"{answer['state']}; {counts(answer['rounds'])}"}
-
-
-def _brokers(links: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    said = [
-        f"{link['address']} {link['detail'] or 'connected'}, {link['sent']} sent, "
-        f"{link['dropped']} dropped"
-        for link in links
-    ]
-    return {"brokers": "; ".join(said)} if said else {}
-
-
-def _span(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    clock = f"{hours}:{minutes:02}:{rest:02}"
-    return f"{days} days {clock}" if days else clock
 
 
 _TEXTS = {

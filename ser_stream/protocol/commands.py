@@ -44,6 +44,8 @@ _ROWS = (
           ser-stream status
 
           ser-stream status --json | jq .latency_ms
+
+          ser-stream status --socket tcp://127.0.0.1:8771   # of ser-stream serve
         """,
         timeout_s=10.0,
         optional=_OF_ONE,
