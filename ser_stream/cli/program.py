@@ -8,6 +8,8 @@ from importlib import import_module
 from types import FrameType
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from ser_stream import log
 from ser_stream.cli.app import app
@@ -50,7 +52,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
     except typer.TyperException as error:
-        return _fail(_usage(error.format_message()), 2)
+        return _fail(_usage(error.format_message(), arguments), 2)
     except OSError as error:
         # Of typer's own, as where --help goes to a full disk; ours are all told.
         discard_output()
@@ -61,14 +63,26 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _usage(message: str) -> str:
+def _usage(message: str, arguments: Sequence[str]) -> str:
     """A complaint of typer, in the words of this program."""
     message = message.rstrip(".").replace("Value error, ", "")
-    if "unexpected extra argument" in message and (
-        "://" in message or ".sock" in message
+    # Not from the context of the complaint: not each one has it.
+    command, names = get_command(app), ["ser-stream"]
+    for argument in arguments:
+        if not isinstance(command, TyperGroup):
+            break
+        if argument in command.commands:
+            command = command.commands[argument]
+            names.append(argument)
+        elif not any(argument in parameter.opts for parameter in command.params):
+            break
+    if (
+        "unexpected extra argument" in message
+        and ("://" in message or ".sock" in message)
+        and any("--socket" in parameter.opts for parameter in command.params)
     ):
         return f"{message}; the address of a daemon goes to --socket"
-    return f"{message}; see ser-stream --help"
+    return f"{message}; see {' '.join(names)} --help"
 
 
 def _fail(message: str, status: int) -> int:

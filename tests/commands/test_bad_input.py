@@ -159,6 +159,35 @@ def test_a_flag_out_of_range_names_what_is_allowed(
     assert done.stdout == b""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        ("recognize --format flac a.wav", "recognize"),
+        ("recognize --jobs", "recognize"),
+        ("-v recognize --nonsense", "recognize"),
+        ("tune", "tune"),
+        ("speakers name --nonsense", "speakers name"),
+        ("speakers names", "speakers"),
+        ("--nonsense recognize", ""),
+        ("recognizes", ""),
+    ],
+)
+def test_wrong_usage_names_the_help_of_the_command(
+    arguments: str, command: str
+) -> None:
+    done = run(*arguments.split())
+    assert done.returncode == 2
+    names = f"ser-stream {command}".strip()
+    assert error_line(done).endswith(f"; see {names} --help")
+
+
+def test_the_address_of_a_daemon_is_only_sent_to_a_flag_that_is_there() -> None:
+    assert "goes to --socket" in error_line(run("status", "unix:///s"))
+    assert error_line(run("listen", "unix:///s")).endswith(
+        "see ser-stream listen --help"
+    )
+
+
 def test_an_unknown_key_of_the_configuration_suggests_the_nearest(
     tmp_path: Path,
 ) -> None:

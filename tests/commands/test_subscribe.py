@@ -203,7 +203,7 @@ def test_it_leaves_with_its_reader_though_nothing_is_said(uri: str) -> None:
         (["unix:relative"], 2, "a Unix socket is unix:// and an absolute path"),
         (["stdout:"], 2, "no address to subscribe to"),
         (["unix:///s", "--only", "emotion,anger"], 2, "there are no events anger"),
-        (["unix:///s", "--count", "0"], 2, "see ser-stream --help"),
+        (["unix:///s", "--count", "0"], 2, "see ser-stream subscribe --help"),
         (["unix:///s", "--token-file", "/nowhere"], 2, "cannot read the token in /no"),
         (["unix:///s", "--token-file", "/dev/null"], 2, "it is empty"),
     ],

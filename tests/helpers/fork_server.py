@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import io
 import json
+import logging
 import os
 import runpy
 import signal
@@ -105,6 +106,8 @@ def serve(connection: socket.socket) -> None:
     with contextlib.redirect_stdout(io.StringIO()):
         # The flags' library loads the half of itself when it is first used.
         app(["--version"], standalone_mode=False)
+    # It set up the log, onto the standard error of this process.
+    logging.getLogger().handlers.clear()
     preset = {key: os.environ[key] for key in set(os.environ) - before}
     while True:
         message, files, _, _ = socket.recv_fds(connection, LARGEST_REQUEST, 4)
