@@ -22,6 +22,7 @@ WITH_FFMPEG = {
     "pcm.caf": "-c:a pcm_s16be",
     "alac.caf": "-c:a alac",
     "pcm.voc": "",
+    "u8.voc": "-c:a pcm_u8",
     "native.flac": "",
     "vorbis.ogg": "-c:a libvorbis",
     "opus.opus": "-c:a libopus",
@@ -50,7 +51,17 @@ WITH_FFMPEG = {
     "dolby.ac3": "-c:a ac3 -ar 32000",
 }
 """Name of the file -> what ffmpeg is told."""
-WITH_SOX = {"sphere.sph": "", "gsm.wav": "-e gsm-full-rate", "pcm.paf": "-t paf"}
+WITH_SOX = {
+    "sphere.sph": "",
+    "gsm.wav": "-e gsm-full-rate",
+    "pcm.paf": "-t paf",
+    "pcm.avr": "",
+    "pcm.8svx": "",
+    "pcm.mat5": "",
+    "pcm.pvf": "",
+    "pcm.ircam": "",
+    "alaw.wve": "-r 8000",
+}
 LOSSY_DELAY = 0.15
 """Seconds that encoders put around the sound."""
 

@@ -89,7 +89,7 @@ CONTAINERS = (
     Container("CAF", _begins(b"caff"), "sndfile", "caf", seeks=True),
     Container("W64", _begins(_W64), "sndfile"),
     Container("NIST Sphere", _begins(b"NIST_1A"), "sndfile", "nistsphere"),
-    Container("VOC", _begins(b"Creative Voice File"), "sndfile"),
+    Container("VOC", _begins(b"Creative Voice File"), "sndfile", "voc"),
     Container("IRCAM", _begins(b"\x64\xa3\x01\x00", b"\x00\x01\xa3\x64"), "sndfile"),
     Container("PAF", _begins(b" paf", b"fap "), "sndfile"),
     Container("AVR", _begins(b"2BIT"), "sndfile"),

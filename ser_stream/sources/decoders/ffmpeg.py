@@ -18,7 +18,7 @@ from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.held_signals import held_signals
 from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
-from ser_stream.sources.decoders.promised import LOOKED_AT, shortage
+from ser_stream.sources.decoders.promised import shortage
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
 PROGRAM = "ffmpeg"
@@ -63,7 +63,7 @@ class FfmpegDecoder:
         self._stream = stream
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
         self._splitter = splitter
-        self._joins = demuxer in ("mov", "asf", "caf", "tta")
+        self._joins = demuxer in ("mov", "asf", "caf", "tta", "voc")
         path = stream.path if stream.regular and splitter is None else None
         # Of /dev/fd and the like a child has its own.
         self._source = "pipe:0" if path is None else f"file:{os.path.realpath(path)}"
@@ -98,6 +98,9 @@ class FfmpegDecoder:
             try:
                 self._wav = WavDecoder(output, read_header(output))
             except SourceError:
+                if output.position:
+                    # It goes on writing what cannot be, as a rate of gigahertz.
+                    raise
                 raise self._refusal(container) from None
             undo.pop_all()
         self.rate, self.channels = self._wav.rate, self._wav.channels
@@ -139,17 +142,23 @@ class FfmpegDecoder:
     def read(self, n: int, /) -> FloatArray:
         frames = self._wav.read(n)
         if not len(frames) and self.damage is None:
-            status = self._process.wait()
-            said = self._complaint()
-            if said or status:
-                self.damage = Damage("damaged", said or f"ffmpeg ended with {status}")
-            elif self._splitter is not None:
-                self._feeder.join()
-                self.damage = self._splitter.damage
-            elif self._joins:
-                path = Path(self._source.removeprefix("file:"))
-                self.damage = _shortened(path) or joined(path)
+            self.damage = self._find_damage()
         return frames
+
+    def _find_damage(self) -> Damage | None:
+        """What is wrong with what was heard, once all of it was."""
+        status = self._process.wait()
+        said = self._complaint()
+        path = Path(self._source.removeprefix("file:"))
+        # First, as ffmpeg calls it damage where the cut is inside a sample.
+        if self._joins and (missing := shortage(path)) is not None:
+            return Damage("cut", missing)
+        if said or status:
+            return Damage("damaged", said or f"ffmpeg ended with {status}")
+        if self._splitter is not None:
+            self._feeder.join()
+            return self._splitter.damage
+        return joined(path) if self._joins else None
 
     def _complaint(self) -> str:
         """What ffmpeg said first, in one line without its addresses."""
@@ -172,13 +181,6 @@ class FfmpegDecoder:
             self._process.stdout.close()
         self._said.close()
         self._stream.close()
-
-
-def _shortened(path: Path) -> Damage | None:
-    """Of a CAF: ffmpeg says nothing of what is missing."""
-    with path.open("rb") as file:
-        reason = shortage(file.read(LOOKED_AT), path.stat().st_size)
-    return None if reason is None else Damage("cut", reason)
 
 
 def installed() -> bool:

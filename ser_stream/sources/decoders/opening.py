@@ -82,7 +82,7 @@ def _open(stream: ByteStream, container: Container) -> Decoder:
     try:
         return SndfileDecoder(stream)
     except SourceError:
-        # CAF holds more than libsndfile knows.
+        # CAF and VOC hold more than libsndfile knows.
         if not container.demuxer or not installed():
             raise
     return FfmpegDecoder(stream, container.name, container.demuxer)

@@ -11,7 +11,7 @@ from ser_stream.sources.decoders import Damage, wrong_form
 from ser_stream.sources.decoders.byte_stream import ByteStream
 from ser_stream.sources.decoders.chatter import quiet
 from ser_stream.sources.decoders.joined import joined
-from ser_stream.sources.decoders.promised import LOOKED_AT, NO_LENGTH, shortage
+from ser_stream.sources.decoders.promised import NO_LENGTH, shortage
 
 RAW_HINT = (
     "samples without a header need --raw, with --rate, --channels and --encoding where "
@@ -50,9 +50,8 @@ class SndfileDecoder:
             ) from None
         self.rate, self.channels = self._file.samplerate, self._file.channels
         self._heard = 0
-        size = stream.size or 0
-        self._missing = shortage(stream.peek(LOOKED_AT), size) or _missing_bytes(
-            self._file.extra_info, size
+        self._missing = shortage(path) or _missing_bytes(
+            self._file.extra_info, stream.size or 0
         )
         wrong = wrong_form(self.rate, self.channels)
         if self._file.frames == 0:
@@ -121,7 +120,7 @@ def reason(error: Exception) -> str:
 def _missing_bytes(log: str, size: int) -> str | None:
     """What a header promises beyond what is there, as libsndfile's log has it."""
     for match in re.finditer(
-        r"^ *(?:data|SSND|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
+        r"^ *(?:data|SSND|BODY|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
     ):
         promised, there = int(match[1]), int(match[2] or size)
         if there < promised < NO_LENGTH:

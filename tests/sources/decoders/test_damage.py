@@ -36,7 +36,7 @@ CUT = [
     *("pcm16.wav", "alaw.wav", "long.rf64", "native.flac", "vorbis.ogg", "opus.opus"),
     *("cbr.mp3", "vbr.mp3", "layer2.mp2", "pcm.aiff", "mulaw.au", "pcm.caf", "pcm.w64"),
     *("sphere.sph", "opus.webm", "adts.aac", "flac.mka", "aac.mp4", "speex.spx"),
-    "aac.flv",
+    *("aac.flv", "pcm.voc", "u8.voc", "pcm.avr", "pcm.8svx", "pcm.mat5", "alaw.wve"),
 ]
 
 
@@ -67,6 +67,17 @@ def test_a_caf_whose_packet_table_is_cut_off_is_refused_by_name(
     cut.write_bytes(content[: len(content) * 6 // 10 + 1])
     with pytest.raises(SourceError, match=r"alac\.caf is CAF that ffmpeg cannot read"):
         hear_file(cut)
+
+
+def test_a_rate_that_cannot_be_is_refused_while_ffmpeg_goes_on_writing(
+    made: Path, tmp_path: Path
+) -> None:
+    content = bytearray((made / "pcm.voc").read_bytes())
+    content[30:34] = (2_000_000_000).to_bytes(4, "little")
+    path = tmp_path / "pcm.voc"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"pcm\.voc .* 1000 to 768000"):
+        hear_file(path)
 
 
 @pytest.mark.parametrize("name", ["vorbis.ogg", "opus.opus", "cbr.mp3", "native.flac"])

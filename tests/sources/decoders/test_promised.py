@@ -1,0 +1,117 @@
+"""What headers promise is what their writers mean: no whole file is called cut."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources.decoders.promised import shortage
+from tests.helpers.made_recordings import missing_tool
+from tests.helpers.read_recordings import hear_file
+from tests.helpers.users_recordings import sox
+
+PROMISING = {
+    "AVR": ("PCM_S8", "PCM_U8", "PCM_16"),
+    "SVX": ("PCM_S8", "PCM_16"),
+    "MAT5": ("PCM_U8", "PCM_16", "PCM_32", "FLOAT", "DOUBLE"),
+    "VOC": ("PCM_16", "ALAW", "ULAW"),
+    "WVE": ("ALAW",),
+    "NIST": ("PCM_S8", "PCM_16", "PCM_24", "ALAW", "ULAW"),
+}
+SILENT = ("PAF", "IRCAM", "PVF")
+MONO = ("SVX", "WVE")
+
+
+def noise(n: int, channels: int = 1) -> FloatArray:
+    """Values of few bits, which may look like the names of blocks."""
+    drawn = np.random.default_rng(n).integers(-9, 10, (n, channels))
+    result: FloatArray = (drawn / 32768).astype(np.float32)
+    return result
+
+
+def reason_of(path: Path) -> str | None:
+    damage = hear_file(path).damage
+    return None if damage is None else damage.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "coding"),
+    [(kind, coding) for kind, codings in PROMISING.items() for coding in codings],
+)
+def test_a_file_is_cut_if_a_few_samples_of_any_number_are_missing(
+    kind: str, coding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    for n in (2999, 3000, 3001):
+        for channels in (1,) if kind in MONO else (1, 2):
+            samples = noise(n, channels)
+            soundfile.write(path, samples, 8000, coding, format=kind)
+            content = path.read_bytes()
+            named = path.with_suffix(f".{kind.lower()}")
+            named.write_bytes(content)
+            assert reason_of(named) is None
+            named.write_bytes(content[:-100])
+            assert "its header promises" in (reason_of(named) or "")
+
+
+@pytest.mark.parametrize("kind", SILENT)
+def test_of_a_file_that_promises_nothing_what_is_there_is_heard(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.snd"
+    soundfile.write(path, noise(3000), 8000, "PCM_16", format=kind)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert reason_of(path) is None
+
+
+@pytest.mark.parametrize("kind", [*PROMISING, "CAF"])
+def test_a_header_that_is_cut_itself_promises_nothing(
+    kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "x"
+    soundfile.write(path, noise(100), 8000, format=kind, subtype=_any_of(kind))
+    content = path.read_bytes()
+    for size in range(0, 140, 3):
+        path.write_bytes(content[:size])
+        said = shortage(path)
+        assert said is None or f"and {size} are there" in said
+
+
+def _any_of(kind: str) -> str:
+    return PROMISING.get(kind, ("PCM_16",))[0]
+
+
+@pytest.mark.skipif(missing_tool() is not None, reason="needs sox to make recordings")
+@pytest.mark.parametrize("seed", range(20))
+def test_the_length_that_sox_gives_a_voc_is_no_cut(seed: int, tmp_path: Path) -> None:
+    # Eight bytes before the end stands what may look like another block.
+    soundfile.write(tmp_path / "x.wav", noise(2000 + seed), 8000, "PCM_16")
+    sox(tmp_path / "x.wav", tmp_path / "x.voc")
+    content = (tmp_path / "x.voc").read_bytes()
+    block = int.from_bytes(content[27:30], "little")
+    assert 30 + block < len(content) - 1
+    assert shortage(tmp_path / "x.voc") is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_voc_that_is_longer_than_its_length_can_say_is_no_cut(
+    seed: int, tmp_path: Path
+) -> None:
+    # 24 bits of its true length; in the middle of the sound another block may seem.
+    path = tmp_path / "x.voc"
+    sound = (noise(5000 + seed) * 32768).astype("<i2").tobytes()
+    head = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x0114, 0x111F)
+    body = struct.pack("<IBBHI", 8000, 16, 1, 4, 0)
+    path.write_bytes(head + b"\x09" + (4000).to_bytes(3, "little") + body + sound)
+    assert shortage(path) is None
+
+
+def test_libsndfile_writes_such_a_voc(tmp_path: Path) -> None:
+    path = tmp_path / "x.voc"
+    soundfile.write(path, np.zeros(1 << 23, np.int16), 8000, "PCM_16")
+    head = path.read_bytes()[:30]
+    assert int.from_bytes(head[27:30], "little") < 1000
+    assert shortage(path) is None
