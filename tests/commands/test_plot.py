@@ -254,7 +254,8 @@ def test_labels_of_a_model_are_escaped_and_coloured(minute: Heard) -> None:
         ),
         (["-o", "x.png", "--to", "nan"], 2, "--to: 'nan' is no time"),
         (["-o", "x.png", "--model", "nobody"], 4, "there is no model 'nobody'"),
-        (["-o", "/proc/x/y.png"], 5, "/proc/x/y.png cannot be written: "),
+        (["-o", "/proc/y.png"], 5, "/proc/y.png cannot be written: "),
+        (["-o", "/nowhere/y.png"], 5, "there is no folder /nowhere for y.png; make it"),
         ([], 2, "--out"),
     ],
 )
@@ -291,6 +292,7 @@ def test_ctrl_c_leaves_nothing_and_says_so(tmp_path: Path) -> None:
     samples, rate = soundfile.read(MINUTE, dtype="int16")
     long, folder = tmp_path / "long.wav", tmp_path / "out"
     soundfile.write(long, np.tile(samples, 60), rate)
+    folder.mkdir()
     with start("plot", long, "-o", folder / "x.png") as process:
         until = time.monotonic() + 60
         while not list(folder.glob("*")) and time.monotonic() < until:

@@ -30,14 +30,14 @@ class Journal:
             ConfigError: if the file is there, or the journal is of another run.
             SinkError: if it cannot be written.
         """
-        self.path = out.with_name(out.name + SUFFIX)
-        self._places: dict[str, int] = {}
-        asked = {"model": bundle_sha256, "asked": _hash(job)}
         if out.exists() and not out.is_file():
             raise ConfigError(
                 f"{out} is no regular file; name one, or leave out --out for standard "
                 "output"
             )
+        self.path = out.with_name(out.name + SUFFIX)
+        self._places: dict[str, int] = {}
+        asked = {"model": bundle_sha256, "asked": _hash(job)}
         # With a journal beside it, a run in which some failed goes on.
         if os.path.lexists(out) and not self.path.exists():
             raise ConfigError(

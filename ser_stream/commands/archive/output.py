@@ -14,6 +14,7 @@ from ser_stream.commands.archive.tables import TABLES, WriteText
 from ser_stream.commands.archive.task import Job, Result, Row, is_whole
 from ser_stream.commands.exports import DOCUMENTS, require, write_document
 from ser_stream.commands.exports.parquet import parquet_table
+from ser_stream.commands.out_file import require_folder_of
 from ser_stream.commands.output import write
 from ser_stream.errors import ConfigError, SinkError
 from ser_stream.paths import is_folder
@@ -73,6 +74,7 @@ def open_output(
     elif out is None:
         yield Standard(format, bundle.labels, job.segments)
     else:
+        require_folder_of(out)
         journal = Journal(out, job, bundle.sha256)
         try:
             yield OneFile(out, format, journal, bundle.labels, job.segments)

@@ -16,6 +16,7 @@ from ser_stream.atomic_file import replacing
 from ser_stream.commands.archive.rehearing import rehearable
 from ser_stream.commands.exports.spans import readable
 from ser_stream.commands.extras import of_extra
+from ser_stream.commands.out_file import require_folder_of
 from ser_stream.commands.plot.heard import hear, load_model
 from ser_stream.commands.stopping import told_if_stopped
 from ser_stream.config import ListenConfig
@@ -57,6 +58,7 @@ def plot(
         raise ConfigError(
             f"--out {out} ends in {suffix or 'nothing'}; allowed: {', '.join(SUFFIXES)}"
         )
+    require_folder_of(out)
     with of_extra("plot", "ser-stream plot"):
         from ser_stream.commands.plot.figure import picture
     from ser_stream.commands.plot.page import page

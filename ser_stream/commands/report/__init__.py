@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ser_stream.atomic_file import replace_file
+from ser_stream.commands.out_file import require_folder_of
 from ser_stream.commands.output import write, write_json
 from ser_stream.commands.report.collect import Collector
 from ser_stream.commands.report.daemon import held_by
@@ -59,6 +60,8 @@ def report(
     """
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out} ends in no .html; the report is a page")
+    if out is not None:
+        require_folder_of(out)
     now = datetime.now(UTC)
     first, last = moment("--since", since, now), moment("--until", until, now)
     period = Period(first, last)

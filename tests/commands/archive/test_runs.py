@@ -186,11 +186,21 @@ def test_what_was_cut_before_a_run_went_on_still_makes_the_status_1(
     assert done.returncode == 1
 
 
-def test_rows_do_not_go_into_what_is_no_file() -> None:
-    done = run("recognize", CLIPS[0], "--out", "/dev/null")
+@pytest.mark.parametrize("out", ["/dev/null", ".", "/"])
+def test_rows_do_not_go_into_what_is_no_file(out: str) -> None:
+    done = run("recognize", CLIPS[0], "--out", out)
     assert done.returncode == 2
-    assert "/dev/null is no regular file; name one" in error_line(done)
-    assert Path("/dev/null").exists()
+    assert f"{out} is no regular file; name one" in error_line(done)
+    assert Path(out).exists()
+
+
+@pytest.mark.parametrize("format", ["json", "srt", "rttm"])
+def test_a_folder_for_one_file_is_not_made(tmp_path: Path, format: str) -> None:
+    out = tmp_path / "nowhere" / "rows"
+    done = run("recognize", CLIPS[0], "--format", format, "--out", out)
+    assert done.returncode == 5
+    assert f"there is no folder {out.parent} for rows; make it" in error_line(done)
+    assert not out.parent.exists()
 
 
 def test_a_journal_of_other_settings_is_not_gone_on_with(

@@ -428,6 +428,14 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "/proc/day.html cannot be written" in error_line(done)
 
 
+def test_a_folder_for_the_page_is_not_made(tmp_path: Path) -> None:
+    path = write(tmp_path / "events.jsonl", lines())
+    done = run("report", path, "-o", tmp_path / "no where" / "day.html")
+    assert done.returncode == 5
+    assert f"(mkdir -p '{tmp_path / 'no where'}'), or" in error_line(done)
+    assert not (tmp_path / "no where").exists()
+
+
 def test_bytes_that_are_no_events_are_refused() -> None:
     with pytest.raises(SourceError, match="holds no events"):
         day_of([None, {"type": "hello"}, {"type": "bye"}])
