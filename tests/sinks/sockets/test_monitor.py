@@ -263,6 +263,24 @@ def test_the_view_is_saved_as_a_table(page: Page, server: SocketServer) -> None:
     assert rows[-1]["text"] == 'audio lost: a "b", c'
 
 
+def test_an_emotion_is_saved_with_how_sure_it_was(
+    page: Page, server: SocketServer
+) -> None:
+    open_monitor(page, server)
+    told = (("start", 0.41), ("update", 0.83), ("update", 0.52), ("end", 0.17))
+    said = [
+        Message({**steady(5 * n, phase, "sad", 4, 0.5).fields, "confidence": sure})
+        for n, (phase, sure) in enumerate(told, 1)
+    ]
+    # Of another one only the end is known, as the page was opened later.
+    said.insert(0, steady(4, "end", "fear", 3, 0.1))
+    lines = json.dumps([dict(message.fields) for message in said])
+    text = page.value(EXPORT.format(lines=lines, first=0, last=9e9))
+    names = ("label", "confidence", "first_confidence", "highest_confidence")
+    rows = [[row[name] for name in names] for row in csv.DictReader(io.StringIO(text))]
+    assert rows == [["fear", "0.61", "", "0.61"], ["sad", "0.17", "0.41", "0.83"]]
+
+
 def test_the_view_is_saved_as_a_picture(page: Page, server: SocketServer) -> None:
     open_monitor(page, server)
     for seq in range(1, 100):

@@ -5,7 +5,7 @@ const EVERY = 3000;
 export class Announcer {
   constructor(region) {
     this.region = region;
-    this.next = 0;
+    this.next = -Infinity;
     this.waiting = "";
   }
 
@@ -13,7 +13,7 @@ export class Announcer {
     if (text === this.waiting) return;
     this.waiting = text;
     if (this.timer) return;
-    const wait = this.next - Date.now();
+    const wait = this.next - performance.now();
     if (wait <= 0) this.speak();            // with what else is drawn now
     else this.timer = setTimeout(() => this.speak(), wait);
   }
@@ -22,6 +22,6 @@ export class Announcer {
     this.timer = null;
     if (this.region.textContent === this.waiting) return;
     this.region.textContent = this.waiting;
-    this.next = Date.now() + EVERY;
+    this.next = performance.now() + EVERY;
   }
 }

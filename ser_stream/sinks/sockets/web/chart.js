@@ -62,8 +62,8 @@ export class Chart {
     const marks = past.marks.filter(({time}) => time >= from && time <= to);
     const text = !past.newest ? "Nothing was heard yet."
       : `${view.live ? "Live" : "Standing still"}: ${duration(view.span)}, `
-        + `${clock(from)} to ${clock(to)}; emotions: ${spans.length}; `
-        + `marks: ${marks.length}.`;
+        + `${clock(past.wall(from))} to ${clock(past.wall(to))}; `
+        + `emotions: ${spans.length}; marks: ${marks.length}.`;
     const says = document.getElementById("chart-says");
     if (says.textContent !== text) says.textContent = text;
   }
@@ -79,7 +79,8 @@ export class Chart {
         drag: {x: true, y: false, setScale: false}},
       scales: {x: {time: true, auto: false}, y: {range: [0, 1]}},
       axes: [
-        {...axis, space: 84, values: (_, splits) => splits.map(clock)},
+        {...axis, space: 84, values: (_, splits) => splits.map(
+          (time) => clock(this.past.wall(time)))},
         {...axis, size: 52, values: (_, splits) => splits.map(
           (share) => `${Math.round(100 * share)} %`)},
       ],

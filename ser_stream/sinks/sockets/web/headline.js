@@ -21,10 +21,11 @@ function present(last) {
   return `now: uncertain (best: ${label} ${percent(score)})`;
 }
 
-function steadyText(steady, last, newest) {
+function steadyText(past) {
+  const {steady, last, newest} = past;
   const end = Math.max(steady.endMs, last?.end_ms ?? 0);
   const lasts = (end - steady.startMs) / 1000;
-  const since = newest ? `, from ${clock(newest - lasts)}` : "";
+  const since = newest ? `, from ${clock(past.wall(newest - lasts))}` : "";
   const sure = steady.confidence === null ? ""
     : `; ${percent(steady.confidence)} sure, on the mean of late steps`;
   return `steady: ${steady.label} since ${duration(lasts)}${since} (#${steady.id})`
@@ -42,13 +43,14 @@ function whyBeside(steady, last) {
 }
 
 // -> {kind, big, steady, now, why}; `big` is the headline.
-export function headline({steady, last, audio, newest}) {
+export function headline(past) {
+  const {steady, last, audio, newest} = past;
   if (Object.hasOwn(AUDIO, audio))
     return {kind: "audio", big: AUDIO[audio], steady: "", now: "",
-      why: newest ? `The last sound was heard at ${clock(newest)}.` : ""};
+      why: newest ? `The last sound was heard at ${clock(past.wall(newest))}.` : ""};
   const now = present(last);
   if (steady) return {kind: "steady", big: steady.label, label: steady.label,
-    steady: steadyText(steady, last, newest), now, why: whyBeside(steady, last)};
+    steady: steadyText(past), now, why: whyBeside(steady, last)};
   const none = {steady: "steady: none", now};
   if (last === null) return {...none, kind: "none", big: "–", why: ""};
   if (last.scores === null)

@@ -49,7 +49,8 @@ export class Health {
     this.say("Latency", latency(steps));
     this.say("Losses", losses(past));
     this.say("Subscribers", subscribers(health));
-    this.say("Kept here", steps.count ? `${steps.count} steps since ${clock(first)} `
+    const since = clock(past.wall(first));
+    this.say("Kept here", steps.count ? `${steps.count} steps since ${since} `
       + `(${duration(past.newest - first)})` : "nothing yet");
   }
 

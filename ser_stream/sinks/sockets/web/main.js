@@ -18,12 +18,12 @@ const $ = (id) => document.getElementById(id);
 const past = new Past(), now = new Now(), list = new List($("rows"));
 const sources = new Sources($("source"), () => connection.again());
 const announcer = new Announcer($("announce")), health = new Health($("facts"));
-const drawn = {panel: 0, chart: 0};
+const drawn = {panel: -Infinity, chart: -Infinity, health: -Infinity};
 let connected = false, told = null, pending = false, chartStale = true, untilSeq = null;
 let waiting = null;                         // the timer of the next frame
 
 const view = new View(() => {
-  drawn.chart = drawn.panel = 0;
+  drawn.chart = drawn.panel = -Infinity;
   chartStale = true;
   // At once: what somebody asked for does not wait for what is due.
   if (waiting !== null) {
@@ -39,14 +39,14 @@ const chart = new Chart($("chart"), past, view);
 function draw() {
   if (pending) return;
   pending = true;
-  const wait = drawn.panel + pace.panel() - Date.now();
+  const wait = drawn.panel + pace.panel() - performance.now();
   waiting = setTimeout(() => { waiting = null; requestAnimationFrame(frame); },
     Math.max(0, wait));
 }
 
 function frame() {
   pending = false;
-  drawn.panel = Date.now();
+  drawn.panel = performance.now();
   if (untilSeq !== null) return;            // the past is still coming
   const said = now.draw(past, connected);
   list.draw();
@@ -57,17 +57,17 @@ function frame() {
 // Not more often than it visibly moves.
 function drawChart() {
   const every = Math.max(pace.chart(), 1000 * view.span / 300);
-  const wait = drawn.chart + every - Date.now();
+  const wait = drawn.chart + every - performance.now();
   if (!chartStale) return;
   if (wait > 0) {
     drawn.timer ??= setTimeout(() => { drawn.timer = null; draw(); }, wait);
     return;
   }
   chartStale = false;
-  drawn.chart = Date.now();
+  drawn.chart = performance.now();
   chart.draw();
   showControls(view);
-  if (drawn.chart - (drawn.health ?? 0) > 1000) {
+  if (drawn.chart - drawn.health > 1000) {
     health.draw(past, told);
     drawn.health = drawn.chart;
   }
@@ -94,7 +94,7 @@ function take(message) {
     now.draw(past, true);
     show(`hearing ${audio.device || audio.source} with model ${model.name}`, true);
     if (stream !== message.stream) list.clear();
-    drawn.health = 0;
+    drawn.health = -Infinity;
   } else if (message.type === "history") {
     list.clear();
     untilSeq = message.to_seq;
@@ -104,13 +104,13 @@ function take(message) {
     if (!message.ok) list.note(Date.now() / 1000, message.error.text);
     else if (message.id === "health") {
       told = message.result;
-      drawn.health = 0;
+      drawn.health = -Infinity;
     }
   }
   list.take(message);
   if (untilSeq !== null) list.draw();       // of the past, only how it ended is to be seen
   for (const mark of past.marks.slice(Math.min(marks, past.marks.length)))
-    list.note(mark.time, mark.text);
+    list.note(mark.wall, mark.text);
   if (untilSeq !== null && message.seq >= untilSeq) untilSeq = null;
   chartStale = true;
   draw();

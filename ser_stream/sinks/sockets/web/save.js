@@ -13,8 +13,8 @@ function download(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-function name(from, to, ending) {
-  const text = (time) => new Date(time * 1000).toISOString().slice(0, 19);
+function name(past, from, to, ending) {
+  const text = (time) => new Date(past.wall(time) * 1000).toISOString().slice(0, 19);
   return `ser-stream ${text(from)} ${text(to)}.${ending}`.replaceAll(":", "-");
 }
 
@@ -29,26 +29,29 @@ function cell(value) {
 export function table(past, from, to) {
   const {steps, spans, marks, labels} = past, c = steps.columns;
   const head = ["type", "time", "end_ms", "seq", "state", "label", "confidence",
-    "level_dbfs", "peak_dbfs", "latency_ms", "id", "end_time", "text", ...labels];
+    "level_dbfs", "peak_dbfs", "latency_ms", "id", "end_time", "text", ...labels,
+    "first_confidence", "highest_confidence"];
   const utc = (time) => new Date(Math.round(time * 1000)).toISOString();
   const fixed = (value, digits) =>
     Number.isNaN(value) ? null : Number(value.toFixed(digits));
   const rows = [];
   for (let at = steps.find(from); at < steps.count && c.time[at] <= to; at++)
-    rows.push([c.time[at], ["prediction", utc(c.time[at]), c.end[at], c.seq[at],
+    rows.push([c.time[at], ["prediction", utc(c.wall[at]), c.end[at], c.seq[at],
       STATES[c.state[at]], steps.labels[c.label[at]] ?? null,
       fixed(c.confidence[at], 4), fixed(c.level[at], 1), fixed(c.peak[at], 1),
       fixed(c.latency[at], 1), null, null, null,
-      ...labels.map((label) => fixed(steps.scores.get(label)?.[at] ?? NaN, 4))]]);
+      ...labels.map((label) => fixed(steps.scores.get(label)?.[at] ?? NaN, 4)),
+      null, null]]);
   const blank = labels.map(() => null);
-  for (const {id, label, start, end, confidence} of spans)
+  for (const {id, label, start, end, confidence, ...span} of spans)
     if (end >= from && start <= to)
-      rows.push([start, ["emotion", utc(start), null, null, null, label, confidence,
-        null, null, null, id, utc(end), null, ...blank]]);
-  for (const {time, kind, text} of marks)
+      rows.push([start, ["emotion", utc(span.startWall), null, null, null, label,
+        confidence, null, null, null, id, utc(span.endWall), null, ...blank,
+        span.first, span.highest]]);
+  for (const {time, wall, kind, text} of marks)
     if (time >= from && time <= to)
-      rows.push([time, [kind, utc(time), null, null, null, null, null, null, null,
-        null, null, null, text, ...blank]]);
+      rows.push([time, [kind, utc(wall), null, null, null, null, null, null, null,
+        null, null, null, text, ...blank, null, null]]);
   rows.sort((a, b) => a[0] - b[0]);
   return [head, ...rows.map(([, row]) => row)]
     .map((row) => row.map(cell).join(",") + "\r\n").join("");
@@ -57,7 +60,7 @@ export function table(past, from, to) {
 export function saveTable(past, view) {
   const [from, to] = view.range(past.newest);
   const blob = new Blob([table(past, from, to)], {type: "text/csv"});
-  download(blob, name(from, to, "csv"));
+  download(blob, name(past, from, to, "csv"));
 }
 
 // The chart with what it is of and the words of its colours.
@@ -74,9 +77,10 @@ export function picture(past, view, chart) {
   context.textBaseline = "middle";
   context.fillStyle = style.text;
   context.font = `600 ${14 * px}px ${style.font}`;
-  const day = new Date(to * 1000).toLocaleDateString();
+  const day = new Date(past.wall(to) * 1000).toLocaleDateString();
   context.fillText(`ser-stream: ${hello?.audio.device || hello?.audio.source || ""}, `
-    + `model ${hello?.model.name ?? ""}, ${day} ${clock(from)} to ${clock(to)}`,
+    + `model ${hello?.model.name ?? ""}, ${day} `
+    + `${clock(past.wall(from))} to ${clock(past.wall(to))}`,
     12 * px, head / 2, canvas.width - 24 * px);
   context.font = `${13 * px}px ${style.font}`;
   let x = 12 * px;
@@ -93,5 +97,5 @@ export function picture(past, view, chart) {
 
 export function savePicture(past, view, chart) {
   const [from, to] = view.range(past.newest);
-  picture(past, view, chart).toBlob((blob) => download(blob, name(from, to, "png")));
+  picture(past, view, chart).toBlob((blob) => download(blob, name(past, from, to, "png")));
 }

@@ -16,6 +16,7 @@ export class Steps {
     const make = (kind) => new kind(this.room);
     this.columns = {
       seq: make(Float64Array), time: make(Float64Array), end: make(Float64Array),
+      wall: make(Float64Array),
       state: make(Uint8Array), gap: make(Uint8Array), label: make(Uint8Array),
       confidence: make(Float32Array), level: make(Float32Array),
       peak: make(Float32Array), latency: make(Float32Array),
@@ -23,12 +24,16 @@ export class Steps {
     this.labels = [];                       // what `label` counts
   }
 
-  // `gap` tells that audio is missing before this step.
-  add(message, time, gap) {
+  get newest() { return this.count ? this.columns.time[this.count - 1] : 0; }
+
+  // `time` is a place in the timeline, `wall` what the daemon's clock said; `gap` tells
+  // that audio is missing before this step.
+  add(message, time, wall, gap) {
     this.makeRoom();
     const at = this.count++, c = this.columns, {scores} = message;
     c.seq[at] = message.seq;
     c.time[at] = time;
+    c.wall[at] = wall;
     c.end[at] = message.end_ms;
     c.gap[at] = gap ? 1 : 0;
     c.level[at] = message.level_dbfs;
