@@ -65,6 +65,9 @@ class Recognition:
     """The steady emotions in it, each from `start_s` to `end_s`, in order of time."""
     damage: "Damage | None" = None
     """Why it is less than it should be; None if nothing is known to be missing."""
+    speakers: tuple[int, ...] | None = None
+    """Numbers of who speaks, in the order in which they were first told; None where
+    that was not asked for."""
 
     @property
     def label(self) -> str | None:
@@ -95,17 +98,21 @@ class Recognition:
             result["short"] = True
         if self.damage is not None:
             result[self.damage.kind] = True
+        if self.speakers is not None:
+            result["speakers"] = list(self.speakers)
         if segments:
-            result["segments"] = [
-                {
-                    "label": emotion.label,
-                    "start_ms": milliseconds(emotion.start),
-                    "end_ms": milliseconds(emotion.end),
-                    "confidence": round(emotion.confidence, 4),
-                }
-                for emotion in self.emotions
-            ]
+            result["segments"] = [self._segment(emotion) for emotion in self.emotions]
         return result
+
+    def _segment(self, emotion: EmotionEvent) -> dict[str, Any]:
+        speaker = {} if self.speakers is None else {"speaker": emotion.speaker}
+        return {
+            "label": emotion.label,
+            "start_ms": milliseconds(emotion.start),
+            "end_ms": milliseconds(emotion.end),
+            "confidence": round(emotion.confidence, 4),
+            **speaker,
+        }
 
 
 class Model:
@@ -233,6 +240,7 @@ class Model:
             short=found.short,
             emotions=found.emotions,
             damage=source.damage,
+            speakers=tuple(found.speakers) if self.config.most_speakers else None,
         )
 
     def _live(self, source: RecordingSource, step_s: float) -> Recording:

@@ -12,6 +12,7 @@ from ser_stream.cli.options import (
     Config,
     LogLevel,
     Model,
+    MostSpeakers,
     Rate,
     Raw,
     RawEncoding,
@@ -140,12 +141,7 @@ def listen(
             "no-tell-speakers]",
         ),
     ] = None,
-    most_speakers: Annotated[
-        int | None,
-        typer.Option(
-            help="With --tell-speakers: how many are told apart, 1 to 16. [default: 4]"
-        ),
-    ] = None,
+    most_speakers: MostSpeakers = None,
     adapt: Annotated[
         bool | None,
         typer.Option(

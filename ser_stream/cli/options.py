@@ -77,6 +77,12 @@ TokenFile = Annotated[
         readable=False,
     ),
 ]
+MostSpeakers = Annotated[
+    int | None,
+    typer.Option(
+        help="With --tell-speakers: how many are told apart, 1 to 16. [default: 4]"
+    ),
+]
 Step = Annotated[
     float | None,
     typer.Option(

@@ -12,6 +12,7 @@ from ser_stream.cli.options import (
     Config,
     Json,
     Model,
+    MostSpeakers,
     Rate,
     Raw,
     RawEncoding,
@@ -105,6 +106,16 @@ def recognize(
             metavar="mix|left|right|N|each",
         ),
     ] = None,
+    tell_speakers: Annotated[
+        bool,
+        typer.Option(
+            "--tell-speakers",
+            help="Say by a number who speaks: in the recording, and with --segments in "
+            "each emotion. Voices are biometric data: have the consent of who is "
+            "heard.",
+        ),
+    ] = False,
+    most_speakers: MostSpeakers = None,
     raw: Raw = None,
     rate: Rate = None,
     channels: Channels = None,
@@ -132,6 +143,8 @@ def recognize(
 
       ser-stream recognize call.wav --channel each --segments
 
+      ser-stream recognize meeting.wav --tell-speakers --format rttm
+
       ser-stream recognize talk.m4a --format textgrid > talk.TextGrid
 
       curl -sL https://example.org/talk.webm | ser-stream recognize -
@@ -142,11 +155,12 @@ def recognize(
     from ser_stream.config import build_config
 
     flags = {"model": model, "step": step, "window": window, "channel": channel}
+    flags |= {"most_speakers": most_speakers}
     flags |= {"raw": raw, "rate": rate, "channels": channels, "encoding": encoding}
     if not command(
         Inputs(files or (), recursive, files_from),
         build_config(config, flags),
-        Run(format, segments, jobs, out, engine, address),
+        Run(format, segments, jobs, out, engine, address, tell_speakers),
     ):
         raise typer.Exit(1)
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser_stream.commands.archive.clusters import ENGINES
@@ -18,10 +18,11 @@ from ser_stream.commands.output import others_kept_out
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.stopping import told_if_stopped
 from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import pipeline_config, tell_terms
+from ser_stream.config.for_model import stream_config, tell_terms
 from ser_stream.errors import ConfigError
 from ser_stream.paths import is_pipe
 from ser_stream.pipeline.bundle import load_bundle
+from ser_stream.pipeline.voices.encoder import VoiceEncoder
 from ser_stream.sources.recorded import STDIN
 
 _LOGGER = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ class Run:
     out: Path | None = None
     engine: str = "local"
     address: str | None = None
+    tell_speakers: bool = False
+    """Whether rows say who speaks. The key of this name is for streams alone: it must
+    not add columns to tables."""
 
 
 def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
@@ -45,6 +49,7 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
 
     Raises:
         ConfigError: if what is asked for contradicts itself.
+        ModelError: if the model, or what tells voices apart, cannot be used.
         SinkError: if the output cannot be written.
         StoppedError: if a signal came before the file of a run was written.
     """
@@ -56,8 +61,11 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
     bundle = load_bundle(config.model)
     tell_terms(bundle)
     segments = run.segments or run.format in DOCUMENTS
+    if run.tell_speakers:
+        VoiceEncoder()  # Before anything is computed, and not in each process alone.
+    asked = replace(config, tell_speakers=run.tell_speakers)
     job = Job(
-        bundle.folder, pipeline_config(config, bundle), config.source.wanted, segments
+        bundle.folder, stream_config(asked, bundle), config.source.wanted, segments
     )
     with open_output(run.format, run.out, names, job, bundle) as output:
         todo = [name for name in names if not output.is_done(name)]

@@ -47,6 +47,8 @@ class Recording:
     heard_s: list[float] = field(default_factory=list)
     """Seconds of speech heard up to each prediction, by the gate."""
     told: list[Told] = field(default_factory=list)
+    speakers: list[int] = field(default_factory=list)
+    """Numbers of who speaks, in the order in which they were first told."""
     speech_s: float = 0.0
     """Seconds of speech in all, by the gate."""
     short: bool = False
@@ -66,9 +68,15 @@ class Recording:
         for event in events:
             if isinstance(event, Prediction):
                 self.predictions.append(event)
+                self._note_speaker(event)
                 self.heard_s.append(heard_s)
             elif isinstance(event, EmotionEvent):
                 self.told.append(Told(at, event))
+
+    def _note_speaker(self, prediction: Prediction) -> None:
+        number = prediction.speaker
+        if number is not None and number not in self.speakers:
+            self.speakers.append(number)
 
 
 @dataclass(slots=True)
@@ -89,6 +97,7 @@ class Summary(Recording):
         """See `Recording`."""
         for event in events:
             if isinstance(event, Prediction) and event.scores is not None:
+                self._note_speaker(event)
                 weight = weight_of(event.columns)
                 self._sum = self._sum + weight * event.scores.astype(np.float64)
                 self._weight += weight

@@ -9,11 +9,12 @@ EQUAL = 1e-4
 
 
 def assert_same(one: Recording, other: Recording) -> None:
-    """Same samples, steps, speech and emotions; scores equal but for rounding."""
-    for name in ("n_samples", "short", "speech_s", "heard_s"):
+    """Same samples, steps, speech, speakers and emotions; scores but for rounding."""
+    for name in ("n_samples", "short", "speech_s", "heard_s", "speakers"):
         assert getattr(one, name) == getattr(other, name), name
     assert len(one.predictions) == len(other.predictions)
-    exact = ("start", "end", "state", "label", "columns", "max_columns", "labels")
+    exact = ["start", "end", "state", "label", "columns", "max_columns", "labels"]
+    exact.append("speaker")
     for p, q in zip(one.predictions, other.predictions, strict=True):
         assert [getattr(p, n) for n in exact] == [getattr(q, n) for n in exact]
         np.testing.assert_allclose(p.level_dbfs, q.level_dbfs, atol=1e-9)
@@ -24,7 +25,7 @@ def assert_same(one: Recording, other: Recording) -> None:
         assert (p.familiarity is None) == (q.familiarity is None)
         if p.familiarity is not None and q.familiarity is not None:
             np.testing.assert_allclose(p.familiarity, q.familiarity, atol=EQUAL)
-    told = ("phase", "id", "label", "start", "end")
+    told = ("phase", "id", "label", "start", "end", "speaker")
     assert [(t.at, *(getattr(t.event, n) for n in told)) for t in one.told] == [
         (t.at, *(getattr(t.event, n) for n in told)) for t in other.told
     ]

@@ -25,6 +25,7 @@ from ser_stream.pipeline.vad import SpeechGateConfig
 from ser_stream.pipeline.values import Chunk, EncoderState, FloatArray, Prediction
 from tests.helpers.paths import MINUTE
 from tests.helpers.same_recording import assert_same
+from tests.helpers.two_people import talk
 
 SECOND = 16_000
 
@@ -116,6 +117,53 @@ def test_it_does_not_matter_where_a_cut_ends(
     )
 
     assert_same(live, record_whole(minute, recognizer, bundle.front_end))
+
+
+@pytest.mark.parametrize("cut_s", [1.0, 15.0])
+def test_who_speaks_is_the_same(
+    cut_s: float,
+    minute: FloatArray,
+    bundle: Bundle,
+    recognizer: OnnxRecognizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "ser_stream.pipeline.batch.record.CUT_LENGTH", round(cut_s * SECOND)
+    )
+    config = PipelineConfig(smoothing=bundle.thresholds, most_speakers=4)
+    voices = talk()[0]
+    live, whole = both(voices, recognizer, bundle, config)
+    assert set(whole.speakers) > {1}
+    assert_same(live, whole)
+    # Recordings that are scored together do not mix.
+    each = list(
+        record_each(
+            [minute[: 20 * SECOND], voices, zeros(3)],
+            recognizer,
+            bundle.front_end,
+            config,
+        )
+    )
+    assert_same(whole, each[1])
+    assert each[0].speakers[0] == 1
+    assert each[2].speakers == []
+    short = record_whole(voices, recognizer, bundle.front_end, config, kind=Summary)
+    assert short.speakers == whole.speakers
+    assert short.emotions == whole.emotions
+
+
+def test_nothing_listens_to_voices_unless_that_is_asked_for(
+    bundle: Bundle, recognizer: OnnxRecognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise AssertionError("the encoder of voices was loaded")
+
+    monkeypatch.setattr("ser_stream.pipeline.voices.who_speaks.VoiceEncoder", fail)
+    voices = talk()[0]
+    assert record_whole(voices, recognizer, bundle.front_end).speakers == []
+    config = PipelineConfig(most_speakers=2)
+    with pytest.raises(AssertionError, match="voices was loaded"):
+        record_whole(voices, recognizer, bundle.front_end, config)
 
 
 def test_a_long_recording_is_taken_in_bounded_cuts() -> None:

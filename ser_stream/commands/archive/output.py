@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ser_stream.atomic_file import replacing
 from ser_stream.commands.archive.journal import Journal, all_rows
-from ser_stream.commands.archive.tables import TABLES, WriteText
+from ser_stream.commands.archive.tables import TABLES, Columns, WriteText
 from ser_stream.commands.archive.task import Job, Result, Row, is_whole
 from ser_stream.commands.exports import DOCUMENTS, require, write_document
 from ser_stream.commands.exports.parquet import parquet_table
@@ -69,15 +69,16 @@ def open_output(
     Raises:
         ConfigError, SinkError: if it cannot be used.
     """
+    columns = Columns(bundle.labels, job.segments, job.speakers)
     if format not in ONE_FILE and out is not None and (len(names) > 1 or _is_dir(out)):
         yield Folder(out, format, names)
     elif out is None:
-        yield Standard(format, bundle.labels, job.segments)
+        yield Standard(format, columns)
     else:
         require_folder_of(out)
         journal = Journal(out, job, bundle.sha256)
         try:
-            yield OneFile(out, format, journal, bundle.labels, job.segments)
+            yield OneFile(out, format, journal, columns)
         finally:
             journal.close()
 
@@ -89,10 +90,10 @@ def _is_dir(path: Path) -> bool:
 class Standard:
     """Each row as soon as it is there."""
 
-    def __init__(self, format: str, labels: Sequence[str], segments: bool) -> None:
+    def __init__(self, format: str, columns: Columns) -> None:
         self._format = format
         table = TABLES.get(format)
-        self._write_row = table and table(labels, segments, write)
+        self._write_row = table and table(columns, write)
 
     def is_done(self, _name: str) -> bool:
         return False
@@ -114,15 +115,10 @@ class OneFile:
     """Rows are kept in a journal until all are there."""
 
     def __init__(
-        self,
-        out: Path,
-        format: str,
-        journal: Journal,
-        labels: Sequence[str],
-        segments: bool,
+        self, out: Path, format: str, journal: Journal, columns: Columns
     ) -> None:
         self._out, self._format, self.journal = out, format, journal
-        self._labels, self._segments = labels, segments
+        self._columns = columns
 
     def is_done(self, name: str) -> bool:
         return name in self.journal
@@ -136,7 +132,10 @@ class OneFile:
     def finish(self, names: Sequence[str]) -> None:
         rows = all_rows(self.journal, names)
         if self._format == PARQUET:
-            with parquet_table(self._out, self._labels) as write_row:
+            columns = self._columns
+            with parquet_table(
+                self._out, columns.labels, speakers=columns.speakers
+            ) as write_row:
                 for row in rows:
                     write_row(row)
         else:
@@ -169,7 +168,7 @@ class OneFile:
     def _write_rows(self, rows: Iterator[Row], write_text: WriteText) -> None:
         table = TABLES.get(self._format)
         if table is not None:
-            write_row = table(self._labels, self._segments, write_text)
+            write_row = table(self._columns, write_text)
             for row in rows:
                 write_row(row)
             return

@@ -4,23 +4,35 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 WriteRow = Callable[[dict[str, Any]], object]
 WriteText = Callable[[str], object]
 
 
-def _json_rows(
-    _labels: Sequence[str], _segments: bool, write_text: WriteText
-) -> WriteRow:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What rows have, before there is any."""
+
+    labels: Sequence[str]
+    """Of the model."""
+    segments: bool = False
+    """Whether also the emotions in time."""
+    speakers: bool = False
+    """Whether also who speaks."""
+
+
+def _json_rows(_columns: Columns, write_text: WriteText) -> WriteRow:
     return lambda row: write_text(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _csv_rows(labels: Sequence[str], segments: bool, write_text: WriteText) -> WriteRow:
-    """Scores in a column a label; segments, if wanted, as JSON in the last column."""
-    names = ["file", "label", "confidence", *labels, "speech_s", "duration_s"]
+def _csv_rows(columns: Columns, write_text: WriteText) -> WriteRow:
+    """Scores in a column a label; what is a list, if wanted, as JSON at the end."""
+    names = ["file", "label", "confidence", *columns.labels, "speech_s", "duration_s"]
     names += ["short", "cut", "damaged", "channel"]
-    names += ["segments"] if segments else []
+    names += ["speakers"] if columns.speakers else []
+    names += ["segments"] if columns.segments else []
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
@@ -34,8 +46,9 @@ def _csv_rows(labels: Sequence[str], segments: bool, write_text: WriteText) -> W
             **(result["scores"] or {}),
         }
         del row["scores"]
-        if "segments" in row:
-            row["segments"] = json.dumps(row["segments"])
+        for name in ("speakers", "segments"):
+            if name in row:
+                row[name] = json.dumps(row[name])
         writer.writerow(row)
         write_text(text.getvalue())
         text.seek(0)
@@ -44,10 +57,8 @@ def _csv_rows(labels: Sequence[str], segments: bool, write_text: WriteText) -> W
     return write_row
 
 
-def _text_rows(
-    labels: Sequence[str], _segments: bool, write_text: WriteText
-) -> WriteRow:
-    width = max(map(len, labels)) + 4
+def _text_rows(columns: Columns, write_text: WriteText) -> WriteRow:
+    width = max(map(len, columns.labels)) + 4
 
     def write_row(result: dict[str, Any]) -> None:
         label = result["label"] or "no speech"
@@ -56,11 +67,15 @@ def _text_rows(
         notes = [name for name in ("short", "cut", "damaged") if result.get(name)]
         if "channel" in result:
             notes.insert(0, f"channel {result['channel']}")
+        if result.get("speakers"):
+            notes.append(f"speakers {', '.join(map(str, result['speakers']))}")
         note = f"  ({', '.join(notes)})" if notes else ""
         lines = [f"{label:<{width}} {shown}  {written_out(result['file'])}{note}"]
         for segment in result.get("segments", ()):
             start, end = segment["start_ms"] / 1000, segment["end_ms"] / 1000
-            lines.append(f"    {start:8.2f} - {end:8.2f} s  {segment['label']}")
+            who = segment.get("speaker")
+            said = segment["label"] + ("" if who is None else f"  speaker {who}")
+            lines.append(f"    {start:8.2f} - {end:8.2f} s  {said}")
         write_text("\n".join(lines) + "\n")
 
     return write_row
@@ -73,7 +88,7 @@ def written_out(name: str) -> str:
     )
 
 
-TABLES: dict[str, Callable[[Sequence[str], bool, WriteText], WriteRow]] = {
+TABLES: dict[str, Callable[[Columns, WriteText], WriteRow]] = {
     "json": _json_rows,
     "csv": _csv_rows,
     "text": _text_rows,

@@ -32,6 +32,11 @@ class Job:
     segments: bool = False
     """Whether rows have the emotions in time."""
 
+    @property
+    def speakers(self) -> bool:
+        """Whether rows say who speaks."""
+        return self.config.most_speakers > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -6,7 +6,7 @@ https://www.mpi.nl/tools/elan/EAF_Annotation_Format_3.0_and_ELAN.pdf
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser_stream.commands.exports.spans import Row, apart, of_channel, readable, spans
+from ser_stream.commands.exports.spans import Row, apart, readable, spans, tiers
 from ser_stream.commands.extras import of_extra
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -33,8 +33,9 @@ UNKNOWN = "unknown"
 def eaf(rows: Sequence[Row]) -> str:
     """A tier `emotion` and a tier `confidence`, for each channel if there are several.
 
-    It links the recording, by its path and as a file beside the document. An emotion
-    that another overlaps ends where the other begins: on a tier, ELAN allows no other.
+    A tier `speaker` too, where it was asked who speaks. It links the recording, by its
+    path and as a file beside the document. An emotion that another overlaps ends where
+    the other begins: on a tier, ELAN allows no other.
 
     Raises:
         MissingLibraryError: if pympi-ling is not installed.
@@ -54,11 +55,10 @@ def eaf(rows: Sequence[Row]) -> str:
             mimetype=MEDIA_TYPES.get(path.suffix.lower(), UNKNOWN),
         )
     for row in rows:
-        emotion, confidence = (of_channel(row, x) for x in ("emotion", "confidence"))
-        document.add_tier(emotion)
-        document.add_tier(confidence)
-        for span in apart(spans(row)):
-            time = span.start_ms, span.end_ms
-            document.add_annotation(emotion, *time, span.label)
-            document.add_annotation(confidence, *time, f"{span.confidence:.2f}")
+        found = apart(spans(row))
+        for name, values in tiers(row, found).items():
+            document.add_tier(name)
+            for span, text in zip(found, values, strict=True):
+                if text:
+                    document.add_annotation(name, span.start_ms, span.end_ms, text)
     return DECLARATION + str(to_string(document)) + "\n"

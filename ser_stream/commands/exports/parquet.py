@@ -2,7 +2,8 @@
 
 Columns: `file`, `label`, `confidence`, one for each label of the model, `speech_s`,
 `duration_s`, `short`, `cut`, `damaged`, `channel`, and `segments`, a list of structs
-with `label`, `start_ms`, `end_ms` and `confidence`.
+with `label`, `start_ms`, `end_ms` and `confidence`. Where it was asked who speaks, a
+list `speakers` before it, and `speaker` in the structs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,9 @@ FLAGS = ("short", "cut", "damaged")
 
 
 @contextmanager
-def parquet_table(path: Path, labels: Sequence[str]) -> Iterator[Callable[[Row], None]]:
+def parquet_table(
+    path: Path, labels: Sequence[str], *, speakers: bool = False
+) -> Iterator[Callable[[Row], None]]:
     """A table that grows by rows, and takes its place when all are there.
 
     Inside, call what is given with each row, as `ser-stream recognize` prints it; with
@@ -31,6 +34,7 @@ def parquet_table(path: Path, labels: Sequence[str]) -> Iterator[Callable[[Row],
     Args:
         path: of the file; what was there is replaced.
         labels: of the model, in the order of the columns.
+        speakers: whether rows say who speaks.
 
     Raises:
         MissingLibraryError: if pyarrow is not installed.
@@ -46,6 +50,10 @@ def parquet_table(path: Path, labels: Sequence[str]) -> Iterator[Callable[[Row],
         ("end_ms", pa.float64()),
         ("confidence", pa.float64()),
     ]
+    whole = []
+    if speakers:
+        segment.append(("speaker", pa.int32()))
+        whole.append(("speakers", pa.list_(pa.int32())))
     schema = pa.schema(
         [
             ("file", pa.string()),
@@ -54,6 +62,7 @@ def parquet_table(path: Path, labels: Sequence[str]) -> Iterator[Callable[[Row],
             *((name, pa.float64()) for name in ("speech_s", "duration_s")),
             *((name, pa.bool_()) for name in FLAGS),
             ("channel", pa.int32()),
+            *whole,
             ("segments", pa.list_(pa.struct(segment))),
         ]
     )

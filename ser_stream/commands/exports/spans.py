@@ -2,11 +2,12 @@
 
 A row is a mapping with the fields that `ser-stream recognize --segments` prints of a
 file: `file`, a str; `duration_s`; `segments`, a list of mappings with `label`,
-`start_ms`, `end_ms` and `confidence`; where a recording was split, `channel` too.
+`start_ms`, `end_ms` and `confidence`; where a recording was split, `channel` too. Where
+it was asked who speaks, it has `speakers`, and a segment `speaker`, a number or None.
 """
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,11 +25,14 @@ class Span:
     """One line, see `readable`."""
     confidence: float
     """0 to 1."""
+    speaker: int | None = None
+    """Number of who speaks, where that is asked for and known."""
 
     @property
     def text(self) -> str:
-        """As people read it, `angry 0.72`."""
-        return f"{self.label} {self.confidence:.2f}"
+        """As people read it: `angry 0.72`, or `1: angry 0.72` of speaker 1."""
+        who = "" if self.speaker is None else f"{self.speaker}: "
+        return f"{who}{self.label} {self.confidence:.2f}"
 
 
 def spans(row: Row) -> list[Span]:
@@ -43,6 +47,7 @@ def spans(row: Row) -> list[Span]:
             round(segment["end_ms"]),
             readable(segment["label"]),
             segment["confidence"],
+            segment.get("speaker"),
         )
         for segment in row["segments"]
     ]
@@ -69,6 +74,22 @@ def of_channel(row: Row, name: str) -> str:
     """A name, or text, that tells the channel too where a recording was split."""
     channel = row.get("channel")
     return name if channel is None else f"{name} channel {readable(str(channel))}"
+
+
+def tiers(row: Row, found: Sequence[Span]) -> dict[str, list[str]]:
+    """The texts of the emotions by the names of their tiers.
+
+    A tier `speaker`, empty where nobody knows, only where it was asked who speaks.
+    """
+    texts = {
+        "emotion": [span.label for span in found],
+        "confidence": [f"{span.confidence:.2f}" for span in found],
+    }
+    if "speakers" in row:
+        texts["speaker"] = [
+            "" if span.speaker is None else str(span.speaker) for span in found
+        ]
+    return {of_channel(row, name): values for name, values in texts.items()}
 
 
 def readable(name: str) -> str:

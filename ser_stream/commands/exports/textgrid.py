@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from ser_stream.commands.exports.spans import Row, apart, of_channel, spans
+from ser_stream.commands.exports.spans import Row, apart, spans, tiers
 from ser_stream.commands.extras import of_extra
 
 
 def textgrid(rows: Sequence[Row]) -> str:
     """A tier `emotion` and a tier `confidence`, for each channel if there are several.
 
-    They cover the whole recording: where there is no emotion, an interval is empty. An
-    emotion that another overlaps ends where the other begins.
+    A tier `speaker` too, where it was asked who speaks. They cover the whole recording:
+    where there is no emotion, an interval is empty. An emotion that another overlaps
+    ends where the other begins.
 
     Raises:
         MissingLibraryError: if praatio is not installed.
@@ -22,24 +23,20 @@ def textgrid(rows: Sequence[Row]) -> str:
     ends = [span.end_ms / 1000 for tier in found for span in tier]
     # A grid needs a length, and a time that was rounded may lie behind the end.
     end = max(0.001, *(row["duration_s"] for row in rows), *ends)
-    tiers = []
+    made = []
     for row, tier in zip(rows, found, strict=True):
         times = [(span.start_ms / 1000, span.end_ms / 1000) for span in tier]
-        texts = {
-            "emotion": [span.label for span in tier],
-            "confidence": [f"{span.confidence:.2f}" for span in tier],
-        }
-        tiers += [
+        made += [
             {
                 "class": "IntervalTier",
-                "name": of_channel(row, name),
+                "name": name,
                 "xmin": 0.0,
                 "xmax": end,
                 "entries": [
                     (*time, text) for time, text in zip(times, values, strict=True)
                 ],
             }
-            for name, values in texts.items()
+            for name, values in tiers(row, tier).items()
         ]
-    grid = {"xmin": 0.0, "xmax": end, "tiers": tiers}
+    grid = {"xmin": 0.0, "xmax": end, "tiers": made}
     return str(getTextgridAsStr(grid, "long_textgrid", includeBlankSpaces=True))

@@ -84,4 +84,5 @@ class Scored:
             columns=n,
             max_columns=self._max_columns,
             familiarity=self._speaker.familiarity,
+            speaker=step.speaker,
         )

@@ -19,6 +19,8 @@ from ser_stream.pipeline.prediction import BlockLevel, Level, level_of
 from ser_stream.pipeline.recognizer import Recognizer
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import Block, FloatArray
+from ser_stream.pipeline.voices.clusters import Voices
+from ser_stream.pipeline.voices.who_speaks import WhoSpeaks
 from ser_stream.pipeline.window import Extent
 
 
@@ -38,6 +40,8 @@ class Step:
     """Whether speech ended after the step before."""
     columns: FloatArray | None = None
     """Of its window, (n, ...); None without speech."""
+    speaker: int | None = None
+    """Number of who speaks, where that is asked for and known."""
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +66,8 @@ class Steps:
         self._meter = LoudnessMeter(gate.wake_dbfs, gate.wake_above_floor_db)
         self._detector = AheadSilero()
         self._gate = SpeechGate(gate, self._detector)
+        most = config.most_speakers
+        self._who = WhoSpeaks(Voices(most)) if most else None
         self._front_end = FrontEnd(front_end)
         self._extent = Extent(config.columns(self._geometry), self._geometry)
         self._recent: deque[Block] = deque(maxlen=config.recent_blocks)
@@ -127,6 +133,8 @@ class Steps:
     def _take(self, block: Block, loudness: Loudness) -> None:
         began = self._gate.decide(block, loudness).began
         self._recent.append(block)
+        if self._who is not None:
+            self._who.feed(block, began)
         if began is None:
             if self._extent.started:
                 self._extent.clear()
@@ -163,7 +171,14 @@ class Steps:
             start = extent.start
             self._turn.windows.append((extent.first, extent.first + extent.count - 1))
         paused, self._paused = self._paused, False
-        return Step(start, block.end, level, self._gate.speech_samples, paused)
+        return Step(
+            start,
+            block.end,
+            level,
+            self._gate.speech_samples,
+            paused,
+            speaker=None if self._who is None else self._who.number,
+        )
 
     def _compute(self, spoken: list[tuple[Turn, Step]]) -> None:
         """Give the steps with speech their columns."""

@@ -209,6 +209,30 @@ def test_tiers_of_a_textgrid_cover_the_recording(row: Row, tmp_path: Path) -> No
     assert said == [f"{s['confidence']:.2f}" for s in row["segments"]]
 
 
+@every_reader
+def test_an_emotion_of_an_unknown_speaker_breaks_no_document(
+    format: str, read: Callable[[Path], Spans], tmp_path: Path
+) -> None:
+    row = made([(0, 1000, "sad"), (1000, 2000, "calm")], speakers=[3])
+    row["segments"][0]["speaker"], row["segments"][1]["speaker"] = None, 3
+    found = opened(tmp_path, format, read, row)
+    texts = {
+        "rttm": ["unknown", "3"],
+        "textgrid": ["sad", "calm"],
+        "eaf": ["sad", "calm"],
+    }
+    assert [text for _, _, text in found] == texts.get(
+        format, ["sad 0.50", "3: calm 0.50"]
+    )
+    path = tmp_path / f"talk{DOCUMENTS[format].suffix}"
+    if format == "textgrid":
+        grid = textgrid.openTextgrid(str(path), True, reportingMode="error")
+        assert [e.label for e in grid.getTier("speaker").entries] == ["", "3", ""]
+    if format == "eaf":
+        tier = Eaf(str(path)).get_annotation_data_for_tier("speaker")
+        assert tier == [(1000, 2000, "3")]
+
+
 def test_elan_finds_the_recording_and_the_confidence(tmp_path: Path) -> None:
     path = tmp_path / "talk.eaf"
     write_document(path, "eaf", [made([(0, 900, "sad")], file="/a b/talk é.WAV")])
