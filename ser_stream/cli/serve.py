@@ -102,7 +102,7 @@ def serve(
     predictions and emotions, as `listen` tells them; see docs/serve.md. Clients do not
     hear of each other. A ws:// address also serves a page that sends a browser's
     microphone. Ctrl-C ends all streams in order; SIGHUP reads the limits and the token
-    again. `ser-stream status --socket ADDRESS` tells how it is.
+    again, for whoever comes then. `ser-stream status --socket ADDRESS` tells how it is.
 
     Flags are also keys of the configuration file, those of this command in the table
     [serve], and variables, as SER_STREAM_SERVE_MAX_STREAMS.

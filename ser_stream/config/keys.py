@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from typing import Literal
 
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import SmoothingConfig
@@ -30,6 +31,9 @@ class Key:
     """A flag of its own that a key of a table has beside `--set`."""
     many: bool = False
     """Whether a string may be a list of strings as well."""
+    serve: Literal["", "start", "live"] = ""
+    """When `ser-stream serve` takes a value: at its start alone, or at SIGHUP as well;
+    empty for never."""
 
     @property
     def table(self) -> str:
@@ -110,6 +114,14 @@ _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True)
 _BOOLEANS |= dict.fromkeys(("false", "no", "off", "0"), False)
 
 _BROKER_KINDS: dict[str, type] = {"keepalive_s": int, "discovery": bool}
+_SERVE: tuple[tuple[str, type, str, Literal["start", "live"]], ...] = (
+    ("listen", tuple, "--listen", "start"),
+    ("to", tuple, "--to", "start"),
+    ("max_streams", int, "--max-streams", "live"),
+    ("idle_s", float, "--idle-s", "live"),
+    ("max_s", float, "--max-s", "live"),
+    ("metrics", str, "--metrics", "start"),
+)
 KEYS = {
     key.name: key
     for key in (
@@ -121,29 +133,29 @@ KEYS = {
         Key("channels", int, "source.channels"),
         Key("encoding", str, "source.encoding"),
         Key("wait", bool, "wait"),
-        Key("model", str, "model", live=True),
-        Key("step", float, "step_s", live=True),
-        Key("window", float, "window_s", live=True),
+        Key("model", str, "model", live=True, serve="start"),
+        Key("step", float, "step_s", live=True, serve="start"),
+        Key("window", float, "window_s", live=True, serve="start"),
         Key("speakers", bool, "speakers", live=True),
-        Key("tell_speakers", bool, "tell_speakers", live=True),
-        Key("most_speakers", int, "most_speakers", live=True),
+        Key("tell_speakers", bool, "tell_speakers", live=True, serve="start"),
+        Key("most_speakers", int, "most_speakers", live=True, serve="start"),
         Key("to", tuple, "to"),
-        Key("format", str, "format"),
-        Key("token_file", str, "token_file"),
-        Key("allow_origin", tuple, "allow_origin"),
+        Key("format", str, "format", serve="start"),
+        Key("token_file", str, "token_file", serve="live"),
+        Key("allow_origin", tuple, "allow_origin", serve="start"),
         Key("max_subscribers", int, "max_subscribers"),
-        Key("trust_network", bool, "trust_network"),
+        Key("trust_network", bool, "trust_network", serve="start"),
         Key("on_emotion", str, "on_emotion", live=True),
         Key("on_emotion_every_s", float, "on_emotion_every_s", live=True),
         Key("metrics", str, "metrics"),
-        Key("log_format", str, "log_format"),
-        Key("log_level", str, "log_level"),
+        Key("log_format", str, "log_format", serve="start"),
+        Key("log_level", str, "log_level", serve="start"),
         *(
-            Key(f"gate.{f.name}", float, f"gate.{f.name}", live=True)
+            Key(f"gate.{f.name}", float, f"gate.{f.name}", live=True, serve="start")
             for f in fields(SpeechGateConfig)
         ),
         *(
-            Key(f"smoothing.{f.name}", float, "smoothing", live=True)
+            Key(f"smoothing.{f.name}", float, "smoothing", live=True, serve="start")
             for f in fields(SmoothingConfig)
         ),
         Key("adapt.enabled", bool, "adapt.enabled", switch="--adapt"),
@@ -153,15 +165,19 @@ KEYS = {
         Key("adapt.every_s", float, "adapt.every_s"),
         Key("adapt.keep_speech", bool, "adapt.keep_speech"),
         *(
-            Key(f"broker.{f.name}", _BROKER_KINDS.get(f.name, str), f"broker.{f.name}")
+            Key(
+                f"broker.{f.name}",
+                _BROKER_KINDS.get(f.name, str),
+                f"broker.{f.name}",
+                # Whoever sends comes and goes: no device of a house.
+                serve="" if f.name.startswith("discovery") else "start",
+            )
             for f in fields(BrokerSettings)
         ),
-        Key("serve.listen", tuple, "serve.listen", switch="--listen"),
-        Key("serve.to", tuple, "serve.to", switch="--to"),
-        Key("serve.max_streams", int, "serve.max_streams", switch="--max-streams"),
-        Key("serve.idle_s", float, "serve.idle_s", switch="--idle-s"),
-        Key("serve.max_s", float, "serve.max_s", switch="--max-s"),
-        Key("serve.metrics", str, "serve.metrics", switch="--metrics"),
+        *(
+            Key(f"serve.{name}", kind, f"serve.{name}", switch=switch, serve=taken)
+            for name, kind, switch, taken in _SERVE
+        ),
     )
 }
 """All settings by name, in the order in which they are listed."""

@@ -1,21 +1,15 @@
 """SIGHUP: limits and token are read again; what else has changed needs a restart."""
 
 import logging
+from typing import Literal
 
-from ser_stream.config import Settings
+from ser_stream.config import KEYS, Settings
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.protocol.access_token import read_token
 from ser_stream.service.notify import Notifier
 
 _LOGGER = logging.getLogger(__name__)
-LIVE = {"serve.max_streams", "serve.idle_s", "serve.max_s"}
-_READ_AGAIN = {"token_file"}
-_OTHERS = {
-    *("model", "step", "window", "format", "allow_origin", "trust_network"),
-    *("log_format", "log_level"),
-}
-_TABLES = {"gate", "smoothing", "broker", "serve"}
 
 
 class Reloading:
@@ -51,14 +45,10 @@ class Reloading:
             raise ConfigError(
                 f"there was {was}, and now there is {now}; only a restart brings that"
             )
-        changed = [c.name for c in self._settings.changes(settings) if c.name in LIVE]
+        changed = _changed(self._settings, settings, "live")
         if token != before:
             changed.append("token")
-        restart = [
-            change.name
-            for change in self._started.changes(settings)
-            if _is_ours(change.name) and change.name not in LIVE | _READ_AGAIN
-        ]
+        restart = _changed(self._started, settings, "start")
         self._server.allow(settings.config.serve, token)
         self._settings = settings
         detail = f"changed: {', '.join(changed)}" if changed else "nothing changed"
@@ -67,7 +57,8 @@ class Reloading:
         _LOGGER.info("reloaded: %s", detail)
 
 
-def _is_ours(name: str) -> bool:
-    """Whether `serve` takes this setting, and not only `listen`."""
-    table = name.rpartition(".")[0]
-    return table in _TABLES if table else name in _OTHERS | _READ_AGAIN
+def _changed(
+    old: Settings, new: Settings, taken: Literal["start", "live"]
+) -> list[str]:
+    """Names of settings that differ, of those that `serve` takes then."""
+    return [c.name for c in old.changes(new) if KEYS[c.name].serve == taken]

@@ -42,6 +42,8 @@ class Sender(Subscriber):
         self._wire = transport
         self._open: OpenRequest | None = None
         self._stream: ClientStream | None = None
+        self._limits = senders.limits
+        """Those that held when its stream was opened."""
         self._reason = "end"
         self._said = ""
         self._watch: asyncio.TimerHandle | None = None
@@ -157,6 +159,7 @@ class Sender(Subscriber):
             )
         stream = self._senders.open_stream(self, request)
         self._open, self._stream = request, stream
+        self._limits = self._senders.limits
         self._begun = self._last_audio = time.monotonic()
         self._ended = False
         self._cancel_watch()
@@ -230,7 +233,7 @@ class Sender(Subscriber):
 
     def _look(self) -> None:
         """End it when its time is over; else look again when that may be."""
-        stream, limits = self._stream, self._senders.limits
+        stream, limits = self._stream, self._limits
         if stream is None or self.ending:
             return
         now = time.monotonic()

@@ -79,7 +79,7 @@ class Senders(Subscribers):
     def allow(self, limits: ServeConfig, token: str | None) -> None:
         """Other limits and another token, for all that comes from now on."""
         self.limits, self.token = limits, token
-        self.max_subscribers = min(limits.max_streams, self._most_by_files)
+        self.max_subscribers = min(limits.max_streams, self.most_by_files)
 
     @property
     def may_wait(self) -> bool:

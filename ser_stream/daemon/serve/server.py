@@ -74,6 +74,7 @@ class AudioServer(SocketServer):
 
     def allow(self, limits: ServeConfig, token: str | None) -> None:
         """Take other limits and another token, for all that comes from now on."""
+        self._tell_if_too_many(limits.max_streams)
         self._loop.call(self.senders.allow, limits, token)
 
     def _call(self, *call: object) -> None:

@@ -115,13 +115,7 @@ class SocketServer(Server):
             load_websocket()
         wanted = self._subscribers.max_subscribers
         self._subscribers.limit_files(raise_file_limit() - SPARE_FILES)
-        if self._subscribers.max_subscribers < wanted:
-            _LOGGER.warning(
-                "at most %d %s: the system allows no more open files "
-                "(ulimit -n, LimitNOFILE=)",
-                self._subscribers.max_subscribers,
-                self._subscribers.called,
-            )
+        self._tell_if_too_many(wanted)
         self._listeners = open_listeners(
             addresses,
             inherited,
@@ -130,6 +124,17 @@ class SocketServer(Server):
         )
         self._loop.start()
         self._loop.run(self._serve())
+
+    def _tell_if_too_many(self, wanted: int) -> None:
+        """Say in the log where open files do not suffice for so many."""
+        most = self._subscribers.most_by_files
+        if most < wanted:
+            _LOGGER.warning(
+                "at most %d %s: the system allows no more open files "
+                "(ulimit -n, LimitNOFILE=)",
+                most,
+                self._subscribers.called,
+            )
 
     def send(self, message: Message, /) -> None:
         """Send to all subscribers; waits for them only if the audio is not live."""

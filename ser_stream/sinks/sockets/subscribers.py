@@ -51,7 +51,9 @@ class Subscribers:
         self.called = called
         self.token = token
         self.max_subscribers = max_subscribers
-        self._most_by_files = max_subscribers
+        self.most_by_files = max_subscribers
+        """As many as the system's limit on open files allows; known from `limit_files`
+        on."""
         self.max_strangers = MAX_STRANGERS
         self.dropped = 0
         self._backpressure = backpressure
@@ -77,8 +79,8 @@ class Subscribers:
         if self.token is not None:
             self.max_strangers = max(1, min(MAX_STRANGERS, files // 4))
             files -= self.max_strangers
-        self._most_by_files = max(1, files)
-        self.max_subscribers = min(self.max_subscribers, self._most_by_files)
+        self.most_by_files = max(1, files)
+        self.max_subscribers = min(self.max_subscribers, self.most_by_files)
 
     def await_auth(self, stranger: Subscriber) -> None:
         """Note a connection that has yet to show the token."""
