@@ -1,5 +1,6 @@
 """Where Prometheus reads: a server that is started, told of steps, and closed."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Self
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from prometheus_client import Histogram
     from prometheus_client.registry import Collector
 
+_LOGGER = logging.getLogger(__name__)
 LATENCY_BOUNDS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Upper bounds of the histogram's buckets, seconds; one more takes what is above."""
 SERVE_LATENCY_BOUNDS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -144,6 +146,7 @@ class Metrics:
         if checks:
             figures = prometheus.make_wsgi_app(registry)
             server.set_app(with_checks(figures, checks))
+        _LOGGER.info("figures at http://%s:%d/", bracketed(host), server.server_port)
         return cls(server, thread, latency)
 
     @property

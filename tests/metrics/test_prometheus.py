@@ -1,5 +1,6 @@
 """`--metrics`: figures that Prometheus can read, on this machine only."""
 
+import logging
 import re
 import socket
 import struct
@@ -69,6 +70,15 @@ def metrics(health: Health) -> Iterator[Metrics]:
     )
     yield found
     found.close()
+
+
+def test_the_log_says_where_they_are(
+    health: Health, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        found = Metrics.start("localhost:0", {"": health}, dict, lambda: 0)
+    found.close()
+    assert caplog.messages == [f"figures at http://127.0.0.1:{found.port}/"]
 
 
 def test_every_figure_is_there(metrics: Metrics, health: Health) -> None:
