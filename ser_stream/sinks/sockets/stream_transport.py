@@ -94,8 +94,14 @@ class StreamTransport(asyncio.BufferedProtocol):
     def _half_close(self) -> None:
         # Closed with something unread, a connection is reset, and what we wrote last
         # might be lost: so first only our side is, and the rest of theirs is skipped.
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        try:
             self._transport.write_eof()
+        except OSError:
+            # They have cut the connection just now, and read nothing any more.
+            self._transport.abort()
+        else:
             self._listen()
 
     def abort(self) -> None:
