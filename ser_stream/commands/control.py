@@ -6,7 +6,7 @@ from typing import Any
 from ser_stream.client import control, serve_status
 from ser_stream.commands.adapt_text import counts
 from ser_stream.commands.output import aligned, write, write_json
-from ser_stream.commands.serve_status import serve_text
+from ser_stream.commands.serve_text import serve_text
 from ser_stream.commands.status_rows import brokers_row, heard_text, latency_text, span
 from ser_stream.errors import ConfigError
 from ser_stream.protocol.address import SOCKETS

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ser_stream import __version__
 from ser_stream.adaptation import requests
 from ser_stream.config import ListenConfig, Settings
@@ -26,7 +24,7 @@ from ser_stream.daemon.voices import VoiceRequests
 from ser_stream.daemon.watchdog import status_text
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
-from ser_stream.metrics.health import Health, together
+from ser_stream.metrics.health import Health, latency_ms, together
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
@@ -270,7 +268,10 @@ def _figures(health: Health, each: Iterable[Health]) -> Answer:
         "steps": health.steps,
         "skipped": health.skipped,
         "emotions": health.emotions,
-        "latency_ms": _latency(each),
+        # A copy of each: steps are added meanwhile.
+        "latency_ms": latency_ms(
+            latency for health in each for latency in list(health.latencies)
+        ),
     }
 
 
@@ -296,11 +297,3 @@ def _sources(named: Mapping[str, Health]) -> Answer:
 
 def _which(bundle: Bundle) -> str:
     return f"{bundle.name} ({bundle.sha256[:12]})"
-
-
-def _latency(each: Iterable[Health]) -> dict[str, float] | None:
-    seconds = [latency for health in each for latency in list(health.latencies)]
-    if not seconds:
-        return None
-    p50, p99 = np.percentile(seconds, [50, 99]) * 1000
-    return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}

@@ -6,9 +6,11 @@ whole, so a reader sees the old value or the new one, never half of it.
 
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import numpy as np
 
 from ser_stream.pipeline.values import AudioState
 
@@ -83,6 +85,15 @@ class Health:
     @property
     def uptime_s(self) -> float:
         return time.monotonic() - self.started
+
+
+def latency_ms(seconds: Iterable[float]) -> dict[str, float] | None:
+    """Median and 99th percentile, `p50` and `p99`, in milliseconds; None of nothing."""
+    found = list(seconds)
+    if not found:
+        return None
+    p50, p99 = np.percentile(found, [50, 99]) * 1000
+    return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}
 
 
 _WORST_FIRST = (

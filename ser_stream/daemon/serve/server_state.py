@@ -9,12 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ser_stream import __version__
 from ser_stream.daemon.memory import resident_bytes
 from ser_stream.daemon.serve.server import AudioServer
-from ser_stream.metrics.health import Health
+from ser_stream.metrics.health import Health, latency_ms
 from ser_stream.metrics.serve_figures import ServeFigures
 from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.sinks import LinkState, Publisher, Sink
@@ -33,22 +31,25 @@ class ServerState:
         self._publishers = [sink for sink in sinks if isinstance(sink, Publisher)]
         self._file = file
         self._started = time.monotonic()
-        self._beats = 0
 
     @property
     def _links(self) -> list[LinkState]:
         return [link for sink in self._publishers for link in sink.links]
+
+    @property
+    def _seen(self) -> dict[str, float]:
+        """Monotonic seconds of each thread's last sign of life, by its name."""
+        return {
+            "sockets": self._server.seen,
+            "compute": self._senders.compute.occupation.seen,
+        }
 
     # For whoever restarts it.
 
     def hung(self) -> str:
         """Which thread has hung; empty if none has."""
         now = time.monotonic()
-        threads = {
-            "sockets": self._server.seen,
-            "compute": self._senders.compute.occupation.seen,
-        }
-        for name, seen in threads.items():
+        for name, seen in self._seen.items():
             if now - seen > HUNG_S:
                 return f"thread {name} has hung for {now - seen:.0f} s"
         return ""
@@ -58,9 +59,12 @@ class ServerState:
         return self.hung() or self._server.not_ready()
 
     def health(self) -> Health:
-        """What systemd's watchdog goes by."""
-        self._beats += not self.hung()
-        return Health(known=True, beats=self._beats)
+        """What systemd's watchdog goes by.
+
+        Its beats are milliseconds; they stand still when a thread has hung.
+        """
+        vouched_s = min(time.monotonic(), min(self._seen.values()) + HUNG_S)
+        return Health(known=True, beats=int(vouched_s * 1000))
 
     def text(self) -> str:
         """One line for `systemctl status`."""
@@ -142,7 +146,7 @@ class ServerState:
             "steps": now.heard.steps,
             "emotions": now.heard.emotions,
             "dropped": now.dropped,
-            "latency_ms": self._latency(),
+            "latency_ms": latency_ms(self._senders.latencies),
             "busy": {name: round(part, 3) for name, part in share._asdict().items()},
             "inputs": dict(now.inputs),
             "brokers": [link._asdict() for link in self._links],
@@ -161,10 +165,3 @@ class ServerState:
         if now.late:
             return f"{now.late} streams are late; the machine is too slow or too busy"
         return ""
-
-    def _latency(self) -> dict[str, float] | None:
-        seconds = list(self._senders.latencies)
-        if not seconds:
-            return None
-        p50, p99 = np.percentile(seconds, [50, 99]) * 1000
-        return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}
