@@ -16,6 +16,11 @@ from ser_stream.cli.app import app
 from ser_stream.commands.output import discard_output
 from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 
+_ADDRESS_FLAGS = {
+    "--socket": "the address of a daemon",
+    "--listen": "an address to listen on",
+}
+"""Where an address goes that was given without a flag."""
 _ALONE = ("listen", "serve")
 """They run for long, and need not hold the flags of all others: 0.9 MB."""
 
@@ -76,12 +81,13 @@ def _usage(message: str, arguments: Sequence[str]) -> str:
             names.append(argument)
         elif not any(argument in parameter.opts for parameter in command.params):
             break
-    if (
-        "unexpected extra argument" in message
-        and ("://" in message or ".sock" in message)
-        and any("--socket" in parameter.opts for parameter in command.params)
+    if "unexpected extra argument" in message and (
+        "://" in message or ".sock" in message
     ):
-        return f"{message}; the address of a daemon goes to --socket"
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        for flag, what in _ADDRESS_FLAGS.items():
+            if flag in flags:
+                return f"{message}; {what} goes to {flag}"
     return f"{message}; see {' '.join(names)} --help"
 
 

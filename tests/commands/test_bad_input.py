@@ -183,6 +183,9 @@ def test_wrong_usage_names_the_help_of_the_command(
 
 def test_the_address_of_a_daemon_is_only_sent_to_a_flag_that_is_there() -> None:
     assert "goes to --socket" in error_line(run("status", "unix:///s"))
+    assert error_line(run("serve", "tcp://127.0.0.1:8771")).endswith(
+        "; an address to listen on goes to --listen"
+    )
     assert error_line(run("listen", "unix:///s")).endswith(
         "see ser-stream listen --help"
     )
