@@ -24,7 +24,7 @@ StatusSocket = Annotated[
     typer.Option(
         "--socket",
         help="The daemon's unix socket, a path or unix:///PATH; of `ser-stream serve` "
-        "any unix://, tcp:// or ws:// address, whose token is in SER_STREAM_TOKEN. "
+        "a unix://, tcp:// or ws:// address, whose token is in SER_STREAM_TOKEN. "
         "[default: $XDG_RUNTIME_DIR/ser-stream/ser-stream.sock, else "
         "/run/ser-stream/ser-stream.sock]",
         metavar="ADDRESS",
@@ -37,7 +37,7 @@ EPILOG = (
 STATUS_EPILOG = (
     "Exit status: 0 healthy or paused, 1 degraded (no audio comes; of serve, streams "
     "are late or a broker is away), 3 no daemon listens on the socket, 5 one does and "
-    "does not answer."
+    "does not answer, or takes no more who ask."
 )
 
 

@@ -18,7 +18,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.protocol.address import Address, parse
 from ser_stream.protocol.commands import COMMANDS
 
-ID = 1
+REQUEST_ID = 1
 """Of the one request on a connection."""
 
 
@@ -48,7 +48,7 @@ def control(
         RefusedError: if it refuses, with its code and text.
         AccessError: if the socket belongs to another user.
         ConfigError: if the address is not that of a Unix socket.
-        UnreachableError: if it does not answer in time.
+        UnreachableError: if it does not answer in time, or too many ask already.
         ProtocolError: if the program that listens there is no ser-stream.
     """
     command = COMMANDS.get(do)
@@ -58,17 +58,25 @@ def control(
     flags = "--adapt " if command is not None and command.adapts else ""
     said = {name: value for name, value in fields.items() if value is not None}
     with _connect(_where(socket), timeout, flags) as connection:
-        connection.send(encode({"type": "control", "id": ID, "do": do, **said}))
-        reply = answer(connection, deadline)
+        connection.send(encode({"type": "control", "id": REQUEST_ID, "do": do, **said}))
+        reply = receive_reply(connection, deadline)
     if reply is not None:
-        return result(reply)
+        return result_of(reply)
     raise UnreachableError(
         f"the daemon did not answer {do} within {timeout:g} s; it may hang: see its log"
     )
 
 
-def answer(connection: Connection, deadline: float) -> dict[str, Any] | None:
-    """The answer to the request `ID`, or a refusal of all; None if it came too late."""
+def receive_reply(connection: Connection, deadline: float) -> dict[str, Any] | None:
+    """The answer to the request `REQUEST_ID`, or a refusal of the connection itself.
+
+    Args:
+        connection: on which it was asked.
+        deadline: monotonic seconds.
+
+    Returns:
+        The `reply`; None if it did not come in time.
+    """
     while (left := deadline - time.monotonic()) > 0:
         # The daemon also says hello, and whatever happens meanwhile.
         line = connection.receive(left)
@@ -82,12 +90,12 @@ def _where(socket: str | Path | None) -> tuple[Address, ...]:
     if socket is None:
         return addresses(None)
     text = str(socket)
-    address = parse(text if ":" in text else f"unix://{Path(text).absolute()}")
-    if address.kind != "unix":
+    if ":" in text and not text.startswith("unix:"):
         raise ConfigError(
-            f"{socket}: a daemon is controlled over its unix socket alone"
+            f"{socket}: a daemon is controlled over its unix socket alone; allowed: "
+            "its path, or unix:///PATH"
         )
-    return (address,)
+    return (parse(text if ":" in text else f"unix://{Path(text).absolute()}"),)
 
 
 def _connect(where: tuple[Address, ...], timeout: float, flags: str) -> Connection:
@@ -108,19 +116,22 @@ def _is_answer(reply: dict[str, Any]) -> bool:
         return False
     # Without an id, it is the connection that is refused.
     refused = reply.get("id") is None and reply.get("ok") is False
-    return refused or reply.get("id") == ID
+    return refused or reply.get("id") == REQUEST_ID
 
 
-def result(reply: dict[str, Any]) -> dict[str, Any]:
+def result_of(reply: dict[str, Any]) -> dict[str, Any]:
     """What an answer says.
 
     Raises:
         RefusedError: if it is a refusal, with its code and text.
         AccessError: if it is one of `forbidden`.
+        UnreachableError: if too many are connected already.
     """
     if reply.get("ok") is True and isinstance(reply.get("result"), dict):
         return dict(reply["result"])
     error = reply.get("error")
     error = error if isinstance(error, dict) else {}
     code, text = str(error.get("code")), str(error.get("text"))
+    if code == "too_many":
+        raise UnreachableError(text)
     raise (AccessError if code == "forbidden" else RefusedError)(text, code)

@@ -5,7 +5,8 @@ SerStreamError
 │   └── AccessError      5   and always will: wrong token, no permission
 ├── NotRunningError      3   there is no daemon to control
 └── SinkError            5
-    ├── UnreachableError 5   nothing listens, or not any more; another try may help
+    ├── UnreachableError 5   nothing listens, or not any more, or too many are there;
+    │                        another try may help
     └── ProtocolError    5   the program that listens does not speak protocol 1
 """
 
@@ -28,7 +29,10 @@ class NotRunningError(SerStreamError):
 
 
 class UnreachableError(SinkError):
-    """Nothing listens there, or the connection was lost; another try may help."""
+    """Nothing listens there, the connection was lost, or too many are connected.
+
+    Another try may help.
+    """
 
 
 class ProtocolError(SinkError):

@@ -5,12 +5,13 @@ import time
 from typing import Any
 
 from ser_stream.client.connection import Connection
-from ser_stream.client.control import ID, answer, result
+from ser_stream.client.control import REQUEST_ID, receive_reply, result_of
 from ser_stream.client.errors import NotRunningError, UnreachableError
 from ser_stream.client.lines import encode
 from ser_stream.client.subscription import TIMEOUT, raise_refusal
-from ser_stream.client.where import addresses
+from ser_stream.errors import ConfigError
 from ser_stream.protocol.access_token import VARIABLE
+from ser_stream.protocol.address import NATS, SOCKETS, WYOMING, Address, parse
 
 
 def serve_status(
@@ -31,15 +32,15 @@ def serve_status(
         AccessError: if it refuses the token, or is a `listen`, which is asked over its
             unix socket alone.
         RefusedError: if it is a server that cannot tell.
-        ConfigError: if the address is none.
+        ConfigError: if the address is none that can be asked.
         UnreachableError: if it does not answer in time, or too many ask already.
         ProtocolError: if the program that listens there is no ser-stream.
         MissingLibraryError: if a `ws://` address needs the extra `ws`.
     """
     deadline = time.monotonic() + timeout
-    (address,) = addresses(uri)
+    address = _address(uri)
     token = token or os.environ.get(VARIABLE)
-    lines = [encode({"type": "control", "id": ID, "do": "status"})]
+    lines = [encode({"type": "control", "id": REQUEST_ID, "do": "status"})]
     if token and address.kind != "unix":
         lines.insert(0, encode({"type": "auth", "token": token}))
     try:
@@ -51,10 +52,20 @@ def serve_status(
         ) from None
     with connection:
         connection.send(*lines)
-        reply = answer(connection, deadline)
+        reply = receive_reply(connection, deadline)
     if reply is None:
         raise UnreachableError(
             f"{address} did not answer within {timeout:g} s; it may hang: see its log"
         )
-    raise_refusal(reply, address, ID)
-    return result(reply)
+    raise_refusal(reply, address, REQUEST_ID)
+    return result_of(reply)
+
+
+def _address(uri: str) -> Address:
+    if uri.partition(":")[0] in WYOMING | NATS:
+        raise ConfigError(
+            f"{uri}: clients send audio there, and status cannot be asked; allowed: "
+            f"{', '.join(SOCKETS.values())}. A serve without such an address tells how "
+            "it is by --metrics"
+        )
+    return parse(uri, SOCKETS)

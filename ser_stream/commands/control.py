@@ -9,7 +9,6 @@ from ser_stream.commands.output import aligned, write, write_json
 from ser_stream.commands.serve_text import serve_text
 from ser_stream.commands.status_rows import brokers_row, heard_text, latency_text, span
 from ser_stream.errors import ConfigError
-from ser_stream.protocol.address import SOCKETS
 
 
 def command(
@@ -28,12 +27,12 @@ def command(
         NotRunningError: if no daemon answers.
         RefusedError: if it refuses, with its reason.
     """
-    if do == "status" and _over_a_network(socket):
+    if do == "status" and socket is not None and _is_other_than_unix(socket):
         if source is not None:
             raise ConfigError(
                 f"{socket}: serve tells of no stream alone; leave --source out"
             )
-        answer = serve_status(str(socket))
+        answer = serve_status(socket)
     else:
         answer = control(do, socket, source=source)
     if as_json:
@@ -43,9 +42,9 @@ def command(
     return answer
 
 
-def _over_a_network(socket: str | None) -> bool:
-    kind = (socket or "").partition("://")[0]
-    return kind in SOCKETS and kind != "unix"
+def _is_other_than_unix(socket: str) -> bool:
+    kind, colon, _ = socket.partition(":")
+    return bool(colon) and kind != "unix"
 
 
 def _paused(answer: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import cast
 from ser_stream.daemon.serve.sender import Sender
 from ser_stream.daemon.serve.senders import Senders
 from ser_stream.protocol.requests import LineTooLongError
-from ser_stream.sinks.sockets.socket_options import hold_little
+from ser_stream.sinks.sockets.socket_options import hold_little, is_operator
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
@@ -22,7 +22,11 @@ class ByteTransport(StreamTransport):
     def _meet(self, subscribers: Subscribers) -> Subscriber:
         hold_little(self._transport)
         self._ended = False
-        self._sender = Sender(self, cast(Senders, subscribers))
+        self._sender = Sender(
+            self,
+            cast(Senders, subscribers),
+            operator=is_operator(self._transport),
+        )
         return self._sender
 
     def get_buffer(self, _sizehint: int) -> memoryview:

@@ -35,10 +35,20 @@ class Sender(Subscriber):
     CHECKS = CHECKS
 
     def __init__(
-        self, transport: Transport, senders: "Senders", *, authorized: bool = False
+        self,
+        transport: Transport,
+        senders: "Senders",
+        *,
+        authorized: bool = False,
+        operator: bool = False,
     ) -> None:
+        """Meet a client; an `operator` may ask for `status` also where others may not.
+
+        The others are as for a `Subscriber`.
+        """
         super().__init__(transport, senders, authorized=authorized)
         self._senders = senders
+        self.operator = operator
         self._wire = transport
         self._open: OpenRequest | None = None
         self._stream: ClientStream | None = None

@@ -7,12 +7,12 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, count
-from typing import Any
+from typing import Any, cast
 
 from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
-from ser_stream.daemon.serve.sender import Sender
+from ser_stream.daemon.serve.sender import OPEN_WAIT_S, Sender
 from ser_stream.daemon.serve.tally import Tally
 from ser_stream.metrics.health import LATENCIES
 from ser_stream.model import Model
@@ -28,7 +28,8 @@ from ser_stream.sources.network.open_request import OpenRequest
 from ser_stream.sources.network.raw_samples import RawSamples
 
 MOST_ASKERS = MORE_BY_UNIX
-"""Connections beside those of all streams, as only `status` is asked on."""
+"""Connections beside those of all streams, as only `status` is asked on; and as many
+again that nobody else can take, for operators."""
 
 
 class Senders(Subscribers):
@@ -66,7 +67,7 @@ class Senders(Subscribers):
         self.model = model
         self._sinks = sinks
         self._parting = False
-        self._askers: set[Subscriber] = set()
+        self._askers: set[Sender] = set()
         self.status: Callable[[str], Mapping[str, Any]] = lambda _kind: {}
         """How the server is, as one is told who is connected by this kind."""
         self._streams: dict[ClientStream, Sender] = {}
@@ -74,7 +75,8 @@ class Senders(Subscribers):
 
     def limit_files(self, files: int) -> None:
         """As there; a stream of Ogg takes a socket and the two ends of a pipe."""
-        super().limit_files(files // 3)
+        # Of askers, there is room for half among the spare ones.
+        super().limit_files((files - MOST_ASKERS) // 3)
 
     def allow(self, limits: ServeConfig, token: str | None) -> None:
         """Other limits and another token, for all that comes from now on."""
@@ -94,17 +96,30 @@ class Senders(Subscribers):
         """Whether one more may join; when all is full some may, to ask for `status`."""
         if not self.full:
             return True
-        return subscriber.kind in SOCKETS and len(self._askers) < MOST_ASKERS
+        if subscriber.kind not in SOCKETS:
+            return False
+        operator = cast(Sender, subscriber).operator
+        alike = [asker for asker in self._askers if asker.operator is operator]
+        return len(alike) < MOST_ASKERS
+
+    def no_room_for(self, subscriber: Subscriber) -> str:
+        if subscriber.kind not in SOCKETS:
+            return super().no_room_for(subscriber)
+        return (
+            f"too many ask already: the {self.max_subscribers} {self.called} are "
+            f"taken, and so are the {MOST_ASKERS} connections beside them that may ask "
+            f"for status; try again in {OPEN_WAIT_S:g} s"
+        )
 
     def join(self, subscriber: Subscriber) -> bool:
         only_asks = self.full
         joined = super().join(subscriber)
         if joined and only_asks:
-            self._askers.add(subscriber)
+            self._askers.add(cast(Sender, subscriber))
         return joined
 
     def leave(self, subscriber: Subscriber) -> None:
-        self._askers.discard(subscriber)
+        self._askers.discard(cast(Sender, subscriber))
         super().leave(subscriber)
 
     def open_stream(self, sender: Sender, request: OpenRequest) -> ClientStream:

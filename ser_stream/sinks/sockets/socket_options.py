@@ -4,7 +4,9 @@ import array
 import asyncio
 import contextlib
 import fcntl
+import os
 import socket
+import struct
 import termios
 
 ACCEPT_AT_ONCE = 1
@@ -37,6 +39,23 @@ def hold_little(transport: asyncio.Transport) -> None:
     connection: socket.socket = transport.get_extra_info("socket")
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+
+def is_operator(transport: asyncio.Transport) -> bool:
+    """Whether a client of a Unix socket is a program of our own user, or of root.
+
+    An inherited socket may let others in, too.
+    """
+    connection: socket.socket = transport.get_extra_info("socket")
+    if connection.family != socket.AF_UNIX or not hasattr(socket, "SO_PEERCRED"):
+        return False
+    ids = struct.Struct("3i")
+    try:
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, ids.size)
+    except OSError:
+        return False
+    _process, user, _group = ids.unpack(found)
+    return user in (0, os.geteuid())
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:

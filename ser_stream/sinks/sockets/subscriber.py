@@ -81,9 +81,7 @@ class Subscriber:
 
     def _join(self, id: object) -> None:
         if not self._subscribers.join(self):
-            most = self._subscribers.max_subscribers
-            called = self._subscribers.called
-            self._refuse(id, "too_many", f"there are {most} {called} already")
+            self._refuse(id, "too_many", self._subscribers.no_room_for(self))
             self.finish("protocol")
             return
         if id is not None:

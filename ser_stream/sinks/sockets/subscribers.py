@@ -98,6 +98,10 @@ class Subscribers:
         more = MORE_BY_UNIX if subscriber.kind == "unix" else 0
         return len(self._members) < self.max_subscribers + more
 
+    def no_room_for(self, _subscriber: Subscriber) -> str:
+        """What one that may not join is told."""
+        return f"there are {self.max_subscribers} {self.called} already"
+
     def join(self, subscriber: Subscriber) -> bool:
         """Count a subscriber in; False if there are too many."""
         self._empty.clear()

@@ -1,6 +1,7 @@
 """What an operator asks of a real `serve`: figures, status, reload, systemd."""
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -253,6 +254,31 @@ def test_where_no_server_is_the_status_says_so() -> None:
     ) as told:
         serve_status("tcp://127.0.0.1:1")
     assert told.value.exit_status == 3
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("wyoming://127.0.0.1:10700", "tells how it is by --metrics"),
+        ("nats://127.0.0.1/fleet", "tells how it is by --metrics"),
+        ("ftp://127.0.0.1:1", "unknown address"),
+        ("stdout:", "unknown address"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_told_which_can(uri: str, said: str) -> None:
+    done = run("status", "--socket", uri)
+    assert done.returncode == 2
+    line = error_line(done)
+    assert said in line
+    assert "unix:///PATH, tcp://HOST:PORT, ws://HOST:PORT" in line
+    assert "stdout:," not in line
+
+
+def test_the_log_names_the_port_of_the_figures_that_the_system_chose() -> None:
+    with running_serve("--metrics", "127.0.0.1:0", kinds=("unix",)) as served:
+        found = re.search(r"figures at http://127.0.0.1:(\d+)/", served.log.read_text())
+        assert found is not None
+        assert page(int(found[1]), "/healthz") == (200, "ok\n")
 
 
 def test_streams_without_figures_are_served_as_ever(speech: Any) -> None:
