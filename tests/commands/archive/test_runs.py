@@ -203,6 +203,25 @@ def test_a_folder_for_one_file_is_not_made(tmp_path: Path, format: str) -> None:
     assert not out.parent.exists()
 
 
+@pytest.mark.parametrize("inner", ["file", "file/folder", "loop", "loop/folder"])
+def test_where_no_folder_can_be_made_none_is_advised(
+    tmp_path: Path, inner: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "loop").symlink_to("loop")
+    done = run("recognize", CLIPS[0], "--out", tmp_path / inner / "x.csv")
+    assert done.returncode == 5
+    there = tmp_path / inner.split("/")[0]
+    assert f"{there} is no folder, so that x.csv cannot be" in error_line(done)
+    assert "mkdir" not in error_line(done)
+
+
+def test_a_folder_that_a_link_leads_to_may_be_made(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("later")
+    done = run("recognize", CLIPS[0], "--out", tmp_path / "link" / "x.csv")
+    assert f"(mkdir -p {tmp_path / 'later'})" in error_line(done)
+
+
 def test_a_journal_of_other_settings_is_not_gone_on_with(
     minutes: list[Path], tmp_path: Path
 ) -> None:
