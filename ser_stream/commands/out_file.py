@@ -18,8 +18,16 @@ def require_folder_of(out: Path) -> None:
     """
     # A link is replaced where it points to.
     folder = Path(os.path.realpath(out)).parent
-    if not is_folder(folder):
+    if is_folder(folder):
+        return
+    # A link that leads back to itself is there, too, and no folder.
+    there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not is_folder(there):
         raise SinkError(
-            f"there is no folder {folder} for {out.name}; make it first (mkdir -p "
-            f"{shlex.quote(str(folder))}), or name another place"
+            f"{there} is no folder, so that {out.name} cannot be written there; name "
+            "another place"
         )
+    raise SinkError(
+        f"there is no folder {folder} for {out.name}; make it first (mkdir -p "
+        f"{shlex.quote(str(folder))}), or name another place"
+    )

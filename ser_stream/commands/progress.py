@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -24,7 +24,13 @@ def share_bar(
         item_show_func=said,
         hidden=not shows_bars(),
     ) as bar:
-        yield lambda done: bar.update(max(0, int(done) - bar.pos))
+
+        def update(done: float) -> None:
+            # A terminal that has gone is no fault of what is being read.
+            with suppress(OSError):
+                bar.update(max(0, int(done) - bar.pos))
+
+        yield update
 
 
 def shows_bars() -> bool:

@@ -65,7 +65,7 @@ class Recorded:
             # What holds nothing is refused at once.
             while not (self._ready or self.ended):
                 self._read_on(self._frames_of(FIRST_LENGTH))
-        except SourceError:
+        except BaseException:
             self.close()
             raise
 

@@ -163,6 +163,31 @@ def test_each_channel_and_silence_have_numbers_of_their_own(
     assert (right["speakers"], right["segments"]) == ([], [])
 
 
+def test_speakers_of_two_channels_have_two_names_in_rttm(
+    two: Path, row: dict[str, Any], tmp_path: Path
+) -> None:
+    samples = soundfile.read(two)[0]
+    stereo, out = tmp_path / "stereo.wav", tmp_path / "stereo.rttm"
+    soundfile.write(stereo, [[x, x] for x in samples], SAMPLE_RATE)
+    done = run(
+        *("recognize", "--tell-speakers", "--channel", "each", stereo),
+        *("--format", "rttm", "--out", out),
+    )
+    assert done.returncode == 0, done.stderr
+    (annotation,) = load_rttm(str(out)).values()  # type: ignore[no-untyped-call]
+    numbers = row["speakers"]
+    names = {f"{channel}_{number}" for channel in (1, 2) for number in numbers}
+    assert set(annotation.labels()) == names
+    lines = [line.split() for line in out.read_text().splitlines()]
+    assert all(line[7].startswith(f"{line[2]}_") for line in lines)
+
+
+def test_one_speaker_is_no_speakers(two: Path) -> None:
+    asked = ("recognize", two, "--format", "text", "--tell-speakers")
+    shown = run(*asked, "--most-speakers", "1").stdout.decode()
+    assert "(speaker 1)" in shown
+
+
 def test_without_the_encoder_of_voices_both_commands_say_the_same(two: Path) -> None:
     lines = []
     for command in (

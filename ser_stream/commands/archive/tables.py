@@ -68,7 +68,9 @@ def _text_rows(columns: Columns, write_text: WriteText) -> WriteRow:
         if "channel" in result:
             notes.insert(0, f"channel {result['channel']}")
         if result.get("speakers"):
-            notes.append(f"speakers {', '.join(map(str, result['speakers']))}")
+            numbers = result["speakers"]
+            who = "speaker" if len(numbers) == 1 else "speakers"
+            notes.append(f"{who} {', '.join(map(str, numbers))}")
         note = f"  ({', '.join(notes)})" if notes else ""
         lines = [f"{label:<{width}} {shown}  {written_out(result['file'])}{note}"]
         for segment in result.get("segments", ()):

@@ -1,6 +1,7 @@
 """Recordings -> their rows: what a process is asked, and what it answers."""
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.commands.archive.rehearing import rehearable
-from ser_stream.errors import SourceError
+from ser_stream.errors import SerStreamError, SourceError
 from ser_stream.model import Model
 from ser_stream.paths import is_pipe
+from ser_stream.pipeline.batch.record import RECORDINGS_AT_ONCE
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.pipeline import PipelineConfig
 from ser_stream.sources.channels import EACH
@@ -67,10 +69,16 @@ def run(
 ) -> Iterator[Result]:
     """Recognise recordings; what is wrong with one is in its result.
 
+    A fault of ours that one of them meets is in its result, too, and the others go on:
+    an archive may be a night's work.
+
     Args:
         job: what they have in common.
         names: of recordings; `-` is standard input.
         progress: told how many were read, and how much of the present one.
+
+    Raises:
+        ModelError: if the model cannot be used.
     """
     model = _model(job.bundle, job.config)
     done = 0
@@ -104,11 +112,36 @@ def _together(
     names: Sequence[str],
     progress: Callable[[int, float], None] | None,
 ) -> Iterator[Result]:
+    done = 0
+    while done < len(names):
+        tell = None if progress is None else _behind(done, progress)
+        for result in _until_fault(job, model, names[done:], tell):
+            yield result
+            done += 1
+        # Among so many is the one that met a fault of ours; alone each tells.
+        some = names[done : done + RECORDINGS_AT_ONCE]
+        tell = None if progress is None else _behind(done, progress)
+        yield from _one_by_one(job, model, some, tell)
+        done += len(some)
+
+
+def _until_fault(
+    job: Job,
+    model: Model,
+    names: Sequence[str],
+    progress: Callable[[int, float], None] | None,
+) -> Iterator[Result]:
+    """The results before one of those that were read together met a fault of ours."""
     found = model.recognize_each(names, wanted=job.wanted, progress=progress)
     for name in names:
         # Only while it works: whoever takes a result has a log of its own.
         with _Collected() as log:
-            one = next(found)
+            try:
+                one = next(found)
+            except SerStreamError:
+                raise
+            except Exception:  # noqa: BLE001  whatever it is: `_one_by_one` tells it
+                return
         messages = tuple(log.messages)
         if isinstance(one, SourceError):
             yield Result(name, (), (*messages, (logging.ERROR, str(one))))
@@ -131,7 +164,23 @@ def _one_by_one(
             except SourceError as error:
                 rows = ()
                 log.messages.append((logging.ERROR, str(error)))
+            except SerStreamError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is: told
+                rows = ()
+                log.messages += _fault(name, error)
         yield Result(name, rows, tuple(log.messages))
+
+
+def _fault(name: str, error: Exception) -> list[tuple[int, str]]:
+    """What to say of a fault of ours: a line, and where it happened under `-v`."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    line = (
+        f"{name} is left out, by a fault of ser-stream: {what}; please report it, with "
+        "what ser-stream -v recognize says of this recording"
+    )
+    trace = "".join(traceback.format_exception(error)).rstrip()
+    return [(logging.ERROR, line), (logging.DEBUG, trace)]
 
 
 def _channels(

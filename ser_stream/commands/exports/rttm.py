@@ -21,9 +21,11 @@ def rttm(rows: Sequence[Row]) -> str:
 
     The field of the speaker's name carries the emotion, so that what measures
     diarization measures emotions in time. Where it was asked who speaks it has the
-    number of that, or `unknown`, and the emotion is the subtype, the field before it.
-    The file is named without folder and ending; the channel is 1 where the recording
-    was not split. Documents may be joined: each line says what it is of.
+    number of that, or `unknown`, and the emotion is the subtype, the field before it;
+    where the recording was split, the channel and the number, as `2_1`: each channel
+    counts for itself, and readers do not look at the field of the channel. The file is
+    named without folder and ending; the channel is 1 where the recording was not split.
+    Documents may be joined: each line says what it is of.
     """
     return "".join(
         f"SPEAKER {_field(Path(row['file']).stem)} {_channel(row)} "
@@ -38,7 +40,12 @@ def _names(row: Row, span: Span) -> str:
     """The subtype and the name."""
     if "speakers" not in row:
         return f"<NA> {_field(span.label)}"
-    who = UNKNOWN if span.speaker is None else span.speaker
+    if span.speaker is None:
+        who = UNKNOWN
+    elif row.get("channel") is None:
+        who = str(span.speaker)
+    else:
+        who = f"{_channel(row)}_{span.speaker}"
     return f"{_field(span.label)} {who}"
 
 

@@ -3,6 +3,7 @@
 Of files that are joined end to end, what reads MP4, WMA, CAF and AU reads the first.
 """
 
+import contextlib
 import re
 from pathlib import Path
 from typing import IO
@@ -12,13 +13,19 @@ from ser_stream.sources.decoders import Damage
 _READ = 1 << 20
 _LONGEST = 64
 """Bytes; no pattern is longer."""
+_MOST_PARTS = 1_000_000
+"""Of an MP4. More are not walked through: a gigabyte may hold 130 million."""
 _LONG = 1
 """A size that says: the size stands behind the name, in eight bytes."""
 
 
 def joined(path: Path) -> Damage | None:
-    """What is lost of a regular file because another one is joined to it."""
-    with path.open("rb") as file:
+    """What is lost of a regular file because another one is joined to it.
+
+    Of a file that cannot be read nothing is: its decoder tells.
+    """
+    at = 0
+    with contextlib.suppress(OSError), path.open("rb") as file:
         head = file.read(_LONGEST)
         pattern = _pattern(head)
         if pattern is not None:
@@ -63,15 +70,19 @@ def _second_mp4(file: IO[bytes]) -> int:
     Source: ISO/IEC 14496-12, section 4.2.
     """
     at = 0
-    file.seek(0)
-    while len(head := file.read(16)) >= 8:
+    end = file.seek(0, 2)
+    for _ in range(_MOST_PARTS):
+        file.seek(at)
+        head = file.read(16)
+        if len(head) < 8:
+            break
         if at and head[4:8] == b"ftyp":
             return at
         size = int.from_bytes(head[:4], "big")
         if size == _LONG:
             size = int.from_bytes(head[8:16], "big")
-        if size < 8:
-            break
         at += size
-        file.seek(at)
+        # A size of 64 bits may be more than a file can have.
+        if size < 8 or at > end:
+            break
     return 0

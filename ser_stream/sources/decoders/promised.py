@@ -51,14 +51,19 @@ _PLAIN = (b"pcm", b"alaw", b"ulaw")
 
 
 def _sphere(head: bytes) -> int | None:
+    begin = re.match(rb"NIST_1A\s+(\d{1,18})\s", head)
+    if begin is None:
+        return None
+    # What stands behind may be samples that look like a field.
+    head = re.split(rb"(?<=\n)end_head\b", head[: int(begin[1])], maxsplit=1)[0]
+    coding = re.search(rb"\nsample_coding -s\d+ (\S+)", head)
+    if coding is not None and coding[1] not in _PLAIN:
+        return None
     found = {
-        name: re.search(rb"\n%s -(?:i|s\d+) (\d+)" % name, head)
+        # 64 bits; Python refuses to read thousands of digits.
+        name: re.search(rb"\n%s -(?:i|s\d+) (\d{1,18})\s" % name, head)
         for name in (b"sample_count", b"sample_n_bytes", b"channel_count")
     }
-    begin = re.match(rb"NIST_1A\s+(\d+)", head)
-    coding = re.search(rb"\nsample_coding -s\d+ (\S+)", head)
-    if begin is None or (coding is not None and coding[1] not in _PLAIN):
-        return None
     size = 1
     for one in found.values():
         if one is None:
@@ -124,6 +129,8 @@ _BY_HEAD = {
     b"MATLAB 5.0 MAT": _mat5,
 }
 
+_MOST_BLOCKS = 1_000_000
+"""Of a VOC. More are not walked through: a gigabyte may hold 250 million."""
 _SOUND = (1, 2, 9)
 _SURE = 3
 """So many blocks of sound say that what follows is one: sox, and 16 MB and more by
@@ -140,7 +147,7 @@ def _voc(file: IO[bytes]) -> int | None:
     file.seek(20)
     at = int.from_bytes(file.read(2), "little")
     heard = 0
-    while True:
+    for _ in range(_MOST_BLOCKS):
         file.seek(at)
         block = file.read(4)
         if len(block) < 4 or block[0] not in range(1, 10):
@@ -151,3 +158,4 @@ def _voc(file: IO[bytes]) -> int | None:
         if end >= size:
             return end if is_sound and (heard == 1 or heard > _SURE) else None
         at = end
+    return None

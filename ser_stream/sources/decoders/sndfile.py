@@ -120,7 +120,10 @@ def reason(error: Exception) -> str:
 def _missing_bytes(log: str, size: int) -> str | None:
     """What a header promises beyond what is there, as libsndfile's log has it."""
     for match in re.finditer(
-        r"^ *(?:data|SSND|BODY|Data Size) *: (\d+)(?: \(should be (\d+)\))?", log, re.M
+        r"^ *(?:data|SSND|BODY|Data Size) *: (\d{1,18})\b"
+        r"(?: \(should be (\d{1,18})\))?",
+        log,
+        re.M,
     ):
         promised, there = int(match[1]), int(match[2] or size)
         if there < promised < NO_LENGTH:

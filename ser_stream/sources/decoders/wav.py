@@ -30,6 +30,8 @@ _NO_LENGTH = 0x7FFF0000
 """Programs that write to a pipe leave 0 or such a large number in the header."""
 _MOST_HEADER = 16 << 20
 """Bytes that chunks before the samples may have: cover pictures are among them."""
+_MOST_PARTS = 1000
+"""Behind the samples. More are not looked at: they may be of no bytes each."""
 _MOST_REST = 4096
 """Bytes behind the samples that may be anything."""
 
@@ -145,7 +147,7 @@ class WavDecoder:
             return False
         if self._header.length % 2 and self._stream.peek(1) == b"\0":
             self._stream.skip(1)
-        while True:
+        for _ in range(_MOST_PARTS):
             head = self._stream.peek(12)
             if is_wav(head):
                 header = read_header(self._stream)

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -203,6 +204,25 @@ def test_a_folder_for_one_file_is_not_made(tmp_path: Path, format: str) -> None:
     assert not out.parent.exists()
 
 
+@pytest.mark.parametrize("inner", ["file", "file/folder", "loop", "loop/folder"])
+def test_where_no_folder_can_be_made_none_is_advised(
+    tmp_path: Path, inner: str
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "loop").symlink_to("loop")
+    done = run("recognize", CLIPS[0], "--out", tmp_path / inner / "x.csv")
+    assert done.returncode == 5
+    there = tmp_path / inner.split("/")[0]
+    assert f"{there} is no folder, so that x.csv cannot be" in error_line(done)
+    assert "mkdir" not in error_line(done)
+
+
+def test_a_folder_that_a_link_leads_to_may_be_made(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("later")
+    done = run("recognize", CLIPS[0], "--out", tmp_path / "link" / "x.csv")
+    assert f"(mkdir -p {tmp_path / 'later'})" in error_line(done)
+
+
 def test_a_journal_of_other_settings_is_not_gone_on_with(
     minutes: list[Path], tmp_path: Path
 ) -> None:
@@ -232,6 +252,44 @@ def test_a_file_with_one_bad_recording_has_the_others(tmp_path: Path) -> None:
     done = run("recognize", bad, CLIPS[0], "--out", out)
     assert done.returncode == 1
     assert [row["file"] for row in messages(out.read_bytes())] == [str(CLIPS[0])]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_header_with_a_number_that_nobody_reads_ends_no_run(
+    jobs: str, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.sph"
+    head = (
+        b"NIST_1A\n   1024\nchannel_count -i 1\nsample_rate -i 16000\n"
+        b"sample_n_bytes -i 2\nsample_coding -s3 pcm\nend_head\n"
+    )
+    field = b"\nsample_count -i " + b"1" * 5000 + b"\n"
+    bad.write_bytes(head.ljust(1024) + field + b"\1\2" * 16_000)
+    done = run("recognize", "--jobs", jobs, CLIPS[0], bad, CLIPS[1])
+    assert (done.returncode, done.stderr) == (0, b"")
+    names = [row["file"] for row in messages(done.stdout)]
+    assert names == [str(CLIPS[0]), str(bad), str(CLIPS[1])]
+
+
+def test_a_terminal_that_goes_away_ends_no_run(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "recognize", pipe, CLIPS[0], CLIPS[1]],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**ENVIRONMENT, "TERM": "xterm"},
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"recognizing" not in shown:
+            shown += os.read(ours, 4096)
+        os.close(ours)
+        pipe.write_bytes(CLIPS[0].read_bytes())
+        output, _ = process.communicate(timeout=120)
+    names = [row["file"] for row in messages(output)]
+    assert names == [str(pipe), str(CLIPS[0]), str(CLIPS[1])]
 
 
 def test_a_list_on_standard_input_names_them(rows: list[dict[str, object]]) -> None:

@@ -233,6 +233,18 @@ def test_an_emotion_of_an_unknown_speaker_breaks_no_document(
         assert tier == [(1000, 2000, "3")]
 
 
+def test_of_channels_an_unknown_speaker_is_still_nobody_in_rttm() -> None:
+    rows = [
+        made([(0, 1000, "sad"), (1000, 2000, "calm")], speakers=[3], channel=n)
+        for n in (1, 2)
+    ]
+    for row in rows:
+        row["segments"][0]["speaker"], row["segments"][1]["speaker"] = None, 3
+    lines = "".join(DOCUMENTS["rttm"].render([row]) for row in rows).splitlines()
+    names = [line.split()[7] for line in lines]
+    assert names == ["unknown", "1_3", "unknown", "2_3"]
+
+
 def test_elan_finds_the_recording_and_the_confidence(tmp_path: Path) -> None:
     path = tmp_path / "talk.eaf"
     write_document(path, "eaf", [made([(0, 900, "sad")], file="/a b/talk é.WAV")])
@@ -268,6 +280,7 @@ def test_channels_of_a_recording_share_a_document(tmp_path: Path) -> None:
     ]
     lines = DOCUMENTS["rttm"].render(rows).splitlines()
     assert [line.split()[2] for line in lines] == ["1", "1", "2"]
+    assert [line.split()[7] for line in lines] == ["sad", "calm", "angry"]
     names = [f"{x} channel {n}" for n in (1, 2) for x in ("emotion", "confidence")]
     write_document(tmp_path / "talk.eaf", "eaf", rows)
     document = Eaf(str(tmp_path / "talk.eaf"))

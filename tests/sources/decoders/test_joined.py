@@ -1,5 +1,6 @@
 """Recordings one behind the other in a file: all are heard, with a gap between."""
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import soundfile
 
 from ser_stream.pipeline.values import FloatArray
+from ser_stream.sources.decoders.joined import joined as what_is_lost
 from tests.helpers.made_recordings import missing_tool
 from tests.helpers.paths import DATA
 from tests.helpers.read_recordings import hear_file, hear_pipe
@@ -68,3 +70,42 @@ def test_joined_wavs_may_have_different_rates(tmp_path: Path, clip: FloatArray) 
     heard = hear_pipe(b"".join(parts))
     assert heard.starts == (0, 8001)
     assert len(heard.samples) == pytest.approx(24_000, abs=1)
+
+
+FTYP = struct.pack(">I", 16) + b"ftypisom\0\0\2\0"
+
+
+@pytest.mark.parametrize("size", [1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_a_part_of_an_mp4_that_no_file_can_hold_is_its_last(
+    size: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.mp4"
+    path.write_bytes(FTYP + struct.pack(">I4sQ", 1, b"free", size) + FTYP)
+    assert what_is_lost(path) is None
+    path.write_bytes(FTYP + struct.pack(">I4sQ", 1, b"free", 16) + FTYP)
+    assert what_is_lost(path) is not None
+
+
+def test_parts_of_an_mp4_are_not_walked_through_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "x.mp4"
+    part = struct.pack(">I", 8) + b"free"
+    path.write_bytes(FTYP + part * 10 + FTYP)
+    assert what_is_lost(path) is not None
+    path.write_bytes(FTYP + part * 1_000_000 + FTYP)
+    assert what_is_lost(path) is None
+
+
+def test_parts_behind_a_wav_are_not_walked_through_for_ever(
+    tmp_path: Path, clip: FloatArray
+) -> None:
+    path = tmp_path / "x.wav"
+    soundfile.write(path, clip[:8000], 16_000)
+    wav, part = path.read_bytes(), b"note\0\0\0\0"
+    path.write_bytes(wav + part * 100 + wav)
+    heard = hear_file(path)
+    assert (heard.starts, heard.damage) == ((0, 8001), None)
+    path.write_bytes(wav + part * 2000 + wav)
+    heard = hear_file(path)
+    assert heard.starts == (0,)
+    assert heard.damage is not None
+    assert "bytes follow that are not heard" in heard.damage.reason

@@ -115,3 +115,51 @@ def test_libsndfile_writes_such_a_voc(tmp_path: Path) -> None:
     head = path.read_bytes()[:30]
     assert int.from_bytes(head[27:30], "little") < 1000
     assert shortage(path) is None
+
+
+@pytest.mark.parametrize(
+    "field", [b"sample_count -i " + b"1" * 5000, b"sample_count -i 99999"]
+)
+@pytest.mark.parametrize("behind", ["end_head", "the header"])
+def test_samples_that_look_like_a_field_of_nist_sphere_promise_nothing(
+    field: bytes, behind: str, tmp_path: Path
+) -> None:
+    head = (
+        b"NIST_1A\n   1024\nchannel_count -i 1\nsample_rate -i 16000\n"
+        b"sample_n_bytes -i 2\nsample_byte_format -s2 01\nsample_coding -s3 pcm\n"
+        b"end_head\n"
+    )
+    path = tmp_path / "x.sph"
+    if behind == "the header":
+        head = head.ljust(1024)
+    path.write_bytes((head + b"\n" + field + b"\n").ljust(1024) + b"\1\2" * 16_000)
+    assert shortage(path) is None
+    assert reason_of(path) is None
+
+
+def test_numbers_of_nist_sphere_that_cannot_be_promise_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "x.sph"
+
+    def promised(length: bytes, count: bytes) -> str | None:
+        head = b"NIST_1A\n   %s\nchannel_count -i 1\nsample_n_bytes -i 2\n" % length
+        head += b"sample_count -i %s\nend_head\n" % count
+        path.write_bytes(head.ljust(8192) + bytes(32_000))
+        return shortage(path)
+
+    assert "promises 40194 bytes, and 40192 are" in (promised(b"8192", b"16001") or "")
+    assert promised(b"8192", b"1" * 5000) is None
+    assert promised(b"1" * 5000, b"16001") is None
+    # The field stands behind what it says is its end.
+    assert promised(b"16", b"16001") is None
+
+
+def test_a_voc_of_more_blocks_than_are_walked_through_promises_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.voc"
+    head = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x0114, 0x111F)
+    cut = b"\x01" + (4000).to_bytes(3, "little")
+    path.write_bytes(head + b"\x03\0\0\0" * 10 + cut)
+    assert shortage(path) is not None
+    path.write_bytes(head + b"\x03\0\0\0" * 1_000_000 + cut)
+    assert shortage(path) is None
