@@ -22,6 +22,9 @@ from ser_stream.sources.recorded import STDIN, Recorded, Wanted
 Row = dict[str, Any]
 """What `recognize` prints of a recording, or of a channel of it."""
 
+NO_FAULTS = (SerStreamError, ImportError)
+"""Not of one recording; a signal while a library is loaded is an ImportError."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -138,7 +141,7 @@ def _until_fault(
         with _Collected() as log:
             try:
                 one = next(found)
-            except SerStreamError:
+            except NO_FAULTS:
                 raise
             except Exception:  # noqa: BLE001  whatever it is: `_one_by_one` tells it
                 return
@@ -164,7 +167,7 @@ def _one_by_one(
             except SourceError as error:
                 rows = ()
                 log.messages.append((logging.ERROR, str(error)))
-            except SerStreamError:
+            except NO_FAULTS:
                 raise
             except Exception as error:  # noqa: BLE001  whatever it is: told
                 rows = ()
