@@ -2,7 +2,7 @@
 
 from ser_stream.errors import ConfigError
 from ser_stream.paths import SYSTEM_SOCKET, default_socket
-from ser_stream.protocol.address import SOCKETS, Address, parse
+from ser_stream.protocol.address import FORMS, SOCKETS, Address, parse
 
 
 def addresses(uri: str | None) -> tuple[Address, ...]:
@@ -14,10 +14,9 @@ def addresses(uri: str | None) -> tuple[Address, ...]:
     if uri is None:
         paths = dict.fromkeys((default_socket(), SYSTEM_SOCKET))
         return tuple(parse(f"unix://{path}") for path in paths)
-    address = parse(uri)
-    if address.kind not in SOCKETS:
+    if uri == FORMS["stdout"]:
         raise ConfigError(
             f"{uri} is no address to subscribe to; allowed: "
             f"{', '.join(SOCKETS.values())}"
         )
-    return (address,)
+    return (parse(uri, SOCKETS),)
