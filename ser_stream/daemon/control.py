@@ -213,7 +213,12 @@ class Control:
             bundle, settings.located(lambda config: stream_config(config, bundle))
         )
         changed = [c.name for c in self._settings.changes(settings) if c.live]
-        restart = [c.name for c in self._started.changes(settings) if not c.live]
+        restart = [
+            c.name
+            for c in self._started.changes(settings)
+            # What is for `ser-stream serve` alone, no restart brings here.
+            if not (c.live or c.name.startswith("serve."))
+        ]
         # What `hello` says of them has changed.
         told = [(one.name, one.licence) for one in (bundle, self._bundle)]
         other_terms = another or told[0] != told[1]
