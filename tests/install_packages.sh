@@ -1,10 +1,11 @@
 #!/bin/sh
-# The Debian packages of the virtual microphone, the examples, the browser and the files
-# that tests make: installed where that is possible, as root or with sudo that asks nothing.
+# The Debian packages of the virtual microphone, the examples, the browser, the brokers and
+# the files that tests make: installed where that is possible, as root or with sudo that asks
+# nothing.
 # Elsewhere the tests that need them are skipped, and pytest's summary says so.
 set -u
 packages="pulseaudio pulseaudio-utils libasound2-plugins libportaudio2 socat jq chromium
-ffmpeg sox libsox-fmt-mp3 tmux"
+ffmpeg sox libsox-fmt-mp3 tmux mosquitto nats-server openssl"
 # An installed one would serve: of these only the programs are taken, some 10 MB.
 servers="nginx caddy"
 unpacked="$(dirname "$0")/.web-servers"
@@ -33,6 +34,15 @@ install() {
     # shellcheck disable=SC2086  # both are lists of words
     $run apt-get update -qq && $run apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
         echo "could not install$missing; the tests that need them will be skipped" >&2
+    # Debian starts what serves; tests start their own, on ports of their own.
+    for service in mosquitto nats-server; do
+        case " $missing " in
+        *" $service "*)
+            $run systemctl disable --now --quiet "$service" 2>/dev/null ||
+                $run service "$service" stop >/dev/null 2>&1
+            ;;
+        esac
+    done
 }
 
 download() {
