@@ -82,15 +82,7 @@ class Collector:
         for phase, count in health.adaptations.items():
             adaptations.add_metric([phase], count)
         yield adaptations
-        yield InfoMetricFamily(
-            "ser_stream_model",
-            "The model in use.",
-            value={
-                "name": health.model,
-                "sha256": health.model_sha256,
-                "adapted": str(health.adapted).lower(),
-            },
-        )
+        yield model_info(health.model, health.model_sha256, adapted=health.adapted)
 
 
 _COUNTERS = {
@@ -145,6 +137,15 @@ def broker_families(
         sent.add_metric([link.address], link.sent)
         dropped.add_metric([link.address], link.dropped)
     yield from (connected, sent, dropped)
+
+
+def model_info(name: str, sha256: str, *, adapted: bool) -> Metric:
+    """The model in use."""
+    return InfoMetricFamily(
+        "ser_stream_model",
+        "The model in use.",
+        value={"name": name, "sha256": sha256, "adapted": str(adapted).lower()},
+    )
 
 
 def build_info() -> Metric:

@@ -6,10 +6,14 @@ from prometheus_client import Metric
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    InfoMetricFamily,
 )
 
-from ser_stream.metrics.collector import broker_families, build_info, heard_figures
+from ser_stream.metrics.collector import (
+    broker_families,
+    build_info,
+    heard_figures,
+    model_info,
+)
 from ser_stream.metrics.serve_figures import ServeFigures
 
 
@@ -60,15 +64,7 @@ class ServeCollector:
             now.compute_s,
         )
         yield from broker_families(now.links, now.inputs)
-        yield InfoMetricFamily(
-            "ser_stream_model",
-            "The model in use.",
-            value={
-                "name": now.model,
-                "sha256": now.model_sha256,
-                "adapted": str(now.adapted).lower(),
-            },
-        )
+        yield model_info(now.model, now.model_sha256, adapted=now.adapted)
         yield build_info()
 
 

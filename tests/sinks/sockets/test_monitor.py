@@ -5,16 +5,13 @@ import csv
 import io
 import itertools
 import json
-from collections.abc import Iterator
 from datetime import datetime
-
-import pytest
 
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.messages import Message, snapshot
 from ser_stream.sinks.sockets.server import SocketServer
-from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import at, open_monitor, steady, step, watch, wrong
+from tests.helpers.browser import Page
+from tests.helpers.monitor import at, open_monitor, steady, step, wrong
 from tests.helpers.socket_server import hello, serving, status
 
 SHOWN = "document.querySelector('#chart-says').textContent"
@@ -34,19 +31,6 @@ URL.createObjectURL = new Proxy(URL.createObjectURL, {
   apply: (call, self, [blob]) => { saved.push(blob); return call.call(self, blob); }});
 for (const id of ["png", "csv"]) document.querySelector(`#${id}`).click();
 """
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser() as page:
-        watch(page)
-        yield page
-
-
-@pytest.fixture
-def server() -> Iterator[SocketServer]:
-    with serving("ws://localhost:0") as server:
-        yield server
 
 
 def send(server: SocketServer, *messages: Message) -> None:

@@ -3,16 +3,15 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.sockets.server import SocketServer
-from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import at, open_monitor, steady, step, watch, wrong
-from tests.helpers.socket_server import hello, serving, status
+from tests.helpers.browser import Page
+from tests.helpers.monitor import at, open_monitor, steady, step, wrong
+from tests.helpers.socket_server import hello, status
 
 HOUR = 3600
 TOLD = """
@@ -27,19 +26,6 @@ TOLD = """
     marks: past.marks.map(({{time, kind, wall}}) => [time, kind, wall])}};
 }})()
 """
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser() as page:
-        watch(page)
-        yield page
-
-
-@pytest.fixture
-def server() -> Iterator[SocketServer]:
-    with serving("ws://localhost:0") as server:
-        yield server
 
 
 def by(clock_s: float, message: Message) -> Message:

@@ -3,13 +3,12 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from ser_stream.protocol.messages import Message
-from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import open_monitor, port, steady, step, watch, wrong
+from tests.helpers.browser import Page
+from tests.helpers.monitor import open_monitor, port, steady, step, wrong
 from tests.helpers.socket_server import hello, serving, status
 from tests.helpers.subpath_proxy import free_port, subpath_proxy
 
@@ -19,13 +18,6 @@ ENTER = (
     "document.querySelector('#token').value = {!r};"
     "document.querySelector('#ask').requestSubmit()"
 )
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser() as page:
-        watch(page)
-        yield page
 
 
 def unharmed(page: Page) -> bool:

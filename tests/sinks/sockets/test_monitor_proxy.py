@@ -3,13 +3,11 @@
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.helpers.browser import Page, browser
-from tests.helpers.monitor import port, step, watch, wrong
+from tests.helpers.browser import Page
+from tests.helpers.monitor import port, step, wrong
 from tests.helpers.paths import ROOT
 from tests.helpers.socket_server import serving, wait_until
 from tests.helpers.subpath_proxy import free_port, subpath_proxy
@@ -35,13 +33,6 @@ http {{
     }}
 }}
 """
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser() as page:
-        watch(page)
-        yield page
 
 
 def block(language: str) -> str:

@@ -2,18 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.helpers.browser import Page, browser
+from tests.helpers.browser import Page
 from tests.helpers.monitor import (
     fits,
     open_monitor,
     recorded,
     violations,
-    watch,
     wrong,
 )
 from tests.helpers.running_daemon import running_daemon
@@ -44,13 +42,6 @@ AREA = """
 """How many pixels of the timeline are neither white nor grey nor black."""
 PERCENT = re.compile(r"(\d+) %")
 SECONDS = re.compile(r"since (\d+(?:\.\d)?) s")
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with browser() as page:
-        watch(page)
-        yield page
 
 
 @pytest.fixture(scope="module")

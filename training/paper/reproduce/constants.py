@@ -9,8 +9,6 @@ READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 """What CPAC can be taken to be; the third is what a daemon can run."""
 VARIANTS = ("cpac-raw-mfcc", "cpac-raw-mfcc-batch-64", "cpac-22050-hz")
 """The first of them with choices of the paper for ours: why are we below it?"""
-VARIED = ("fold-1", "fold-2")
-"""Folds of EMODB that these are trained on."""
 SOURCE_LEVELS = "-source-levels"
 """Ends the names of systems across corpora that hear the target at the source's mean
 and deviation: no statistics of the target help them."""
