@@ -15,11 +15,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from ser_stream.daemon.memory import resident_bytes
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 from ser_stream.pipeline.pipeline import Pipeline, PipelineConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
+from ser_stream.service.memory import resident_bytes
 from training.corpora.utterance import read_samples
 
 MINUTE = Path("tests/data/emodb_minute.flac")

@@ -21,6 +21,7 @@ from ser_stream.adaptation.reservoir import Reservoir
 from ser_stream.adaptation.settings import DEFAULT_SCOPE
 from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.bundle import Bundle
+from ser_stream.service.memory import resident_bytes
 
 CHILD = (sys.executable, "-P", "-m", "ser_stream.adaptation.child")
 """`-P`: what happens to lie in the present folder is no module of ours."""
@@ -177,7 +178,7 @@ class RoundRunner:
                 )
             if now >= look:
                 look = now + LOOK_S
-                taken = _resident_mb(child.pid)
+                taken = resident_bytes(child.pid) / 1e6
                 if taken > memory_mb:
                     raise RoundError(
                         f"the worker was killed, as it took {taken:.0f} MB of memory; "
@@ -284,12 +285,3 @@ def _in_memory(job: RoundJob, reservoir: Reservoir) -> Iterator[BinaryIO]:
         reservoir.write(file)
         file.seek(0)
         yield file
-
-
-def _resident_mb(pid: int) -> float:
-    """Resident memory of a process; 0 if it has just ended."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

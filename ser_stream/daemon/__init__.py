@@ -14,7 +14,6 @@ speakers      what users enroll and teach, kept and put to work
 voices        who is told apart: named, merged, forgotten, kept
 pause_state   whether it was paused, over a restart
 watchdog      what systemd is told
-memory        how much this process has
 serve/        what runs under `ser-stream serve`: many streams over the network
 """
 

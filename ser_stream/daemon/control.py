@@ -17,7 +17,6 @@ from ser_stream.config.for_model import (
     stream_config,
     tell_terms,
 )
-from ser_stream.daemon.memory import resident_bytes
 from ser_stream.daemon.pause_state import PausedState
 from ser_stream.daemon.speakers import SpeakerRequests
 from ser_stream.daemon.voices import VoiceRequests
@@ -29,6 +28,7 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.values import SAMPLE_RATE, AudioState
 from ser_stream.protocol.commands import COMMANDS
+from ser_stream.service.memory import resident_bytes
 from ser_stream.service.notify import Notifier
 from ser_stream.sinks import LinkState
 from ser_stream.sinks.command import check_command

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream import __version__
-from ser_stream.daemon.memory import resident_bytes
 from ser_stream.daemon.serve.server import AudioServer
 from ser_stream.metrics.health import Health, latency_ms
 from ser_stream.metrics.serve_figures import ServeFigures
 from ser_stream.pipeline.values import SAMPLE_RATE
+from ser_stream.service.memory import resident_bytes
 from ser_stream.sinks import LinkState, Publisher, Sink
 
 HUNG_S = 30.0
