@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ser_stream.nn.cpu_ops import dropout, elu_pool
+from ser_stream.nn.cpu_ops import convolution, elu_pool_dropout
 from ser_stream.pipeline.geometry import CPAC, Geometry
 from ser_stream.pipeline.last_layer import SHRINK_S
 from ser_stream.pipeline.mfcc import MfccConfig
@@ -159,7 +159,7 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self._scaled_convolution(x) if self.frozen else self.norm(self.conv(x))
         if self.training and x.device.type == "cpu":
-            return dropout(elu_pool(x), self.dropout.p)
+            return elu_pool_dropout(x, self.dropout.p)
         result: Tensor = self.dropout(F.avg_pool2d(F.elu(x), 2))
         return result
 
@@ -236,8 +236,11 @@ class Encoder(nn.Module):
         return x.reshape(*x.shape[:2], self.config.n_channels, 39).transpose(1, 2)
 
     def _capsules(self, x: Tensor) -> Tensor:
-        x = self.primary(x).squeeze(-1)  # (B, 384, n)
-        x = x.transpose(1, 2)
+        if self.training and x.device.type == "cpu":
+            assert self.primary.bias is not None
+            x = convolution(x, self.primary.weight, self.primary.bias).squeeze(2)
+        else:
+            x = self.primary(x).squeeze(-1).transpose(1, 2)  # (B, n, 384)
         shape = (x.shape[0], -1, self.config.n_primary, self.config.capsule_dim)
         return squash(x.reshape(shape))  # (B, n, 6, 64)
 

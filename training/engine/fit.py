@@ -14,9 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.nn.cpu_ops import compiled_loops
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 
 B = TypeVar("B")
+COMPILED_FROM = 1000
+"""Steps of a training from which compiling parts of it pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,12 @@ class Fit(Generic[B]):
             ModelError: if the loss or its gradient stops being finite; the last good
                 checkpoint stays.
         """
+        # By the whole length, so that a resumed run does as an undisturbed one.
+        long = self.schedule.epochs * self.task.n_batches >= COMPILED_FROM
+        with compiled_loops(long and self.device.type == "cpu"):
+            self._train(tell)
+
+    def _train(self, tell: Callable[[dict[str, Any]], None]) -> None:
         module = self.task.module
         # Before the optimiser, whose state lives where the weights do. Channels last,
         # convolutions are about a fifth faster on CPUs.
@@ -169,9 +178,11 @@ class Fit(Generic[B]):
             for parameters, factor in self.task.rates()
         ]
         if s.optimiser == "adam":
-            return torch.optim.Adam(weights, s.learning_rate, s.betas, s.epsilon)
+            return torch.optim.Adam(
+                weights, s.learning_rate, s.betas, s.epsilon, fused=True
+            )
         return torch.optim.AdamW(
-            weights, s.learning_rate, s.betas, s.epsilon, s.weight_decay
+            weights, s.learning_rate, s.betas, s.epsilon, s.weight_decay, fused=True
         )
 
     def _scheduler(

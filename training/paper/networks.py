@@ -17,6 +17,7 @@ from ser_stream.nn.cpac import (
     DigitCapsules,
     squash,
 )
+from ser_stream.nn.cpu_ops import convolution, dropout
 
 Reading = Literal["as-published-code", "as-written", "streaming"]
 Kind = Literal["cpac", "algorithm-1", "algorithm-2", "algorithm-3"]
@@ -106,8 +107,13 @@ class CapsNetStem(Network):
 
     def features(self, frames: Tensor) -> Tensor:
         x = F.relu(self.stem(self._standardised(frames).unsqueeze(1)))
-        x = self.primary(self.dropout(x))  # (B, 384, n, 2)
-        capsules = squash(x.permute(0, 2, 3, 1).reshape(len(x), -1, 64).float())
+        if self.training and x.device.type == "cpu":
+            assert self.primary.bias is not None
+            x = dropout(x, self.dropout.p)
+            x = convolution(x, self.primary.weight, self.primary.bias, stride=4)
+        else:
+            x = self.primary(self.dropout(x)).permute(0, 2, 3, 1)  # (B, n, 2, 384)
+        capsules = squash(x.reshape(len(x), -1, 64).float())
         result: Tensor = self.digit(self.attention(capsules)).mean(1)
         return result
 

@@ -1,5 +1,9 @@
 """The networks of the paper's tables, and the faster arithmetic of training on CPUs."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -11,7 +15,13 @@ import torch
 from torch.nn import functional as F
 
 from ser_stream.nn.cpac import ConvBlock, Cpac, CpacConfig
-from ser_stream.nn.cpu_ops import dropout, elu_pool
+from ser_stream.nn.cpu_ops import (
+    compiled_loops,
+    convolution,
+    dropout,
+    elu_pool,
+    elu_pool_dropout,
+)
 from training.paper.clip_batches import ClipBatches, MaskConfig
 from training.paper.networks import Kind, Reading, build_network, cpac_config
 
@@ -48,6 +58,64 @@ def test_dropout_drops_its_share_and_keeps_the_mean(probability: float) -> None:
     # Not the same elements every time, and none at all without a probability.
     assert not torch.equal(y, dropout(x, probability))
     assert torch.equal(dropout(x, 0.0), x)
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_compiled_loops_give_what_plain_ones_give(kind: str) -> None:
+    torch.manual_seed(5)
+    dtype: torch.dtype = getattr(torch, kind)
+    x = torch.randn(2, 32, 9, 7).to(dtype).contiguous(memory_format=torch.channels_last)
+    seen = []
+    for wanted in (False, True):
+        with compiled_loops(wanted) as compiled:
+            if wanted and not compiled:
+                pytest.skip("no C++ compiler")
+            one = x.clone().requires_grad_()
+            torch.manual_seed(6)  # The same elements are dropped.
+            y = elu_pool_dropout(one, 0.25)
+            assert y.is_contiguous(memory_format=torch.channels_last)
+            y.float().square().sum().backward()  # type: ignore[no-untyped-call]
+            seen.append((y, one.grad))
+    assert 0.15 < float((seen[0][0] == 0).float().mean()) < 0.35
+    # Plain, bfloat16 is rounded after each operation.
+    error = 1e-5 if dtype == torch.float32 else 0.03
+    torch.testing.assert_close(seen[1], seen[0], atol=error, rtol=error)
+
+
+def test_without_a_compiler_loops_are_plain(tmp_path: Path) -> None:
+    code = (
+        "from ser_stream.nn.cpu_ops import compiled_loops\n"
+        "with compiled_loops() as compiled: print(compiled)"
+    )
+    environment = {**os.environ, "CXX": "/bin/false"}
+    environment["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("False\n", 0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "stride"),
+    [((2, 4, 12, 3), 3, 1), ((2, 4, 27, 16), 9, 4), ((1, 2, 14, 9), 5, 2)],
+)
+def test_convolution_as_a_product_is_torchs(
+    shape: tuple[int, ...], size: int, stride: int
+) -> None:
+    torch.manual_seed(7)
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, shape[1], size, size, dtype=torch.float64)
+    weight.requires_grad_()
+    bias = torch.randn(6, dtype=torch.float64, requires_grad=True)
+    ours = convolution(x, weight, bias, stride)
+    theirs = F.conv2d(x, weight, bias, stride).permute(0, 2, 3, 1)
+    torch.testing.assert_close(ours, theirs)
+    share = torch.randn_like(ours)
+    for a, b in zip(
+        torch.autograd.grad(ours, (x, weight, bias), share),
+        torch.autograd.grad(theirs, (x, weight, bias), share),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
 
 
 def test_frozen_batch_norm_in_the_kernels_is_batch_norm_in_inference_mode() -> None:
