@@ -18,7 +18,7 @@ from ser_stream.nn.cpu_ops import compiled_loops
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 
 B = TypeVar("B")
-COMPILED_FROM = 1000
+COMPILED_FROM = 300
 """Steps of a training from which compiling parts of it pays."""
 
 
