@@ -9,6 +9,7 @@ streams          how many streams a core takes; stream_peers: other programs bes
 one_microphone   a daemon beside a version before, `--before REV`
 serve_load       honest and hostile streams at a `serve`
 speakers         what `--tell-speakers` costs
+training_step    a training step: in torch's operations, and as trained here
 folds_at_once    folds trained one by one, and together
 fuzz             damaged recordings through the reader
 monitor          the web monitor: what it costs, and its pictures
