@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from training.corpora.known import PAPER
-from training.paper.reproduce.constants import VARIANTS
+from training.paper.reproduce.constants import READINGS, VARIANTS
 from training.paper.reproduce.experiment import PaperExperiment
+from training.paper.reproduce.systems import EPOCHS
 from training.paper.reproduce.tables import (
     ABLATIONS,
     BLIND,
@@ -109,6 +110,12 @@ def _keys(protocol: str, system: str, place: str) -> Iterator[tuple[str, ...]]:
 
 
 def _size(of: Run | PaperExperiment) -> int:
-    """Clips; 1 of a pair of corpora, for which steps are counted and not clips."""
+    """Clips, times epochs where the corpora differ in them.
+
+    1 of a pair of corpora, for which steps are counted and not clips.
+    """
     corpus = PAPER.get(of.place)
-    return corpus.counts.clips if corpus else 1
+    if not corpus:
+        return 1
+    varies = of.protocol == "paper-10fold" and of.system in (*READINGS, *ABLATIONS)
+    return corpus.counts.clips * (EPOCHS[of.place] if varies else 1)
