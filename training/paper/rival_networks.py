@@ -1,6 +1,6 @@
 """Small networks of the families that the paper's Table 1 is compared with.
 
-The paper quotes others' results on splits of their own. These are stand-ins for a
+The paper quotes others' results on splits of their own. These are baselines for a
 family, to have one on the same folds: a CNN, a light CNN and a 3D-CNN on log-mel
 spectra. They are not the networks of the works that the paper refers to.
 """

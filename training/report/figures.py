@@ -9,12 +9,25 @@ from training.report.published import Published
 from training.report.score_figures import draw_confusion, draw_curves, draw_intervals
 from training.report.tsne_figures import TSNE, draw_tsne
 
+_CPAC = "--system cpac-as-published-code"
+COMMANDS = {
+    "Figure S1": f"1 {_CPAC}",
+    "Figure 2": f"3 {_CPAC} --system algorithm-2 --place casia --fold fold-1",
+    "Figure 3": f"1 {_CPAC} --place casia --place ravdess --fold fold-1",
+    "Figure S2": "3 --system algorithm-1 --system algorithm-3 --place casia "
+    "--fold fold-1",
+    "Figure S3": f"1 {_CPAC} --place emodb --place savee --fold fold-1",
+    "Figure S4": "2 --system caam --place casia-emodb --place emodb-casia "
+    "--fold transductive",
+}
+"""What `reproduce` is told, to compute what a figure of the paper shows."""
+
 
 def draw_all(cells: Cells, published: Published, folder: Path) -> list[dict[str, Any]]:
     """Draw all that can be drawn; a figure of which nothing was run is removed.
 
     Returns:
-        The name, title, file (None: not run) and caption of each.
+        The name, title, file (None: not run), caption and command of each.
     """
     drawn = []
     for name, title, draw in (
@@ -39,5 +52,8 @@ def draw_all(cells: Cells, published: Published, folder: Path) -> list[dict[str,
         if caption is None:
             path.unlink(missing_ok=True)
         file = path if caption else None
-        drawn.append({"name": name, "title": title, "file": file, "caption": caption})
+        drawn.append(
+            {"name": name, "title": title, "file": file, "caption": caption}
+            | {"command": COMMANDS.get(name, "")}
+        )
     return drawn

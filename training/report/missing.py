@@ -17,14 +17,11 @@ from training.paper.reproduce.tables import (
     ABLATIONS,
     BLIND,
     NOT_ADAPTED,
+    SEED,
     TABLES,
 )
 from training.report.load import Run
 from training.report.tables import PAPER_TABLES
-
-SEED = 98
-"""Of which each cell is to be there."""
-
 
 LIKE = {
     **dict.fromkeys(

@@ -14,10 +14,10 @@ from training.evaluation.bootstrap import N_BOOTSTRAP
 from training.paper.reproduce.constants import (
     BASELINES,
     JOINT,
-    JOINT_OWN,
     JOINT_WHISPER,
     READINGS,
 )
+from training.paper.reproduce.experiment import CLASSICAL
 from training.protocols.names import CORPORA, place_name
 from training.report import ablation_tables as ablation
 from training.report import adaptation_tables as adaptation
@@ -31,8 +31,8 @@ from training.report.tables import PAPER_TABLES, quoted, record, rows
 
 _TEMPLATE = Path(__file__).with_name("results.md.j2")
 _ALWAYS = {
-    "emobox": {*READINGS, *BASELINES, JOINT, JOINT_OWN, JOINT_WHISPER},
-    "loso": {*READINGS, *BASELINES},
+    "emobox": {"cpac-streaming", *BASELINES, JOINT, JOINT_WHISPER},
+    "loso": {"cpac-streaming", *BASELINES},
 }
 """Systems that the tables name, run or not."""
 _FILTERS = (
@@ -49,14 +49,18 @@ _CONSTANTS = {
     "emobox": EMOBOX,
     "adaptation": adaptation,
     "not_run": wording.NOT_RUN,
+    "one_fit": wording.ONE_FIT,
+    "classical": CLASSICAL,
+    "means": tuple(adaptation.MEANS),
 }
 
 
 def build(results: Path, out: Path, published: Path) -> list[str]:
     """Write the page `out`, figures in a folder of its name, a JSON beside it.
 
-    A hand-written `NAME-notes.md` beside `NAME.md` becomes a section as it is. Of a
-    folder of results that is empty or missing all is *not run*.
+    Of a hand-written `NAME-notes.md` beside `NAME.md` the first section goes before
+    the contents and the others behind them, as they are. Of a folder of results that is
+    empty or missing all is *not run*.
 
     Returns:
         What was done, a few lines to print.
@@ -67,13 +71,18 @@ def build(results: Path, out: Path, published: Path) -> list[str]:
     """
     numbers = Published.read(published)
     cells = Cells(load_runs(results))
-    notes = _notes(out.with_name(f"{out.stem}-notes.md"))
+    summary, notes = _notes(out.with_name(f"{out.stem}-notes.md"))
     numeric = out.with_suffix(".json")
     values = _values(cells, numbers)
     every = _every_number(cells, numbers, values)
     try:
         figures = draw_all(cells, numbers, out.with_suffix(""))
-        values |= {"notes": notes, "figures": figures, "folder": out.stem}
+        values |= {
+            "summary": summary,
+            "notes": notes,
+            "figures": figures,
+            "folder": out.stem,
+        }
         values |= {"json": numeric.name}
         out.parent.mkdir(parents=True, exist_ok=True)
         page = fill(_TEMPLATE, *_FILTERS, **_CONSTANTS, **values)
@@ -161,10 +170,13 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
     }
 
 
-def _notes(path: Path) -> str:
+def _notes(path: Path) -> tuple[str, str]:
+    """The first section, and the others."""
     try:
-        return path.read_text(encoding="utf-8").rstrip()
+        text = path.read_text(encoding="utf-8").rstrip()
     except FileNotFoundError:
-        return ""
+        return "", ""
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{path}: cannot be read: {error}") from error
+    first, heading, others = text.partition("\n\n## ")
+    return first, (heading + others).strip()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.paper.reproduce.constants import BASELINES, READINGS, RIVALS
-from training.paper.reproduce.tables import BLIND, NOT_ADAPTED
+from training.paper.reproduce.tables import BLIND, NOT_ADAPTED, SEED, Row
 from training.report.cells import Cell, Cells
+from training.report.load import SELECTIONS
 from training.report.published import RERUN, Published
 from training.report.wording import SYSTEMS
 
@@ -23,7 +24,7 @@ FAMILIES = {
     "3D-CNN": "cnn-3d",
     "ESN": "echo-state",
 }
-"""What the paper calls `FAMILY (AUTHOR YEAR)` -> our stand-in for the family."""
+"""What the paper calls `FAMILY (AUTHOR YEAR)` -> our baseline for the family."""
 STATISTICS = ("4", "S4")
 """Tables that show what else may be heard of the target beside Algorithm 4."""
 
@@ -40,7 +41,7 @@ class PaperTable:
     baselines: bool = False
     """Whether openSMILE with an SVM stands beside it, where it was run."""
     rivals: bool = False
-    """Whether our stand-ins for other families of systems do."""
+    """Whether our baselines for other families of systems do."""
 
     @property
     def protocol(self) -> str:
@@ -76,11 +77,22 @@ def rows(spec: PaperTable, cells: Cells, published: Published) -> list[dict[str,
             "paper": published.value(spec.name, method, place, metric),
             "rerun": published.value(RERUN, method, place, metric),
             "cells": cells.by_selection(spec.protocol, system, place, spec.part),
+            "planned": planned(spec.protocol, system, place),
         }
         for metric in spec.metrics
         for place in published.places(spec.name)
         for method, system in _systems(spec, place, cells, published)
     ]
+
+
+def planned(protocol: str, system: str, place: str) -> tuple[str, ...]:
+    """The selections that `reproduce --needed` would run."""
+    needed = Row(protocol, system, place).needed(SEED)
+    if not needed:
+        return ()
+    if protocol == "cross" or any(one.inner for one in needed):
+        return SELECTIONS
+    return SELECTIONS[:2]
 
 
 def record(row: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +106,8 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
         for selection, cell in row["cells"].items()
         if cell is not None
     }
-    return {key: row[key] for key in row if key != "cells"} | {"ours": ours}
+    figures = {key: row[key] for key in row if key not in ("cells", "planned")}
+    return figures | {"ours": ours}
 
 
 def _systems(
@@ -120,7 +133,7 @@ def quoted(
 ) -> list[tuple[str, str, float | None, str, dict[str, Cell | None]]]:
     """Corpus, method and WAR of other authors, which the paper only quotes.
 
-    And our stand-in for its family, with its cells by selection.
+    And our baseline for its family, with its cells by selection.
     """
     return [
         (place, method, value, rival, cells.by_selection(spec.protocol, rival, place))

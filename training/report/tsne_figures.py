@@ -174,8 +174,12 @@ def draw_tsne(cells: Cells, wanted: Sequence[Panel], path: Path) -> str | None:
 
 def _apart(panel: Panel, run: Run) -> str:
     """The distance that the paper's caption tells of two corpora."""
-    of = run.distances.get("before" if panel.what == "mfcc" else "after", {})
-    return f"; means of a class {of['mean']:.2f} apart" if "mean" in of else ""
+    raw = panel.what == "mfcc"
+    of = run.distances.get("before" if raw else "after", {})
+    if "mean" not in of:
+        return ""
+    over = ", over all frames" if raw else ""
+    return f"; means of a class {of['mean']:.2f} apart{over}"
 
 
 def _digest(titles: dict[Panel, str], points: dict[Panel, Points]) -> str:

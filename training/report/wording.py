@@ -1,13 +1,16 @@
 """How names, numbers and cells are written on the page."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from training.evaluation.bootstrap import Interval
 from training.report.cells import Cell
+from training.report.load import SELECTIONS
 from training.report.significance import Estimate
 
 NOT_RUN = "*not run*"
 NONE_PUBLISHED = "none published"
+NOT_PLANNED = "not planned"
+"""Nothing that `reproduce --needed` would run."""
 ONE_FIT = "one fit"
 """Instead of a choice of epoch, where there is but one."""
 SYSTEMS = {
@@ -17,21 +20,21 @@ SYSTEMS = {
     "cpac-raw-mfcc": "CPAC, as published code, trained as published in batches of 16",
     "cpac-raw-mfcc-batch-64": "CPAC, as published code, trained as published",
     "cpac-22050-hz": "CPAC, as published code, MFCC at 22,050 Hz",
-    "cpac-joint": "CPAC, all corpora in one",
-    "cpac-joint-own": "CPAC, all corpora, then its own",
-    "whisper-joint": "Whisper's first blocks and CPAC's head, all corpora in one",
+    "cpac-joint": "CPAC, multi-corpus training",
+    "cpac-joint-own": "CPAC, multi-corpus, then its own",
+    "whisper-joint": "Whisper's first blocks and CPAC's head, multi-corpus training",
     **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},
-    "algorithm-4-both-statistics": "Algorithm 4, batch statistics of both corpora",
-    "algorithm-4-source-levels": "Algorithm 4, target at the source's levels",
-    "caam-source-levels": "CAAM, target at the source's levels",
+    "algorithm-4-both-statistics": "Algorithm 4, batch norm on both corpora",
+    "algorithm-4-source-levels": "Algorithm 4, source-statistics normalisation",
+    "caam-source-levels": "CAAM, source-statistics normalisation",
     "compare-svm": "openSMILE ComParE 2016 + SVM",
     "egemaps-svm": "openSMILE eGeMAPS + SVM",
-    "cnn": "CNN on log-mel, our stand-in",
-    "light-cnn": "light CNN on log-mel, our stand-in",
-    "cnn-3d": "3D-CNN on log-mel, delta and delta-delta, our stand-in",
-    "echo-state": "echo state network on MFCC, our stand-in",
+    "cnn": "CNN on log-mel, our baseline",
+    "light-cnn": "light CNN on log-mel, our baseline",
+    "cnn-3d": "3D-CNN on log-mel, delta and delta-delta, our baseline",
+    "echo-state": "echo state network on MFCC, our baseline",
 }
 
 
@@ -71,24 +74,33 @@ def _bounds(found: Interval | None, sign: str) -> str:
     return f"({found.low:{sign}.1f} to {found.high:{sign}.1f}){dagger}"
 
 
-def selected(cells: Mapping[str, Cell | None], metric: str) -> list[str]:
-    """The columns oracle, last and validated."""
+def selected(
+    cells: Mapping[str, Cell | None],
+    metric: str,
+    planned: Container[str] = SELECTIONS,
+) -> list[str]:
+    """The columns oracle, last and validated; `planned`: those to be run at all."""
     last = cells["last"]
     one_fit = last is not None and last.epochs[1] <= 1
-    return [
-        ONE_FIT if cell is None and one_fit else shown(cell, metric)
-        for cell in cells.values()
-    ]
+    texts = []
+    for selection, cell in cells.items():
+        if cell is None and (one_fit or selection not in planned):
+            texts.append(ONE_FIT if one_fit else NOT_PLANNED)
+        else:
+            texts.append(shown(cell, metric))
+    return texts
 
 
-def effort(cells: Mapping[str, Cell | None]) -> str:
+def effort(
+    cells: Mapping[str, Cell | None], planned: Container[str] = SELECTIONS
+) -> str:
     """Seeds and epochs behind the columns of a row."""
     texts: dict[str, list[str]] = {}
     for selection, cell in cells.items():
         if cell is not None:
             texts.setdefault(_effort(cell), []).append(selection)
     if len(texts) < 2:
-        return next(iter(texts), NOT_RUN)
+        return next(iter(texts), NOT_RUN if "last" in planned else NOT_PLANNED)
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in texts.items())
 
 

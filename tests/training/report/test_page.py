@@ -123,6 +123,12 @@ def row(text: str, *starts: str, after: str = "") -> list[str]:
     return [cell.strip() for cell in line.strip("|").split("|")]
 
 
+def no_figure(name: str) -> str:
+    """What the page has of a figure that was not run."""
+    command = "python -m training reproduce 1 --system cpac-as-published-code"
+    return f"### Figure {name}\n\n`{command}`, then `report`\n\n*not run*"
+
+
 def scored(
     truth: Sequence[int],
     predicted: Sequence[int],
@@ -152,7 +158,7 @@ def test_without_results_all_is_not_run(tmp_path: Path) -> None:
         "86.15",
         *["*not run*"] * 4,
     ]
-    assert "### Figure S1: confusion matrices\n\n*not run*" in text
+    assert no_figure("S1: confusion matrices") in text
     assert not list((tmp_path / "docs").rglob("*.png"))
     assert numbers(tmp_path / "results")["cells"] == []
 
@@ -170,6 +176,30 @@ def test_every_table_of_the_paper_is_there_and_no_cell_is_blank(tmp_path: Path) 
         if not name.startswith("EmoBox"):
             section = "Table 1" if name == RERUN else f"Table {name}"
             assert f"{value:.2f}" in text[text.index(f"### {section}:") :]
+
+
+def test_what_is_not_planned_is_not_told_as_missing(tmp_path: Path) -> None:
+    text = page(tmp_path / "results")
+    reading = row(text, "SAVEE", "CPAC, as written", after="### Table 1")
+    assert reading[4:] == ["not planned"] * 4
+    ablation = row(text, "EMODB", "Algorithm 2", after="### Table 3")
+    assert ablation[4:] == ["*not run*", "*not run*", "not planned", "*not run*"]
+    adapted = row(text, "CASIA to EMODB", "CAAM", after="### Table 2")
+    assert adapted[3:] == ["*not run*"] * 4
+
+
+def test_every_link_of_the_contents_has_its_place(tmp_path: Path) -> None:
+    text = page(tmp_path / "results", figures=True)
+    contents = text[text.index("## Contents") : text.index("## The paper's tables")]
+    links = re.findall(r"\]\(#([^)]+)\)", contents)
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in text.splitlines()
+        if line.startswith("#")
+    }
+    anchors = set(re.findall(r'<a id="([^"]+)">', text)) | headings
+    assert len(links) > 15
+    assert set(links) <= anchors
 
 
 def test_ours_stands_beside_the_papers_number(tmp_path: Path) -> None:
@@ -212,7 +242,7 @@ def test_the_validated_training_is_merged_with_the_other(tmp_path: Path) -> None
     assert [run.fold for run in runs] == [f"fold-{k}" for k in range(1, 11)]
     assert {run.seconds for run in runs} == {3600.0}
     cells = row(page(results), "CASIA", "CPAC, as written")
-    assert cells[4] == "*not run*"
+    assert cells[4] == "not planned"
     assert cells[5].startswith("100.00 (")
     assert cells[6].startswith("75.00 (")
     assert cells[7] == "last: 1 seed, 60 epochs; validated: 1 seed, 40 epochs"
@@ -452,15 +482,15 @@ def test_stand_ins_stand_beside_what_the_paper_quotes(tmp_path: Path) -> None:
         predicted={"oracle": TRUTH, "last": [0, 1, 1, 1]},
     )
     text = page(results)
-    ours = row(text, "EMODB", "CNN on log-mel, our stand-in", after="### Table 1")
+    ours = row(text, "EMODB", "CNN on log-mel, our baseline", after="### Table 1")
     assert ours[2:4] == ["none published", "none published"]
     assert ours[4].startswith("100.00 (")
     quoted = row(text, "EMODB", "CNN (Ilyas 2021)")
-    assert quoted[2:4] == ["91.32", "CNN on log-mel, our stand-in"]
+    assert quoted[2:4] == ["91.32", "CNN on log-mel, our baseline"]
     assert quoted[4].startswith("100.00 (")
     assert quoted[5].startswith("75.00 (")
     assert row(text, "RAVDESS", "ESN (Ibrahim 2021)")[2:] == [
-        *("74.54", "echo state network on MFCC, our stand-in"),
+        *("74.54", "echo state network on MFCC, our baseline"),
         *["*not run*"] * 2,
     ]
 
@@ -479,7 +509,7 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
             where = f"cross/{system}/{place}/transductive"
             write(results, where, predicted={"last": predicted})
     text = page(results)
-    both = "Algorithm 4, batch statistics of both corpora"
+    both = "Algorithm 4, batch norm on both corpora"
     assert row(text, "CASIA to EMODB", both, after="### Table 4")[4].startswith("75.00")
     total, own = (
         row(text, "CASIA to EMODB", "CAAM", "transductive", after=after)[4]
@@ -488,7 +518,7 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
             "### Gain over Algorithm 4 with batch",
         )
     )
-    after = "### Gain over Algorithm 4 with the target"
+    after = "### Gain over Algorithm 4 with source"
     levels = row(text, "CASIA to EMODB", "Algorithm 4", "transductive", after=after)
     assert levels[4].startswith("+25.00 (")
     assert total.startswith("+50.00 (")
@@ -508,10 +538,10 @@ def test_loso_has_every_system_and_one_speaker_no_interval(tmp_path: Path) -> No
     write(results, "loso/cpac-streaming/emodb/speaker-03", speakers=["03"] * 4)
     text = page(results)
     one = "100.00 (no interval: one speaker); 1 of 10 folds"
-    cells = row(text, "CPAC, streaming", after="## Unseen speakers")
+    cells = row(text, "CPAC, streaming", after="## Leave one speaker out")
     assert cells[1:] == ["*not run*", one, "*not run*", "*not run*"]
     assert row(text, "EMODB", "CPAC, streaming", one)
-    not_run = row(text, "openSMILE eGeMAPS + SVM", after="## Unseen speakers")
+    not_run = row(text, "openSMILE eGeMAPS + SVM", after="## Leave one speaker out")
     assert not_run[1:] == ["*not run*"] * 4
 
 
@@ -596,7 +626,8 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
         *("learning-curves", "ours-and-the-paper"),
     ]
     assert (
-        "*not run*" not in first[first.index("### Figure 2") : first.index("## What")]
+        "*not run*"
+        not in first[first.index("### Figure 2") : first.index("## EmoBox folds")]
     )
     # In a web page: some kilobytes each, all of them images.
     assert sum(len(kept[path]) for path in files) < 1_000_000
@@ -614,17 +645,20 @@ def test_a_figure_goes_when_its_results_go(tmp_path: Path) -> None:
     figure = tmp_path / "docs/results/figure-s1.png"
     assert figure.exists()
     path.unlink()
-    assert "### Figure S1: confusion matrices\n\n*not run*" in page(
-        results, figures=True
-    )
+    assert no_figure("S1: confusion matrices") in page(results, figures=True)
     assert not figure.exists()
 
 
 def test_notes_by_hand_are_taken_as_they_are(tmp_path: Path) -> None:
-    notes = "## Where we fall below the paper\n\n- *why* | not a table\n"
+    found, why = "## Found\n\n- *little*\n", "## Why\n\n- *why* | not a table\n"
     (tmp_path / "docs").mkdir()
-    (tmp_path / "docs/results-notes.md").write_text(notes, encoding="utf-8")
-    assert notes in page(tmp_path / "results")
+    notes = tmp_path / "docs/results-notes.md"
+    notes.write_text(f"{found}\n{why}\n## More\n\n1.\n", encoding="utf-8")
+    text = page(tmp_path / "results")
+    places = [
+        text.index(x) for x in (found, "## Contents", why, "## More", "### Table")
+    ]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize(
@@ -701,7 +735,7 @@ def test_cpac_is_compared_with_others_on_the_folds_that_both_have(
     assert raw[4].startswith("100.00")
     rate = row(text, SYSTEMS["cpac-22050-hz"], after=after)
     assert set(rate[1:5]) == {"*not run*"}
-    after = "CPAC less each ablation"
+    after = "CPAC minus each ablation"
     second = row(text, "EMODB", "Algorithm 2", after=after)
     assert second[2].startswith("+0.00")
     assert second[3].startswith("-25.00")
