@@ -1,10 +1,11 @@
 """The same operations as torch's, in fewer passes over memory: for training on CPUs.
 
 Of a training step of CPAC on one CPU thread, convolutions take a third; ELU, average
-pool and dropout, written plainly, take half. Compiled, they take a third of that.
+pool and dropout, written plainly, take half.
 """
 
 import functools
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,22 +13,26 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+_log = logging.getLogger(__name__)
 _compile = ContextVar("_compile", default=False)
+_failures: list[BaseException] = []
+"""What compiling has failed with in this process; after that it is not tried again."""
 
 
 @contextmanager
-def compiled_loops(wanted: bool = True) -> Iterator[bool]:
-    """Compile `elu_pool_dropout` where it is used inside; the context says whether.
+def compiled_loops(wanted: bool = True) -> Iterator[None]:
+    """Compile `elu_pool_dropout` where it is used inside.
 
-    Not where there is no C++ compiler. It takes some ten seconds for the first batch,
-    and saves a third of the steps after that. The last bits of the result differ.
+    Without a C++ compiler all goes on as outside. Compiling takes some ten CPU seconds
+    of a process, a minute where torch keeps no kernels of an earlier one, and saves a
+    fifth of CPAC's steps after that. The last bits of the result differ.
     """
-    compiled = wanted and _can_compile()
-    token = _compile.set(compiled)
+    token = _compile.set(wanted)
     try:
-        yield compiled
+        yield
     finally:
         _compile.reset(token)
 
@@ -35,15 +40,21 @@ def compiled_loops(wanted: bool = True) -> Iterator[bool]:
 def elu_pool_dropout(x: Tensor, probability: float) -> Tensor:
     """`dropout(avg_pool2d(elu(x), 2))` of (B, C, H, W) -> (B, C, H // 2, W // 2).
 
-    Inside `compiled_loops`, in one pass over memory each way. Dropout has eight random
-    bits for each element, so `probability` is rounded to 1/256; torch draws 64 bits or
-    more.
+    Inside `compiled_loops`, in one pass over memory each way, where x is channels last.
+    Dropout is that of `dropout`.
     """
+    threshold = round(256 * probability)
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    if channels_last and _compile.get():
-        result: Tensor = _Fused.apply(x, round(256 * probability))  # type: ignore[no-untyped-call]
-        return result
-    return dropout(elu_pool(x), probability)
+    if not (threshold and channels_last and _compile.get()) or _failures:
+        return dropout(elu_pool(x), probability)
+    n, c, h, w = x.shape
+    random = _random_bytes(n * c * (h // 2) * (w // 2), x.device)
+    try:
+        result: Tensor = _Fused.apply(x, random, threshold)  # type: ignore[no-untyped-call]
+    except (RuntimeError, OSError) as error:
+        _give_up(error)
+        return _dropped(elu_pool(x), random, threshold)
+    return result
 
 
 def elu_pool(x: Tensor) -> Tensor:
@@ -53,15 +64,28 @@ def elu_pool(x: Tensor) -> Tensor:
 
 
 def dropout(x: Tensor, probability: float) -> Tensor:
-    """`torch.nn.functional.dropout` with eight random bits for each element."""
+    """`torch.nn.functional.dropout` with eight random bits for each element.
+
+    torch draws 64 bits or more an element. The probability is rounded to 1/256.
+    """
     threshold = round(256 * probability)
     if threshold == 0:
         return x
+    return _dropped(x, _random_bytes(x.numel(), x.device), threshold)
+
+
+def _dropped(x: Tensor, random: Tensor, threshold: int) -> Tensor:
     # In the memory order of x, which is channels last as a rule.
     keep = torch.empty_like(x, dtype=torch.uint8, memory_format=torch.preserve_format)
-    keep = keep.as_strided((x.numel(),), (1,)).copy_(_random_bytes(x.numel(), x.device))
-    keep = keep.as_strided(x.shape, x.stride())
+    strides = keep.stride()
+    keep = keep.as_strided((x.numel(),), (1,)).copy_(random)
+    keep = keep.as_strided(x.shape, strides)
     return x * (keep >= threshold).to(x.dtype).mul_(256 / (256 - threshold))
+
+
+def _random_bytes(n: int, device: torch.device) -> Tensor:
+    words = torch.empty((n + 7) // 8, dtype=torch.int64, device=device)
+    return words.random_(-(2**63), None).view(torch.uint8)[:n]
 
 
 def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
@@ -69,13 +93,28 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Ten
 
     Faster where the kernel is large and little is left of the width: the gradients of
     CPAC's last convolution take a third of the time, those of CapsNet's a fifth.
+
+    Args:
+        x: not padded.
+        weight: square kernels, (C', C, K, K).
+        bias: (C',).
+        stride: of both axes.
+
+    Raises:
+        ValueError: if x is smaller than a kernel.
     """
     size = weight.shape[2]
     height, width = ((n - size) // stride + 1 for n in x.shape[2:])
+    if height < 1 or width < 1:
+        raise ValueError(
+            f"the kernel, {size} x {size}, is larger than the input, "
+            f"{x.shape[2]} x {x.shape[3]}"
+        )
     x = x.permute(0, 2, 3, 1)
     # Rows in groups of `stride`: one slice of groups holds that many rows of the kernel
     # for every place it takes, and slices have cheap gradients.
-    x = F.pad(x, (0, 0, 0, 0, 0, -x.shape[1] % stride))
+    if spare := -x.shape[1] % stride:
+        x = F.pad(x, (0, 0, 0, 0, 0, spare))
     x = x.unflatten(1, (-1, stride))  # type: ignore[no-untyped-call]
     columns = [
         torch.cat(
@@ -89,11 +128,6 @@ def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Ten
     ]  # Each (B, H', size x size x C)
     kernels = weight.permute(0, 2, 3, 1).flatten(1)
     return F.linear(torch.stack(columns, 2), kernels, bias)
-
-
-def _random_bytes(n: int, device: torch.device) -> Tensor:
-    words = torch.empty((n + 7) // 8, dtype=torch.int64, device=device)
-    return words.random_(-(2**63), None).view(torch.uint8)[:n]
 
 
 class _EluPool(torch.autograd.Function):
@@ -125,10 +159,9 @@ class _Fused(torch.autograd.Function):
     """ELU, 2x2 average pool and dropout as one compiled loop each way."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, random: Tensor, threshold: int) -> Tensor:
         rows = x.permute(0, 2, 3, 1)  # Channels last, plainly: (B, H, W, C).
         n, h, w, c = rows.shape
-        random = _random_bytes(n * (h // 2) * (w // 2) * c, x.device)
         random = random.view(n, h // 2, w // 2, c)
         ctx.save_for_backward(rows, random)
         ctx.threshold = threshold
@@ -136,11 +169,16 @@ class _Fused(torch.autograd.Function):
         return y.permute(0, 3, 1, 2)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         rows, random = ctx.saved_tensors
-        gradient = gradients[0].permute(0, 2, 3, 1).contiguous()
-        slope: Tensor = _compiled(_backward)(rows, random, gradient, ctx.threshold)
-        return slope.permute(0, 3, 1, 2), None
+        given = rows, random, gradients[0].permute(0, 2, 3, 1).contiguous()
+        try:
+            slope: Tensor = _compiled(_backward)(*given, ctx.threshold)
+        except (RuntimeError, OSError) as error:
+            _give_up(error)
+            slope = _backward(*given, ctx.threshold)
+        return slope.permute(0, 3, 1, 2), None, None
 
 
 def _forward(x: Tensor, random: Tensor, threshold: int) -> Tensor:
@@ -176,15 +214,15 @@ def _kept(random: Tensor, threshold: int) -> Tensor:
 
 @functools.cache
 def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    return torch.compile(function)
+    from torch._inductor import config
 
-
-@functools.cache
-def _can_compile() -> bool:
     # In this process: a pool of compilers would outlive a training that is killed.
-    torch._inductor.config.compile_threads = 1
-    try:
-        torch.compile(torch.square)(torch.ones(2))
-    except (RuntimeError, OSError):  # What inductor raises without a compiler.
-        return False
-    return True
+    config.compile_threads = 1
+    # One kernel for all lengths of windows: with one for each, torch gives up after
+    # eight and runs the parts one by one.
+    return torch.compile(function, dynamic=True)
+
+
+def _give_up(error: BaseException) -> None:
+    _log.info("not compiled, so training is slower: %s", error)
+    _failures.append(error)

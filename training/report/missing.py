@@ -114,5 +114,9 @@ def _size(of: Run | PaperExperiment) -> int:
     corpus = PAPER.get(of.place)
     if not corpus:
         return 1
-    varies = of.protocol == "paper-10fold" and of.system in (*READINGS, *ABLATIONS)
+    varies = of.protocol == "paper-10fold" and of.system in (
+        *READINGS,
+        *ABLATIONS,
+        *VARIANTS,
+    )
     return corpus.counts.clips * (EPOCHS[of.place] if varies else 1)

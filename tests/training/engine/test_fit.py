@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ser_stream.errors import ConfigError, ModelError
+from ser_stream.nn import cpu_ops
 from training.engine.checkpoint import load_checkpoint
 from training.engine.fit import Fit, Loss, Schedule, step_average, use_bf16
 
@@ -73,6 +74,24 @@ def test_the_loss_falls_and_the_rows_tell(
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert rows[0]["train_war"] == 50.0
     assert task.progress == [i / 30 for i in range(30)]
+
+
+@pytest.mark.parametrize(("epochs", "long"), [(79, False), (80, True)])
+def test_a_long_training_is_compiled(
+    epochs: int, long: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.engine.fit.COMPILED_FROM", 400)
+    seen: set[bool] = set()
+
+    class Watching(Line):
+        def loss(self, *given: Any) -> Loss:
+            seen.add(cpu_ops._compile.get())
+            return super().loss(*given)
+
+    # Of 5 steps an epoch.
+    fit(Watching(), tmp_path / "c.pt", epochs).run()
+    assert seen == {long}
+    assert not cpu_ops._compile.get()
 
 
 def test_a_group_of_rate_zero_stands_still(tmp_path: Path) -> None:
