@@ -226,6 +226,8 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     assert [one.name for one in written] == [
         f"paper-10fold/cpac-as-written/emodb/fold-{k}-seed-98" for k in (1, 2, 3)
     ]
+    streaming = choose("1", None, [98], systems=["cpac-streaming"], needed=True)
+    assert {one.place for one in streaming} == {"emodb"}
     pairs = choose("2", None, [98], places=["casia-savee"], needed=True)
     assert [one.system for one in pairs if one.fold == "inductive-1"] == [
         "caam",
