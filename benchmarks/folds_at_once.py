@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional as F
 
+from benchmarks.training_step import elu_pool_dropout
 from ser_stream.nn import cpac
 from ser_stream.nn.cpu_ops import dropout, elu_pool
 from training.engine.fit import use_bf16
@@ -54,11 +55,6 @@ def separate(made: Sequence[Network], x: Tensor, y: Tensor) -> list[Step]:
     return [step(i) for i in range(len(made))]
 
 
-def plainly(x: Tensor, probability: float) -> Tensor:
-    """`elu_pool_dropout` in torch's own operations."""
-    return F.dropout(F.avg_pool2d(F.elu(x), 2), probability)
-
-
 def by_vmap(made: Sequence[Network], x: Tensor, y: Tensor) -> tuple[Step, Any]:
     """One step of all; and the stacked weights."""
     weights, buffers = stack_module_state(list(made))
@@ -70,7 +66,7 @@ def by_vmap(made: Sequence[Network], x: Tensor, y: Tensor) -> tuple[Step, Any]:
     together = torch.vmap(one, randomness="different")
 
     def step() -> Tensor:
-        with mock.patch.object(cpac, "elu_pool_dropout", plainly):
+        with mock.patch.object(cpac, "elu_pool_dropout", elu_pool_dropout):
             logits = together(weights, buffers, x).float()
         return published_loss(logits.flatten(0, 1), y.flatten(), 0.1) * len(made)
 
