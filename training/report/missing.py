@@ -114,9 +114,5 @@ def _size(of: Run | PaperExperiment) -> int:
     corpus = PAPER.get(of.place)
     if not corpus:
         return 1
-    varies = of.protocol == "paper-10fold" and of.system in (
-        *READINGS,
-        *ABLATIONS,
-        *VARIANTS,
-    )
+    varies = of.protocol == "paper-10fold" and of.system in (*READINGS, *ABLATIONS)
     return corpus.counts.clips * (EPOCHS[of.place] if varies else 1)

@@ -228,6 +228,11 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     ]
     streaming = choose("1", None, [98], systems=["cpac-streaming"], needed=True)
     assert {one.place for one in streaming} == {"emodb"}
+    elsewhere = choose("why", None, [98], places=["casia", "savee"], needed=True)
+    assert [one.name for one in elsewhere] == [
+        f"paper-10fold/cpac-raw-mfcc-batch-64/{place}/fold-1-seed-98"
+        for place in ("savee", "casia")
+    ]
     pairs = choose("2", None, [98], places=["casia-savee"], needed=True)
     assert [one.system for one in pairs if one.fold == "inductive-1"] == [
         "caam",

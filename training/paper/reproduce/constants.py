@@ -7,7 +7,8 @@ SCHEMA = 1
 PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
 READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
 """What CPAC can be taken to be; the third is what a daemon can run."""
-VARIANTS = ("cpac-raw-mfcc", "cpac-raw-mfcc-batch-64", "cpac-22050-hz")
+AS_PUBLISHED = "cpac-raw-mfcc-batch-64"
+VARIANTS = ("cpac-raw-mfcc", AS_PUBLISHED, "cpac-22050-hz")
 """The first of them with choices of the paper for ours: why are we below it?"""
 SOURCE_LEVELS = "-source-levels"
 """Ends the names of systems across corpora that hear the target at the source's mean
