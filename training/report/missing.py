@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from training.corpora.known import PAPER
-from training.paper.reproduce.constants import READINGS, VARIANTS
+from training.paper.reproduce.constants import (
+    PUBLISHED_FEATURES,
+    READINGS,
+    THROUGHOUT,
+    VARIANTS,
+)
 from training.paper.reproduce.experiment import PaperExperiment
-from training.paper.reproduce.systems import EPOCHS
+from training.paper.reproduce.systems import n_epochs
 from training.paper.reproduce.tables import (
     ABLATIONS,
     BLIND,
+    BY_TEXT,
     NOT_ADAPTED,
     SEED,
     TABLES,
@@ -25,8 +31,9 @@ from training.report.tables import PAPER_TABLES
 
 LIKE = {
     **dict.fromkeys(
-        ("cpac-as-written", *ABLATIONS, *VARIANTS), "cpac-as-published-code"
+        (*READINGS, *BY_TEXT, *VARIANTS, THROUGHOUT), "cpac-as-published-code"
     ),
+    **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
 }
@@ -114,5 +121,9 @@ def _size(of: Run | PaperExperiment) -> int:
     corpus = PAPER.get(of.place)
     if not corpus:
         return 1
-    varies = of.protocol == "paper-10fold" and of.system in (*READINGS, *ABLATIONS)
-    return corpus.counts.clips * (EPOCHS[of.place] if varies else 1)
+    varies = of.protocol == "paper-10fold" and of.system in (
+        *READINGS,
+        *ABLATIONS,
+        *BY_TEXT,
+    )
+    return corpus.counts.clips * (n_epochs(of.system, of.place) if varies else 1)

@@ -14,15 +14,21 @@ NOT_PLANNED = "not planned"
 ONE_FIT = "one fit"
 """Instead of a choice of epoch, where there is but one."""
 SYSTEMS = {
+    "cpac-published-features": "CPAC, published code and features",
     "cpac-as-published-code": "CPAC, as published code",
     "cpac-as-written": "CPAC, as written",
     "cpac-streaming": "CPAC, streaming",
     "cpac-raw-mfcc": "CPAC, as published code, trained as published in batches of 16",
     "cpac-raw-mfcc-batch-64": "CPAC, as published code, trained as published",
+    "cpac-published-throughout": "CPAC, published code, features and training",
     "cpac-22050-hz": "CPAC, as published code, MFCC at 22,050 Hz",
     "cpac-joint": "CPAC, multi-corpus training",
     "cpac-joint-own": "CPAC, multi-corpus, then its own",
     "whisper-joint": "Whisper's first blocks and CPAC's head, multi-corpus training",
+    **{
+        f"algorithm-{i}-published-features": f"Algorithm {i}, published features"
+        for i in (1, 2, 3)
+    },
     **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},

@@ -5,11 +5,22 @@ from training.corpora.known import PAPER
 SCHEMA = 1
 """Of the files of results."""
 PROTOCOLS = ("paper-10fold", "emobox", "loso", "cross")
-READINGS = ("cpac-as-published-code", "cpac-as-written", "cpac-streaming")
-"""What CPAC can be taken to be; the third is what a daemon can run."""
+PUBLISHED_FEATURES = "-published-features"
+"""Ends the names of networks that hear MFCCs as the authors' group computes them, and
+not as the paper's text says: `training.paper.padded_mfcc`."""
+READINGS = (
+    "cpac" + PUBLISHED_FEATURES,
+    "cpac-as-published-code",
+    "cpac-as-written",
+    "cpac-streaming",
+)
+"""What CPAC can be taken to be; the first two differ in their input, the last is what a
+daemon can run."""
 AS_PUBLISHED = "cpac-raw-mfcc-batch-64"
 VARIANTS = ("cpac-raw-mfcc", AS_PUBLISHED, "cpac-22050-hz")
-"""The first of them with choices of the paper for ours: why are we below it?"""
+"""The second of them with choices of the paper for ours: why are we below it?"""
+THROUGHOUT = "cpac-published-throughout"
+"""The first of them, trained as published, too."""
 SOURCE_LEVELS = "-source-levels"
 """Ends the names of systems across corpora that hear the target at the source's mean
 and deviation: no statistics of the target help them."""

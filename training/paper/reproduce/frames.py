@@ -2,15 +2,26 @@
 
 from ser_stream.pipeline.mfcc import MfccConfig
 from training.paper.mfcc_cache import MFCC
-from training.paper.reproduce.constants import RIVAL_NETWORKS
+from training.paper.padded_mfcc import PaddedMfccConfig
+from training.paper.reproduce.constants import (
+    PUBLISHED_FEATURES,
+    RIVAL_NETWORKS,
+    THROUGHOUT,
+)
 from training.paper.rival_networks import LOG_MEL
 
 MFCC_22050 = MfccConfig(sample_rate=22_050, frame_length=1102, hop_length=276)
 """At librosa's own rate, which the published features have."""
 
 
-def frames_config(system: str) -> MfccConfig:
+N_SAMPLES = {"casia": 88_000, "emodb": 96_000, "savee": 130_000, "ravdess": 110_000}
+"""At 22,050 Hz, as the group's README (TIM-Net_SER) has them."""
+
+
+def frames_config(system: str, place: str) -> MfccConfig:
     """CPAC's MFCCs, or others."""
+    if system.endswith(PUBLISHED_FEATURES) or system == THROUGHOUT:
+        return PaddedMfccConfig(n_samples=N_SAMPLES[place])
     if system in RIVAL_NETWORKS:
         return LOG_MEL
     return MFCC_22050 if system == "cpac-22050-hz" else MFCC

@@ -3,11 +3,19 @@
 from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
+from ser_stream.pipeline.mfcc import MfccConfig
 from training.engine.fit import Schedule
 from training.paper.classify_task import NetworkConfig
 from training.paper.clip_batches import MaskConfig
 from training.paper.mfcc_cache import MFCC
-from training.paper.reproduce.constants import RIVAL_NETWORKS, SOURCE_LEVELS
+from training.paper.padded_mfcc import PaddedMfccConfig
+from training.paper.reproduce.constants import (
+    AS_PUBLISHED,
+    PUBLISHED_FEATURES,
+    RIVAL_NETWORKS,
+    SOURCE_LEVELS,
+    THROUGHOUT,
+)
 from training.paper.reproduce.experiment import CLASSICAL, PaperExperiment
 from training.paper.reproduce.frames import frames_config
 from training.paper.transfer_task import TransferConfig
@@ -21,6 +29,10 @@ EPOCHS = {"casia": 30, "emodb": 60, "savee": 60, "ravdess": 120}
 """Of CPAC and its ablations in `paper-10fold`. Of CASIA and RAVDESS by fold 1, in 120
 epochs: on a held-out tenth of the training clips CASIA gains nothing after 30, RAVDESS
 nothing after 80."""
+EPOCHS_PADDED = {**EPOCHS, "casia": 60}
+"""On the published features. CASIA is still rising after 30."""
+WHOLE = 32
+"""Columns of the longest clip of the published features."""
 
 STREAMING_WINDOW = 15
 """Columns, 1.9 s: the longest training window of `cpac-streaming`."""
@@ -59,10 +71,10 @@ def network_config(
             score_every=2 if shared else 0,
         )
     else:
-        kind = (
-            experiment.system if experiment.system.startswith("algorithm") else "cpac"
-        )
-        reading = "as-written" if experiment.system.endswith("written") else None
+        padded = isinstance(_frames(experiment), PaddedMfccConfig)
+        system = experiment.system.removesuffix(PUBLISHED_FEATURES)
+        kind = system if system.startswith("algorithm") else "cpac"
+        reading = "as-written" if system.endswith("written") else None
         config = NetworkConfig(
             kind=kind,  # type: ignore[arg-type]
             reading=reading or "as-published-code",  # type: ignore[arg-type]
@@ -71,15 +83,28 @@ def network_config(
             batch_size=16,
             mask=MaskConfig(time_masks=2, mixup=0.2),
             schedule=Schedule(
-                epochs=EPOCHS[experiment.place],
+                epochs=n_epochs(experiment.system, experiment.place),
                 optimiser="adam",
                 learning_rate=1e-3,
                 average=0.98,
             ),
         )
-        if experiment.system.startswith("cpac-raw-mfcc"):
-            config = _as_the_paper_trains(config, experiment.system)
+        if padded:
+            # Raw, and whole: they are of one length as they are.
+            config = replace(config, deviation=0.0, seconds=0.0, max_columns=WHOLE)
+        if system.startswith("cpac-raw-mfcc") or system == THROUGHOUT:
+            config = _as_the_paper_trains(config, system)
     return _with_epochs(config, epochs)
+
+
+def n_epochs(system: str, place: str) -> int:
+    """Of CPAC and its ablations in `paper-10fold`."""
+    padded = system.endswith(PUBLISHED_FEATURES)
+    return (EPOCHS_PADDED if padded else EPOCHS)[place]
+
+
+def _frames(experiment: PaperExperiment) -> MfccConfig:
+    return frames_config(experiment.system, experiment.place)
 
 
 def _as_the_paper_trains(config: NetworkConfig, system: str) -> NetworkConfig:
@@ -88,7 +113,7 @@ def _as_the_paper_trains(config: NetworkConfig, system: str) -> NetworkConfig:
         epochs=300, optimiser="adam", learning_rate=1e-3, course="constant", average=0.0
     )
     config = replace(config, deviation=0.0, mask=MaskConfig(), schedule=schedule)
-    if system.endswith("batch-64"):
+    if system in (AS_PUBLISHED, THROUGHOUT):
         schedule = replace(schedule, betas=(0.975, 0.932))
         config = replace(config, batch_size=64, schedule=schedule)
     return config
@@ -160,7 +185,7 @@ def experiment_config(
     if experiment.protocol == "cross":
         return asdict(transfer_config(experiment, epochs))
     config = asdict(network_config(experiment, epochs))
-    frames = frames_config(experiment.system)
+    frames = _frames(experiment)
     if frames != MFCC:
         config = {"input": asdict(frames), **config}
     if experiment.system in RIVAL_NETWORKS:

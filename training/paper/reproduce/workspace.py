@@ -95,7 +95,7 @@ class Workspace:
             self.corpora,
             self.runs / "mfcc",
             of.place,
-            frames_config(of.system),
+            frames_config(of.system, of.place),
             cross=of.protocol == "cross",
         )
 
