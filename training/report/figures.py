@@ -4,18 +4,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from training.paper.reproduce.tables import ABLATIONS, CPAC
 from training.report.cells import Cells
 from training.report.published import Published
 from training.report.score_figures import draw_confusion, draw_curves, draw_intervals
 from training.report.tsne_figures import TSNE, draw_tsne
 
-_CPAC = "--system cpac-as-published-code"
+_CPAC = f"--system {CPAC}"
+_1, _2, _3 = (f"--system {system}" for system in ABLATIONS)
 COMMANDS = {
     "Figure S1": f"1 {_CPAC}",
-    "Figure 2": f"3 {_CPAC} --system algorithm-2 --place casia --fold fold-1",
+    "Figure 2": f"3 {_CPAC} {_2} --place casia --fold fold-1",
     "Figure 3": f"1 {_CPAC} --place casia --place ravdess --fold fold-1",
-    "Figure S2": "3 --system algorithm-1 --system algorithm-3 --place casia "
-    "--fold fold-1",
+    "Figure S2": f"3 {_1} {_3} --place casia --fold fold-1",
     "Figure S3": f"1 {_CPAC} --place emodb --place savee --fold fold-1",
     "Figure S4": "2 --system caam --place casia-emodb --place emodb-casia "
     "--fold transductive",

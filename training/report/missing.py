@@ -20,8 +20,11 @@ from training.paper.reproduce.experiment import PaperExperiment
 from training.paper.reproduce.systems import n_epochs
 from training.paper.reproduce.tables import (
     ABLATIONS,
+    AS_WRITTEN,
     BLIND,
     BY_TEXT,
+    CPAC,
+    CPAC_BY_TEXT,
     NOT_ADAPTED,
     SEED,
     TABLES,
@@ -30,9 +33,7 @@ from training.report.load import Run
 from training.report.tables import PAPER_TABLES
 
 LIKE = {
-    **dict.fromkeys(
-        (*READINGS, *BY_TEXT, *VARIANTS, THROUGHOUT), "cpac-as-published-code"
-    ),
+    **dict.fromkeys((CPAC, AS_WRITTEN, *BY_TEXT, *VARIANTS, THROUGHOUT), CPAC_BY_TEXT),
     **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
@@ -99,11 +100,13 @@ class _Guess:
                     self._seconds[key].append(per)
 
     def __call__(self, one: PaperExperiment) -> float | None:
-        for system in (one.system, LIKE.get(one.system, "")):
+        system: str | None = one.system
+        while system:
             for key in _keys(one.protocol, system, one.place):
                 if key in self._seconds:
                     mean = fmean(self._seconds[key])
                     return mean if key[-1] == one.place else mean * _size(one)
+            system = LIKE.get(system)
         return None
 
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from training.engine.plotting import colour, drawn_from, empty, legend, panels, save
-from training.paper.reproduce.constants import READINGS
+from training.paper.reproduce.constants import PUBLISHED_FEATURES, READINGS
+from training.paper.reproduce.tables import BY_TEXT
 from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cells
 from training.report.load import Run
@@ -39,18 +40,28 @@ class Panel:
     """`psi` of the network, or `mfcc`."""
 
     def run(self, cells: Cells) -> Run | None:
-        """The first whose features are there; of pairs, the transductive ones."""
+        """The first whose features are there, best on the published MFCCs.
+
+        Of pairs, the transductive ones.
+        """
         single = "-" not in self.place
         where = ("paper-10fold", "") if single else ("cross", "transductive")
         return next(
             (
                 run
-                for system in (READINGS if self.system == _CPAC else (self.system,))
+                for system in self._systems()
                 for run in cells.select(where[0], system, self.place, where[1])
                 if run.points.exists()
             ),
             None,
         )
+
+    def _systems(self) -> tuple[str, ...]:
+        if self.system == _CPAC:
+            return READINGS
+        if self.system in BY_TEXT:
+            return self.system + PUBLISHED_FEATURES, self.system
+        return (self.system,)
 
     def title(self, run: Run | None) -> str:
         place = place_name(self.place)

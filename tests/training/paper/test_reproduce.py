@@ -207,7 +207,8 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     every = choose("3", None, [98], places=["emodb", "casia"])
     needed = choose("3", None, [98], places=["emodb", "casia"], needed=True)
     assert every[: len(needed)] == needed
-    assert len(set(every)) == len(every) == 4 * 2 * 20
+    # CPAC and three ablations at both; on features by the text at EMODB alone.
+    assert len(set(every)) == len(every) == 4 * (2 + 1) * 20
 
     def folds(system: str, place: str) -> list[tuple[str, bool]]:
         return [
@@ -218,10 +219,14 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
 
     ten = [(f"fold-{k}", False) for k in range(1, 11)]
     assert folds("algorithm-2", "emodb") == ten
-    assert folds("algorithm-2", "casia") == ten[:5]
+    assert folds("algorithm-2-published-features", "emodb") == ten
+    assert folds("algorithm-2-published-features", "casia") == ten[:5]
     inner = [(fold, True) for fold, _ in ten]
-    assert folds("cpac-as-published-code", "emodb") == ten + inner
-    assert folds("cpac-as-published-code", "casia") == ten
+    for system in READINGS[:2]:
+        assert folds(system, "emodb") == ten + inner
+    assert folds("cpac-published-features", "casia") == ten
+    by_text = choose("1", None, [98], systems=[READINGS[1]], needed=True)
+    assert {one.place for one in by_text} == {"emodb", "casia"}
     written = choose("1", None, [98], systems=["cpac-as-written"], needed=True)
     assert [one.name for one in written] == [
         f"paper-10fold/cpac-as-written/emodb/fold-{k}-seed-98" for k in (1, 2, 3)
@@ -230,7 +235,8 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     assert {one.place for one in streaming} == {"emodb"}
     elsewhere = choose("why", None, [98], places=["casia", "savee"], needed=True)
     assert [one.name for one in elsewhere] == [
-        f"paper-10fold/cpac-raw-mfcc-batch-64/{place}/fold-1-seed-98"
+        f"paper-10fold/{system}/{place}/fold-1-seed-98"
+        for system in ("cpac-raw-mfcc-batch-64", "cpac-published-throughout")
         for place in ("savee", "casia")
     ]
     pairs = choose("2", None, [98], places=["casia-savee"], needed=True)
@@ -243,12 +249,12 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
 def test_choices_of_the_paper_stand_in_for_ours_one_by_one(space: Workspace) -> None:
     wanted = choose("why", None, [98], needed=True, folds=["fold-2"])
     assert all(one.run(space) for one in wanted)
-    raw, batch, rate = (result_of(one, space) for one in wanted)
-    base = asdict(network_config(replace(wanted[0], system=READINGS[0]), EPOCHS))
+    raw, batch, rate, throughout = (result_of(one, space) for one in wanted)
+    base = asdict(network_config(replace(wanted[0], system=READINGS[1]), EPOCHS))
     assert rate["config"].pop("input")["sample_rate"] == 22_050
     assert json.loads(json.dumps(base)) == rate["config"]
     # Others than those of 16 kHz, though of the same clips and fold.
-    other = space.data(replace(wanted[0], system=READINGS[0])).frames
+    other = space.data(replace(wanted[0], system=READINGS[1])).frames
     of_rate = space.data(wanted[2]).frames
     assert len(of_rate) == len(other)
     assert abs(len(of_rate[0]) - len(other[0])) < 4
@@ -258,6 +264,12 @@ def test_choices_of_the_paper_stand_in_for_ours_one_by_one(space: Workspace) -> 
     changed = {**raw["config"], "batch_size": 64}
     changed["schedule"] = {**changed["schedule"], "betas": [0.975, 0.932]}
     assert batch["config"] == changed
+    # The same again on other features, clips of which are one length as they are.
+    features = throughout["config"].pop("input")
+    assert features["n_samples"] == 96_000
+    assert throughout["config"] == {**changed, "seconds": 0.0, "max_columns": 32}
+    frames = space.data(wanted[3]).frames
+    assert {clip.shape for clip in frames} == {(1 + 96_000 // 512, 39)}
     # Its own number of epochs, where nobody says another.
     assert network_config(wanted[0]).schedule.epochs == 300
     assert not list(space.results.rglob("*.npz"))

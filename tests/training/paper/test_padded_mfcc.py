@@ -1,0 +1,33 @@
+"""MFCCs as the authors' group computes them, against librosa."""
+
+import librosa
+import numpy as np
+import pytest
+
+from tests.helpers.minute import utterances_of_the_minute
+from training.paper.padded_mfcc import PaddedMfccConfig, padded_mfcc
+
+SAID = utterances_of_the_minute()[0].samples
+LONG = np.concatenate([SAID] * 4)
+
+
+@pytest.mark.parametrize("n_samples", [len(LONG) - 4_001, len(LONG), len(LONG) + 5_001])
+def test_what_librosa_makes_of_a_padded_clip_by_default(n_samples: int) -> None:
+    config = PaddedMfccConfig(n_samples=n_samples)
+    # As `get_feature` of the published code, for clips that are too long or too short.
+    lacking = n_samples - len(LONG)
+    half, rest = abs(lacking) // 2, abs(lacking) % 2
+    padded = np.pad(LONG, (half, half + rest)) if lacking > 0 else LONG[half:]
+    expected = librosa.feature.mfcc(y=padded[:n_samples], sr=22_050, n_mfcc=39).T
+    found = padded_mfcc(LONG, config)
+    assert found.shape == expected.shape == (config.n_frames, 39)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_silence_lies_80_db_below_the_peak() -> None:
+    found = padded_mfcc(SAID, PaddedMfccConfig(n_samples=3 * len(SAID)))
+    bands = np.sqrt(128.0)
+    # The first coefficient of equal bands is their decibels times the root of 128.
+    lower = padded_mfcc(0.1 * SAID, PaddedMfccConfig(n_samples=3 * len(SAID)))
+    np.testing.assert_allclose(lower[0, 0] - found[0, 0], -20.0 * bands, atol=0.1)
+    np.testing.assert_allclose(found[0, 1:], 0.0, atol=1e-3)
