@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from training.paper.reproduce.constants import BASELINES, READINGS, RIVALS
-from training.paper.reproduce.tables import BLIND, NOT_ADAPTED, SEED, Row
+from training.paper.reproduce.constants import (
+    BASELINES,
+    PUBLISHED_FEATURES,
+    READINGS,
+    RIVALS,
+)
+from training.paper.reproduce.tables import BLIND, BY_TEXT, NOT_ADAPTED, SEED, Row
 from training.report.cells import Cell, Cells
 from training.report.load import SELECTIONS
 from training.report.published import RERUN, Published
@@ -13,6 +18,7 @@ from training.report.wording import SYSTEMS
 OF_METHOD = {
     "CPAC": READINGS,
     **{name: (system,) for system, name in SYSTEMS.items() if "," not in name},
+    **{SYSTEMS[system]: (system + PUBLISHED_FEATURES, system) for system in BY_TEXT},
 }
 """The paper's name of a method -> what was run for it."""
 
@@ -65,11 +71,11 @@ PAPER_TABLES = (
 
 
 def rows(spec: PaperTable, cells: Cells, published: Published) -> list[dict[str, Any]]:
-    """All rows of a table of the paper, run or not: a system on a place, by a metric.
+    """Rows of a table of the paper: a system on a place, by a metric.
 
-    `cells` are ours by selection.
+    Without those that were not run and are not to be. `cells` are ours by selection.
     """
-    return [
+    found: list[dict[str, Any]] = [
         {
             "place": place,
             "system": system,
@@ -83,6 +89,7 @@ def rows(spec: PaperTable, cells: Cells, published: Published) -> list[dict[str,
         for place in published.places(spec.name)
         for method, system in _systems(spec, place, cells, published)
     ]
+    return [row for row in found if row["planned"] or any(row["cells"].values())]
 
 
 def planned(protocol: str, system: str, place: str) -> tuple[str, ...]:
