@@ -153,8 +153,9 @@ def _draw_curve(axis: Axes, cells: Cells, where: Sequence[str], metric: str) -> 
             mean, ink = cell.mean(metric), SELECTION_COLOURS[selection]
             label = f"{selection} {mean:.1f}"
             axis.axhline(mean, color=ink, lw=1.2, ls="--", label=label)
-    title = f"{place_name(place)}: {system_name(system)}"
-    axis.set_title(f"{title} ({n_runs} run{'s' if n_runs > 1 else ''})", fontsize=8)
+    # In two lines, for the longest name of a system is as wide as a panel.
+    title = f"{place_name(place)} ({n_runs} run{'s' if n_runs > 1 else ''})"
+    axis.set_title(f"{title}\n{system_name(system)}", fontsize=8)
     axis.set_xlabel("epoch", fontsize=8)
     axis.set_ylabel(f"test {metric}, percent", fontsize=8)
     axis.legend(fontsize=7, loc="lower right")
