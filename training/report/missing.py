@@ -11,6 +11,7 @@ from statistics import fmean
 
 from training.corpora.known import PAPER
 from training.paper.reproduce.constants import (
+    AS_PUBLISHED,
     PUBLISHED_FEATURES,
     READINGS,
     THROUGHOUT,
@@ -33,8 +34,9 @@ from training.report.load import Run
 from training.report.tables import PAPER_TABLES
 
 LIKE = {
-    **dict.fromkeys((CPAC, AS_WRITTEN, *BY_TEXT, *VARIANTS, THROUGHOUT), CPAC_BY_TEXT),
+    **dict.fromkeys((CPAC, AS_WRITTEN, *BY_TEXT, *VARIANTS), CPAC_BY_TEXT),
     **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
+    THROUGHOUT: AS_PUBLISHED,
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
 }
