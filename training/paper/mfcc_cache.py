@@ -25,9 +25,9 @@ def clip_frames(
 ) -> list[FloatArray]:
     """Raw MFCCs of every clip, each (T, 39), T at least 38.
 
-    The frames are those of `ser_stream.pipeline.mfcc`: no normalisation, no floor but
-    1e-14. A file beside the others in `cache` holds one corpus; it is made anew when a
-    clip's name, size or time of change differs.
+    The frames are those of `ser_stream.pipeline.mfcc`, no normalisation, no floor but
+    1e-14; or of `training.paper.padded_mfcc`. A file beside the others in `cache` holds
+    one corpus; it is made anew when a clip's name, size or time of change differs.
 
     Args:
         utterances: the clips.
@@ -73,7 +73,7 @@ def _key(utterances: Sequence[Utterance], config: MfccConfig) -> str:
 
 
 def frames_of_clip(samples: FloatArray, config: MfccConfig = MFCC) -> FloatArray:
-    """MFCCs of one recording, (T, 39); a short one is lengthened to 38 frames."""
+    """MFCCs of one recording, (T, 39); a short one is lengthened, to 38 frames."""
     if isinstance(config, PaddedMfccConfig):
         return padded_mfcc(samples, config)
     need = config.frame_length + (MIN_FRAMES - 1) * config.hop_length
@@ -86,8 +86,8 @@ def frames_of_clip(samples: FloatArray, config: MfccConfig = MFCC) -> FloatArray
 def fixed_length(clips: Sequence[FloatArray], n_frames: int) -> FloatArray:
     """Clips cut or padded at their end, (n, n_frames, 39).
 
-    The padding repeats the clip's quietest frame, so that the room goes on; how the
-    published features were padded is not known.
+    The padding repeats the clip's quietest frame, so that the room goes on. The paper
+    does not say how; `training.paper.padded_mfcc` pads as the authors' group does.
     """
     result = np.empty((len(clips), n_frames, clips[0].shape[1]), np.float32)
     for row, clip in zip(result, clips, strict=True):

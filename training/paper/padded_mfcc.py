@@ -1,10 +1,11 @@
 """Samples -> MFCCs as the authors' group computes them: of padded clips, to a peak.
 
 The paper's repository does not extract features. That of the group's next paper does
-(Ye et al., ICASSP 2023, github.com/Jiaxin-Ye/TIM-Net_SER, `extract_feature.py`), into
-folders that are named alike: `CASIA_MFCC_88`, and `CASIA_88` in the paper's. It calls
-`librosa.feature.mfcc(y, sr=22050, n_mfcc=39)` and leaves all else to librosa, so that
-frames are of 93 ms, every 23 ms, although both texts say 50 and 12.5.
+(Ye et al., ICASSP 2023, github.com/Jiaxin-Ye/TIM-Net_SER, `Code/extract_feature.py`),
+for CASIA into a folder named alike: `CASIA_MFCC_88`, and `CASIA_88` in the paper's. It
+calls `librosa.feature.mfcc(y, sr=22050, n_mfcc=39)` and leaves all else to librosa, so
+that frames are of 93 ms, every 23 ms, although both texts say 50 and 12.5. librosa is
+of 0.11 here and was of 0.8 there, where ends were reflected and resampling another.
 """
 
 from dataclasses import dataclass

@@ -11,10 +11,10 @@ from statistics import fmean
 
 from training.corpora.known import PAPER
 from training.paper.reproduce.constants import (
-    AS_PUBLISHED,
     PUBLISHED_FEATURES,
     READINGS,
     THROUGHOUT,
+    TRAINED_AS_PUBLISHED,
     VARIANTS,
 )
 from training.paper.reproduce.experiment import PaperExperiment
@@ -36,7 +36,7 @@ from training.report.tables import PAPER_TABLES
 LIKE = {
     **dict.fromkeys((CPAC, AS_WRITTEN, *BY_TEXT, *VARIANTS), CPAC_BY_TEXT),
     **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
-    THROUGHOUT: AS_PUBLISHED,
+    THROUGHOUT: TRAINED_AS_PUBLISHED,
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
 }
@@ -88,7 +88,7 @@ def missing_trainings(runs: Sequence[Run]) -> list[Missing]:
 
 
 class _Guess:
-    """Seconds of a training: as of the same system here, or elsewhere by clips.
+    """Seconds of a training: as of the same system here, or elsewhere; by `_size`.
 
     Where the system was not run at all, as of the one that it is `LIKE`.
     """
@@ -98,22 +98,20 @@ class _Guess:
         for run in runs:
             for seconds in run.took.values():
                 for key in _keys(run.protocol, run.system, run.place):
-                    per = seconds if key[-1] == run.place else seconds / _size(run)
-                    self._seconds[key].append(per)
+                    self._seconds[key].append(seconds / _size(run))
 
     def __call__(self, one: PaperExperiment) -> float | None:
         system: str | None = one.system
         while system:
             for key in _keys(one.protocol, system, one.place):
                 if key in self._seconds:
-                    mean = fmean(self._seconds[key])
-                    return mean if key[-1] == one.place else mean * _size(one)
+                    return fmean(self._seconds[key]) * _size(one)
             system = LIKE.get(system)
         return None
 
 
 def _keys(protocol: str, system: str, place: str) -> Iterator[tuple[str, ...]]:
-    """Of seconds at the same place; of seconds a clip at any."""
+    """At the same place; at any."""
     yield protocol, system, place
     yield protocol, system
 
@@ -130,5 +128,7 @@ def _size(of: Run | PaperExperiment) -> int:
         *READINGS,
         *ABLATIONS,
         *BY_TEXT,
+        *VARIANTS,
+        THROUGHOUT,
     )
     return corpus.counts.clips * (n_epochs(of.system, of.place) if varies else 1)

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 
 from training.evaluation.bootstrap import Interval
+from training.paper.reproduce.constants import THROUGHOUT
 from training.report.cells import Cell
 from training.report.load import SELECTIONS
 from training.report.significance import Estimate
@@ -20,7 +21,7 @@ SYSTEMS = {
     "cpac-streaming": "CPAC, streaming",
     "cpac-raw-mfcc": "CPAC, as published code, trained as published in batches of 16",
     "cpac-raw-mfcc-batch-64": "CPAC, as published code, trained as published",
-    "cpac-published-throughout": "CPAC, published code, features and training",
+    THROUGHOUT: "CPAC, published code, features and training",
     "cpac-22050-hz": "CPAC, as published code, MFCC at 22,050 Hz",
     "cpac-joint": "CPAC, multi-corpus training",
     "cpac-joint-own": "CPAC, multi-corpus, then its own",

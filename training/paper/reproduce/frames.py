@@ -6,7 +6,6 @@ from training.paper.padded_mfcc import PaddedMfccConfig
 from training.paper.reproduce.constants import (
     PUBLISHED_FEATURES,
     RIVAL_NETWORKS,
-    THROUGHOUT,
 )
 from training.paper.rival_networks import LOG_MEL
 
@@ -20,7 +19,7 @@ N_SAMPLES = {"casia": 88_000, "emodb": 96_000, "savee": 130_000, "ravdess": 110_
 
 def frames_config(system: str, place: str) -> MfccConfig:
     """CPAC's MFCCs, or others."""
-    if system.endswith(PUBLISHED_FEATURES) or system == THROUGHOUT:
+    if system.endswith(PUBLISHED_FEATURES):
         return PaddedMfccConfig(n_samples=N_SAMPLES[place])
     if system in RIVAL_NETWORKS:
         return LOG_MEL
