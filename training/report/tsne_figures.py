@@ -40,7 +40,7 @@ class Panel:
     """`psi` of the network, or `mfcc`."""
 
     def run(self, cells: Cells) -> Run | None:
-        """The first whose psi was kept, best on the published features.
+        """The first whose psi was kept, preferably on the published features.
 
         Of pairs, the transductive ones.
         """

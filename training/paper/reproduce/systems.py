@@ -90,8 +90,8 @@ def network_config(
             ),
         )
         if padded:
-            # Raw, and whole but for up to 7 frames at one end or the other, which are
-            # drawn in training: as many as no column takes.
+            # Raw, and whole but for the frames beyond the last whole column, which
+            # training leaves out at either end by chance.
             config = replace(config, deviation=0.0, seconds=0.0, max_columns=WHOLE)
         if system.startswith("cpac-raw-mfcc"):
             config = _as_the_paper_trains(config, system)

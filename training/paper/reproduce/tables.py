@@ -39,7 +39,8 @@ NEEDED_AT = {
     CPAC_BY_TEXT: ("emodb", "casia"),
     **dict.fromkeys(BY_TEXT, ("emodb",)),
 }
-"""Corpora of `paper-10fold` on which a system is needed; others: on all four."""
+"""Corpora of `paper-10fold` on which a system is needed; others: on all four,
+or where `TABLES` has them."""
 SEED = 98
 """Of which each cell is to be there."""
 SIX_PAIRS = tuple(pair for pair in PAIRS if "ravdess" not in pair)
