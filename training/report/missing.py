@@ -129,6 +129,5 @@ def _size(of: Run | PaperExperiment) -> int:
         *ABLATIONS,
         *BY_TEXT,
         *VARIANTS,
-        THROUGHOUT,
     )
     return corpus.counts.clips * (n_epochs(of.system, of.place) if varies else 1)

@@ -14,7 +14,6 @@ from training.paper.reproduce.constants import (
     BASELINES,
     RIVAL_NETWORKS,
     SUPERVISED,
-    THROUGHOUT,
     VARIANTS,
 )
 from training.paper.reproduce.workspace import Workspace
@@ -99,13 +98,7 @@ class PaperExperiment(FoldExperiment[Workspace]):
     @property
     def beside(self) -> tuple[str, ...]:
         """Features, for figures and for Table S5."""
-        drawn_nowhere = {
-            *CLASSICAL,
-            *SUPERVISED,
-            *RIVAL_NETWORKS,
-            *VARIANTS,
-            THROUGHOUT,
-        }
+        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS, *VARIANTS)
         network = self.system not in drawn_nowhere
         drawn = self.fold in ("fold-1", "transductive")
         return (".npz",) if network and not self.inner and drawn else ()
