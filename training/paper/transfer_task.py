@@ -1,5 +1,6 @@
 """From a source corpus with labels to a target corpus without: one run."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -26,7 +27,8 @@ class TransferConfig:
 
     source: NetworkConfig = field(default_factory=NetworkConfig)
     """The network, and how it is trained on the source alone: the checkpoint that all
-    methods begin from. Of its masks, adaptation applies all but mixup."""
+    methods begin from; with no epochs, fresh weights. Of its masks, adaptation applies
+    all but mixup."""
     method: str = "none"
     """A key of `training.paper.losses.ADAPTATIONS`. Of the two without adaptation,
     `none` never hears the target; with `both-statistics` it goes through the network
@@ -40,8 +42,9 @@ class TransferConfig:
     """Factor on the learning rate of what the method brings with it: heads that begin
     from nothing beside a network that is trained already."""
     steps: int = 20
+    """Of an epoch; 0: as many as take the larger corpus through."""
     batch_size: int = 32
-    """Clips of either corpus in a step."""
+    """Clips of either corpus in a step; all of a corpus that has fewer."""
     schedule: Schedule = field(default_factory=Schedule)
 
 
@@ -109,7 +112,8 @@ class TransferTask:
         self.module = nn.ModuleDict(
             {"network": network, "adaptation": self._adaptation}
         )
-        self.n_batches = config.steps
+        larger = max(len(source), len(target))
+        self.n_batches = config.steps or math.ceil(larger / config.batch_size)
 
         def batches(clips: Sequence[FloatArray], classes: Sequence[int]) -> ClipBatches:
             return ClipBatches(

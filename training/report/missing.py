@@ -27,6 +27,7 @@ from training.paper.reproduce.tables import (
     CPAC,
     CPAC_BY_TEXT,
     NOT_ADAPTED,
+    PUBLISHED_CROSS,
     SEED,
     TABLES,
 )
@@ -38,7 +39,9 @@ LIKE = {
     **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
     THROUGHOUT: TRAINED_AS_PUBLISHED,
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
-    **dict.fromkeys(("dann", "cdan", *NOT_ADAPTED[1:], *BLIND), "caam"),
+    **dict.fromkeys(
+        ("dann", "cdan", *NOT_ADAPTED[1:], *BLIND, *PUBLISHED_CROSS), "caam"
+    ),
 }
 """What a system costs about as much as, for one that was not run at all."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.paper.reproduce.constants import (
+    AS_PUBLISHED,
     BASELINES,
     PUBLISHED_FEATURES,
     READINGS,
@@ -19,6 +20,7 @@ OF_METHOD = {
     "CPAC": READINGS,
     **{name: (system,) for system, name in SYSTEMS.items() if "," not in name},
     **{SYSTEMS[system]: (system + PUBLISHED_FEATURES, system) for system in BY_TEXT},
+    **{SYSTEMS[s]: (s, s + AS_PUBLISHED) for s in ("caam", "algorithm-4")},
 }
 """The paper's name of a method -> what was run for it."""
 

@@ -33,6 +33,8 @@ SYSTEMS = {
     **{f"algorithm-{i}": f"Algorithm {i}" for i in (1, 2, 3, 4)},
     **{name.lower(): name for name in ("CAAM", "DANN", "CDAN", "NMFTSL")},
     **{f"{n.lower()}+svm": f"{n}+SVM" for n in ("CAAM", "DANN", "CDAN", "NMFTSL")},
+    "algorithm-4-as-published": "Algorithm 4, published code, features and training",
+    "caam-as-published": "CAAM, published code, features and training",
     "algorithm-4-both-statistics": "Algorithm 4, batch norm on both corpora",
     "algorithm-4-source-levels": "Algorithm 4, source-statistics normalisation",
     "caam-source-levels": "CAAM, source-statistics normalisation",

@@ -4,6 +4,7 @@ from ser_stream.pipeline.mfcc import MfccConfig
 from training.paper.mfcc_cache import MFCC
 from training.paper.padded_mfcc import PaddedMfccConfig
 from training.paper.reproduce.constants import (
+    AS_PUBLISHED,
     PUBLISHED_FEATURES,
     RIVAL_NETWORKS,
 )
@@ -15,10 +16,15 @@ MFCC_22050 = MfccConfig(sample_rate=22_050, frame_length=1102, hop_length=276)
 
 N_SAMPLES = {"casia": 88_000, "emodb": 96_000, "savee": 130_000, "ravdess": 110_000}
 """At 22,050 Hz, as the group's README (TIM-Net_SER) has them."""
+N_SAMPLES_CROSS = 96_000
+"""Of all corpora, as the paper's own repository names its folders of features across
+corpora (`CASIA_transfer_96`, `EMODB_transfer_96`)."""
 
 
 def frames_config(system: str, place: str) -> MfccConfig:
     """CPAC's MFCCs, or others."""
+    if system.endswith(AS_PUBLISHED):
+        return PaddedMfccConfig(n_samples=N_SAMPLES_CROSS)
     if system.endswith(PUBLISHED_FEATURES):
         return PaddedMfccConfig(n_samples=N_SAMPLES[place])
     if system in RIVAL_NETWORKS:

@@ -63,7 +63,13 @@ def source_network(
     space: Workspace,
     tell: Callable[[float], None],
 ) -> TransferNetwork:
-    """The network trained on the source alone; the same file for all methods."""
+    """The network trained on the source alone; the same file for all methods.
+
+    Where that has no epochs, one with fresh weights.
+    """
+    if not config.source.schedule.epochs:
+        torch.manual_seed(experiment.seed)
+        return new_transfer_network(config.source, clips, len(labels))
     device = pick_device(space.device)
     identity: dict[str, Any] = {
         "config": asdict(config.source),
