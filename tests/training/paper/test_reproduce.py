@@ -326,6 +326,22 @@ def test_all_methods_begin_from_one_source_checkpoint(
     assert result["config"]["options"] == ({"gamma": 1.5} if "caam" in system else {})
 
 
+@pytest.mark.parametrize("system", ["caam-as-published", "algorithm-4-as-published"])
+def test_as_published_there_is_no_source_checkpoint_to_begin_from(
+    system: str, space: Workspace
+) -> None:
+    one = PaperExperiment("cross", system, "casia-emodb", "transductive", 98)
+    told: list[float] = []
+    one.compute(space, Progress(told.append))
+    assert not (space.runs / "source").exists()
+    assert {clip.shape for clip in space.data(one).frames} == {(188, 39)}
+    config = experiment_config(one)
+    assert config["input"]["n_samples"] == 96_000
+    assert config["source"]["schedule"]["epochs"] == 0
+    assert config["schedule"]["epochs"] == 120
+    assert told == pytest.approx([1 / EPOCHS, 1.0])
+
+
 def test_at_the_source_s_levels_nothing_is_known_of_the_target(
     space: Workspace,
 ) -> None:

@@ -64,6 +64,12 @@ def test_an_epoch_is_a_number_of_steps_whatever_the_corpora_hold() -> None:
     assert all(len(b.source.targets) == len(b.target.targets) == 4 for b in batches)
 
 
+def test_without_a_number_the_larger_corpus_is_gone_through_once() -> None:
+    made = task(replace(CONFIG, steps=0))
+    batches = list(made.batches(np.random.default_rng(0)))
+    assert len(batches) == made.n_batches == 3  # 10 clips by 4
+
+
 @pytest.mark.parametrize("method", ["caam", "dann", "cdan", "none", "both-statistics"])
 def test_all_weights_that_a_method_has_are_taught(method: str) -> None:
     options = {"gamma": 1.5} if method == "caam" else {}

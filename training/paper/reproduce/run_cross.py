@@ -113,6 +113,7 @@ def run_cross(
     config = transfer_config(experiment, space.epochs)
     data, fold = space.data(experiment), space.fold(experiment)
     clips, truth = fold_clips(data, fold, config)
+    at_source = SOURCE_SHARE if config.source.schedule.epochs else 0.0
     network = source_network(
         config,
         clips["train"],
@@ -120,7 +121,7 @@ def run_cross(
         data.labels,
         experiment,
         space,
-        lambda share: tell(SOURCE_SHARE * share),
+        lambda share: tell(at_source * share),
     )
     task = TransferTask(
         config,
@@ -142,7 +143,7 @@ def run_cross(
         config,
         clips,
         selection,
-        lambda share: tell(SOURCE_SHARE + (1.0 - SOURCE_SHARE) * share),
+        lambda share: tell(at_source + (1.0 - at_source) * share),
     )
     psi = kept["psi"].numpy()
     classes = [c for part in everything for c in truth[part]]
