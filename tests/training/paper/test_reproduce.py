@@ -235,6 +235,11 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     assert [one.name for one in written] == [
         f"paper-10fold/cpac-as-written/emodb/fold-{k}-seed-98" for k in (1, 2, 3)
     ]
+    published = choose("4", None, [98], systems=["caam-as-published"], needed=True)
+    assert [one.name for one in published] == [
+        f"cross/caam-as-published/{pair}/transductive-seed-98"
+        for pair in ("casia-emodb", "emodb-casia")
+    ]
     streaming = choose("1", None, [98], systems=["cpac-streaming"], needed=True)
     assert {one.place for one in streaming} == {"emodb"}
     elsewhere = choose("why", None, [98], places=["casia", "savee"], needed=True)
