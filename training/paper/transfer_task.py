@@ -42,7 +42,8 @@ class TransferConfig:
     """Factor on the learning rate of what the method brings with it: heads that begin
     from nothing beside a network that is trained already."""
     steps: int = 20
-    """Of an epoch; 0: as many as take the larger corpus through."""
+    """Of an epoch; 0: as many as the larger corpus has batches, rounded up. Each is
+    drawn anew: a rest smaller than a batch is left to the next shuffle."""
     batch_size: int = 32
     """Clips of either corpus in a step; all of a corpus that has fewer."""
     schedule: Schedule = field(default_factory=Schedule)

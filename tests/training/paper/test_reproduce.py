@@ -44,6 +44,7 @@ from training.paper.reproduce.systems import (
 from training.paper.reproduce.tables import ABLATIONS, choose
 from training.paper.reproduce.workspace import Workspace
 from training.paper.transfer_task import TransferConfig
+from training.protocols.names import CORPORA
 
 EPOCHS = 2
 SYSTEMS = "training.paper.reproduce.systems.TransferConfig"
@@ -242,6 +243,9 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
     ]
     streaming = choose("1", None, [98], systems=["cpac-streaming"], needed=True)
     assert {one.place for one in streaming} == {"emodb"}
+    for outside in ("emobox", "loso"):
+        compared = choose(outside, None, [98], systems=["cpac-streaming"], needed=True)
+        assert {one.place for one in compared} == set(CORPORA)
     elsewhere = choose("why", None, [98], places=["casia", "savee"], needed=True)
     assert [one.name for one in elsewhere] == [
         f"paper-10fold/{system}/{place}/fold-1-seed-98"
@@ -343,7 +347,16 @@ def test_as_published_there_is_no_source_checkpoint_to_begin_from(
     config = experiment_config(one)
     assert config["input"]["n_samples"] == 96_000
     assert config["source"]["schedule"]["epochs"] == 0
-    assert config["schedule"]["epochs"] == 120
+    assert config["source"]["reading"] == "as-published-code"
+    assert config["source"]["label_smoothing"] == 0.0
+    assert config["source"]["mask"]["mixup"] == config["source"]["deviation"] == 0.0
+    assert (config["levels"], config["new_rate"]) == ("as-recorded", 1.0)
+    assert (config["batch_size"], config["schedule"]["epochs"]) == (512, 120)
+    assert config["schedule"]["learning_rate"] == 1e-3
+    assert config["schedule"]["betas"] == (0.975, 0.935)
+    assert config["schedule"]["average"] == 0.0
+    ramp = {"gamma": 1.5, "ramp_steps": 1000.0}
+    assert config["options"] == (ramp if system.startswith("caam") else {})
     assert told == pytest.approx([1 / EPOCHS, 1.0])
 
 

@@ -64,10 +64,11 @@ def test_an_epoch_is_a_number_of_steps_whatever_the_corpora_hold() -> None:
     assert all(len(b.source.targets) == len(b.target.targets) == 4 for b in batches)
 
 
-def test_without_a_number_the_larger_corpus_is_gone_through_once() -> None:
+def test_without_a_number_there_are_as_many_steps_as_the_larger_has_batches() -> None:
     made = task(replace(CONFIG, steps=0))
     batches = list(made.batches(np.random.default_rng(0)))
     assert len(batches) == made.n_batches == 3  # 10 clips by 4
+    assert all(len(b.source.targets) == len(b.target.targets) == 4 for b in batches)
 
 
 @pytest.mark.parametrize("method", ["caam", "dann", "cdan", "none", "both-statistics"])

@@ -54,8 +54,7 @@ class Caam(Adaptation):
     def _reversal(self) -> float:
         if not self.ramp_steps:
             return self.reversal
-        if self.training:
-            self.steps += 1.0
+        self.steps += 1.0
         share = 2.0 / (1.0 + math.exp(-self.steps.item() / self.ramp_steps)) - 1.0
         return self.reversal * share
 

@@ -22,8 +22,8 @@ THROUGHOUT = TRAINED_AS_PUBLISHED + PUBLISHED_FEATURES
 VARIANTS = ("cpac-raw-mfcc", TRAINED_AS_PUBLISHED, "cpac-22050-hz", THROUGHOUT)
 """CPAC as published code with choices of the paper for ours: why are we below it?"""
 AS_PUBLISHED = "-as-published"
-"""Ends the names of systems across corpora whose code, features and training are those
-of the authors' repository."""
+"""Ends the names of systems across corpora whose network and training are those of the
+authors' repository, on features assumed as with `PUBLISHED_FEATURES`."""
 SOURCE_LEVELS = "-source-levels"
 """Ends the names of systems across corpora that hear the target at the source's mean
 and deviation: no statistics of the target help them."""

@@ -17,8 +17,8 @@ MFCC_22050 = MfccConfig(sample_rate=22_050, frame_length=1102, hop_length=276)
 N_SAMPLES = {"casia": 88_000, "emodb": 96_000, "savee": 130_000, "ravdess": 110_000}
 """At 22,050 Hz, as the group's README (TIM-Net_SER) has them."""
 N_SAMPLES_CROSS = 96_000
-"""Of all corpora, as the paper's own repository names its folders of features across
-corpora (`CASIA_transfer_96`, `EMODB_transfer_96`)."""
+"""Of all corpora: for this we take the 96 in the names of the folders that the paper's
+own code reads across corpora (`CASIA_transfer_96`, `EMODB_transfer_96`)."""
 
 
 def frames_config(system: str, place: str) -> MfccConfig:

@@ -180,10 +180,13 @@ def transfer_config(
 
 
 def _published_transfer(method: str, options: dict[str, Any]) -> TransferConfig:
-    """As the authors' repository has it: both corpora from the first step on.
+    """Nearly as the authors' repository has it: both corpora from the first step on.
 
-    Its text says a rate of 1e-3, and so does its page; the code has 1e-2. Gradients are
-    clipped here, and a corpus of fewer clips than a batch is not repeated to fill it.
+    The rate is that of the text and of the repository's page; the code has 1e-2. Ours:
+    clipped gradients, torch's first weights, a learned scalar in the attention, 182 of
+    188 frames in training, batches of either corpus drawn on their own (there, the
+    smaller one is repeated to the length of the larger), and `GAMMA`, where the code
+    has 1.5 and names the others in a comment.
     """
     source = NetworkConfig(
         reading="as-published-code",

@@ -65,7 +65,7 @@ class Row:
         An epoch is chosen by an inner split for CPAC alone, on the two small corpora.
         Speakers that a method was not adapted to are scored for CAAM and Algorithm 4.
         """
-        if self.place not in NEEDED_AT.get(self.system, (self.place,)):
+        if not self._belongs:
             return []
         found = self.experiments(seed)
         if self.system in ALL_HEARD:
@@ -75,6 +75,12 @@ class Row:
         folds = {f"fold-{k}" for k in range(1, self._n_needed + 1)}
         inner = self.place in SMALL and self.system in (CPAC, CPAC_BY_TEXT, STREAMING)
         return [one for one in found if one.fold in folds and inner >= one.inner]
+
+    @property
+    def _belongs(self) -> bool:
+        """Whether the system is needed at this place at all."""
+        own = self.protocol in ("paper-10fold", "cross")
+        return not own or self.place in NEEDED_AT.get(self.system, (self.place,))
 
     @property
     def _n_needed(self) -> int:
