@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 
 from training.evaluation.bootstrap import Interval
-from training.paper.reproduce.constants import THROUGHOUT
+from training.paper.reproduce.constants import CUT_ENDS, THROUGHOUT
 from training.report.cells import Cell
 from training.report.load import SELECTIONS
 from training.report.significance import Estimate
@@ -22,6 +22,8 @@ SYSTEMS = {
     "cpac-raw-mfcc": "CPAC, as published code, trained as published in batches of 16",
     "cpac-raw-mfcc-batch-64": "CPAC, as published code, trained as published",
     THROUGHOUT: "CPAC, published code, features and training",
+    CUT_ENDS[0]: "CPAC, published code and features, ends of clips cut",
+    CUT_ENDS[1]: "CPAC, as published code, ends of clips cut",
     "cpac-22050-hz": "CPAC, as published code, MFCC at 22,050 Hz",
     "cpac-joint": "CPAC, multi-corpus training",
     "cpac-joint-own": "CPAC, multi-corpus, then its own",

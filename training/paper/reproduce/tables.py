@@ -7,6 +7,7 @@ from ser_stream.errors import ConfigError
 from training.paper.reproduce.constants import (
     AS_PUBLISHED,
     BASELINES,
+    CUT_ENDS,
     N_EMOBOX_FOLDS,
     N_PAPER_FOLDS,
     PROTOCOLS,
@@ -42,6 +43,8 @@ NEEDED_AT = {
     CPAC_BY_TEXT: ("emodb", "casia"),
     **dict.fromkeys(BY_TEXT, ("emodb",)),
     **dict.fromkeys(PUBLISHED_CROSS, FIRST_PAIRS),
+    # On EMODB the length of a clip tells nothing.
+    **dict.fromkeys(CUT_ENDS, ("casia",)),
 }
 """Corpora of `paper-10fold`, or pairs, where a system is needed; others: everywhere, or
 where `TABLES` has them."""
@@ -87,6 +90,8 @@ class Row:
         """Folds of `paper-10fold`."""
         if self.system == AS_WRITTEN:
             return 3
+        if self.system in CUT_ENDS:
+            return N_PAPER_FOLDS
         if self.system in VARIANTS:
             return 2 if self.place == "emodb" else 1
         if self.system in ABLATIONS and self.place not in SMALL:
@@ -139,7 +144,8 @@ TABLES: dict[str, list[Row]] = {
     "emobox": _single("emobox", ("cpac-streaming", *BASELINES), BY_SIZE),
     "loso": _single("loso", ("cpac-streaming", *BASELINES), BY_SIZE),
     "yardstick": _cross(("compare-svm",), PAIRS),
-    "why": _single("paper-10fold", VARIANTS, ("emodb",))
+    "why": _single("paper-10fold", CUT_ENDS, ("casia",))
+    + _single("paper-10fold", VARIANTS, ("emodb",))
     + _single("paper-10fold", (TRAINED_AS_PUBLISHED,), ("savee", "casia"))
     + _single("paper-10fold", (THROUGHOUT,), ("savee", "casia")),
 }
