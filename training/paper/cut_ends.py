@@ -1,8 +1,8 @@
 """Clips whose ends are cut at random, so that their length tells nothing by itself.
 
-CASIA's files were cut by the speaker's and the emotion's own grid: of two clips of one
-length to the sample, both mostly carry the same label (`length` in
-`training.paper.reproduce`). Whoever hears where a clip ends may learn that.
+CASIA's files were cut on grids that differ by speaker and emotion: the file that is
+nearest in length has the same label four times in five (`training.baselines.clip_length`
+on random folds). Who hears where a clip ends may learn that.
 """
 
 import zlib

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterable, Mapping
 
 from training.evaluation.bootstrap import Interval
-from training.paper.reproduce.constants import CUT_ENDS, THROUGHOUT
+from training.paper.reproduce.constants import CUT_ENDS, THROUGHOUT, UNHEARD
 from training.report.cells import Cell
 from training.report.load import SELECTIONS
 from training.report.significance import Estimate
@@ -46,6 +46,7 @@ SYSTEMS = {
     "light-cnn": "light CNN on log-mel, our baseline",
     "cnn-3d": "3D-CNN on log-mel, delta and delta-delta, our baseline",
     "echo-state": "echo state network on MFCC, our baseline",
+    UNHEARD: "clip of the nearest length, unheard",
 }
 
 

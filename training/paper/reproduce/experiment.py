@@ -14,11 +14,12 @@ from training.paper.reproduce.constants import (
     BASELINES,
     RIVAL_NETWORKS,
     SUPERVISED,
+    UNHEARD,
     VARIANTS,
 )
 from training.paper.reproduce.workspace import Workspace
 
-CLASSICAL = (*BASELINES, "echo-state", "nmftsl")
+CLASSICAL = (*BASELINES, "echo-state", "nmftsl", UNHEARD)
 """Without epochs to choose from."""
 
 
