@@ -1,8 +1,8 @@
-"""Clips whose ends are cut at random, so that their length tells nothing by itself.
+"""Clips whose ends are cut at random, so that their length to the sample tells nothing.
 
 CASIA's files were cut on grids that differ by speaker and emotion: the file that is
-nearest in length has the same label four times in five (`training.baselines.clip_length`
-on random folds). Who hears where a clip ends may learn that.
+nearest in length has the same label four times in five (`baselines.clip_length`, on
+random folds). This is to see whether a network has learned that.
 """
 
 import zlib
@@ -10,20 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser_stream.pipeline.mfcc import MfccConfig
 from ser_stream.pipeline.values import FloatArray
 from training.paper.padded_mfcc import PaddedMfccConfig
 
 CUT_S = 0.03
 """From either end at most. Of CASIA, nearest lengths then agree on the label as often
 as rough durations do (26 %)."""
-
-
-@dataclass(frozen=True, slots=True)
-class CutMfccConfig(MfccConfig):
-    """As `MfccConfig`, of clips whose ends are cut."""
-
-    cut_s: float = CUT_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
 from training.corpora.utterance import read_samples
 from training.engine.array_file import Arrays, cached_arrays
-from training.paper.cut_ends import CutMfccConfig, CutPaddedMfccConfig, cut_ends
+from training.paper.cut_ends import CutPaddedMfccConfig, cut_ends
 from training.paper.padded_mfcc import PaddedMfccConfig, padded_mfcc
 
 MFCC = MfccConfig()
@@ -75,7 +75,7 @@ def _key(utterances: Sequence[Utterance], config: MfccConfig) -> str:
 
 def frames_of_clip(samples: FloatArray, config: MfccConfig = MFCC) -> FloatArray:
     """MFCCs of one recording, (T, 39); a short one is lengthened, to 38 frames."""
-    if isinstance(config, CutMfccConfig | CutPaddedMfccConfig):
+    if isinstance(config, CutPaddedMfccConfig):
         samples = cut_ends(samples, config.sample_rate, config.cut_s)
     if isinstance(config, PaddedMfccConfig):
         return padded_mfcc(samples, config)

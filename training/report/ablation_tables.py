@@ -39,11 +39,10 @@ def above_ablations(cells: Cells) -> Differences:
 def by_choices(cells: Cells) -> Differences:
     """WAR with choices of the paper less that with ours; of cut clips less of whole."""
     wanted = [(place, CPAC) for place in CORPORA]
-    whole = dict(zip(CUT_ENDS, (CPAC, CPAC_BY_TEXT), strict=True))
     wanted += [(row.place, row.system) for row in TABLES["why"]]
     found = {
         (place, system): _differences(
-            cells, place, system, whole.get(system, CPAC_BY_TEXT)
+            cells, place, system, CPAC if system == CUT_ENDS else CPAC_BY_TEXT
         )
         for place, system in wanted
     }

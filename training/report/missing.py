@@ -11,6 +11,7 @@ from statistics import fmean
 
 from training.corpora.known import PAPER
 from training.paper.reproduce.constants import (
+    CUT_ENDS,
     PUBLISHED_FEATURES,
     READINGS,
     THROUGHOUT,
@@ -37,6 +38,7 @@ from training.report.tables import PAPER_TABLES
 LIKE = {
     **dict.fromkeys((CPAC, AS_WRITTEN, *BY_TEXT, *VARIANTS), CPAC_BY_TEXT),
     **{system + PUBLISHED_FEATURES: system for system in BY_TEXT},
+    CUT_ENDS: CPAC,
     THROUGHOUT: TRAINED_AS_PUBLISHED,
     **dict.fromkeys(("light-cnn", "cnn-3d"), "cnn"),
     **dict.fromkeys(
@@ -132,5 +134,6 @@ def _size(of: Run | PaperExperiment) -> int:
         *ABLATIONS,
         *BY_TEXT,
         *VARIANTS,
+        CUT_ENDS,
     )
     return corpus.counts.clips * (n_epochs(of.system, of.place) if varies else 1)

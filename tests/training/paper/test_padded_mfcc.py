@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.helpers.minute import utterances_of_the_minute
+from training.paper.cut_ends import CutPaddedMfccConfig, cut_ends
+from training.paper.mfcc_cache import frames_of_clip
 from training.paper.padded_mfcc import PaddedMfccConfig, padded_mfcc
 
 SAID = utterances_of_the_minute()[0].samples
@@ -36,3 +38,25 @@ def test_silence_follows_the_peak_80_db_below_it() -> None:
     assert quieter[0, 0] - found[0, 0] == pytest.approx(-20.0 * bands, abs=0.1)
     np.testing.assert_allclose(found[0, 1:], 0.0, atol=1e-3)
     assert found[:, 0].min() == found[0, 0]
+
+
+def test_ends_are_cut_by_chance_and_the_same_every_time() -> None:
+    clips = [np.roll(SAID, k) for k in range(300)]
+    found = [cut_ends(clip, 16_000, 0.03) for clip in clips]
+    left = np.array([len(clip) for clip in found])
+    assert left.min() >= len(SAID) - 2 * 480
+    assert left.max() <= len(SAID)
+    # Two even draws of 0 to 480: mean 480, deviation 196.
+    assert (len(SAID) - left).mean() == pytest.approx(480, abs=40)
+    assert (len(SAID) - left).std() == pytest.approx(196, abs=25)
+    for clip, once in zip(clips[:3], found, strict=False):
+        np.testing.assert_array_equal(cut_ends(clip, 16_000, 0.03), once)
+        assert once.tobytes() in clip.tobytes()
+
+
+def test_cut_clips_are_padded_to_the_same_length() -> None:
+    config = CutPaddedMfccConfig(n_samples=3 * len(SAID))
+    cut = cut_ends(SAID, config.sample_rate, config.cut_s)
+    whole = PaddedMfccConfig(n_samples=3 * len(SAID))
+    np.testing.assert_array_equal(frames_of_clip(SAID, config), padded_mfcc(cut, whole))
+    assert not np.array_equal(cut, SAID)

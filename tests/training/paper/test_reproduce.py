@@ -30,6 +30,7 @@ from training.__main__ import main
 from training.engine.experiment import Progress
 from training.engine.result_store import Result
 from training.paper.reproduce.constants import (
+    CUT_ENDS,
     READINGS,
     THROUGHOUT,
     TRAINED_AS_PUBLISHED,
@@ -248,9 +249,12 @@ def test_what_is_needed_comes_first_and_can_be_all() -> None:
         assert {one.place for one in compared} == set(CORPORA)
     elsewhere = choose("why", None, [98], places=["casia", "savee"], needed=True)
     assert [one.name for one in elsewhere] == [
-        f"paper-10fold/{system}/{place}/fold-1-seed-98"
-        for system in (TRAINED_AS_PUBLISHED, THROUGHOUT)
-        for place in ("savee", "casia")
+        *(
+            f"paper-10fold/{system}/{place}/fold-1-seed-98"
+            for system in (TRAINED_AS_PUBLISHED, THROUGHOUT)
+            for place in ("savee", "casia")
+        ),
+        *(f"paper-10fold/{CUT_ENDS}/casia/fold-{k}-seed-98" for k in range(1, 6)),
     ]
     pairs = choose("2", None, [98], places=["casia-savee"], needed=True)
     assert [one.system for one in pairs if one.fold == "inductive-1"] == [

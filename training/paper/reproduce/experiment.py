@@ -12,6 +12,7 @@ from training.engine.experiment import Experiment, Progress, S
 from training.engine.result_store import Result
 from training.paper.reproduce.constants import (
     BASELINES,
+    CUT_ENDS,
     RIVAL_NETWORKS,
     SUPERVISED,
     UNHEARD,
@@ -99,7 +100,7 @@ class PaperExperiment(FoldExperiment[Workspace]):
     @property
     def beside(self) -> tuple[str, ...]:
         """Features, for figures and for Table S5."""
-        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS, *VARIANTS)
+        drawn_nowhere = (*CLASSICAL, *SUPERVISED, *RIVAL_NETWORKS, *VARIANTS, CUT_ENDS)
         network = self.system not in drawn_nowhere
         drawn = self.fold in ("fold-1", "transductive")
         return (".npz",) if network and not self.inner and drawn else ()

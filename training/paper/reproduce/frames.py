@@ -1,7 +1,7 @@
 """Which frames a system hears."""
 
 from ser_stream.pipeline.mfcc import MfccConfig
-from training.paper.cut_ends import CutMfccConfig, CutPaddedMfccConfig
+from training.paper.cut_ends import CutPaddedMfccConfig
 from training.paper.mfcc_cache import MFCC
 from training.paper.padded_mfcc import PaddedMfccConfig
 from training.paper.reproduce.constants import (
@@ -27,10 +27,8 @@ def frames_config(system: str, place: str) -> MfccConfig:
     """CPAC's MFCCs, or others."""
     if system.endswith(AS_PUBLISHED):
         return PaddedMfccConfig(n_samples=N_SAMPLES_CROSS)
-    if system == CUT_ENDS[0]:
+    if system == CUT_ENDS:
         return CutPaddedMfccConfig(n_samples=N_SAMPLES[place])
-    if system == CUT_ENDS[1]:
-        return CutMfccConfig()
     if system.endswith(PUBLISHED_FEATURES):
         return PaddedMfccConfig(n_samples=N_SAMPLES[place])
     if system in RIVAL_NETWORKS:
