@@ -3,12 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 
 from training.baselines.clip_length import clip_length_predict, clip_lengths
-
-pytest.importorskip("sklearn")
 
 
 def test_lengths_are_those_of_the_files_at_their_own_rate(tmp_path: Path) -> None:
@@ -35,3 +32,13 @@ def test_a_grid_of_lengths_tells_the_label_and_lengths_as_they_come_do_not(
 
     assert right(grid) > 0.9
     assert right(free) < 0.45
+
+
+def test_all_that_are_nearest_vote() -> None:
+    train = np.array([100, 100, 100, 104, 300])
+    y = np.array([2, 1, 1, 0, 2])
+    # 102 is as near to four of them, 103 to one; 299 to the last.
+    found = clip_length_predict(train, y, np.array([100, 102, 103, 299]))
+    assert found.tolist() == [1, 1, 0, 2]
+    # As many of either: the first class.
+    assert clip_length_predict(train[:2], y[:2], np.array([90])).tolist() == [1]

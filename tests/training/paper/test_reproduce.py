@@ -27,8 +27,11 @@ from tests.helpers.minute import halves, utterances_of_the_minute, write_corpus
 from tests.helpers.paths import ROOT
 from tests.helpers.small_disk import files_no_larger_than
 from training.__main__ import main
+from training.baselines.clip_length import clip_lengths
 from training.engine.experiment import Progress
 from training.engine.result_store import Result
+from training.paper.cut_ends import CutPaddedMfccConfig
+from training.paper.padded_mfcc import PaddedMfccConfig
 from training.paper.reproduce.constants import (
     CUT_ENDS,
     READINGS,
@@ -36,6 +39,7 @@ from training.paper.reproduce.constants import (
     TRAINED_AS_PUBLISHED,
 )
 from training.paper.reproduce.experiment import PaperExperiment
+from training.paper.reproduce.frames import frames_config
 from training.paper.reproduce.run_cross import fold_clips
 from training.paper.reproduce.systems import (
     experiment_config,
@@ -293,6 +297,27 @@ def test_choices_of_the_paper_stand_in_for_ours_one_by_one(space: Workspace) -> 
     # Its own number of epochs, where nobody says another.
     assert network_config(wanted[0]).schedule.epochs == 300
     assert not list(space.results.rglob("*.npz"))
+
+
+def test_the_length_of_a_clip_is_a_row_of_table_1(space: Workspace) -> None:
+    one = PaperExperiment("paper-10fold", "clip-length", "emodb", "fold-2", 98)
+    assert one.run(space)
+    result = result_of(one, space)
+    assert list(result["selections"]) == ["last"]
+    lengths = clip_lengths([u.path for u in space.data(one).utterances])
+    truth, fold = np.array(space.data(one).truth), space.fold(one)
+    nearest = [
+        truth[min(fold.train, key=lambda k: abs(lengths[k] - lengths[i]))]
+        for i in fold.test
+    ]
+    assert result["selections"]["last"]["predicted"] == nearest
+
+
+def test_cut_ends_are_heard_by_that_system_alone() -> None:
+    assert frames_config(CUT_ENDS, "casia") == CutPaddedMfccConfig(n_samples=88_000)
+    whole = frames_config(READINGS[0], "casia")
+    assert type(whole) is PaddedMfccConfig
+    assert asdict(whole).items() < asdict(frames_config(CUT_ENDS, "casia")).items()
 
 
 def test_stand_ins_of_table_1_are_scored_on_the_same_folds(space: Workspace) -> None:

@@ -15,7 +15,11 @@ from PIL import Image
 from ser_stream.errors import SourceError
 from tests.helpers.paths import ROOT
 from training.evaluation.bootstrap import N_BOOTSTRAP
-from training.paper.reproduce.constants import READINGS, TRAINED_AS_PUBLISHED
+from training.paper.reproduce.constants import (
+    CUT_ENDS,
+    READINGS,
+    TRAINED_AS_PUBLISHED,
+)
 from training.paper.reproduce.tables import ABLATIONS, SIX_PAIRS
 from training.report.cells import N_FOLDS, Cells
 from training.report.load import Scored, load_runs
@@ -759,6 +763,22 @@ def test_cpac_is_compared_with_others_on_the_folds_that_both_have(
     found = numbers(results)
     assert [one["points"] for one in found["above_ablations"]] == [0.0, -25.0]
     assert [one["points"] for one in found["choices"]] == [0.0, 25.0]
+
+
+def test_cut_clips_are_compared_with_whole_ones_on_the_same_features(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    right, wrong = {"last": TRUTH}, {"last": [0, 1, 1, 1]}
+    for system, said in (
+        (CUT_ENDS, right),
+        ("cpac-published-features", wrong),
+        ("cpac-as-published-code", right),
+    ):
+        write(results, f"paper-10fold/{system}/casia/fold-1", predicted=said)
+    text = page(results)
+    found = row(text, "CASIA", SYSTEMS[CUT_ENDS], after="Why are we below the paper?")
+    assert found[3].startswith("+25.00")
 
 
 def test_half_a_file_is_named(tmp_path: Path) -> None:

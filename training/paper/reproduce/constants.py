@@ -42,7 +42,7 @@ RIVAL_NETWORKS = ("cnn", "light-cnn", "cnn-3d")
 UNHEARD = "clip-length"
 """The label of the clip of the nearest length: what a corpus gives away."""
 RIVALS = ("compare-svm", *RIVAL_NETWORKS, "echo-state", UNHEARD)
-"""All families of Table 1, and what is there unheard."""
+"""All families of Table 1, and the check by length."""
 SUPERVISED = ("caam+svm", "dann+svm", "cdan+svm", "nmftsl+svm")
 """Of Table S5: an SVM, with labels of the target, on a method's features."""
 N_PAPER_FOLDS = 10

@@ -45,7 +45,7 @@ def classical_config(experiment: PaperExperiment) -> dict[str, Any]:
     if experiment.system == UNHEARD:
         return {
             "features": "samples of the file, at its own rate",
-            "classifier": "one nearest neighbour",
+            "classifier": "a vote of all that are nearest",
         }
     return {
         "features": experiment.system.removesuffix("-svm"),
