@@ -1,8 +1,8 @@
 """A file that is replaced whole or not at all."""
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +26,11 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=PART)
-    part = Path(name)
+    # Named before it is there, so that Ctrl-C between the two leaves none either.
+    part = target.parent / f"{PART}{secrets.token_hex(8)}"
+    descriptor = None
     try:
+        descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         yield part
         os.fsync(descriptor)
         if target.exists():
@@ -37,7 +39,8 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
             part.chmod(mode)
         os.replace(part, target)
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
         part.unlink(missing_ok=True)
 
 
