@@ -3,7 +3,7 @@
 mfcc_cache      utterances -> MFCC frames of whole clips, on disk
 clip_batches    frames of whole clips -> batches
 padded_mfcc     samples -> MFCCs as the authors' group computes them
-cut_ends        clips whose length tells nothing by itself
+cut_ends        clips whose length to the sample tells little
 networks        CPAC in its readings, Algorithms 1, 2 and 3
 rival_networks  other families of networks, for Table 1
 losses/         margin loss; CAAM, DANN, CDAN

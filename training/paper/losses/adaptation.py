@@ -6,6 +6,7 @@ trained by the same backward pass through gradient reversal: give its parameters
 optimiser beside the network's.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -29,6 +30,11 @@ class AdaptationBatch:
     """Of the main head, (B', n_classes)."""
     progress: float
     """Share of training done, 0 to 1."""
+
+
+def reversal_ramp(x: float) -> float:
+    """2 / (1 + exp(-x)) - 1: from 0 at 0 towards 1, as gradient reversal is let in."""
+    return 2.0 / (1.0 + math.exp(-x)) - 1.0
 
 
 class Adaptation(nn.Module, ABC):

@@ -1,12 +1,14 @@
 """CAAM: the corpus-aware adversarial module of CTL-MTNet (Wen et al., IJCAI 2022)."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from ser_stream.nn.mdd import ReluClassifier, margin_disparity, reverse_gradient
-from training.paper.losses.adaptation import Adaptation, AdaptationBatch
+from training.paper.losses.adaptation import (
+    Adaptation,
+    AdaptationBatch,
+    reversal_ramp,
+)
 
 
 class Caam(Adaptation):
@@ -55,8 +57,7 @@ class Caam(Adaptation):
         if not self.ramp_steps:
             return self.reversal
         self.steps += 1.0
-        share = 2.0 / (1.0 + math.exp(-self.steps.item() / self.ramp_steps)) - 1.0
-        return self.reversal * share
+        return self.reversal * reversal_ramp(self.steps.item() / self.ramp_steps)
 
     def term(self, batch: AdaptationBatch) -> Tensor:
         reversal = self._reversal()

@@ -1,9 +1,9 @@
 """What DANN and CDAN share: a classifier of domains, and how hard it is fought."""
 
-import math
-
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from training.paper.losses.adaptation import reversal_ramp
 
 N_FEATURES = 64
 """Dimensions of psi."""
@@ -28,7 +28,7 @@ def reversal_weight(progress: float) -> float:
     is spared the noise of a domain classifier that knows nothing yet; the classifier
     itself learns at full weight from the start.
     """
-    return 2.0 / (1.0 + math.exp(-10.0 * progress)) - 1.0
+    return reversal_ramp(10.0 * progress)
 
 
 def domain_losses(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
