@@ -67,9 +67,10 @@ def source_network(
 
     Where that has no epochs, one with fresh weights.
     """
+    torch.manual_seed(experiment.seed)
+    network = new_transfer_network(config.source, clips, len(labels))
     if not config.source.schedule.epochs:
-        torch.manual_seed(experiment.seed)
-        return new_transfer_network(config.source, clips, len(labels))
+        return network
     device = pick_device(space.device)
     identity: dict[str, Any] = {
         "config": asdict(config.source),
@@ -82,8 +83,6 @@ def source_network(
     }
     folder = space.shared_folder("source", identity)
     with locked(folder, wait=True):
-        torch.manual_seed(experiment.seed)
-        network = new_transfer_network(config.source, clips, len(labels))
         task = ClassifyTask(
             config.source,
             clips,
