@@ -63,6 +63,10 @@ class Broker:
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
     def ca_file(self) -> Path:
         return self.folder / "ca.pem"
 
@@ -73,14 +77,14 @@ class Broker:
     def start(self) -> float:
         """Start it, wait until it serves; monotonic seconds when it was started."""
         begin = time.monotonic()
-        with (self.folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
         wait_until(self._serves, TIMEOUT_S)
         return begin
 
     def _serves(self) -> bool:
         assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log").read_text()
+        assert self.process.poll() is None, self.log.read_text()
         with socket.socket() as connection:
             return connection.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -125,11 +129,11 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def nats_server(folder: Path) -> Iterator[Broker]:
-    """Without TLS, users and store."""
+    """Without TLS, users and store; its log has all that it is told."""
     program = server_path("nats-server")
     assert program is not None
     port = free_port()
-    command = [program, "-a", "127.0.0.1", "-p", str(port)]
+    command = [program, "-V", "-a", "127.0.0.1", "-p", str(port)]
     with _running(Broker(command, folder, port)) as broker:
         yield broker
 

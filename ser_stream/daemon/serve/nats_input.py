@@ -24,7 +24,7 @@ from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import REFUSED_PAUSE_S, LostError, UnwantedError
-from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
+from ser_stream.sinks.brokers.nats_server import connect_options, explained, taken, url
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -154,7 +154,7 @@ class NatsInput:
             with contextlib.suppress(nats_errors.Error, TimeoutError):
                 while self._lines:
                     await self._client.publish(*self._lines.popleft())
-                await self._client.flush(1)
+                await taken(self._client, 1)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 

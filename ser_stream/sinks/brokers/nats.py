@@ -17,7 +17,7 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
-from ser_stream.sinks.brokers.nats_server import connect_options, explained, url
+from ser_stream.sinks.brokers.nats_server import connect_options, explained, taken, url
 from ser_stream.sinks.brokers.present import Present
 from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report, publish_to
 
@@ -124,7 +124,7 @@ class NatsConnection:
     async def refresh(self) -> None:
         for message in self._present.greeting():
             await self.publish(message)
-        await self._client.flush(round(TIMEOUT_S))
+        await taken(self._client, round(TIMEOUT_S))
 
     async def update(self) -> None:
         """Nothing is retained."""
@@ -134,11 +134,10 @@ class NatsConnection:
         subject = f"{self._prefix}.{source}.{message.type}"
         await self._client.publish(subject, message.line[:-1])
         if message.type != "prediction":
-            # The server answers when it has all that came before.
-            await self._client.flush(round(TIMEOUT_S))
+            await taken(self._client, round(TIMEOUT_S))
 
     async def end(self) -> None:
-        await self._client.flush(round(TIMEOUT_S))
+        await taken(self._client, round(TIMEOUT_S))
 
     async def lost(self) -> None:
         await self._gone.wait()

@@ -2,11 +2,14 @@
 
 import ssl
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser_stream.protocol.address import Address, bracketed
 from ser_stream.sinks.brokers.access import BrokerAccess, untrusted
 from ser_stream.sinks.brokers.link import LostError
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 PORT = 4222
 
@@ -40,3 +43,15 @@ def explained(errors: Sequence[Exception], access: BrokerAccess) -> LostError:
             return untrusted(error.verify_message)
     said = next((str(e) for e in errors if str(e)), type(errors[-1]).__name__)
     return LostError(f"is not reached: {said.removeprefix('nats: ')}")
+
+
+async def taken(client: "Client", timeout_s: int) -> None:
+    """Return when the server has all that was published before.
+
+    Raises:
+        nats.errors.Error: if it does not say so in time, twice `timeout_s`.
+    """
+    # Twice, for nats-py (2.16) hands its ping to the socket past what still waits for
+    # its writer. When that ping is answered, all of it is on its way.
+    await client.flush(timeout_s)
+    await client.flush(timeout_s)

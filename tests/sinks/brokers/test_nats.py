@@ -16,6 +16,7 @@ from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.messages import Message, snapshot
 from ser_stream.sinks import Publisher, SinkOptions, open_sinks
 from ser_stream.sinks.brokers.nats import default_source
+from ser_stream.sinks.brokers.nats_server import taken
 from ser_stream.sinks.brokers.settings import BrokerSettings
 from tests.helpers.brokers import USER, nats_server, needs_nats, secure_nats_server
 from tests.helpers.protocol_schema import validate
@@ -48,7 +49,7 @@ def test_each_message_has_its_subject_and_a_return_is_told(tmp_path: Path) -> No
                 f"nats://127.0.0.1:{broker.port}", reconnect_time_wait=0.02
             )
             await client.subscribe("house.kitchen.>", cb=take)
-            await client.flush()
+            await taken(client, 20)
             for message in (hello(), prediction(1), emotion(2, "start")):
                 sink.send(Message({**message.fields, "source": "my desk"}))
             # What is known is also said whenever a connection begins.
@@ -78,6 +79,22 @@ def test_each_message_has_its_subject_and_a_return_is_told(tmp_path: Path) -> No
             asyncio.run(subscribe())
         finally:
             sink.close()
+
+
+def test_an_emotion_is_sent_when_the_server_has_it(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as broker:
+        sink = publish(f"nats://127.0.0.1:{broker.port}/house")
+        try:
+            wait_until(lambda: sink.links[0].connected, 20)
+            for message in (hello(), emotion(1, "start")):
+                sink.send(message)
+            wait_until(lambda: sink.links[0].sent == 1, 20)
+            told = re.findall(r"<<- \[(PUB \S+|PING)", broker.log.read_text())
+        finally:
+            sink.close()
+    # Whatever comes before a ping has arrived when that is answered.
+    published = told.index(f"PUB house.{default_source()}.emotion")
+    assert "PING" in told[published:]
 
 
 def test_tls_and_refusals(tmp_path: Path) -> None:
