@@ -46,6 +46,8 @@ GROUP = "workers"
 """The queue group: of its members, NATS asks one."""
 ALIVE_S = 0.25
 """Seconds of silence after which a client is sent a sign of life."""
+CONNECT_S = 5
+"""For the server to answer."""
 PAUSE_S = 0.5
 """Between attempts to reach the server."""
 COMPLAIN_S = 60.0
@@ -203,7 +205,7 @@ class NatsInput:
                 self._url,
                 name=f"ser-stream worker {self._worker}",
                 allow_reconnect=False,
-                connect_timeout=5,
+                connect_timeout=CONNECT_S,
                 ping_interval=2,
                 max_outstanding_pings=2,
                 error_cb=failed,
@@ -225,6 +227,7 @@ class NatsInput:
                 f"{self._prefix}.audio.{self._worker}.*", cb=self._audio
             )
             await self._follow_room(client)
+            await taken(client, CONNECT_S)
             self._complaints = Every(COMPLAIN_S)
             _LOGGER.info("%s is connected to worker %s", self.address, self._worker)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
