@@ -27,7 +27,7 @@ from training.report.figures import draw_all
 from training.report.load import SELECTIONS, load_runs
 from training.report.missing import missing_trainings
 from training.report.published import EMOBOX, RERUN, Published
-from training.report.tables import PAPER_TABLES, quoted, record, rows
+from training.report.tables import PAPER_TABLES, planned, quoted, record, rows
 
 _TEMPLATE = Path(__file__).with_name("results.md.j2")
 _ALWAYS = {
@@ -51,6 +51,7 @@ _CONSTANTS = {
     "not_run": wording.NOT_RUN,
     "one_fit": wording.ONE_FIT,
     "classical": CLASSICAL,
+    "planned": planned,
     "means": tuple(adaptation.MEANS),
 }
 
