@@ -225,10 +225,13 @@ def test_a_device_that_is_behind_skips_to_the_newest_and_others_lose_nothing(
         time.sleep(0.1)
         # Held back: it holds one more in its hand.
         assert file.reads == HELD + 1
-        mine = [item for stream, item in inbox.take(1.0) if stream.name == "mic"]
-    kinds = [type(item).__name__ for item in mine]
+        mine: list[Any] = []
+        kinds: list[str] = []
+        while "Ended" not in kinds:
+            mine += [item for stream, item in inbox.take(20.0) if stream.name == "mic"]
+            kinds = [type(item).__name__ for item in mine]
     assert kinds == ["Skipped", "Condition", "Chunk", "Ended"]
-    assert (mine[0].lag > 1.4, mine[2].start) == (True, 12_800)  # type: ignore[union-attr]
+    assert (mine[0].lag > 1.4, mine[2].start) == (True, 12_800)
 
 
 def test_a_device_is_asked_by_its_reader_and_by_its_own_name(

@@ -97,7 +97,10 @@ class Broker:
 
 @contextlib.contextmanager
 def mosquitto(folder: Path) -> Iterator[Broker]:
-    """It remembers what it retains, and for a second less when it is killed."""
+    """It remembers what it retains, and for a second less when it is killed.
+
+    Nobody may publish below `closed/`.
+    """
     program = server_path("mosquitto")
     assert program is not None
     broker = Broker(
@@ -113,12 +116,15 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
         check=True,
         capture_output=True,
     )
+    (folder / "acl").write_text("topic readwrite #\ntopic deny closed/#\n")
+    (folder / "acl").chmod(0o600)
     # It leaves the rights of root, and is then to read its files.
     (folder / "mosquitto.conf").write_text(
         f"user root\nper_listener_settings true\nlog_dest stderr\n"
         f"persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
         f"autosave_on_changes true\n"
         f"listener {broker.port} 127.0.0.1\nallow_anonymous true\n"
+        f"acl_file {folder}/acl\n"
         f"listener {broker.secure_port} 127.0.0.1\nallow_anonymous false\n"
         f"password_file {folder}/users\n"
         f"certfile {folder}/server.pem\nkeyfile {folder}/server.key\n"
@@ -140,13 +146,18 @@ def nats_server(folder: Path) -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def secure_nats_server(folder: Path, *, tls: bool = True) -> Iterator[Broker]:
-    """With a user, and with TLS."""
+    """With a user, who may not use subjects below `closed`, and with TLS."""
     program = server_path("nats-server")
     assert program is not None
     _certificates(folder)
     port = free_port()
-    command = [program, "-a", "127.0.0.1", "-p", str(port)]
-    command += ["--user", USER, "--pass", PASSWORD]
+    (folder / "nats.conf").write_text(
+        f"authorization {{ users = [{{ user: {USER}, password: '{PASSWORD}',\n"
+        'permissions: { publish: { deny: "closed.>" },\n'
+        'subscribe: { deny: "closed.>" } } }] }\n'
+    )
+    command = [program, "-c", str(folder / "nats.conf")]
+    command += ["-a", "127.0.0.1", "-p", str(port)]
     if tls:
         command += ["--tls", "--tlscert", str(folder / "server.pem")]
         command += ["--tlskey", str(folder / "server.key")]
@@ -204,13 +215,16 @@ class MqttReader:
         self._client = paho.Client(
             CallbackAPIVersion.VERSION2, str(uuid.uuid4()), protocol=paho.MQTTv5
         )
+        subscribed = threading.Event()
         self._client.on_connect = lambda client, *_: client.subscribe(topics, qos=1)
+        self._client.on_subscribe = lambda *_: subscribed.set()
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(0.05, 0.1)  # type: ignore[arg-type]
         kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         kept.SessionExpiryInterval = 60
         self._client.connect("127.0.0.1", port, properties=kept)
         self._client.loop_start()
+        assert subscribed.wait(TIMEOUT_S)
 
     def _on_message(self, _client: object, _data: object, m: paho.MQTTMessage) -> None:
         heard = Heard(m.topic, m.payload.decode(), m.retain, time.monotonic())

@@ -99,8 +99,8 @@ def test_one_runs_at_a_time_however_long_it_takes(
     )
     with closing(CommandSink(python(slow, file), 0.0)) as sink:
         for id in range(1, 4):
-            sink.send(emotion(id))
             runs = sink.runs
+            sink.send(emotion(id))
             until(lambda runs=runs: sink.runs > runs)  # type: ignore[misc]
     # It would have failed if another had been there.
     assert said(caplog, "WARNING") == []

@@ -24,7 +24,13 @@ from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import REFUSED_PAUSE_S, LostError, UnwantedError
-from ser_stream.sinks.brokers.nats_server import connect_options, explained, taken, url
+from ser_stream.sinks.brokers.nats_server import (
+    FORBIDDEN,
+    connect_options,
+    explained,
+    taken,
+    url,
+)
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -194,10 +200,16 @@ class NatsInput:
             gone.set()
 
         async def failed(error: Exception) -> None:
+            text = str(error).lower()
+            # A client may name a place for its answers that is not for us.
+            if f"{FORBIDDEN} for publish" in text:
+                return
             errors.append(error)
             if not connected:
                 # Else the library itself would try again, and slowly.
                 raise error
+            if FORBIDDEN in text:
+                gone.set()
 
         client = NatsClient()
         try:
@@ -217,7 +229,6 @@ class NatsInput:
             await _close(client)
             raise explained([*errors, error], self._access) from None
         connected = True
-        self._client = client
         tasks = [
             asyncio.ensure_future(work)
             for work in (gone.wait(), self._write(client), self._beat(client))
@@ -228,9 +239,11 @@ class NatsInput:
             )
             await self._follow_room(client)
             await taken(client, CONNECT_S)
-            self._complaints = Every(COMPLAIN_S)
-            _LOGGER.info("%s is connected to worker %s", self.address, self._worker)
+            if not gone.is_set():
+                self._be_there(client)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if errors:
+                raise errors[-1]
         except (nats_errors.Error, OSError, ValueError) as error:
             raise explained([*errors, error], self._access) from None
         finally:
@@ -239,6 +252,11 @@ class NatsInput:
             await asyncio.gather(*tasks, return_exceptions=True)
             await _close(client)
         raise LostError("closed the connection")
+
+    def _be_there(self, client: "Client") -> None:
+        self._client = client
+        self._complaints = Every(COMPLAIN_S)
+        _LOGGER.info("%s is connected to worker %s", self.address, self._worker)
 
     async def _follow_room(self, client: "Client") -> None:
         """Be one of the group while there is room, so that others are asked else."""

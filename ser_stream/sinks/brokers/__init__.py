@@ -7,7 +7,7 @@ outbox            what waits for a broker, within bounds
 present           what holds now, of each source: what a broker retains
 daemon_threads    where a library waits for the network, and nobody for the library
 mqtt, nats        the two protocols; home_assistant: what MQTT discovery publishes;
-                  nats_server: how one is reached, and why it is not
+                  mqtt_client, nats_server: what their libraries leave to us
 access            how a broker knows us, and we know it
 
 A prediction is worth nothing later, so none waits for a broker that is away. Emotions

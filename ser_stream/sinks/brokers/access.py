@@ -46,7 +46,8 @@ class BrokerAccess:
         who = self.settings.user
         return UnwantedError(
             f"refuses {'us without a user' if who is None else f'user {who}'} "
-            f"({why}); check broker.user and broker.password_file"
+            f"({why}); check broker.user and broker.password_file, and what the "
+            "broker allows"
         )
 
 

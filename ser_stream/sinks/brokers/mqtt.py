@@ -29,6 +29,8 @@ try:
     import aiomqtt
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
+
+    from ser_stream.sinks.brokers.mqtt_client import MqttClient, RefusedMessageError
 except ImportError as error:
     raise MissingLibraryError(
         f"mqtt:// addresses need aiomqtt ({error}); pip install 'ser-stream[mqtt]'"
@@ -41,6 +43,7 @@ ONLINE, OFFLINE = "online", "offline"
 UNWANTED = (4, 5, 134, 135, 138, 140)
 """Codes of a broker that will not have us as we are."""
 NO_VERSION_5 = (1, 132)
+_LOGGER = logging.getLogger(__name__)
 _QUIET = logging.getLogger("ser_stream.mqtt_library")
 """What the library has to say, which we say ourselves."""
 _QUIET.setLevel(logging.CRITICAL)
@@ -79,7 +82,7 @@ class MqttLink(Link):
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator["MqttConnection"]:
         prefix, five = self._address.path, self._version is aiomqtt.ProtocolVersion.V5
-        client = aiomqtt.Client(
+        client = MqttClient(
             self._address.host,
             self._address.port or PORTS[self._address.kind],
             username=self._settings.user,
@@ -100,6 +103,10 @@ class MqttLink(Link):
                 yield MqttConnection(
                     client, prefix, self.present, self._settings, five, self._told
                 )
+        except RefusedMessageError as error:
+            if error.code.value in UNWANTED:
+                raise self._access.refused(error) from None
+            raise LostError(f"refuses {error}") from None
         except (aiomqtt.MqttError, OSError, ValueError) as error:
             raise self._explained(error) from None
 
@@ -123,7 +130,7 @@ class MqttConnection:
 
     def __init__(
         self,
-        client: aiomqtt.Client,
+        client: MqttClient,
         prefix: str,
         present: Present,
         settings: BrokerSettings,
@@ -138,6 +145,8 @@ class MqttConnection:
         self._told = told
         self._retained: dict[str, str] = {}
         """What was published on this connection, by topic."""
+        self._hidden: RefusedMessageError | None = None
+        """Why Home Assistant does not find us, if the broker does not let us say it."""
 
     async def begin(self) -> None:
         await self.refresh()
@@ -167,7 +176,7 @@ class MqttConnection:
         if message.type == "hello":
             return  # it is retained, and `update` has seen to that
         source = message.fields.get("source")
-        await self._client.publish(
+        await self._client.deliver(
             self._topic(source, message.type),
             message.line[:-1],
             qos=0 if message.type == "prediction" else 1,
@@ -216,6 +225,17 @@ class MqttConnection:
         if self._five and not lasts and topic.startswith(f"{self._prefix}/"):
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.MessageExpiryInterval = EXPIRY_S
-        await self._client.publish(
-            topic, payload, qos=qos, retain=True, properties=properties
-        )
+        try:
+            await self._client.deliver(
+                topic, payload, qos=qos, retain=True, properties=properties
+            )
+        except RefusedMessageError as error:
+            if topic.startswith(f"{self._prefix}/"):
+                raise
+            if self._hidden is None:
+                _LOGGER.warning(
+                    "the broker refuses %s, so Home Assistant does not find us; allow "
+                    "it, or set broker.discovery = false",
+                    error,
+                )
+            self._hidden = error

@@ -17,7 +17,13 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
-from ser_stream.sinks.brokers.nats_server import connect_options, explained, taken, url
+from ser_stream.sinks.brokers.nats_server import (
+    FORBIDDEN,
+    connect_options,
+    explained,
+    taken,
+    url,
+)
 from ser_stream.sinks.brokers.present import Present
 from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report, publish_to
 
@@ -74,6 +80,8 @@ class NatsLink(Link):
             if not connected:
                 # Else the library itself would try again, and slowly.
                 raise explained(errors, self._access)
+            if FORBIDDEN in str(error).lower():
+                gone.set()
 
         async def over() -> None:
             gone.set()
@@ -124,7 +132,7 @@ class NatsConnection:
     async def refresh(self) -> None:
         for message in self._present.greeting():
             await self.publish(message)
-        await taken(self._client, round(TIMEOUT_S))
+        await self._confirm()
 
     async def update(self) -> None:
         """Nothing is retained."""
@@ -134,10 +142,16 @@ class NatsConnection:
         subject = f"{self._prefix}.{source}.{message.type}"
         await self._client.publish(subject, message.line[:-1])
         if message.type != "prediction":
-            await taken(self._client, round(TIMEOUT_S))
+            await self._confirm()
 
     async def end(self) -> None:
+        await self._confirm()
+
+    async def _confirm(self) -> None:
         await taken(self._client, round(TIMEOUT_S))
+        # What it says against a message, it says before it answers.
+        if self._gone.is_set():
+            raise LostError("closed the connection")
 
     async def lost(self) -> None:
         await self._gone.wait()

@@ -1,4 +1,4 @@
-"""How a NATS server is reached, and why it is not: to publish, and to take audio."""
+"""A NATS server: how it is reached, why it is not, and when it has what was said."""
 
 import ssl
 from collections.abc import Sequence
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 PORT = 4222
+FORBIDDEN = "permissions violation"
+"""In what a server says of a subject that is not for us; the connection stays."""
 
 
 def url(address: Address) -> str:
@@ -37,7 +39,8 @@ def explained(errors: Sequence[Exception], access: BrokerAccess) -> LostError:
     """
     for error in errors:
         text = str(error)
-        if "authorization" in text.lower() or "authentication" in text.lower():
+        wrong_user = ("authorization", "authentication", FORBIDDEN)
+        if any(word in text.lower() for word in wrong_user):
             return access.refused(text.removeprefix("nats: "))
         if isinstance(error, ssl.SSLCertVerificationError):
             return untrusted(error.verify_message)

@@ -1,15 +1,27 @@
 """Signals that come while something begins which only its owner can end."""
 
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 @contextmanager
 def held_signals(*numbers: int) -> Iterator[None]:
     """Have them come afterwards; processes that begin meanwhile never see them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
-    try:
+    came: list[int] = []
+    with ExitStack() as undo:
+        undo.callback(_raise_once, came)
+        if threading.current_thread() is threading.main_thread():
+            # A signal that this thread blocks goes to another, and its handler here.
+            for number in numbers:
+                handler = signal.signal(number, lambda number, _: came.append(number))
+                undo.callback(signal.signal, number, handler or signal.SIG_DFL)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _raise_once(numbers: list[int]) -> None:
+    for number in dict.fromkeys(numbers):
+        signal.raise_signal(number)

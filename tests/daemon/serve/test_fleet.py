@@ -9,6 +9,7 @@ import pytest
 
 from ser_stream.client import AccessError, RefusedError, UnreachableError, send
 from tests.helpers.brokers import (
+    USER,
     Broker,
     free_port,
     nats_server,
@@ -78,6 +79,18 @@ def test_who_is_refused_is_told_what_to_set(tmp_path: Path) -> None:
             send(uri, token="guessed")
         with running_serve(kinds=(), listen=(uri,)) as worker:
             wait_until(lambda: "refuses us without a user" in worker.log.read_text())
+            assert worker.stop() == 0
+
+
+def test_a_worker_that_cannot_be_asked_says_why(tmp_path: Path) -> None:
+    with secure_nats_server(tmp_path, tls=False) as broker:
+        uri = f"nats://127.0.0.1:{broker.port}/closed"
+        settings = (f"user={USER}", f"password_file={broker.password_file}")
+        flags = [word for one in settings for word in ("--set", f"broker.{one}")]
+        with running_serve(*flags, kinds=(), listen=(uri,)) as worker:
+            said = "refuses user desk (permissions violation for subscription"
+            wait_until(lambda: said in worker.log.read_text())
+            assert "connected to worker" not in worker.log.read_text()
             assert worker.stop() == 0
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.pipeline.values import AudioState
 from ser_stream.protocol.messages import Message, bye, snapshot
 from ser_stream.sinks import Publisher, SinkOptions, open_sinks
+from ser_stream.sinks.brokers import mqtt
 from ser_stream.sinks.brokers.settings import BrokerSettings
 from tests.helpers.brokers import (
     USER,
@@ -147,6 +149,54 @@ def test_after_its_return_a_broker_retains_what_holds_then(broker: Broker) -> No
         with MqttReader(broker.port, "back/#") as late:
             late.wait("back/availability", "online")
             assert late.wait("back/state/emotion").payload == "happy"
+
+
+def test_a_broker_that_takes_no_message_is_told(broker: Broker) -> None:
+    uri = f"mqtt://127.0.0.1:{broker.port}/closed/desk"
+    (sink,) = open_sinks([uri], SinkOptions())
+    assert isinstance(sink, Publisher)
+    try:
+        sink.send(hello())
+        wait_until(lambda: sink.closed, 20)
+        said = r"refuses us without a user \(closed/desk/\S+: Not authorized\); check "
+        assert re.search(said, str(sink.error)), sink.error
+        assert (sink.links[0].connected, sink.links[0].sent) == (False, 0)
+    finally:
+        sink.close()
+
+
+def test_one_that_does_not_let_home_assistant_know_gets_all_else(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = BrokerSettings(discovery_prefix="closed")
+    uri = f"mqtt://127.0.0.1:{broker.port}/open"
+    with (
+        MqttReader(broker.port, "open/#") as reader,
+        publishing(uri, broker=settings) as sink,
+    ):
+        sink.send(emotion(1, "start"))
+        reader.wait("open/emotion")
+        wait_until(lambda: sink.links[0].sent == 1)
+    (told,) = [r for r in caplog.records if "broker.discovery = false" in r.message]
+    assert re.search(r"refuses closed/device/\S+: Not authorized", told.message)
+
+
+def test_no_connection_is_left_to_a_broker_that_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mqtt, "TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        (sink,) = open_sinks([f"mqtt://127.0.0.1:{port}/desk"], SinkOptions())
+        try:
+            for _ in range(3):
+                connection, _ = silent.accept()
+                with connection:
+                    connection.settimeout(20)
+                    while connection.recv(4096):
+                        pass  # until it is closed
+        finally:
+            sink.close()
 
 
 def test_tls_and_a_password_from_a_file(broker: Broker) -> None:

@@ -18,7 +18,13 @@ from ser_stream.sinks import Publisher, SinkOptions, open_sinks
 from ser_stream.sinks.brokers.nats import default_source
 from ser_stream.sinks.brokers.nats_server import taken
 from ser_stream.sinks.brokers.settings import BrokerSettings
-from tests.helpers.brokers import USER, nats_server, needs_nats, secure_nats_server
+from tests.helpers.brokers import (
+    PASSWORD,
+    USER,
+    nats_server,
+    needs_nats,
+    secure_nats_server,
+)
 from tests.helpers.protocol_schema import validate
 from tests.helpers.socket_server import emotion, hello, prediction, wait_until
 
@@ -45,8 +51,15 @@ def test_each_message_has_its_subject_and_a_return_is_told(tmp_path: Path) -> No
             async def take(message: Msg) -> None:
                 heard.append((message.subject.split(".", 2)[2], message.data))
 
+            back = asyncio.Event()
+
+            async def returned() -> None:
+                back.set()
+
             client = await nats.connect(
-                f"nats://127.0.0.1:{broker.port}", reconnect_time_wait=0.02
+                f"nats://127.0.0.1:{broker.port}",
+                reconnect_time_wait=0.02,
+                reconnected_cb=returned,
             )
             await client.subscribe("house.kitchen.>", cb=take)
             await taken(client, 20)
@@ -65,7 +78,9 @@ def test_each_message_has_its_subject_and_a_return_is_told(tmp_path: Path) -> No
             sink.send(prediction(3))
             await come_true(lambda: sink.links[0].dropped == 1)
             broker.start()
-            await come_true(lambda: sink.links[0].connected and client.is_connected)
+            await come_true(lambda: sink.links[0].connected)
+            await asyncio.wait_for(back.wait(), 20)
+            await taken(client, 20)
             heard.clear()
             sink.send(snapshot(0, "no_speech", None, AudioState.HEALTHY))
             # Without a name: this machine's.
@@ -112,6 +127,21 @@ def test_tls_and_refusals(tmp_path: Path) -> None:
             uri, right, "guessed", r"refuses user desk \(.*\); check broker.user and"
         )
         refused(uri, BrokerSettings(), None, r"that is not trusted \(.*\); set broker")
+
+
+def test_a_subject_that_is_not_for_us_is_told(tmp_path: Path) -> None:
+    with secure_nats_server(tmp_path, tls=False) as broker:
+        uri = f"nats://127.0.0.1:{broker.port}/closed"
+        sink = publish(uri, broker=BrokerSettings(user=USER), password=lambda: PASSWORD)
+        try:
+            sink.send(hello())
+            wait_until(lambda: sink.links[0].detail.startswith("refuses"), 20)
+            detail = sink.links[0].detail
+            assert "refuses user desk (permissions violation for publish" in detail
+            assert "and what the broker allows" in detail
+            assert (sink.links[0].connected, sink.links[0].sent) == (False, 0)
+        finally:
+            sink.close()
 
 
 def refused(
