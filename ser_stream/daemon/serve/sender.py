@@ -191,6 +191,11 @@ class Sender(Subscriber):
         self._stream.incoming.put(data)
         self._senders.wake(self._stream)
 
+    def take_more(self) -> None:
+        """There may be room for audio again, though nothing was computed."""
+        if not self.ending:
+            self._wire.more()
+
     def end_audio(self) -> None:
         """No more will come; the rest is told, then `bye`."""
         if self.ending:

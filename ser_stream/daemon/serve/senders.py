@@ -136,7 +136,7 @@ class Senders(Subscribers):
         name = self._name(request.name or sender.kind)
         incoming: Incoming
         if request.raw is None:
-            incoming = OggStream(name)
+            incoming = OggStream(name, sender.take_more)
         else:
             incoming = RawSamples(request.raw, name)
         stream = ClientStream(self.model, incoming, name, self.latencies, self.observe)

@@ -49,4 +49,4 @@ class Incoming(Protocol):
         """
 
     def close(self) -> None:
-        """Free what was opened; from any thread."""
+        """Free what was opened; from the thread that puts."""

@@ -23,6 +23,7 @@ from ser_stream.sources.decoders.sndfile import Unseekable, reason
 from ser_stream.sources.intake import Intake
 from ser_stream.sources.network.incoming import MOST_S
 from ser_stream.sources.network.open_request import MAX_CHANNELS, MAX_RATE, MIN_RATE
+from ser_stream.sources.network.page_pipe import PagePipe
 
 READ_SIZE = 4096
 """Bytes that libsndfile asks for at once."""
@@ -30,29 +31,50 @@ READ_S = 0.02
 """Seconds of sound that are asked for at once: a packet of Opus."""
 MOST_BYTES = 128 * 1024
 """Of pages that wait; the longest page has half of that."""
+MOST_HEADER = 4 * 1024 * 1024
+"""Bytes of a header, which libsndfile keeps: tags, and pictures among them."""
+_BEHIND = 512 * 1024
+"""Bytes of sound that may have come behind a header before its rate is known: they
+are in the pipe, wait for it, or came in one message."""
 _MAGIC = b"OggS"
+
+
+class _PipedFile(Unseekable):
+    """Opened by many threads at once, each of which waits for a client of its own.
+
+    Since 0.14 soundfile opens one file at a time, so that the reason of a failure is
+    not that of another file: all would wait for a client that sends nothing.
+    """
+
+    _sf_error_lock = contextlib.nullcontext()
 
 
 class OggStream:
     """See `Incoming`."""
 
-    def __init__(self, name: str) -> None:
-        """Begin; `name` is what messages call it."""
+    def __init__(self, name: str, on_room: Callable[[], None]) -> None:
+        """Begin, in the thread of a running loop, which also puts and closes.
+
+        Args:
+            name: what messages call it.
+            on_room: called there when it may no longer be `full`.
+        """
         self.rate = 0
         self.on_ready: Callable[[], None] = lambda: None
         self._name = name
         self._changed = threading.Condition()
         self._bytes = bytearray()
-        self._pages = bytearray()
+        self._header = 0
+        """Bytes of pages that came while the rate was not known."""
         self._frames: deque[tuple[FloatArray, float]] = deque()
         self._n_frames = 0
         self._intake: Intake | None = None
         self._failure: str | None = None
         self._ended = self._decoded = self._closed = self._finished = False
-        reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
+        self._discarded = False
+        self._pipe = PagePipe(on_room)
         self._thread = threading.Thread(
-            target=self._decode, args=(reading,), name="ogg", daemon=True
+            target=self._decode, args=(self._pipe.reading,), name="ogg", daemon=True
         )
         self._thread.start()
 
@@ -66,7 +88,7 @@ class OggStream:
 
     @property
     def full(self) -> bool:
-        return len(self._bytes) + len(self._pages) >= MOST_BYTES
+        return len(self._bytes) + self._pipe.waiting >= MOST_BYTES
 
     @property
     def exhausted(self) -> bool:
@@ -78,53 +100,54 @@ class OggStream:
                 return
             self._bytes += data
             self._cut()
-            self._hand_on()
 
     def _cut(self) -> None:
-        """Whole pages, each up to the next border."""
+        """Hand whole pages on, each up to the next border."""
         while self._bytes:
             head = bytes(self._bytes[: len(_MAGIC)])
             if not _MAGIC.startswith(head):
-                self._fail("the audio is no Ogg, or bytes of it are missing")
+                self._refuse("the audio is no Ogg, or bytes of it are missing")
                 return
             length = page_length(self._bytes)
             if not length or length > len(self._bytes):
                 return
-            self._pages += self._bytes[:length] + bytes(-length % READ_SIZE)
+            self._pipe.put(self._bytes[:length] + bytes(-length % READ_SIZE))
             del self._bytes[:length]
+            if not self.rate and not self._header_goes_on(length):
+                return
 
-    def _hand_on(self) -> None:
-        """What the pipe takes; at the end its end."""
-        if self._writing < 0:
-            return
-        with contextlib.suppress(BlockingIOError):
-            while self._pages:
-                try:
-                    del self._pages[: os.write(self._writing, self._pages)]
-                except BrokenPipeError:
-                    self._pages.clear()
-        if self._ended and not self._pages:
-            self._close_pipe()
+    def _header_goes_on(self, length: int) -> bool:
+        """Count a page before the sound; False if there are too many."""
+        self._header += length
+        if self._header <= MOST_HEADER + _BEHIND:
+            return True
+        self._refuse(
+            f"the header of the audio is longer than the {MOST_HEADER >> 20} MiB that "
+            "are allowed; leave out its pictures and long tags"
+        )
+        return False
 
-    def _close_pipe(self) -> None:
-        if self._writing >= 0:
-            os.close(self._writing)
-            self._writing = -1
+    def _refuse(self, why: str) -> None:
+        self._fail(why)
+        self._bytes.clear()
+        self._pipe.close()
 
     def _fail(self, why: str) -> None:
-        self._failure = self._failure or why
+        # Of what was cut off by us, it says nothing that the end is missing.
+        if not self._discarded:
+            self._failure = self._failure or why
         self._ended = True
-        self._pages.clear()
-        self._close_pipe()
 
     def end(self, *, discard: bool = False) -> None:
         with self._changed:
             self._ended = True
             if discard:
-                self._pages.clear()
+                self._discarded = True
                 self._frames.clear()
                 self._n_frames = 0
-            self._hand_on()
+                self._pipe.close()
+            else:
+                self._pipe.end()
             self._changed.notify_all()
 
     def take(self, most_s: float, /) -> list[Chunk]:
@@ -155,8 +178,7 @@ class OggStream:
         with self._changed:
             self._closed = self._ended = True
             self._bytes.clear()
-            self._pages.clear()
-            self._close_pipe()
+            self._pipe.close()
             self._changed.notify_all()
 
     # In a thread of its own.
@@ -164,7 +186,7 @@ class OggStream:
     def _decode(self, reading: int) -> None:
         try:
             # It is we who close the pipe: the library does not always.
-            with Unseekable(reading, closefd=False) as file:
+            with _PipedFile(reading, closefd=False) as file:
                 if self._begin(file):
                     self._read_all(file)
         except (soundfile.SoundFileError, OSError) as error:
@@ -200,7 +222,6 @@ class OggStream:
                     return
                 self._frames.append((frames, time.monotonic()))
                 self._n_frames += len(frames)
-                self._hand_on()
             self.on_ready()
             with self._changed:
                 while self.waiting_s >= MOST_S and not self._closed:
