@@ -39,6 +39,8 @@ class Connection:
         except OSError as error:
             raise unreachable(address, error) from None
         self._reader, self._writer = opened
+        # `send_audio` waits until the system has all: it delivers that when we leave.
+        self._writer.transport.set_write_buffer_limits(high=0)
 
     def send(self, *lines: bytes) -> None:
         """Send lines; they are few and short, so that there is nothing to wait for."""
@@ -61,7 +63,9 @@ class Connection:
         if self._address.kind == "ws":
             self.send(encode({"type": "end"}))
         elif self._writer.can_write_eof():
-            self._writer.write_eof()
+            # Where the connection is lost, `receive` tells, and first what came before.
+            with contextlib.suppress(OSError):
+                self._writer.write_eof()
 
     async def receive(self, within: float) -> bytes | None:
         """The next line without its end; None if none came in so many seconds.
@@ -88,6 +92,11 @@ class Connection:
             self._writer.write(data)
 
     async def close(self) -> None:
+        """Leave at once; what could not be sent so far is dropped."""
+        transport = self._writer.transport
+        if transport.get_write_buffer_size():
+            # Closed, it would wait until all is taken, however long that may be.
+            transport.abort()
         self._writer.close()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()

@@ -6,6 +6,7 @@ from typing import Any, Self, Unpack
 from ser_stream.client.aio_connection import Connection
 from ser_stream.client.messages import Hello, Message
 from ser_stream.client.opening import Opening, SendOptions, silent
+from ser_stream.errors import ConfigError
 
 _LOOK_S = 3600.0
 
@@ -21,7 +22,7 @@ class SentStream:
         self._opening = opening
         self._connection = Connection(opening.address)
         self._waiting: deque[Message] = deque()
-        self._over = False
+        self._over = self._ended = False
         self.hello: Hello
         """What the daemon says of itself and of the stream, once it is entered."""
 
@@ -44,10 +45,13 @@ class SentStream:
 
     async def write(self, samples: Any) -> None:
         """Send the next samples; see `ser_stream.client.SentStream.write`."""
+        if self._ended:
+            raise ConfigError("the stream was ended; nothing can be written any more")
         await self._connection.send_audio(self._opening.sample_bytes(samples))
 
     def end(self) -> None:
         """No more audio comes; the iteration goes on to the last event."""
+        self._ended = True
         self._connection.end_audio()
 
     def __aiter__(self) -> Self:

@@ -22,8 +22,6 @@ from ser_stream.sinks.sockets.websocket_transport import Connection, WebSocketTr
 
 MOST_BYTES = 256 * 1024
 """Of one message of audio."""
-MOST_UNSENT = 256 * 1024
-"""Bytes of answers to pings that a client may leave lying; then it is cut off."""
 _REFUSALS: dict[int, str] = {401: "wrong_token", 403: "origin"}
 """What the handshake's refusals are counted as."""
 TWILIO = "/twilio"
@@ -42,12 +40,6 @@ class AudioConnection(Connection):
         self.blocked = False
         if self.on_resume is not None:
             self.on_resume()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        # Pings are answered by the library, however little the client reads.
-        if self.transport.get_write_buffer_size() > MOST_UNSENT:
-            self.transport.abort()
 
 
 class AudioWebSocket(WebSocketTransport):

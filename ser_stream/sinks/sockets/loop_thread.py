@@ -34,8 +34,14 @@ class LoopThread:
         self._thread.start()
 
     def call(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have it called, in the order of these calls."""
-        self._loop.call_soon_threadsafe(call, *arguments)
+        """Have it called, in the order of these calls; dropped after the end."""
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            # Other threads may go on after ours, and what they then bring is as late as
+            # what waited. Only trying tells: the loop may be closed at any moment.
+            if not self._loop.is_closed():
+                raise
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -16,12 +16,15 @@ from ser_stream.sinks.sockets.socket_options import unsent_bytes
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import Subscribers
 
+MOST_UNSENT = 256 * 1024
+"""Bytes of answers to pings that a client may leave lying; then it is cut off."""
+
 
 class Connection(library.ServerConnection):
     """A connection that says when it is blocked.
 
-    And one that takes nothing from a client that does not read: answers, also the
-    library's own to pings, would pile up without end.
+    A client that does not read is not listened to, and is cut off where that is not
+    enough: answers, also the library's own to pings, would pile up without end.
     """
 
     authorized = False
@@ -40,6 +43,14 @@ class Connection(library.ServerConnection):
         self.transport.resume_reading()
         if self.on_resume is not None:
             self.on_resume()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # The library listens again whenever its own queue has been emptied, also while
+        # we are blocked; and it answers pings however little the client reads. Other
+        # answers wait in the subscriber's queue, which is bounded.
+        if self.transport.get_write_buffer_size() > MOST_UNSENT:
+            self.transport.abort()
 
 
 class WebSocketTransport:

@@ -107,13 +107,49 @@ def test_one_that_never_reads_is_cut_off_and_no_other_notices(
         wait_until(lambda: server.subscribers == {"tcp": 1, "ws": 0})
 
 
+def masked(opcode: int, payload: bytes) -> bytes:
+    """A short frame of a client, by a mask that changes nothing."""
+    return bytes([0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0]) + payload
+
+
+PING = masked(9, b"x" * 125)
+REQUEST = masked(1, b'{"type":"ping","id":1}')
+
+
 def test_pings_of_one_that_never_reads_do_not_pile_up(server: SocketServer) -> None:
     with never_reading(server) as attacker:
-        ping = b"\x89\xfd\0\0\0\0" + b"x" * 125
         attacker.connection.settimeout(0.5)
         # It is not listened to any more, before 64 MB.
         with pytest.raises(TimeoutError):
-            attacker.say(*[ping * 1000] * 500)
+            attacker.say(*[PING * 1000] * 500)
+
+
+def test_nor_do_they_behind_requests_of_one_that_never_reads(
+    server: SocketServer,
+) -> None:
+    with never_reading(server) as attacker:
+        attacker.connection.settimeout(0.5)
+        # They fill the library's queue; when that is empty, the library listens again.
+        # Before 64 MB the attacker is cut off, or at least not listened to any more.
+        with pytest.raises((ConnectionError, TimeoutError)):
+            attacker.say(*[REQUEST * 20 + PING * 100] * 25, *[PING * 1000] * 500)
+
+
+def test_one_that_reads_late_may_ask_and_ping_meanwhile(server: SocketServer) -> None:
+    with listening(server) as slow:
+        seq = 0
+        while not server.dropped:
+            seq += 1
+            server.send(prediction(seq))
+        for number in range(200):
+            slow.send(json.dumps({"type": "ping", "id": number}))
+            answered = slow.ping()
+        told: list[dict[str, Any]] = []
+        while not told or told[-1].get("id") != 199:
+            told += read_many(slow, 1)
+        assert [m["id"] for m in told if m["type"] == "pong"] == list(range(200))
+        assert answered.wait(120)
+        assert server.subscribers["ws"] == 1
 
 
 @pytest.mark.parametrize(("size", "code"), [(20_000, 1000), (100_000, 1009)])
