@@ -99,7 +99,7 @@ class Broker:
 def mosquitto(folder: Path) -> Iterator[Broker]:
     """It remembers what it retains, and for a second less when it is killed.
 
-    Nobody may publish below `closed/`.
+    Nobody may publish below `closed/`, nor to `part/status`.
     """
     program = server_path("mosquitto")
     assert program is not None
@@ -116,7 +116,9 @@ def mosquitto(folder: Path) -> Iterator[Broker]:
         check=True,
         capture_output=True,
     )
-    (folder / "acl").write_text("topic readwrite #\ntopic deny closed/#\n")
+    (folder / "acl").write_text(
+        "topic readwrite #\ntopic deny closed/#\ntopic deny part/status\n"
+    )
     (folder / "acl").chmod(0o600)
     # It leaves the rights of root, and is then to read its files.
     (folder / "mosquitto.conf").write_text(
@@ -146,14 +148,17 @@ def nats_server(folder: Path) -> Iterator[Broker]:
 
 @contextlib.contextmanager
 def secure_nats_server(folder: Path, *, tls: bool = True) -> Iterator[Broker]:
-    """With a user, who may not use subjects below `closed`, and with TLS."""
+    """With a user, and with TLS.
+
+    The user may not use subjects below `closed`, nor publish to `open.*.status`.
+    """
     program = server_path("nats-server")
     assert program is not None
     _certificates(folder)
     port = free_port()
     (folder / "nats.conf").write_text(
         f"authorization {{ users = [{{ user: {USER}, password: '{PASSWORD}',\n"
-        'permissions: { publish: { deny: "closed.>" },\n'
+        'permissions: { publish: { deny: ["closed.>", "open.*.status"] },\n'
         'subscribe: { deny: "closed.>" } } }] }\n'
     )
     command = [program, "-c", str(folder / "nats.conf")]

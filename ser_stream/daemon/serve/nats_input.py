@@ -23,7 +23,12 @@ from ser_stream.log import Every
 from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks.brokers.access import BrokerAccess
-from ser_stream.sinks.brokers.link import REFUSED_PAUSE_S, LostError, UnwantedError
+from ser_stream.sinks.brokers.link import (
+    REFUSAL_EVERY_S,
+    REFUSED_PAUSE_S,
+    LostError,
+    UnwantedError,
+)
 from ser_stream.sinks.brokers.nats_server import (
     FORBIDDEN,
     connect_options,
@@ -108,6 +113,7 @@ class NatsInput:
         self._access = access
         self._options = connect_options(address, access)
         self._complaints = Every(COMPLAIN_S)
+        self._refusals = Every(REFUSAL_EVERY_S)
         self._senders = senders
         self._worker = secrets.token_hex(6)
         self._numbers = count(1)
@@ -200,15 +206,18 @@ class NatsInput:
             gone.set()
 
         async def failed(error: Exception) -> None:
-            text = str(error).lower()
-            # A client may name a place for its answers that is not for us.
-            if f"{FORBIDDEN} for publish" in text:
-                return
-            errors.append(error)
             if not connected:
+                errors.append(error)
                 # Else the library itself would try again, and slowly.
                 raise error
-            if FORBIDDEN in text:
+            text = str(error).lower()
+            if f"{FORBIDDEN} for publish" in text:
+                # Perhaps a client's fault, which named a place that is not for us.
+                self._refusals.log(
+                    _LOGGER, logging.WARNING, "%s refuses %s", self.address, text
+                )
+            elif FORBIDDEN in text:
+                errors[:] = [error]
                 gone.set()
 
         client = NatsClient()
@@ -237,13 +246,15 @@ class NatsInput:
             await client.subscribe(
                 f"{self._prefix}.audio.{self._worker}.*", cb=self._audio
             )
-            await self._follow_room(client)
             await taken(client, CONNECT_S)
+            if not gone.is_set():
+                await self._follow_room(client)
+                await taken(client, CONNECT_S)
             if not gone.is_set():
                 self._be_there(client)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if errors:
-                raise errors[-1]
+                raise explained(errors, self._access)
         except (nats_errors.Error, OSError, ValueError) as error:
             raise explained([*errors, error], self._access) from None
         finally:
@@ -312,7 +323,8 @@ class NatsInput:
             await self._follow_room(self._client)
 
     async def _audio(self, message: "Msg") -> None:
-        transport = self._clients.get(int(message.subject.rpartition(".")[2]))
+        number = message.subject.rpartition(".")[2]
+        transport = self._clients.get(int(number)) if number.isdecimal() else None
         if transport is None or transport.sender is None:
             return
         if not message.data:

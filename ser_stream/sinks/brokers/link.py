@@ -20,6 +20,8 @@ PAUSES_S = (0.1, 0.2, 0.5, 1.0)
 """Between attempts to connect, the last one for good; each up to a fifth less."""
 REFUSED_PAUSE_S = 10.0
 """Likewise where the broker does not want us: too often, and it may block us."""
+REFUSAL_EVERY_S = 3600.0
+"""Between two lines of the log about messages that a broker does not take."""
 REFRESH_S = 30.0
 """How often what holds now is published again."""
 TIMEOUT_S = 5.0
@@ -32,6 +34,10 @@ class LostError(Exception):
 
 class UnwantedError(LostError):
     """The broker does not want us, or we do not trust it; says what to do."""
+
+
+class RefusedMessageError(Exception):
+    """The broker does not take one message, but stays; says of what topic, and why."""
 
 
 class Connection(Protocol):
@@ -47,7 +53,11 @@ class Connection(Protocol):
         """Say what of it has changed."""
 
     async def publish(self, message: Message) -> None:
-        """Deliver one message; an emotion or a status until the broker has it."""
+        """Deliver one message; an emotion or a status until the broker has it.
+
+        Raises:
+            RefusedMessageError: if it answers that it does not take it.
+        """
 
     async def end(self) -> None:
         """Say that we are gone, and that nothing holds any more."""
@@ -76,6 +86,7 @@ class Link(ABC):
         self._connected = self._was_connected = False
         self._detail = "connecting"
         self._complaints = Every(60.0)
+        self._refusals = Every(REFUSAL_EVERY_S)
 
     @abstractmethod
     def connect(self) -> AbstractAsyncContextManager[Connection]:
@@ -96,6 +107,10 @@ class Link(ABC):
     def behind(self) -> int:
         """How many messages wait for a broker that may take them."""
         return 0 if self.outbox.away else len(self.outbox)
+
+    def refuses(self, why: object) -> None:
+        """Have the log tell now and then that the broker does not take a message."""
+        self._refusals.log(_LOGGER, logging.WARNING, "%s refuses %s", self.address, why)
 
     def put(self, message: Message) -> None:
         self.present.follow(message)
@@ -182,6 +197,10 @@ class Link(ABC):
     async def _deliver(self, connection: Connection, message: Message) -> None:
         try:
             await connection.publish(message)
+        except RefusedMessageError as error:
+            self.outbox.drop(message)
+            self.refuses(error)
+            return
         except BaseException:
             self.outbox.failed(message)
             raise

@@ -11,7 +11,7 @@ anew on every connection, and expires there when that is not done again.
 import json
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from ser_stream.errors import MissingLibraryError
@@ -20,7 +20,12 @@ from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.brokers import home_assistant
 from ser_stream.sinks.brokers.access import BrokerAccess, untrusted
-from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
+from ser_stream.sinks.brokers.link import (
+    TIMEOUT_S,
+    Link,
+    LostError,
+    RefusedMessageError,
+)
 from ser_stream.sinks.brokers.present import Present, level
 from ser_stream.sinks.brokers.publisher import BrokerPublisher, Report, publish_to
 from ser_stream.sinks.brokers.settings import BrokerSettings
@@ -30,7 +35,7 @@ try:
     from paho.mqtt.packettypes import PacketTypes
     from paho.mqtt.properties import Properties
 
-    from ser_stream.sinks.brokers.mqtt_client import MqttClient, RefusedMessageError
+    from ser_stream.sinks.brokers.mqtt_client import MqttClient, RefusedByCodeError
 except ImportError as error:
     raise MissingLibraryError(
         f"mqtt:// addresses need aiomqtt ({error}); pip install 'ser-stream[mqtt]'"
@@ -43,7 +48,6 @@ ONLINE, OFFLINE = "online", "offline"
 UNWANTED = (4, 5, 134, 135, 138, 140)
 """Codes of a broker that will not have us as we are."""
 NO_VERSION_5 = (1, 132)
-_LOGGER = logging.getLogger(__name__)
 _QUIET = logging.getLogger("ser_stream.mqtt_library")
 """What the library has to say, which we say ourselves."""
 _QUIET.setLevel(logging.CRITICAL)
@@ -101,9 +105,15 @@ class MqttLink(Link):
         try:
             async with client:
                 yield MqttConnection(
-                    client, prefix, self.present, self._settings, five, self._told
+                    client,
+                    prefix,
+                    self.present,
+                    self._settings,
+                    five,
+                    self._told,
+                    self.refuses,
                 )
-        except RefusedMessageError as error:
+        except RefusedByCodeError as error:
             if error.code.value in UNWANTED:
                 raise self._access.refused(error) from None
             raise LostError(f"refuses {error}") from None
@@ -136,6 +146,7 @@ class MqttConnection:
         settings: BrokerSettings,
         five: bool,
         told: set[str],
+        refuses: Callable[[object], None],
     ) -> None:
         self._client = client
         self._prefix = prefix
@@ -143,20 +154,22 @@ class MqttConnection:
         self._settings = settings
         self._five = five
         self._told = told
+        self._refuses = refuses
         self._retained: dict[str, str] = {}
         """What was published on this connection, by topic."""
-        self._hidden: RefusedMessageError | None = None
-        """Why Home Assistant does not find us, if the broker does not let us say it."""
 
     async def begin(self) -> None:
         await self.refresh()
         for message in self._present.greeting():
-            await self.publish(message)
+            try:
+                await self.publish(message)
+            except RefusedMessageError as error:
+                self._refuses(error)
 
     async def refresh(self) -> None:
         self._retained = {}
         await self.update()
-        # Last: who trusts it finds the rest right.
+        # Last: who trusts it finds the rest right. Refused, it ends the connection.
         await self._retain(f"{self._prefix}/availability", ONLINE)
 
     async def update(self) -> None:
@@ -230,12 +243,12 @@ class MqttConnection:
                 topic, payload, qos=qos, retain=True, properties=properties
             )
         except RefusedMessageError as error:
-            if topic.startswith(f"{self._prefix}/"):
+            if topic == f"{self._prefix}/availability":
                 raise
-            if self._hidden is None:
-                _LOGGER.warning(
-                    "the broker refuses %s, so Home Assistant does not find us; allow "
-                    "it, or set broker.discovery = false",
-                    error,
+            why = str(error)
+            if not topic.startswith(f"{self._prefix}/"):
+                why += (
+                    ", so Home Assistant does not find us; allow it, or set "
+                    "broker.discovery = false"
                 )
-            self._hidden = error
+            self._refuses(why)

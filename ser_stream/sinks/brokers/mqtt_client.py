@@ -1,14 +1,17 @@
 """aiomqtt's client, which tells what a broker refuses, and leaves nothing open."""
 
+import asyncio
 from typing import Any, Self
 
 import aiomqtt
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from ser_stream.sinks.brokers.link import RefusedMessageError
 
-class RefusedMessageError(Exception):
-    """The broker does not take a message; says of which topic, and why."""
+
+class RefusedByCodeError(RefusedMessageError):
+    """With the code of MQTT 5 that it answers."""
 
     def __init__(self, topic: str, code: ReasonCode) -> None:
         super().__init__(f"{topic}: {code}")
@@ -32,14 +35,14 @@ class MqttClient(aiomqtt.Client):
         """Publish; with `qos` 1, until the broker has it.
 
         Raises:
-            RefusedMessageError: if the broker answers that it does not take it, which
-                it cannot say before MQTT 5.
+            RefusedByCodeError: if the broker answers that it does not take it, which
+                it cannot before MQTT 5, nor with `qos` 0.
             aiomqtt.MqttError: if there is no answer, or no connection.
         """
         self._refusal = None
         await self.publish(topic, payload, qos, retain, properties)
         if self._refusal is not None:
-            raise RefusedMessageError(topic, self._refusal)
+            raise RefusedByCodeError(topic, self._refusal)
 
     # aiomqtt (2.5) does not look at the code that the broker answers with.
     def _on_publish(
@@ -58,6 +61,9 @@ class MqttClient(aiomqtt.Client):
         try:
             return await super().__aenter__()
         except BaseException:
-            # aiomqtt leaves it open, where a broker takes us and says no more.
+            # aiomqtt leaves it open, where a broker takes us and says no more; where we
+            # do not wait for that any longer, it would stumble over it.
+            if self._connected.cancelled():
+                self._connected = asyncio.Future()
             self._client.disconnect()
             raise

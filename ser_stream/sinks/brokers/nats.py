@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import re
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -16,7 +17,12 @@ from ser_stream.protocol.address import Address
 from ser_stream.protocol.messages import Message
 from ser_stream.sinks import SinkOptions
 from ser_stream.sinks.brokers.access import BrokerAccess
-from ser_stream.sinks.brokers.link import TIMEOUT_S, Link, LostError
+from ser_stream.sinks.brokers.link import (
+    TIMEOUT_S,
+    Link,
+    LostError,
+    RefusedMessageError,
+)
 from ser_stream.sinks.brokers.nats_server import (
     FORBIDDEN,
     connect_options,
@@ -36,6 +42,8 @@ except ImportError as error:
     ) from error
 
 CLOSE_WAIT_S = 1.0
+MOST_REFUSALS = 100
+"""That are kept while a message waits for its answer."""
 
 
 def open_sink(addresses: Sequence[Address], options: SinkOptions) -> BrokerPublisher:
@@ -73,15 +81,18 @@ class NatsLink(Link):
     async def _connect(self) -> AsyncIterator["NatsConnection"]:
         connected = False
         errors: list[Exception] = []
+        refusals = deque[str](maxlen=MOST_REFUSALS)
         gone = asyncio.Event()
 
         async def failed(error: Exception) -> None:
+            if connected and FORBIDDEN in str(error).lower():
+                refusals.append(str(error).removeprefix("nats: "))
+                self.refuses(refusals[-1])
+                return
             errors.append(error)
             if not connected:
                 # Else the library itself would try again, and slowly.
                 raise explained(errors, self._access)
-            if FORBIDDEN in str(error).lower():
-                gone.set()
 
         async def over() -> None:
             gone.set()
@@ -102,7 +113,9 @@ class NatsLink(Link):
                 **self._options,
             )
             connected = True
-            yield NatsConnection(client, self._prefix, self.present, gone)
+            yield NatsConnection(client, self._prefix, self.present, refusals, gone)
+        except RefusedMessageError as error:
+            raise self._access.refused(error) from None
         except (NatsError, OSError, ValueError) as error:
             raise explained([*errors, error], self._access) from None
         except LostError:
@@ -119,20 +132,34 @@ class NatsConnection:
     """One connection, as `Link` uses it."""
 
     def __init__(
-        self, client: Client, prefix: str, present: Present, gone: asyncio.Event
+        self,
+        client: Client,
+        prefix: str,
+        present: Present,
+        refusals: deque[str],
+        gone: asyncio.Event,
     ) -> None:
         self._client = client
         self._prefix = prefix
         self._present = present
+        self._refusals = refusals
         self._gone = gone
 
     async def begin(self) -> None:
-        await self.refresh()
+        """A RefusedMessageError if the server does not take the first message."""
+        greeting = self._present.greeting()
+        for message in greeting[:1]:
+            await self.publish(message)
+        await self._greet(greeting[1:])
 
     async def refresh(self) -> None:
-        for message in self._present.greeting():
-            await self.publish(message)
-        await self._confirm()
+        await self._greet(self._present.greeting())
+
+    async def _greet(self, greeting: Sequence[Message]) -> None:
+        for message in greeting:
+            with contextlib.suppress(RefusedMessageError):
+                await self.publish(message)
+        await taken(self._client, round(TIMEOUT_S))
 
     async def update(self) -> None:
         """Nothing is retained."""
@@ -140,18 +167,18 @@ class NatsConnection:
     async def publish(self, message: Message) -> None:
         source = token(message.fields.get("source") or default_source())
         subject = f"{self._prefix}.{source}.{message.type}"
+        self._refusals.clear()
         await self._client.publish(subject, message.line[:-1])
-        if message.type != "prediction":
-            await self._confirm()
+        if message.type == "prediction":
+            return
+        await taken(self._client, round(TIMEOUT_S))
+        # What the server says against a message, it says before it answers.
+        for refusal in self._refusals:
+            if f'"{subject.lower()}"' in refusal.lower():
+                raise RefusedMessageError(refusal)
 
     async def end(self) -> None:
-        await self._confirm()
-
-    async def _confirm(self) -> None:
         await taken(self._client, round(TIMEOUT_S))
-        # What it says against a message, it says before it answers.
-        if self._gone.is_set():
-            raise LostError("closed the connection")
 
     async def lost(self) -> None:
         await self._gone.wait()

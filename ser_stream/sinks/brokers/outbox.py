@@ -41,13 +41,13 @@ class Outbox:
         """Queue one message, or drop it."""
         predicted = message.type == "prediction"
         if predicted and self.away:
-            self._drop(message)
+            self.drop(message)
             return
         self._order += 1
         queue = self._predictions if predicted else self._others
         queue.append((self._order, message))
         if len(queue) > (PREDICTIONS if predicted else OTHERS):
-            self._drop(queue.popleft()[1])
+            self.drop(queue.popleft()[1])
 
     def take(self) -> Message | None:
         """The next message: the oldest, after what is to be told of those dropped."""
@@ -68,7 +68,7 @@ class Outbox:
             first, last = message.fields["from_seq"], message.fields["to_seq"]
             self._add_lost(message, message.fields["count"], first, last)
         elif message.type == "prediction":
-            self._drop(message)
+            self.drop(message)
         else:
             self._others.appendleft((0, message))
 
@@ -76,10 +76,11 @@ class Outbox:
         """The broker has gone: what is only worth something now is dropped."""
         self.away = True
         for _, message in self._predictions:
-            self._drop(message)
+            self.drop(message)
         self._predictions.clear()
 
-    def _drop(self, message: Message) -> None:
+    def drop(self, message: Message) -> None:
+        """It will not be delivered: count it, if it is an event."""
         seq = message.fields.get("seq")
         if seq is not None:
             self.dropped += 1

@@ -9,19 +9,20 @@ from contextlib import ExitStack, contextmanager
 @contextmanager
 def held_signals(*numbers: int) -> Iterator[None]:
     """Have them come afterwards; processes that begin meanwhile never see them."""
-    came: list[int] = []
+    came: set[int] = set()
     with ExitStack() as undo:
-        undo.callback(_raise_once, came)
+        for number in numbers:
+            undo.callback(_raise, number, came)
         if threading.current_thread() is threading.main_thread():
             # A signal that this thread blocks goes to another, and its handler here.
             for number in numbers:
-                handler = signal.signal(number, lambda number, _: came.append(number))
+                handler = signal.signal(number, lambda number, _: came.add(number))
                 undo.callback(signal.signal, number, handler or signal.SIG_DFL)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         undo.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
         yield
 
 
-def _raise_once(numbers: list[int]) -> None:
-    for number in dict.fromkeys(numbers):
+def _raise(number: int, came: set[int]) -> None:
+    if number in came:
         signal.raise_signal(number)

@@ -43,7 +43,8 @@ class _PipedFile(Unseekable):
     """Opened by many threads at once, each of which waits for a client of its own.
 
     Since 0.14 soundfile opens one file at a time, so that the reason of a failure is
-    not that of another file: all would wait for a client that sends nothing.
+    not that of another file: all would wait for a client that sends nothing. So where
+    two fail in the same moment, one may be told the other's reason.
     """
 
     _sf_error_lock = contextlib.nullcontext()

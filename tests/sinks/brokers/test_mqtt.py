@@ -177,8 +177,23 @@ def test_one_that_does_not_let_home_assistant_know_gets_all_else(
         sink.send(emotion(1, "start"))
         reader.wait("open/emotion")
         wait_until(lambda: sink.links[0].sent == 1)
-    (told,) = [r for r in caplog.records if "broker.discovery = false" in r.message]
-    assert re.search(r"refuses closed/device/\S+: Not authorized", told.message)
+    told = [
+        r.message for r in caplog.records if "broker.discovery = false" in r.message
+    ]
+    assert len(told) == 1
+    assert re.search(r"refuses closed/device/\S+: Not authorized", told[0])
+
+
+def test_a_message_that_is_refused_stops_no_other(
+    broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with publishing(f"mqtt://127.0.0.1:{broker.port}/part") as sink:
+        for message in (status(1, "lost"), emotion(2, "start"), emotion(3)):
+            sink.send(message)
+        wait_until(lambda: sink.links[0].sent == 2)
+        assert (sink.links[0].connected, sink.links[0].dropped) == (True, 1)
+    (told,) = [r.message for r in caplog.records if " refuses " in r.message]
+    assert told.endswith("/part refuses part/status: Not authorized")
 
 
 def test_no_connection_is_left_to_a_broker_that_says_nothing(
@@ -197,6 +212,22 @@ def test_no_connection_is_left_to_a_broker_that_says_nothing(
                         pass  # until it is closed
         finally:
             sink.close()
+
+
+def test_nor_where_the_program_ends_while_it_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        (sink,) = open_sinks([f"mqtt://127.0.0.1:{port}/desk"], SinkOptions())
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(4096)
+            sink.close()
+            connection.settimeout(20)
+            while connection.recv(4096):
+                pass
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 def test_tls_and_a_password_from_a_file(broker: Broker) -> None:

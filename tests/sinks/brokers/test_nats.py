@@ -26,7 +26,13 @@ from tests.helpers.brokers import (
     secure_nats_server,
 )
 from tests.helpers.protocol_schema import validate
-from tests.helpers.socket_server import emotion, hello, prediction, wait_until
+from tests.helpers.socket_server import (
+    emotion,
+    hello,
+    prediction,
+    status,
+    wait_until,
+)
 
 pytestmark = needs_nats
 
@@ -131,10 +137,12 @@ def test_tls_and_refusals(tmp_path: Path) -> None:
 
 def test_a_subject_that_is_not_for_us_is_told(tmp_path: Path) -> None:
     with secure_nats_server(tmp_path, tls=False) as broker:
+        broker.stop()
         uri = f"nats://127.0.0.1:{broker.port}/closed"
         sink = publish(uri, broker=BrokerSettings(user=USER), password=lambda: PASSWORD)
         try:
             sink.send(hello())
+            broker.start()
             wait_until(lambda: sink.links[0].detail.startswith("refuses"), 20)
             detail = sink.links[0].detail
             assert "refuses user desk (permissions violation for publish" in detail
@@ -142,6 +150,25 @@ def test_a_subject_that_is_not_for_us_is_told(tmp_path: Path) -> None:
             assert (sink.links[0].connected, sink.links[0].sent) == (False, 0)
         finally:
             sink.close()
+
+
+def test_a_message_that_is_not_for_us_stops_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with secure_nats_server(tmp_path, tls=False) as broker:
+        uri = f"nats://127.0.0.1:{broker.port}/open"
+        sink = publish(uri, broker=BrokerSettings(user=USER), password=lambda: PASSWORD)
+        try:
+            wait_until(lambda: sink.links[0].connected, 20)
+            for message in (hello(), status(1, "lost"), emotion(2, "start")):
+                sink.send(message)
+            wait_until(lambda: sink.links[0].sent == 1, 20)
+            assert sink.links[0].dropped == 1
+            assert sink.links[0].connected
+        finally:
+            sink.close()
+    (told,) = [r.message for r in caplog.records if " refuses " in r.message]
+    assert re.search(r'refuses permissions violation for publish to ".*\.status"', told)
 
 
 def refused(
