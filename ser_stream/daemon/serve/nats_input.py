@@ -219,6 +219,11 @@ class NatsInput:
             elif FORBIDDEN in text:
                 errors[:] = [error]
                 gone.set()
+            elif not isinstance(error, (nats_errors.Error, OSError)):
+                # Of our own, while a message was handled.
+                self._complaints.log(
+                    _LOGGER, logging.ERROR, "%s: %r", self.address, error
+                )
 
         client = NatsClient()
         try:
@@ -300,7 +305,8 @@ class NatsInput:
             for transport in list(self._clients.values()):
                 if loop.time() - transport.written >= ALIVE_S and not self.blocked:
                     transport.write(alive)
-            await self._follow_room(client)
+            if self._client is not None:
+                await self._follow_room(client)
 
     # What clients say.
 
