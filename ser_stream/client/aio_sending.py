@@ -5,8 +5,7 @@ from typing import Any, Self, Unpack
 
 from ser_stream.client.aio_connection import Connection
 from ser_stream.client.messages import Hello, Message
-from ser_stream.client.opening import Opening, SendOptions, silent
-from ser_stream.errors import ConfigError
+from ser_stream.client.opening import Opening, SendOptions, ended, silent
 
 _LOOK_S = 3600.0
 
@@ -46,7 +45,7 @@ class SentStream:
     async def write(self, samples: Any) -> None:
         """Send the next samples; see `ser_stream.client.SentStream.write`."""
         if self._ended:
-            raise ConfigError("the stream was ended; nothing can be written any more")
+            raise ended()
         await self._connection.send_audio(self._opening.sample_bytes(samples))
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ser_stream.client.errors import AccessError, UnreachableError
 from ser_stream.client.lines import as_message, decode, encode
 from ser_stream.client.messages import Message
-from ser_stream.client.opening import Opening
+from ser_stream.client.opening import Opening, ended
 from ser_stream.client.sending import SentStream
 from ser_stream.client.subscription import raise_refusal
 from ser_stream.errors import ConfigError, MissingLibraryError, SerStreamError
@@ -102,7 +102,7 @@ class NatsStream(SentStream):
             ConfigError: if it was ended.
         """
         if self._ended:
-            raise ConfigError("the stream was ended; nothing can be written any more")
+            raise ended()
         now = time.monotonic()
         if self._begun is None:
             self._begun = now

@@ -117,3 +117,8 @@ def silent(address: Address) -> UnreachableError:
         f"{address} took the connection, but did not say hello; is it `ser-stream "
         "serve`?"
     )
+
+
+def ended() -> ConfigError:
+    """Of samples that are written behind the end of a stream."""
+    return ConfigError("the stream was ended; nothing can be written any more")

@@ -11,9 +11,9 @@ from ser_stream.client.connection import READ_SIZE, Connection, lost
 from ser_stream.client.errors import UnreachableError
 from ser_stream.client.lines import encode
 from ser_stream.client.messages import Hello, Message
-from ser_stream.client.opening import Opening, SendOptions, silent
+from ser_stream.client.opening import Opening, SendOptions, ended, silent
 from ser_stream.client.subscription import TIMEOUT
-from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.errors import SerStreamError
 from ser_stream.protocol.address import NATS, Address
 
 _LOOK_S = 3600.0
@@ -153,7 +153,7 @@ class SentStream:
             ConfigError: if the array is none that can be sent.
         """
         if self._ended:
-            raise ConfigError("the stream was ended; nothing can be written any more")
+            raise ended()
         data = self._opening.sample_bytes(samples)
         if self._failure is not None:
             raise self._failure

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -12,11 +11,9 @@ import pytest
 
 from ser_stream.client import UnreachableError, aio
 from ser_stream.errors import ConfigError
+from tests.helpers.cut_connection import cut_when_closed
 from tests.helpers.scripted_server import HELLO, scripted_server, until_left
 from tests.helpers.socket_server import socket_folder
-
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing cuts the connection."""
 
 
 @pytest.fixture(params=["unix", "tcp"])
@@ -87,7 +84,7 @@ def test_the_end_told_to_a_daemon_that_is_gone_is_the_clients_own_error() -> Non
     def vanish(connection: socket.socket) -> None:
         connection.sendall(HELLO)
         assert ending.wait(60)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        cut_when_closed(connection)
         connection.close()
         gone.set()
 

@@ -3,7 +3,6 @@
 import logging
 import re
 import socket
-import struct
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from ser_stream.errors import ConfigError, MissingLibraryError, SinkError
 from ser_stream.metrics import Metrics, metrics_address
 from ser_stream.metrics.health import Health
 from ser_stream.pipeline.values import AudioState
+from tests.helpers.cut_connection import cut_when_closed
 from tests.helpers.paths import MINUTE
 from tests.helpers.program import error_line, run, start
 
@@ -140,8 +140,7 @@ def test_a_client_that_resets_its_connection_is_not_logged(
 ) -> None:
     with socket.create_connection(("127.0.0.1", metrics.port)) as client:
         client.sendall(b"GET /met")
-        reset = struct.pack("ii", 1, 0)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        cut_when_closed(client)
     assert scrape(metrics.port)
     deadline = time.monotonic() + 120
     while any("process_request" in t.name for t in threading.enumerate()):

@@ -26,6 +26,7 @@ from ser_stream.sinks.brokers.access import BrokerAccess
 from ser_stream.sinks.brokers.link import (
     REFUSAL_EVERY_S,
     REFUSED_PAUSE_S,
+    TIMEOUT_S,
     LostError,
     UnwantedError,
 )
@@ -57,8 +58,6 @@ GROUP = "workers"
 """The queue group: of its members, NATS asks one."""
 ALIVE_S = 0.25
 """Seconds of silence after which a client is sent a sign of life."""
-CONNECT_S = 5
-"""For the server to answer."""
 PAUSE_S = 0.5
 """Between attempts to reach the server."""
 COMPLAIN_S = 60.0
@@ -231,7 +230,7 @@ class NatsInput:
                 self._url,
                 name=f"ser-stream worker {self._worker}",
                 allow_reconnect=False,
-                connect_timeout=CONNECT_S,
+                connect_timeout=round(TIMEOUT_S),
                 ping_interval=2,
                 max_outstanding_pings=2,
                 error_cb=failed,
@@ -251,10 +250,10 @@ class NatsInput:
             await client.subscribe(
                 f"{self._prefix}.audio.{self._worker}.*", cb=self._audio
             )
-            await taken(client, CONNECT_S)
+            await taken(client)
             if not gone.is_set():
                 await self._follow_room(client)
-                await taken(client, CONNECT_S)
+                await taken(client)
             if not gone.is_set():
                 self._be_there(client)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -56,7 +56,8 @@ class Connection(Protocol):
         """Deliver one message; an emotion or a status until the broker has it.
 
         Raises:
-            RefusedMessageError: if it answers that it does not take it.
+            RefusedMessageError: if it answers that it does not take it, when the log
+                has been told.
         """
 
     async def end(self) -> None:
@@ -197,9 +198,8 @@ class Link(ABC):
     async def _deliver(self, connection: Connection, message: Message) -> None:
         try:
             await connection.publish(message)
-        except RefusedMessageError as error:
+        except RefusedMessageError:
             self.outbox.drop(message)
-            self.refuses(error)
             return
         except BaseException:
             self.outbox.failed(message)

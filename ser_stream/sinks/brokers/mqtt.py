@@ -12,7 +12,7 @@ import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from ser_stream.errors import MissingLibraryError
 from ser_stream.protocol.address import Address
@@ -161,10 +161,8 @@ class MqttConnection:
     async def begin(self) -> None:
         await self.refresh()
         for message in self._present.greeting():
-            try:
+            with suppress(RefusedMessageError):
                 await self.publish(message)
-            except RefusedMessageError as error:
-                self._refuses(error)
 
     async def refresh(self) -> None:
         self._retained = {}
@@ -189,11 +187,15 @@ class MqttConnection:
         if message.type == "hello":
             return  # it is retained, and `update` has seen to that
         source = message.fields.get("source")
-        await self._client.deliver(
-            self._topic(source, message.type),
-            message.line[:-1],
-            qos=0 if message.type == "prediction" else 1,
-        )
+        try:
+            await self._client.deliver(
+                self._topic(source, message.type),
+                message.line[:-1],
+                qos=0 if message.type == "prediction" else 1,
+            )
+        except RefusedMessageError as error:
+            self._refuses(error)
+            raise
 
     async def end(self) -> None:
         await self._retain(f"{self._prefix}/availability", OFFLINE, lasts=True)

@@ -159,7 +159,7 @@ class NatsConnection:
         for message in greeting:
             with contextlib.suppress(RefusedMessageError):
                 await self.publish(message)
-        await taken(self._client, round(TIMEOUT_S))
+        await taken(self._client)
 
     async def update(self) -> None:
         """Nothing is retained."""
@@ -171,14 +171,14 @@ class NatsConnection:
         await self._client.publish(subject, message.line[:-1])
         if message.type == "prediction":
             return
-        await taken(self._client, round(TIMEOUT_S))
+        await taken(self._client)
         # What the server says against a message, it says before it answers.
         for refusal in self._refusals:
             if f'"{subject.lower()}"' in refusal.lower():
                 raise RefusedMessageError(refusal)
 
     async def end(self) -> None:
-        await taken(self._client, round(TIMEOUT_S))
+        await taken(self._client)
 
     async def lost(self) -> None:
         await self._gone.wait()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ser_stream.protocol.address import Address, bracketed
 from ser_stream.sinks.brokers.access import BrokerAccess, untrusted
-from ser_stream.sinks.brokers.link import LostError
+from ser_stream.sinks.brokers.link import TIMEOUT_S, LostError
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -39,8 +39,8 @@ def explained(errors: Sequence[Exception], access: BrokerAccess) -> LostError:
     """
     for error in errors:
         text = str(error)
-        wrong_user = ("authorization", "authentication", FORBIDDEN)
-        if any(word in text.lower() for word in wrong_user):
+        refusing = ("authorization", "authentication", FORBIDDEN)
+        if any(words in text.lower() for words in refusing):
             return access.refused(text.removeprefix("nats: "))
         if isinstance(error, ssl.SSLCertVerificationError):
             return untrusted(error.verify_message)
@@ -48,7 +48,7 @@ def explained(errors: Sequence[Exception], access: BrokerAccess) -> LostError:
     return LostError(f"is not reached: {said.removeprefix('nats: ')}")
 
 
-async def taken(client: "Client", timeout_s: int) -> None:
+async def taken(client: "Client", timeout_s: float = TIMEOUT_S) -> None:
     """Return when the server has all that was published before.
 
     Raises:
@@ -56,5 +56,5 @@ async def taken(client: "Client", timeout_s: int) -> None:
     """
     # Twice, for nats-py (2.16) hands its ping to the socket past what still waits for
     # its writer. When that ping is answered, all of it is on its way.
-    await client.flush(timeout_s)
-    await client.flush(timeout_s)
+    await client.flush(round(timeout_s))
+    await client.flush(round(timeout_s))

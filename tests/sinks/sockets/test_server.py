@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from ser_stream.sinks.sockets import backpressure as backpressure
 from ser_stream.sinks.sockets import subscriber
 from ser_stream.sinks.sockets import subscribers as subscribers
 from ser_stream.sinks.sockets.server import SocketServer
+from tests.helpers.cut_connection import cut_when_closed
 from tests.helpers.socket_server import (
     Listener,
     begin,
@@ -394,8 +394,7 @@ def test_a_subscriber_killed_mid_line_disturbs_no_other(server: SocketServer) ->
             publish(server, 10, 10 * first)
             victim.connection.recv(100)
             # What is unread is thrown away: the daemon's next write fails.
-            linger = struct.pack("ii", 1, 0)
-            victim.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            cut_when_closed(victim.connection)
             victim.close()
         publish(server, 1, 200)
         assert numbers(healthy.read_many(201)) == list(range(201))

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from typing import Any
 
 import pytest
@@ -14,9 +13,7 @@ from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.sinks.sockets.stream_transport import StreamTransport
 from ser_stream.sinks.sockets.subscribers import Subscribers
-
-RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing cuts the connection."""
+from tests.helpers.cut_connection import cut_when_closed
 
 
 def senders() -> Subscribers:
@@ -47,7 +44,7 @@ def test_a_client_that_cuts_a_refused_connection_is_no_news(
         client = socket.create_connection(server.sockets[0].getsockname())
         transport = await met
         # Both in one turn of the loop, which hears of the cut after the end.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        cut_when_closed(client)
         client.close()
         transport.end(linger=True)
         await asyncio.wait_for(everybody.part("shutdown"), 60)
