@@ -29,6 +29,11 @@ class QuietEndError(BaseException):
     all that a library raises must not take it for an error.
     """
 
+    def __init__(self, signal: int | None = None) -> None:
+        super().__init__()
+        self.signal = signal
+        """Which one came; None where the reader has left."""
+
 
 class ConfigError(SerStreamError):
     exit_status = 2

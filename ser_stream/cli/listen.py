@@ -167,7 +167,8 @@ def listen(
     Without arguments it takes the default microphone. Standard output gets one JSON
     object a line (see docs/protocol.md), or text on a terminal; standard error gets
     the log. With --to it serves programs on sockets too, or instead. Ctrl-C ends it in
-    order; SIGHUP reads the configuration file again.
+    order. With a socket or a broker, and under systemd, SIGHUP reads the configuration
+    file again.
 
     Each flag is also a key of the configuration file and a variable, as SER_STREAM_STEP
     (see docs/configuration.md); `ser-stream config show` tells what holds.

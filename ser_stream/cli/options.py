@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 EPILOG = (
-    "Exit status: 0 done (also by Ctrl-C), 1 an input was cut or damaged, or some of "
-    "several failed, 2 usage, "
+    "Exit status: 0 done (also by Ctrl-C), 1 an input was cut or damaged, or "
+    "`recognize` could not read one, 2 usage, "
     "configuration or unreadable input, 3 audio device, 4 model, 5 output, 69 a "
     "library is missing."
 )

@@ -42,7 +42,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     def leave(number: int, _frame: FrameType | None) -> None:
         signals.append(number)
-        raise QuietEndError
+        raise QuietEndError(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, leave)

@@ -1,5 +1,6 @@
 """`ser-stream recognize` and `tune`: what is done with files."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,12 +56,11 @@ def recognize(
         bool, typer.Option("--segments", help="Also the emotions in time.")
     ] = False,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="Write there instead: a file, which a run that was stopped goes on "
             "with; for a document a recording, a folder.",
             metavar="FILE|DIR",
-            readable=False,
         ),
     ] = None,
     recursive: Annotated[
@@ -160,7 +160,17 @@ def recognize(
     if not command(
         Inputs(files or (), recursive, files_from),
         build_config(config, flags),
-        Run(format, segments, jobs, out, engine, address, tell_speakers),
+        Run(
+            format,
+            segments,
+            jobs,
+            None if out is None else Path(out),
+            engine,
+            address,
+            tell_speakers,
+            # A path has lost the slash that says so.
+            to_folder=out is not None and out.endswith(os.sep),
+        ),
     ):
         raise typer.Exit(1)
 

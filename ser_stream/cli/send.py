@@ -64,6 +64,7 @@ def send(
     """Send audio to a `ser-stream serve`, and print what it says of it.
 
     The recognition runs there; this machine needs little. Mono at 16 kHz is sent.
+    Ctrl-C ends the stream in order: what is still said of it is printed, 5 s at most.
 
     Examples:
 
@@ -83,7 +84,7 @@ def send(
         encoding,
         "mix" if channel is None else channel,
     )
-    command(
+    if not command(
         config,
         uri,
         name=name,
@@ -92,4 +93,5 @@ def send(
         else None,
         format=format,
         token_file=token_file,
-    )
+    ):
+        raise typer.Exit(1)

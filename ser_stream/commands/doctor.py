@@ -25,10 +25,8 @@ def doctor(file: Path | None, input: str | None, seconds: float, as_json: bool) 
         raise ConfigError(
             f"the input is {input!r}; what can be looked at is mic or mic:NAME"
         )
-    # What a check finds is in its line; the modules it uses need not say it as well.
-    logging.getLogger("ser_stream").setLevel(logging.CRITICAL)
     findings = []
-    for finding in _findings(file, input, seconds):
+    for finding in _quietly(_findings(file, input, seconds)):
         findings.append(finding)
         if not as_json:
             write(_line(finding))
@@ -59,6 +57,21 @@ def _findings(
     for number, each in enumerate(wanted):
         check = partial(_check_microphone, each, seconds, holders, devices=number == 0)
         yield from _safely("microphone", check)
+
+
+def _quietly(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What a check finds is in its line: the modules it uses need not say it too."""
+    logger = logging.getLogger("ser_stream")
+    while True:
+        before = logger.level
+        logger.setLevel(logging.CRITICAL)
+        try:
+            finding = next(findings, None)
+        finally:
+            logger.setLevel(before)
+        if finding is None:
+            return
+        yield finding
 
 
 def _configured(config: ListenConfig | None) -> list[str]:

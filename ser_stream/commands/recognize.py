@@ -1,22 +1,23 @@
 """`ser-stream recognize`: whole recordings through the same pipeline, a row a file."""
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser_stream.commands.archive.clusters import ENGINES
 from ser_stream.commands.archive.inputs import Inputs, recordings, size_of
-from ser_stream.commands.archive.output import check_format, open_output
+from ser_stream.commands.archive.output import ONE_FILE, check_format, open_output
 from ser_stream.commands.archive.task import Job, Result
 from ser_stream.commands.archive.task import run as run_tasks
 from ser_stream.commands.archive.workers import in_processes, n_jobs
 from ser_stream.commands.exports import DOCUMENTS
 from ser_stream.commands.output import others_kept_out
 from ser_stream.commands.progress import clear_bar, share_bar
-from ser_stream.commands.stopping import told_if_stopped
+from ser_stream.commands.stopping import told_if_stopped, told_if_terminated
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import stream_config, tell_terms
 from ser_stream.errors import ConfigError
@@ -42,6 +43,8 @@ class Run:
     tell_speakers: bool = False
     """Whether rows say who speaks. The key of this name is for streams alone: it must
     not add columns to tables."""
+    to_folder: bool = False
+    """Whether `out` is said to be a folder, by a slash at its end."""
 
 
 def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
@@ -51,13 +54,18 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
         ConfigError: if what is asked for contradicts itself.
         ModelError: if the model, or what tells voices apart, cannot be used.
         SinkError: if the output cannot be written.
-        StoppedError: if a signal came before the file of a run was written.
+        StoppedError: if a signal came before the file of a run was written, or SIGTERM
+            before all rows were.
     """
     names = recordings(inputs)
     jobs = n_jobs(run.jobs)
     if run.engine == "local" and run.address is not None:
         raise ConfigError("an address is for --engine ray or dask")
     check_format(run.format, run.out, len(names))
+    if run.to_folder and run.format in ONE_FILE:
+        raise ConfigError(
+            f"{run.out}{os.sep} is a folder; {run.format} goes into one file"
+        )
     bundle = load_bundle(config.model)
     tell_terms(bundle)
     segments = run.segments or run.format in DOCUMENTS
@@ -67,19 +75,27 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
     job = Job(
         bundle.folder, stream_config(asked, bundle), config.source.wanted, segments
     )
-    with open_output(run.format, run.out, names, job, bundle) as output:
+    # By what was asked for, not by how many recordings a folder holds today.
+    to_folder = run.to_folder or inputs.may_be_many
+    with open_output(run.format, run.out, names, job, bundle, to_folder) as output:
         todo = [name for name in names if not output.is_done(name)]
         if len(todo) < len(names):
-            done = len(names) - len(todo)
-            _LOGGER.info("%d of %d recordings are done already", done, len(names))
+            before = len(names) - len(todo)
+            _LOGGER.info("%d of %d recordings are done already", before, len(names))
         whole = all(output.was_whole(name) for name in names if output.is_done(name))
+        done = 0
         # What was printed is a good end; what is not written yet is none.
-        told = nullcontext() if run.out is None else told_if_stopped(_STOPPED)
+        told = told_if_stopped(_STOPPED)
+        if run.out is None:
+            told = told_if_terminated(
+                lambda: f"stopped after {done} of {len(names)} recordings"
+            )
         with others_kept_out(), told, _progress(todo) as show:
             for result in _results(run, job, todo, jobs, show):
                 whole &= result.whole
                 _tell(result)
                 output.add(result)
+                done += 1
             output.finish(names)
     return whole
 

@@ -1,20 +1,26 @@
 """`ser-stream send`: audio to a `serve` elsewhere, its events to standard output."""
 
+import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from ser_stream.client import SentStream, UnreachableError
 from ser_stream.client import send as open_stream
 from ser_stream.commands.output import write
 from ser_stream.commands.subscribe import read_token, renderer
-from ser_stream.errors import SerStreamError, SinkError
+from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 from ser_stream.pipeline.values import Chunk
-from ser_stream.sources import InputConfig, Source, open_source
+from ser_stream.sources import InputConfig, MayBeDamaged, Source, open_source
 
 READ_S = 0.25
-"""Seconds to wait for audio before looking whether it is still wanted."""
+"""Seconds to wait for audio, or events, before looking whether to go on."""
+LAST_WORDS_S = 5.0
+"""Seconds after a signal for the end of a running emotion, and `bye`, to come."""
 
 
 def send(
@@ -25,8 +31,11 @@ def send(
     only: Sequence[str] | None,
     format: str,
     token_file: Path | None,
-) -> None:
-    """Send until the input ends, and print until the last event; or until a signal.
+) -> bool:
+    """Send until the input ends, or a signal comes, and print until the last event.
+
+    Returns:
+        Whether all of the input was heard; what was not, the log has told.
 
     Raises:
         SerStreamError: for everything that the user can mend.
@@ -38,27 +47,55 @@ def send(
     with (
         open_stream(uri, encoding="f32", name=name, only=only, token=token) as stream,
         open_source(config) as source,
+        _stop_of_signals() as stop,
     ):
         failures: list[SerStreamError] = []
         sending = threading.Thread(
-            target=_send_all, args=(source, stream, failures), daemon=True
+            target=_send_all, args=(source, stream, stop, failures), daemon=True
         )
         sending.start()
-        last = None
-        for message in stream.events():
-            write(render(message))
-            last = message
+        bye = None
+        deadline = None
+        while bye is None and (deadline is None or time.monotonic() < deadline):
+            for message in stream.events(READ_S):
+                write(render(message))
+                bye = message if message["type"] == "bye" else None
+            if stop.is_set() and deadline is None:
+                deadline = time.monotonic() + LAST_WORDS_S
         if failures:
             raise failures[0]
-        if last is not None and last["type"] == "bye" and last["reason"] != "end":
-            raise UnreachableError(f"{uri} ended the stream: {last['reason']}")
+        if bye is not None and bye["reason"] != "end":
+            raise UnreachableError(f"{uri} ended the stream: {bye['reason']}")
+        return not (isinstance(source, MayBeDamaged) and source.damage)
+
+
+@contextmanager
+def _stop_of_signals() -> Iterator[threading.Event]:
+    """Set by the first signal; the second ends the program at once."""
+    stop = threading.Event()
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise QuietEndError
+        stop.set()
+
+    both = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, leave) for number in both]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(both, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _send_all(
-    source: Source, stream: SentStream, failures: list[SerStreamError]
+    source: Source,
+    stream: SentStream,
+    stop: threading.Event,
+    failures: list[SerStreamError],
 ) -> None:
     try:
-        while not source.ended:
+        while not (source.ended or stop.is_set()):
             item = source.read(READ_S)
             # Of a microphone that is lost, what comes later follows without a gap.
             if isinstance(item, Chunk):

@@ -1,6 +1,7 @@
 """Commands that a signal stops before what was asked for is done."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ser_stream.commands.progress import clear_bar
@@ -19,3 +20,22 @@ def told_if_stopped(message: str) -> Iterator[None]:
     except QuietEndError:
         clear_bar()
         raise StoppedError(message) from None
+
+
+@contextmanager
+def told_if_terminated(message: Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C is a good end of what goes to standard output row by row.
+
+    SIGTERM is not: it comes from a shutdown or a batch system, and whatever is run
+    next must not take the rows for all.
+
+    Raises:
+        StoppedError: with the message, if SIGTERM comes.
+    """
+    try:
+        yield
+    except QuietEndError as end:
+        if end.signal != signal.SIGTERM:
+            raise
+        clear_bar()
+        raise StoppedError(message()) from None

@@ -172,6 +172,8 @@ def _culprit(
     for name in values:
         if failure({k: v for k, v in values.items() if k != name}) is None:
             return name, None
+    if failure({}) is not None:
+        return None  # Whatever is set: a variable for the token, as an example.
     for name, value in values.items():
         if error := failure({name: value}):
             return name, error

@@ -178,7 +178,8 @@ class ListenConfig:
         is plugged in; at a terminal an error is more use.
 
         Args:
-            service: whether systemd started us, or programs can subscribe.
+            service: whether systemd started us, or programs can subscribe, be it at a
+                broker.
         """
         return service if self.wait is None else self.wait
 

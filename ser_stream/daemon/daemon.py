@@ -86,7 +86,9 @@ class Daemon:
                 stack.callback(sink.close)
             self._servers = [sink for sink in self._sinks if isinstance(sink, Server)]
             self._publishers = [s for s in self._sinks if isinstance(s, Publisher)]
-            self._is_service = bool(self._servers) or self._systemd.notifier.enabled
+            # Others can hear of it, so it does not belong to a terminal alone.
+            outputs = bool(self._servers or self._publishers)
+            self._is_service = outputs or self._systemd.notifier.enabled
             if self._is_service:
                 restored.pop_all()
             else:
@@ -99,15 +101,12 @@ class Daemon:
             # Of each stream; without a name where there is only one.
             healths = {} if config.several else {"": Health()}
             metrics = self._open_metrics(config, healths, stack)
-            paused = self._remembered()
+            remembered = self._remembered()
+            told = {name: name if config.several else "" for name in config.sources}
+            were_paused = remembered.read(told.values()) if remembered else ()
             wait = config.waits(service=self._is_service)
             wanted = {
-                name: replace(
-                    source,
-                    wait=wait,
-                    paused=paused is not None
-                    and paused.read(name if config.several else ""),
-                )
+                name: replace(source, wait=wait, paused=told[name] in were_paused)
                 for name, source in config.sources.items()
             }
             self._adapter, active = self._open_adapter(config, bundle, stack)
@@ -116,10 +115,10 @@ class Daemon:
             model.known = voice_of(model, config.speakers)
 
             def begun(source: Source, name: str) -> Stream:
-                told = name if config.several else ""
-                health = healths.setdefault(told, Health())
-                observe = None if metrics is None else metrics.observer(told)
-                announcer = Announcer(source, self._sinks, health, observe, told)
+                called = name if config.several else ""
+                health = healths.setdefault(called, Health())
+                observe = None if metrics is None else metrics.observer(called)
+                announcer = Announcer(source, self._sinks, health, observe, called)
                 return Stream(name, model, announcer, self._adapter)
 
             self._worker = Worker(
@@ -134,7 +133,7 @@ class Daemon:
             )
             know_kept(self._worker)
             if self._is_service:
-                control = self._control = self._open_control(bundle, paused)
+                control = self._control = self._open_control(bundle, remembered)
                 # Not before the worker has looked at the source: `status` tells of it.
                 self._worker.mailbox.submit(lambda: self._started.set_result(control))
             self._stack = stack.pop_all()
@@ -281,8 +280,10 @@ class Daemon:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, stop)
         if self._is_service:
-            # Any other is a program in a terminal, which ends with that.
             signal.signal(signal.SIGHUP, self._reload)
+        elif signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            # Of a terminal that is closed; `nohup` has it ignored.
+            signal.signal(signal.SIGHUP, stop)
         if self._adapter is not None:
             self._adapter.start()
         with Watchdog(self._systemd.notifier, lambda: self._worker.health):

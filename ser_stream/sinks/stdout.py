@@ -122,6 +122,11 @@ class StdoutSink(Sink):
                     self._broken = True
             except BrokenPipeError:
                 self._broken = True
+                if not self._alone:
+                    _LOGGER.warning(
+                        "standard output: its reader has left, so no more events go "
+                        "there"
+                    )
             except OSError as error:
                 self._broken = True
                 text = f"standard output: {error.strerror}"

@@ -385,10 +385,18 @@ def test_bare_samples_are_only_taken_where_somebody_says_that_they_are() -> None
     )
 
 
-@pytest.mark.parametrize(("redirection", "status"), [("<&-", 2), ("</dev/zero >&-", 5)])
-def test_closed_standard_streams_are_said_so(redirection: str, status: int) -> None:
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("listen --input - <&-", 2),
+        ("listen --input - </dev/zero >&-", 5),
+        ("report - <&-", 2),
+        ("doctor --seconds 0.5 >&-", 5),
+    ],
+)
+def test_closed_standard_streams_are_said_so(words: str, status: int) -> None:
     done = subprocess.run(
-        f"{' '.join(COMMAND)} listen --input - {redirection}",
+        f"{' '.join(COMMAND)} {words}",
         shell=True,
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,

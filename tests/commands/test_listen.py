@@ -24,6 +24,7 @@ from tests.helpers.program import (
     run,
     start,
 )
+from tests.helpers.socket_server import wait_until
 
 CLIP = DATA / "15a02Ac.flac"
 
@@ -100,7 +101,7 @@ def test_real_time_pace_takes_as_long_as_the_recording() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     number: signal.Signals,
 ) -> None:
@@ -119,6 +120,23 @@ def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     assert last[0]["type"] == "emotion"
     assert last[0]["phase"] == "end"
     assert last[1] == {"type": "bye", "reason": "shutdown"}
+
+
+def test_under_nohup_it_goes_on_when_the_terminal_closes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with out.open("wb") as file:
+        process = subprocess.Popen(
+            ["nohup", *COMMAND, "listen", "--input", str(MINUTE)],
+            stdout=file,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+        )
+    wait_until(lambda: b"prediction" in out.read_bytes(), 60)
+    process.send_signal(signal.SIGHUP)
+    before = out.stat().st_size
+    wait_until(lambda: out.stat().st_size > before + 1000, 60)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
 
 
 def test_a_reader_that_leaves_ends_it_silently() -> None:

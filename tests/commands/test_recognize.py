@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -150,6 +151,19 @@ def test_ctrl_c_ends_it_quietly() -> None:
     assert process.returncode == 0
     assert errors == b""
     assert 1 <= len(messages(first + rest)) < 300
+
+
+def test_sigterm_is_no_good_end_of_it() -> None:
+    with start("recognize", *CLIPS * 50) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    told = re.search(rb"stopped after (\d+) of 300 recordings\n$", errors)
+    assert told is not None, errors
+    # It may come between a row and its being counted.
+    assert len(messages(first + rest)) - int(told[1]) in (0, 1)
 
 
 def test_a_long_step_of_the_configuration_does_not_pass_over_a_short_file() -> None:

@@ -11,6 +11,7 @@ from ser_stream.config import KEYS, Settings, build_config, chosen_path, resolve
 from ser_stream.config.keys import parse_assignment
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.smoothing import SmoothingConfig
+from ser_stream.protocol.access_token import read_token
 
 
 @pytest.fixture
@@ -453,3 +454,10 @@ def test_inputs_that_cannot_be_are_refused(
     file: Path, text: str, complaint: str
 ) -> None:
     assert complaint in refusal(file, text)
+
+
+def test_a_bad_token_is_no_settings_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SER_STREAM_TOKEN", "short")
+    found = resolve(None, {"step": 0.4}, environment={"SER_STREAM_WINDOW": "3"})
+    with pytest.raises(ConfigError, match=r"^SER_STREAM_TOKEN holds no token"):
+        found.located(lambda config: read_token(config.token_file))

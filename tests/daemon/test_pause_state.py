@@ -14,24 +14,35 @@ def test_a_pause_is_remembered_for_the_daemon_of_that_socket_alone(
 ) -> None:
     one = PausedState(Path("/run/one.sock"), tmp_path / "state")
     two = PausedState(Path("/run/two.sock"), tmp_path / "state")
-    assert not one.read()
+    assert one.read() == set()
     one.write(True)
     two.write(True)
     one.write(False)
-    assert not PausedState(Path("/run/one.sock"), tmp_path / "state").read()
-    assert PausedState(Path("/run/two.sock"), tmp_path / "state").read()
+    assert PausedState(Path("/run/one.sock"), tmp_path / "state").read() == set()
+    assert PausedState(Path("/run/two.sock"), tmp_path / "state").read() == {""}
     assert [p.name for p in (tmp_path / "state").iterdir()] == ["state.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"paused": 1}', "\udcff"])
-def test_a_file_that_makes_no_sense_is_as_none(tmp_path: Path, text: str) -> None:
+def test_where_the_file_makes_no_sense_all_sources_are_paused_and_it_is_mended(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
     state = PausedState(Path("/run/one.sock"), tmp_path)
-    assert not state.read()
-    state.write(True)
-    assert state.read()
+    assert state.read(["desk", "hall"]) == {"desk", "hall"}
+    assert str(path) in caplog.text
     assert json.loads(path.read_text())["version"] == 1
+    state.write(False, "hall")
+    assert state.read(["desk", "hall"]) == {"desk"}
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_file_damaged_while_it_runs_is_replaced(tmp_path: Path, paused: bool) -> None:
+    (tmp_path / "state.json").write_text("{")
+    PausedState(Path("/run/one.sock"), tmp_path).write(paused)
+    again = PausedState(Path("/run/one.sock"), tmp_path)
+    assert again.read() == ({""} if paused else set())
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(
@@ -59,5 +70,4 @@ def test_each_of_several_sources_is_remembered_by_itself(tmp_path: Path) -> None
     state.write(True, "hall")
     state.write(False, "hall")
     again = PausedState(Path("/run/one.sock"), tmp_path)
-    told = [again.read(name) for name in ("desk", "hall", "")]
-    assert told == [True, False, False]
+    assert again.read(["desk", "hall", ""]) == {"desk"}

@@ -50,8 +50,12 @@ def running_serve(
     kinds: tuple[str, ...] = ("tcp", "ws", "unix"),
     listen: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
+    unread: bool = False,
 ) -> Iterator[RunningServe]:
-    """Start one, wait until it listens; kill it in the end if it still runs."""
+    """Start one, wait until it listens; kill it in the end if it still runs.
+
+    Where its standard output is to be `unread`, that is a pipe whose reader has left.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log = folder / "log"
@@ -61,10 +65,12 @@ def running_serve(
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [*COMMAND, "serve", *options, *map(str, arguments)],
-                stdout=output,
+                stdout=subprocess.PIPE if unread else output,
                 stderr=output,
                 env={**ENVIRONMENT, **(environment or {})},
             )
+        if process.stdout is not None:
+            process.stdout.close()
         try:
             yield RunningServe(process, _addresses(process, log), log)
         finally:

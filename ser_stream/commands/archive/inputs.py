@@ -37,6 +37,14 @@ class Inputs:
         if "" in self.files:
             raise ConfigError("the name of a recording is empty")
 
+    @property
+    def may_be_many(self) -> bool:
+        """Whether another day the same words may name more than one recording."""
+        listed = self.recursive or self.files_from is not None
+        return listed or any(
+            name != STDIN and is_folder(Path(name)) for name in self.files
+        )
+
 
 def recordings(inputs: Inputs) -> list[str]:
     """All recordings, in the order given; those of a folder by their names.

@@ -62,18 +62,26 @@ def check_format(format: str, out: Path | None, n: int) -> None:
 
 @contextlib.contextmanager
 def open_output(
-    format: str, out: Path | None, names: Sequence[str], job: Job, bundle: Bundle
+    format: str,
+    out: Path | None,
+    names: Sequence[str],
+    job: Job,
+    bundle: Bundle,
+    to_folder: bool = False,
 ) -> Iterator[Output]:
     """The output of a run.
+
+    Documents go to a folder where `to_folder` is true or there are several recordings,
+    or where `out` is one.
 
     Raises:
         ConfigError, SinkError: if it cannot be used.
     """
     columns = Columns(bundle.labels, job.segments, job.speakers)
-    if format not in ONE_FILE and out is not None and (len(names) > 1 or _is_dir(out)):
-        yield Folder(out, format, names)
-    elif out is None:
+    if out is None:
         yield Standard(format, columns)
+    elif format not in ONE_FILE and (to_folder or len(names) > 1 or is_folder(out)):
+        yield Folder(out, format, names)
     else:
         require_folder_of(out)
         journal = Journal(out, job, bundle.sha256)
@@ -81,10 +89,6 @@ def open_output(
             yield OneFile(out, format, journal, columns)
         finally:
             journal.close()
-
-
-def _is_dir(path: Path) -> bool:
-    return is_folder(path) or str(path).endswith(os.sep)
 
 
 class Standard:
@@ -183,6 +187,8 @@ class Folder:
         self._format = format
         try:
             folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise SinkError(f"{folder} is a file; name a folder") from None
         except OSError as error:
             raise SinkError(f"{folder} cannot be made: {error.strerror}") from None
         suffix = DOCUMENTS[format].suffix

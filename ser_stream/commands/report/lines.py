@@ -22,6 +22,8 @@ def opened(name: str) -> Iterator[IO[bytes]]:
     Raises:
         SourceError: if it cannot be read.
     """
+    if name == "-" and sys.stdin is None:
+        raise SourceError("standard input is closed")
     try:
         if name == "-":
             yield _plain(sys.stdin.buffer)

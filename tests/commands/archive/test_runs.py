@@ -317,6 +317,34 @@ def test_a_document_for_each_goes_into_a_folder(tmp_path: Path) -> None:
     assert names == ["a/x.srt", "b/x.flac.srt", "b/x.wav.srt"]
 
 
+def test_what_a_folder_holds_goes_to_a_folder_be_it_one_recording(
+    tmp_path: Path,
+) -> None:
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    archive.mkdir()
+    (archive / "one.flac").symlink_to(CLIPS[0])
+    done = run("recognize", "--format", "srt", "--out", out, archive)
+    assert done.returncode == 0, done.stderr
+    (archive / "two.flac").symlink_to(CLIPS[1])
+    done = run("recognize", "--format", "srt", "--out", out, archive)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["one.srt", "two.srt"]
+    (tmp_path / "file").touch()
+    done = run("recognize", "--format", "srt", "--out", tmp_path / "file", archive)
+    assert done.returncode == 5
+    assert "is a file; name a folder" in error_line(done)
+
+
+def test_a_slash_at_the_end_means_a_folder(tmp_path: Path) -> None:
+    out = f"{tmp_path}/new/"
+    done = run("recognize", "--format", "vtt", "--out", out, CLIPS[0])
+    assert done.returncode == 0, done.stderr
+    assert [p.name for p in (tmp_path / "new").iterdir()] == [f"{CLIPS[0].stem}.vtt"]
+    done = run("recognize", "--format", "csv", "--out", out, CLIPS[0])
+    assert done.returncode == 2
+    assert "csv goes into one file" in error_line(done)
+
+
 def test_documents_for_many_need_a_folder() -> None:
     done = run("recognize", "--format", "eaf", *CLIPS[:2])
     assert done.returncode == 2

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -30,7 +31,7 @@ from ser_stream.client import (
     send,
 )
 from tests.helpers.paths import MINUTE, ROOT
-from tests.helpers.program import ENVIRONMENT, error_line, run
+from tests.helpers.program import ENVIRONMENT, error_line, run, start
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import RunningServe, running_serve
 from tests.helpers.socket_server import wait_until
@@ -321,6 +322,47 @@ def test_the_command_sends_a_file_and_prints_what_comes(
     assert heard[-1] == {"type": "bye", "reason": "end"}
     done = run("send", MINUTE, "tcp://127.0.0.1:1")
     assert (done.returncode, "cannot connect" in error_line(done)) == (5, True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_what_the_command_sends_in_order(
+    served: RunningServe, number: signal.Signals
+) -> None:
+    uri = served.addresses["tcp"]
+    with start("send", MINUTE, uri, "--only", "emotion") as process:
+        assert process.stdout is not None
+        said = b""
+        while b'"phase":"start"' not in said:
+            line = process.stdout.readline()
+            assert line, "it ended before the first emotion"
+            said += line
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, b"")
+    last = [json.loads(line) for line in (said + rest).splitlines()][-2:]
+    assert (last[0]["type"], last[0]["phase"]) == ("emotion", "end")
+    assert last[1] == {"type": "bye", "reason": "end"}
+
+
+def test_a_recording_that_is_cut_short_gives_the_command_status_1(
+    served: RunningServe, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.flac"
+    cut.write_bytes(MINUTE.read_bytes()[:30_000])
+    done = run("send", cut, served.addresses["tcp"], "--pace", "fast")
+    assert done.returncode == 1
+    assert "cut short" in error_line(done)
+    assert json.loads(done.stdout.splitlines()[-1])["reason"] == "end"
+
+
+def test_a_reader_of_standard_output_that_leaves_is_told(speech: Any) -> None:
+    with running_serve("--to", "stdout:", kinds=("unix",), unread=True) as served:
+        with send(served.addresses["unix"]) as stream:
+            stream.write(speech)
+            stream.end()
+            assert list(stream.events(TIMEOUT))
+        wait_until(lambda: "its reader has left" in served.log.read_text())
+        assert served.stop() == 0
 
 
 def test_outputs_get_the_events_of_all_streams_with_their_names(speech: Any) -> None:

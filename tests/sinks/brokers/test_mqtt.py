@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.helpers.brokers import (
     needs_mosquitto,
 )
 from tests.helpers.paths import MINUTE
-from tests.helpers.program import error_line, run
+from tests.helpers.program import error_line, run, start
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_daemon import running_daemon
 from tests.helpers.socket_server import (
@@ -299,3 +300,25 @@ def test_a_daemon_that_is_killed_is_offline(broker: Broker) -> None:
         assert b"connected, " in run("status", "--socket", daemon.socket).stdout
         daemon.process.kill()
         reader.wait("daemon/availability", "offline")
+
+
+def test_a_daemon_with_a_broker_alone_reads_its_file_again(
+    broker: Broker, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("step = 0.2\n")
+    uri = f"mqtt://127.0.0.1:{broker.port}/alone"
+    with (
+        MqttReader(broker.port, "alone/#") as reader,
+        start("listen", "--input", MINUTE, "--to", uri, "--config", file) as process,
+    ):
+        reader.wait("alone/prediction")
+        file.write_text("step = 0.4\n")
+        process.send_signal(signal.SIGHUP)
+        told = reader.wait_for(
+            lambda m: m.topic == "alone/status" and m.fields["what"] == "model"
+        )
+        assert told.fields["state"] == "reloaded"
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+    assert process.returncode == 0
