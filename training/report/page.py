@@ -126,7 +126,8 @@ def _every_number(
         "means": adaptation.mean_records(cells),
         "gains": adaptation.gain_records(values["gains"])
         + adaptation.gain_records(values["own_gains"], adaptation.BOTH)
-        + adaptation.gain_records(values["blind_gains"], adaptation.BLIND),
+        + adaptation.gain_records(values["blind_gains"], adaptation.BLIND)
+        + adaptation.gain_records(values["caam_gains"], adaptation.CAAM),
         "above_ablations": ablation.records(values["ablations"]),
         "choices": ablation.records(values["choices"]),
         "distances": values["distances"],
@@ -165,6 +166,7 @@ def _values(cells: Cells, published: Published) -> dict[str, Any]:
         "gains": adaptation.all_gains(cells, pairs),
         "own_gains": adaptation.all_gains(cells, pairs, adaptation.BOTH),
         "blind_gains": adaptation.all_gains(cells, pairs, adaptation.BLIND),
+        "caam_gains": adaptation.all_gains(cells, pairs, adaptation.CAAM),
         "distances": adaptation.distances(cells, pairs),
         "missing": missing_trainings(cells.runs),
         "ledger": runs.groupby(names[:3], sort=False),

@@ -17,7 +17,8 @@ from training.protocols.names import CORPORA, place_name
 from training.report.cells import Cell, Cells
 from training.report.load import Run
 from training.report.published import RERUN, Published
-from training.report.wording import NOT_RUN, system_name
+from training.report.tables import planned
+from training.report.wording import NOT_PLANNED, NOT_RUN, system_name
 
 Line = tuple[str, float | None, float | None, dict[str, Cell | None]]
 """Dots at one height: a name, the paper's, the re-run's, ours by selection."""
@@ -182,7 +183,9 @@ def draw_confusion(cells: Cells, path: Path) -> str | None:
             name = f"{CORPORA[place]}, {selection}"
             if cell is None:
                 empty(axis, name)
-                notes.append(f" {name}: {NOT_RUN}.")
+                wanted = planned("paper-10fold", readings[place], place)
+                why = NOT_RUN if selection in wanted else NOT_PLANNED
+                notes.append(f" {name}: {why}.")
                 continue
             _draw_matrix(axis, cell, f"{name}: WAR {cell.mean('WAR'):.1f}")
             if not cell.complete:
