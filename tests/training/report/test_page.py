@@ -547,6 +547,38 @@ def test_a_gain_is_told_over_batch_statistics_of_both_corpora_too(
     assert six[3].startswith("100.00 (")
 
 
+def test_others_are_compared_with_caam_and_what_has_one_fit_with_each_selection(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    half, none = [0, 1, 1, 0], [1, 1, 0, 0]
+    for place in SIX_PAIRS:
+        where = f"cross/{{}}/{place}/transductive"
+        chosen = {"oracle": TRUTH, "last": half, "validated": half}
+        write(results, where.format("caam"), predicted=chosen)
+        write(results, where.format("dann"), predicted={**chosen, "last": none})
+        write(results, where.format("compare-svm"), predicted={"last": half}, epochs=0)
+        for system, predicted in (("caam", half), ("algorithm-4", none)):
+            system += "-source-levels"
+            write(results, where.format(system), predicted={"last": predicted})
+    text = page(results)
+    after = "### Other methods less CAAM"
+    dann = row(text, "SAVEE to EMODB", "DANN", "transductive", after=after)
+    assert [cell.split()[0] for cell in dann[3:]] == ["+0.00", "-50.00", "+0.00"]
+    svm = row(
+        text,
+        "mean of the six pairs of Table 2",
+        "openSMILE ComParE 2016 + SVM",
+        "transductive",
+        after=after,
+    )
+    assert [cell.split()[0] for cell in svm[3:]] == ["-50.00", "+0.00", "+0.00"]
+    over = "the same, gain over Algorithm 4, both with source-statistics normalisation"
+    alike = row(text, over, "last", after="Six pairs of Table 2, transductive")
+    assert alike[2] == "+11.97"
+    assert alike[3].startswith("+50.00 (")
+
+
 def test_loso_has_every_system_and_one_speaker_no_interval(tmp_path: Path) -> None:
     results = tmp_path / "results"
     write(results, "loso/cpac-streaming/emodb/speaker-03", speakers=["03"] * 4)
