@@ -63,7 +63,7 @@ def listen(
         typer.Option(
             "--wait/--no-wait",
             help="Wait for a microphone that is not there yet, or end with an error. "
-            "[default: wait with a socket in --to, or under systemd]",
+            "[default: wait with a socket or a broker in --to, or under systemd]",
         ),
     ] = None,
     to: Annotated[
