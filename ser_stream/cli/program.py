@@ -14,7 +14,7 @@ from typer.main import get_command
 from ser_stream import log
 from ser_stream.cli.app import app
 from ser_stream.commands.output import discard_output
-from ser_stream.errors import QuietEndError, SerStreamError, SinkError
+from ser_stream.errors import QuietEndError, SerStreamError, SinkError, StoppedError
 
 _ADDRESS_FLAGS = {
     "--socket": "the address of a daemon",
@@ -48,11 +48,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, leave)
     try:
         status = app(arguments, standalone_mode=False)
-    except QuietEndError:
-        return 0
+    except QuietEndError as end:
+        return _stopped(first, end.signal)
     except ImportError:
         if signals:  # it came while a library was being loaded
-            return 0
+            return _stopped(first, signals[-1])
         raise
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
@@ -89,6 +89,13 @@ def _usage(message: str, arguments: Sequence[str]) -> str:
             if flag in flags:
                 return f"{message}; {what} goes to {flag}"
     return f"{message}; see {' '.join(names)} --help"
+
+
+def _stopped(command: str, number: int | None) -> int:
+    # Whoever runs next must not take what `recognize` printed for all of it.
+    if command == "recognize" and number == signal.SIGTERM:
+        return _fail("stopped", StoppedError.exit_status)
+    return 0
 
 
 def _fail(message: str, status: int) -> int:

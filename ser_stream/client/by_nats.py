@@ -114,7 +114,10 @@ class NatsStream(SentStream):
                 raise self._failure
             piece = data[start : start + step]
             self._written_s += len(piece) / self._per_s
-            self._loop.call_soon_threadsafe(self._send, piece)
+            try:
+                self._loop.call_soon_threadsafe(self._send, piece)
+            except RuntimeError:  # Another thread has closed it.
+                raise ended() from None
             ahead = self._written_s - (time.monotonic() - self._begun)
             if ahead > HEAD_START_S:
                 time.sleep(ahead - HEAD_START_S)

@@ -1,9 +1,9 @@
 """`ser-stream send`: audio to a `serve` elsewhere, its events to standard output."""
 
+import logging
 import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +17,9 @@ from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 from ser_stream.pipeline.values import Chunk
 from ser_stream.sources import InputConfig, MayBeDamaged, Source, open_source
 
+_LOGGER = logging.getLogger(__name__)
 READ_S = 0.25
-"""Seconds to wait for audio, or events, before looking whether to go on."""
+"""Seconds to wait for audio before looking whether it is still wanted."""
 LAST_WORDS_S = 5.0
 """Seconds after a signal for the end of a running emotion, and `bye`, to come."""
 
@@ -54,37 +55,49 @@ def send(
             target=_send_all, args=(source, stream, stop, failures), daemon=True
         )
         sending.start()
-        bye = None
-        deadline = None
-        while bye is None and (deadline is None or time.monotonic() < deadline):
-            for message in stream.events(READ_S):
+        reason = "end"
+        try:
+            for message in stream.events():
                 write(render(message))
-                bye = message if message["type"] == "bye" else None
-            if stop.is_set() and deadline is None:
-                deadline = time.monotonic() + LAST_WORDS_S
+                if message["type"] == "bye":
+                    reason = message["reason"]
+        except UnreachableError:
+            # The same Ctrl-C may have ended the daemon as well.
+            if not stop.is_set():
+                raise
         if failures:
             raise failures[0]
-        if bye is not None and bye["reason"] != "end":
-            raise UnreachableError(f"{uri} ended the stream: {bye['reason']}")
+        if reason != "end" and not stop.is_set():
+            raise UnreachableError(f"{uri} ended the stream: {reason}")
         return not (isinstance(source, MayBeDamaged) and source.damage)
 
 
 @contextmanager
 def _stop_of_signals() -> Iterator[threading.Event]:
-    """Set by the first signal; the second ends the program at once."""
+    """Set by the first signal; a second ends the program at once.
+
+    So does the time for what is still to be told, and the log then says so: the daemon
+    may be slow, or nobody read standard output.
+    """
     stop = threading.Event()
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
+    def leave(number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            raise QuietEndError
+            raise QuietEndError(number)
         stop.set()
+        signal.setitimer(signal.ITIMER_REAL, LAST_WORDS_S)
 
-    both = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, leave) for number in both]
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = [signal.signal(number, leave) for number in numbers]
     try:
         yield stop
+    except QuietEndError as end:
+        if end.signal == signal.SIGALRM:
+            _LOGGER.warning("left before the end of the stream was told")
+        raise
     finally:
-        for number, handler in zip(both, before, strict=True):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
 

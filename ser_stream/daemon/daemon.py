@@ -103,7 +103,11 @@ class Daemon:
             metrics = self._open_metrics(config, healths, stack)
             remembered = self._remembered()
             told = {name: name if config.several else "" for name in config.sources}
-            were_paused = remembered.read(told.values()) if remembered else ()
+            devices = [
+                told[n] for n, one in config.sources.items() if one.is_microphone
+            ]
+            # Nothing else can be paused.
+            were_paused = remembered.read(devices) if remembered and devices else ()
             wait = config.waits(service=self._is_service)
             wanted = {
                 name: replace(source, wait=wait, paused=told[name] in were_paused)

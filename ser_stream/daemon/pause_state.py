@@ -6,7 +6,9 @@ told apart by the socket that they are controlled by.
 
 import json
 import logging
+import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +20,42 @@ VERSION = 1
 
 
 class PausedState:
-    """Remembers which sources of the daemon with one control socket are paused."""
+    """Remembers which sources of the daemon with one control socket are paused.
+
+    Where the file cannot be read, all are: a microphone that was closed on request is
+    not opened for that. Other daemons have theirs in it, so that from then on each is
+    paused that has not been resumed since.
+    """
 
     def __init__(self, socket: Path, folder: Path | None = None) -> None:
         self._key = str(socket)
         self._path = (folder or state_folder()) / "state.json"
 
     def read(self, sources: Iterable[str] = ("",)) -> frozenset[str]:
-        """Which of the sources were paused.
-
-        All of them where a file is there that cannot be read: a microphone that was
-        closed on request is not opened for that. The log then says so, and what is
-        returned is written down.
+        """Which of the sources were paused; the log tells where nobody knows.
 
         Args:
             sources: their names, of several; an empty one for the only one.
         """
-        names = list(sources)
+        keys = {name: self._key_of(name) for name in sources}
         try:
-            keys = self._kept()
+            kept = self._kept()
         except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            if self._is_out_of_reach():
+                _LOGGER.warning("a pause is not remembered: %s: %s", self._path, reason)
+                return frozenset()
+            kept = _LOST
+        else:
+            reason = "it was damaged once"
+        if kept.lost and not kept.known.issuperset(keys.values()):
             _LOGGER.warning(
-                "whether it was paused cannot be read, so it starts paused, and "
-                "`ser-stream resume` goes on: %s: %s",
+                "whether it was paused is not known, so it starts paused; `ser-stream "
+                "resume` goes on: %s: %s",
                 self._path,
-                getattr(error, "strerror", None) or error,
+                reason,
             )
-            try:
-                self._replace([self._key_of(name) for name in names])
-            except OSError as failure:
-                _LOGGER.warning("%s: %s", self._path, failure.strerror)
-            return frozenset(names)
-        return frozenset(name for name in names if self._key_of(name) in keys)
+        return frozenset(name for name, key in keys.items() if kept.is_paused(key))
 
     def write(self, paused: bool, source: str = "") -> None:
         """Remember it.
@@ -57,33 +63,70 @@ class PausedState:
         Raises:
             OSError: if it cannot be written; what was there is then still there.
         """
-        mine = self._key_of(source)
+        key = self._key_of(source)
         try:
-            keys = self._kept()
+            kept = self._kept()
         except (OSError, ValueError):
-            keys = []
-        else:
-            if paused == (mine in keys):
-                return
-        others = [key for key in keys if key != mine]
-        self._replace([*others, mine] if paused else others)
-
-    def _replace(self, keys: list[str]) -> None:
+            kept = _LOST
+        if kept.is_paused(key) == paused and (not kept.lost or key in kept.known):
+            return
+        now = kept.after(key, paused)
+        values = {"version": VERSION, "paused": sorted(now.paused)}
+        if now.lost:
+            values |= {"lost": True, "resumed": sorted(now.resumed)}
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        values = {"version": VERSION, "paused": sorted(keys)}
         text = json.dumps(values, indent=2) + "\n"
         replace_file(self._path, text.encode(), mode=0o600)
 
     def _key_of(self, source: str) -> str:
         return f"{self._key}#{source}" if source else self._key
 
-    def _kept(self) -> list[str]:
+    def _is_out_of_reach(self) -> bool:
+        """Whether we may not enter the folder, and so have never written to it."""
+        effective = os.access in os.supports_effective_ids
+        folder = self._path.parent
+        return not os.access(folder, os.X_OK, effective_ids=effective)
+
+    def _kept(self) -> "_Kept":
         try:
             text = self._path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
-            return []
+            return _Kept(frozenset())
         values: Any = json.loads(text)
-        keys = values.get("paused") if isinstance(values, dict) else None
-        if not isinstance(keys, list):
+        if not isinstance(values, dict) or not isinstance(values.get("paused"), list):
             raise ValueError("it holds no list of what is paused")
-        return [str(key) for key in keys]
+        resumed = values.get("resumed")
+        return _Kept(
+            frozenset(map(str, values["paused"])),
+            values.get("lost") is True,
+            frozenset(map(str, resumed if isinstance(resumed, list) else ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the file says of all daemons, by their keys."""
+
+    paused: frozenset[str]
+    lost: bool = False
+    """Whether an earlier file could not be read: who is not named counts as paused."""
+    resumed: frozenset[str] = frozenset()
+    """Since then."""
+
+    @property
+    def known(self) -> frozenset[str]:
+        return self.paused | self.resumed
+
+    def is_paused(self, key: str) -> bool:
+        return key in self.paused or (self.lost and key not in self.resumed)
+
+    def after(self, key: str, paused: bool) -> "_Kept":
+        one, none = frozenset({key}), frozenset[str]()
+        return _Kept(
+            (self.paused - one) | (one if paused else none),
+            self.lost,
+            (self.resumed - one) | (none if paused or not self.lost else one),
+        )
+
+
+_LOST = _Kept(frozenset(), lost=True)

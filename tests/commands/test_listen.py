@@ -105,7 +105,10 @@ def test_real_time_pace_takes_as_long_as_the_recording() -> None:
 def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     number: signal.Signals,
 ) -> None:
+    # Under nohup it would be ignored, here and in what is started.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = start("listen", "--input", MINUTE)
+    signal.signal(signal.SIGHUP, before)
     assert process.stdout is not None
     said = b""
     while b'"phase":"start"' not in said:
@@ -116,6 +119,8 @@ def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     rest, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert errors == b""
+    heard = predictions(said + rest)[-1]["end_ms"]
+    assert heard < 50_000, "it went on to the end of its input"
     last = messages(said + rest)[-2:]
     assert last[0]["type"] == "emotion"
     assert last[0]["phase"] == "end"

@@ -1,6 +1,7 @@
 """What a daemon remembers over a restart."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -24,25 +25,53 @@ def test_a_pause_is_remembered_for_the_daemon_of_that_socket_alone(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"paused": 1}', "\udcff"])
-def test_where_the_file_makes_no_sense_all_sources_are_paused_and_it_is_mended(
+def test_where_the_file_makes_no_sense_all_are_paused_until_they_are_resumed(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "state.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
-    state = PausedState(Path("/run/one.sock"), tmp_path)
-    assert state.read(["desk", "hall"]) == {"desk", "hall"}
+    one = PausedState(Path("/run/one.sock"), tmp_path)
+    two = PausedState(Path("/run/two.sock"), tmp_path)
+    assert one.read(["desk", "hall"]) == {"desk", "hall"}
     assert str(path) in caplog.text
+    one.write(False, "hall")
     assert json.loads(path.read_text())["version"] == 1
-    state.write(False, "hall")
-    assert state.read(["desk", "hall"]) == {"desk"}
+    assert one.read(["desk", "hall"]) == {"desk"}
+    # Of another daemon nobody knows more than before.
+    assert two.read() == {""}
+    two.write(False)
+    two.write(True)
+    one.write(False, "desk")
+    assert two.read() == {""}
+    two.write(False)
+    caplog.clear()
+    assert two.read() == set() == one.read(["desk", "hall"])
+    assert not caplog.text
 
 
-@pytest.mark.parametrize("paused", [True, False])
-def test_a_file_damaged_while_it_runs_is_replaced(tmp_path: Path, paused: bool) -> None:
+def test_a_pause_written_over_a_damaged_file_is_there_without_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "state.json").write_text("{")
-    PausedState(Path("/run/one.sock"), tmp_path).write(paused)
-    again = PausedState(Path("/run/one.sock"), tmp_path)
-    assert again.read() == ({""} if paused else set())
+    PausedState(Path("/run/one.sock"), tmp_path).write(True)
+    assert PausedState(Path("/run/one.sock"), tmp_path).read() == {""}
+    assert not caplog.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_may_not_be_entered_pauses_nothing_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "of-root"
+    folder.mkdir(mode=0o700)
+    PausedState(Path("/run/one.sock"), folder).write(True)
+    os.seteuid(65534)
+    try:
+        found = PausedState(Path("/run/one.sock"), folder).read()
+    finally:
+        os.seteuid(0)
+    assert found == set()
+    assert "a pause is not remembered" in caplog.text
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import io
 import json
 import re
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -342,6 +344,31 @@ def test_a_signal_ends_what_the_command_sends_in_order(
     last = [json.loads(line) for line in (said + rest).splitlines()][-2:]
     assert (last[0]["type"], last[0]["phase"]) == ("emotion", "end")
     assert last[1] == {"type": "bye", "reason": "end"}
+
+
+def unread_bytes(process: "subprocess.Popen[bytes]") -> int:
+    """How much waits in the pipe that is its standard output."""
+    assert process.stdout is not None
+    found = fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4))
+    return int.from_bytes(found, sys.byteorder)
+
+
+@pytest.mark.parametrize("unheard", ["daemon", "reader"])
+def test_what_is_not_told_in_time_does_not_keep_the_command(unheard: str) -> None:
+    with (
+        running_serve(kinds=("tcp",)) as served,
+        start("send", MINUTE, served.addresses["tcp"], "--pace", "fast") as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"hello" in process.stdout.readline()
+        if unheard == "daemon":
+            served.process.send_signal(signal.SIGSTOP)
+        else:
+            wait_until(lambda: unread_bytes(process) > 60_000)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        assert b"left before the end of the stream was told" in process.stderr.read()
 
 
 def test_a_recording_that_is_cut_short_gives_the_command_status_1(
