@@ -21,7 +21,7 @@ from ser_stream.commands.stopping import told_if_stopped, told_if_terminated
 from ser_stream.config import ListenConfig
 from ser_stream.config.for_model import stream_config, tell_terms
 from ser_stream.errors import ConfigError
-from ser_stream.paths import is_pipe
+from ser_stream.paths import is_folder, is_pipe
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.voices.encoder import VoiceEncoder
 from ser_stream.sources.recorded import STDIN
@@ -62,9 +62,10 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
     if run.engine == "local" and run.address is not None:
         raise ConfigError("an address is for --engine ray or dask")
     check_format(run.format, run.out, len(names))
-    if run.to_folder and run.format in ONE_FILE:
+    is_new = run.out is not None and not is_folder(run.out)
+    if run.to_folder and is_new and run.format in ONE_FILE:
         raise ConfigError(
-            f"{run.out}{os.sep} is a folder; {run.format} goes into one file"
+            f"{run.out}{os.sep} names a folder; {run.format} goes into one file"
         )
     bundle = load_bundle(config.model)
     tell_terms(bundle)

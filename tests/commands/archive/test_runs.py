@@ -340,7 +340,7 @@ def test_a_slash_at_the_end_means_a_folder(tmp_path: Path) -> None:
     done = run("recognize", "--format", "vtt", "--out", out, CLIPS[0])
     assert done.returncode == 0, done.stderr
     assert [p.name for p in (tmp_path / "new").iterdir()] == [f"{CLIPS[0].stem}.vtt"]
-    done = run("recognize", "--format", "csv", "--out", out, CLIPS[0])
+    done = run("recognize", "--format", "csv", "--out", f"{out}more/", CLIPS[0])
     assert done.returncode == 2
     assert "csv goes into one file" in error_line(done)
 
