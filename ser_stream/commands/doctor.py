@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -26,10 +27,11 @@ def doctor(file: Path | None, input: str | None, seconds: float, as_json: bool) 
             f"the input is {input!r}; what can be looked at is mic or mic:NAME"
         )
     findings = []
-    for finding in _quietly(_findings(file, input, seconds)):
-        findings.append(finding)
-        if not as_json:
-            write(_line(finding))
+    with _checks_unlogged():
+        for finding in _findings(file, input, seconds):
+            findings.append(finding)
+            if not as_json:
+                write(_line(finding))
     counts = Counter(finding.level for finding in findings)
     failed = counts[Level.FAIL] > 0
     if as_json:
@@ -59,19 +61,16 @@ def _findings(
         yield from _safely("microphone", check)
 
 
-def _quietly(findings: Iterator[Finding]) -> Iterator[Finding]:
+@contextmanager
+def _checks_unlogged() -> Iterator[None]:
     """What a check finds is in its line: the modules it uses need not say it too."""
     logger = logging.getLogger("ser_stream")
-    while True:
-        before = logger.level
-        logger.setLevel(logging.CRITICAL)
-        try:
-            finding = next(findings, None)
-        finally:
-            logger.setLevel(before)
-        if finding is None:
-            return
-        yield finding
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _configured(config: ListenConfig | None) -> list[str]:

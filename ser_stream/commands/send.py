@@ -15,7 +15,7 @@ from ser_stream.commands.output import write
 from ser_stream.commands.subscribe import read_token, renderer
 from ser_stream.errors import QuietEndError, SerStreamError, SinkError
 from ser_stream.pipeline.values import Chunk
-from ser_stream.sources import InputConfig, MayBeDamaged, Source, open_source
+from ser_stream.sources import InputConfig, Source, damage_of, open_source
 
 _LOGGER = logging.getLogger(__name__)
 READ_S = 0.25
@@ -69,7 +69,7 @@ def send(
             raise failures[0]
         if reason != "end" and not stop.is_set():
             raise UnreachableError(f"{uri} ended the stream: {reason}")
-        return not (isinstance(source, MayBeDamaged) and source.damage)
+        return damage_of(source) is None
 
 
 @contextmanager

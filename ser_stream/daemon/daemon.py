@@ -46,7 +46,7 @@ from ser_stream.sinks import (
     open_sinks,
 )
 from ser_stream.sinks.command import CommandSink
-from ser_stream.sources import MayBeDamaged, Source
+from ser_stream.sources import Source, damage_of
 
 if TYPE_CHECKING:  # imported where the daemon adapts, or can be controlled
     from ser_stream.adaptation.adapter import Adapter
@@ -102,15 +102,18 @@ class Daemon:
             healths = {} if config.several else {"": Health()}
             metrics = self._open_metrics(config, healths, stack)
             remembered = self._remembered()
-            told = {name: name if config.several else "" for name in config.sources}
+
+            def told(name: str) -> str:
+                return name if config.several else ""
+
             devices = [
-                told[n] for n, one in config.sources.items() if one.is_microphone
+                told(n) for n, one in config.sources.items() if one.is_microphone
             ]
             # Nothing else can be paused.
             were_paused = remembered.read(devices) if remembered and devices else ()
             wait = config.waits(service=self._is_service)
             wanted = {
-                name: replace(source, wait=wait, paused=told[name] in were_paused)
+                name: replace(source, wait=wait, paused=told(name) in were_paused)
                 for name, source in config.sources.items()
             }
             self._adapter, active = self._open_adapter(config, bundle, stack)
@@ -119,7 +122,7 @@ class Daemon:
             model.known = voice_of(model, config.speakers)
 
             def begun(source: Source, name: str) -> Stream:
-                called = name if config.several else ""
+                called = told(name)
                 health = healths.setdefault(called, Health())
                 observe = None if metrics is None else metrics.observer(called)
                 announcer = Announcer(source, self._sinks, health, observe, called)
@@ -305,7 +308,7 @@ class Daemon:
                     raise sink.error
         failed = any(stream.health.failed for stream in self._worker.streams)
         sources = (feed.source for feed in self._worker.feeds)
-        damaged = any(isinstance(s, MayBeDamaged) and s.damage for s in sources)
+        damaged = any(damage_of(source) for source in sources)
         return not (failed or damaged)
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:

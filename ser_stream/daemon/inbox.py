@@ -17,7 +17,7 @@ from ser_stream.daemon.mailbox import Mailbox
 from ser_stream.daemon.stream import MAX_LAG, Ended, Skipped
 from ser_stream.errors import SerStreamError
 from ser_stream.pipeline.values import Chunk, Condition
-from ser_stream.sources import Device, MayBeDamaged
+from ser_stream.sources import Device, damage_of
 from ser_stream.sources.each import parted
 
 _LOGGER = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ class Inbox:
             # A fault of ours, nothing that a user can mend; the others go on.
             _LOGGER.error("%s: reading failed", feed.name, exc_info=end.error)
             failure = f"reading failed: {end.error!r}"
-        damage = source.damage if isinstance(source, MayBeDamaged) else None
+        damage = damage_of(source)
         ended = Ended(
             failure=failure,
             damage="" if damage is None else damage.reason,

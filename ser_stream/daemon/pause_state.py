@@ -68,9 +68,9 @@ class PausedState:
             kept = self._kept()
         except (OSError, ValueError):
             kept = _LOST
-        if kept.is_paused(key) == paused and (not kept.lost or key in kept.known):
-            return
         now = kept.after(key, paused)
+        if now == kept:
+            return
         values = {"version": VERSION, "paused": sorted(now.paused)}
         if now.lost:
             values |= {"lost": True, "resumed": sorted(now.resumed)}
@@ -121,12 +121,10 @@ class _Kept:
         return key in self.paused or (self.lost and key not in self.resumed)
 
     def after(self, key: str, paused: bool) -> "_Kept":
-        one, none = frozenset({key}), frozenset[str]()
-        return _Kept(
-            (self.paused - one) | (one if paused else none),
-            self.lost,
-            (self.resumed - one) | (none if paused or not self.lost else one),
-        )
+        if paused:
+            return _Kept(self.paused | {key}, self.lost, self.resumed - {key})
+        resumed = self.resumed | {key} if self.lost else self.resumed
+        return _Kept(self.paused - {key}, self.lost, resumed)
 
 
 _LOST = _Kept(frozenset(), lost=True)

@@ -100,6 +100,11 @@ class MayBeDamaged(Protocol):
         """What was wrong with it; known at its end."""
 
 
+def damage_of(source: Source) -> Damage | None:
+    """What was wrong with a source; None where nothing was, or nothing can be."""
+    return source.damage if isinstance(source, MayBeDamaged) else None
+
+
 @dataclass(frozen=True, slots=True)
 class InputConfig:
     """Which source, and how it is read."""

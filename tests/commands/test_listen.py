@@ -22,6 +22,7 @@ from tests.helpers.program import (
     messages,
     predictions,
     run,
+    signalled,
     start,
 )
 from tests.helpers.socket_server import wait_until
@@ -109,19 +110,12 @@ def test_a_signal_ends_the_emotion_says_bye_and_leaves_with_0(
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     process = start("listen", "--input", MINUTE)
     signal.signal(signal.SIGHUP, before)
-    assert process.stdout is not None
-    said = b""
-    while b'"phase":"start"' not in said:
-        line = process.stdout.readline()
-        assert line, "it ended before the first emotion"
-        said += line
-    process.send_signal(number)
-    rest, errors = process.communicate(timeout=120)
+    said, errors = signalled(process, number, b'"phase":"start"')
     assert process.returncode == 0
     assert errors == b""
-    heard = predictions(said + rest)[-1]["end_ms"]
+    heard = predictions(said)[-1]["end_ms"]
     assert heard < 50_000, "it went on to the end of its input"
-    last = messages(said + rest)[-2:]
+    last = messages(said)[-2:]
     assert last[0]["type"] == "emotion"
     assert last[0]["phase"] == "end"
     assert last[1] == {"type": "bye", "reason": "shutdown"}

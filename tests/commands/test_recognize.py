@@ -22,6 +22,7 @@ from tests.helpers.program import (
     messages,
     predictions,
     run,
+    signalled,
     start,
 )
 
@@ -144,26 +145,20 @@ def test_lines_reach_a_file_while_the_bar_shows_on_the_terminal(tmp_path: Path) 
 
 def test_ctrl_c_ends_it_quietly() -> None:
     with start("recognize", *CLIPS * 50) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=120)
+        said, errors = signalled(process, signal.SIGINT, b"\n")
     assert process.returncode == 0
     assert errors == b""
-    assert 1 <= len(messages(first + rest)) < 300
+    assert 1 <= len(messages(said)) < 300
 
 
 def test_sigterm_is_no_good_end_of_it() -> None:
     with start("recognize", *CLIPS * 50) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=120)
+        said, errors = signalled(process, signal.SIGTERM, b"\n")
     assert process.returncode == 130
     told = re.search(rb"stopped after (\d+) of 300 recordings\n$", errors)
     assert told is not None, errors
     # It may come between a row and its being counted.
-    assert len(messages(first + rest)) - int(told[1]) in (0, 1)
+    assert len(messages(said)) - int(told[1]) in (0, 1)
 
 
 def test_a_long_step_of_the_configuration_does_not_pass_over_a_short_file() -> None:

@@ -57,6 +57,21 @@ def start(*arguments: str | Path) -> "subprocess.Popen[bytes]":
     )
 
 
+def signalled(
+    process: "subprocess.Popen[bytes]", number: int, after: bytes
+) -> tuple[bytes, bytes]:
+    """Signal it when it has printed that; its whole output and its errors."""
+    assert process.stdout is not None
+    said = b""
+    while after not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended before it printed {after!r}"
+        said += line
+    process.send_signal(number)
+    rest, errors = process.communicate(timeout=120)
+    return said + rest, errors
+
+
 def messages(output: bytes) -> list[dict[str, Any]]:
     """The messages of an output; fails on half a line."""
     assert not output or output.endswith(b"\n"), output[-80:]

@@ -57,7 +57,7 @@ def all_gains(cells: Cells, places: Sequence[str], over: str = BASE) -> Gains:
             cells.by_selection("cross", s, place, part) for s in (system, over)
         )
         seed = _seed(place)
-        if over == CAAM and (fit := ours["last"]) and fit.epochs[1] <= 1:
+        if over == CAAM and (fit := ours["last"]) and fit.one_fit:
             ours = dict.fromkeys(SELECTIONS, fit)
         found = {s: paired(ours[s], base[s], "UAR", seed) for s in SELECTIONS}
         gains[place, system, part] = {s: one for s, one in found.items() if one}

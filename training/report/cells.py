@@ -55,6 +55,11 @@ class Cell:
     def epochs(self) -> list[int]:
         return [int(self.scores["epochs"].min()), int(self.scores["epochs"].max())]
 
+    @property
+    def one_fit(self) -> bool:
+        """Whether there were no epochs to choose from, as of an SVM."""
+        return self.epochs[1] <= 1
+
     @cached_property
     def counts(self) -> Counts:
         return counts_of(self.folds)

@@ -92,7 +92,7 @@ def selected(
 ) -> list[str]:
     """The columns oracle, last and validated; `planned`: those to be run at all."""
     last = cells["last"]
-    one_fit = last is not None and last.epochs[1] <= 1
+    one_fit = last is not None and last.one_fit
     texts = []
     for selection, cell in cells.items():
         if cell is None and (one_fit or selection not in planned):
@@ -118,7 +118,7 @@ def effort(
 def _effort(cell: Cell) -> str:
     n, (low, high) = cell.scores["seed"].nunique(), cell.epochs
     seeds = f"{n} seed{'s' if n > 1 else ''}"
-    if high <= 1:
+    if cell.one_fit:
         return f"{seeds}, {ONE_FIT}"
     return f"{seeds}, {low if low == high else f'{low} to {high}'} epochs"
 

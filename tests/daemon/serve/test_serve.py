@@ -33,7 +33,14 @@ from ser_stream.client import (
     send,
 )
 from tests.helpers.paths import MINUTE, ROOT
-from tests.helpers.program import ENVIRONMENT, error_line, run, start
+from tests.helpers.program import (
+    ENVIRONMENT,
+    error_line,
+    messages,
+    run,
+    signalled,
+    start,
+)
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import RunningServe, running_serve
 from tests.helpers.socket_server import wait_until
@@ -332,16 +339,9 @@ def test_a_signal_ends_what_the_command_sends_in_order(
 ) -> None:
     uri = served.addresses["tcp"]
     with start("send", MINUTE, uri, "--only", "emotion") as process:
-        assert process.stdout is not None
-        said = b""
-        while b'"phase":"start"' not in said:
-            line = process.stdout.readline()
-            assert line, "it ended before the first emotion"
-            said += line
-        process.send_signal(number)
-        rest, errors = process.communicate(timeout=120)
+        said, errors = signalled(process, number, b'"phase":"start"')
     assert (process.returncode, errors) == (0, b"")
-    last = [json.loads(line) for line in (said + rest).splitlines()][-2:]
+    last = messages(said)[-2:]
     assert (last[0]["type"], last[0]["phase"]) == ("emotion", "end")
     assert last[1] == {"type": "bye", "reason": "end"}
 
