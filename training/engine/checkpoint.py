@@ -1,9 +1,12 @@
 """A checkpoint: weights, the configuration that rebuilds them, and the epoch."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ser_stream.atomic_file import replacing
 from ser_stream.errors import ModelError
@@ -42,3 +45,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is no checkpoint that `python -m training train` wrote ({reason})"
         ) from None
     return content
+
+
+def weights_sha256(weights: Mapping[str, Tensor]) -> str:
+    """What a result calls the network it began from; equal weights, equal digest."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -28,6 +28,7 @@ from tests.helpers.paths import ROOT
 from tests.helpers.small_disk import files_no_larger_than
 from training.__main__ import main
 from training.baselines.clip_length import clip_lengths
+from training.engine.checkpoint import load_checkpoint, weights_sha256
 from training.engine.experiment import Progress
 from training.engine.result_store import Result
 from training.paper.cut_ends import CutPaddedMfccConfig
@@ -358,8 +359,12 @@ def test_all_methods_begin_from_one_source_checkpoint(
     space = Workspace(corpora, tmp_path / "results", runs, "cpu", 1)
     one = PaperExperiment("cross", system, "casia-emodb", "inductive-1", 7)
     assert one.run(space)
-    assert len(list((runs / "source").glob("*/checkpoint.pt"))) == 1
+    (shared,) = (runs / "source").glob("*/checkpoint.pt")
     result = result_of(one, space)
+    weights = load_checkpoint(shared)["weights"]
+    assert result["source_network"] == weights_sha256(weights)
+    name, some = next(iter(weights.items()))
+    assert weights_sha256({**weights, name: some + 1e-6}) != result["source_network"]
     assert set(result["labels"]) == {"angry", "fear", "happy", "neutral", "sad"}
     assert result["distances"]["after"]["mean"] > 0
     assert result["config"]["options"] == ({"gamma": 1.5} if "caam" in system else {})

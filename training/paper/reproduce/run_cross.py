@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ser_stream.pipeline.values import FloatArray
-from training.engine.checkpoint import load_checkpoint
+from training.engine.checkpoint import load_checkpoint, weights_sha256
 from training.engine.fit import Fit, pick_device
 from training.engine.git_revision import git_revision
 from training.engine.result_store import locked
@@ -122,6 +122,7 @@ def run_cross(
         space,
         lambda share: tell(at_source * share),
     )
+    began_from = weights_sha256(network.state_dict())
     task = TransferTask(
         config,
         network,
@@ -150,6 +151,8 @@ def run_cross(
     raw = [data.frames[i] for part in everything for i in fold.parts[part]]
     result = {
         "epochs": config.schedule.epochs,
+        # Which methods began alike: an unfinished run's folder does not last.
+        "source_network": began_from,
         "n": {part: len(rows) for part, rows in fold.parts.items()},
         "selections": selection.results(kept),
         "curve": kept["curve"],
