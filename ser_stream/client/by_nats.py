@@ -64,9 +64,11 @@ class NatsStream(SentStream):
         self._opening = opening
         self._address = address = opening.address
         fields = opening.fields
-        self._per_s = (
-            fields["rate"] * fields["channels"] * SAMPLE_SIZES[opening.encoding]
-        )
+        self._frame = fields["channels"] * SAMPLE_SIZES[opening.encoding]
+        """Bytes of one sample of all channels."""
+        self._per_s = fields["rate"] * self._frame
+        self._begun_frame = b""
+        """Of one whose rest the next `write` has."""
         self._make = Client
         self._prefix = address.path.replace("/", ".")
         self._messages: SimpleQueue[Message | SerStreamError | None] = SimpleQueue()
@@ -106,9 +108,12 @@ class NatsStream(SentStream):
         now = time.monotonic()
         if self._begun is None:
             self._begun = now
-        data = self._opening.sample_bytes(samples)
+        data = self._begun_frame + self._opening.sample_bytes(samples)
+        # Whole frames: a piece may be lost, and what follows must not become noise.
+        whole = len(data) // self._frame * self._frame
+        data, self._begun_frame = data[:whole], data[whole:]
         # Half a second at most, so that nothing comes in floods.
-        step = min(PIECE, max(1, self._per_s // 2))
+        step = max(1, min(PIECE, self._per_s // 2) // self._frame) * self._frame
         for start in range(0, len(data), step):
             if self._failure is not None:
                 raise self._failure
@@ -243,6 +248,13 @@ class NatsStream(SentStream):
             return
         if not message.data:
             return  # the server says that nobody answers to that subject
+        try:
+            self._follow(message)
+        except SerStreamError as error:
+            # Of another version, or no worker of ours: the library would say nothing.
+            self._fail(error)
+
+    def _follow(self, message: "Msg") -> None:
         self._heard = self._loop.time()
         fields = decode(message.data)
         if fields["type"] == "placed":
@@ -253,10 +265,7 @@ class NatsStream(SentStream):
                 # It was the last place of that worker; another may have one.
                 self._inbox = ""
                 return
-            try:
-                raise_refusal(fields, self._address, fields.get("id"))
-            except SerStreamError as error:
-                self._fail(error)
+            raise_refusal(fields, self._address, fields.get("id"))
         elif (
             fields["type"] == "bye"
             and fields["reason"] in ("shutdown", "failed")

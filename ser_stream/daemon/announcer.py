@@ -198,11 +198,11 @@ class Announcer:
             return
         self._lost(gap.reason, gap.end - gap.start, gap.end)
 
-    def unheard(self, samples: int) -> None:
-        """Tell that the stream begins with samples that nobody can hear."""
+    def unheard(self, samples: int, end: int) -> None:
+        """Tell of samples up to `end` that nobody can hear, at the stream's border."""
         self.health.gaps += 1
         self.health.lost_samples += samples
-        self._lost("overflow", samples, samples)
+        self._lost("overflow", samples, end)
 
     def _lost(self, reason: str, samples: int, at: int) -> None:
         self.health.overflows += 1

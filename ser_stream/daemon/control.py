@@ -189,7 +189,9 @@ class Control:
             except SerStreamError as error:
                 detail = str(error)
                 _LOGGER.warning("reload refused, everything stays: %s", detail)
-                self._tell("refused", detail, hello=False)
+                self._worker.mailbox.submit(
+                    lambda: self._say("refused", detail, hello=False)
+                )
                 raise
             finally:
                 if self._worker.health.known:
@@ -225,19 +227,23 @@ class Control:
         hello = other_terms or not {"step", "window"}.isdisjoint(changed)
         # What can still refuse comes first, so that nothing is half done.
         settings.located(lambda config: check_command(config.command))
-        if self._adapter is None:
-            self._worker.mailbox.call(lambda: self._worker.install(model))
-        else:
-            self._worker.mailbox.call(lambda: self._worker.reconfigure(model.config))
-        self._on_reload(settings.config)
-        self._settings, self._bundle = settings, bundle
         detail = f"model {bundle.name}, " + (
             f"changed: {', '.join(changed)}" if changed else "no setting changed"
         )
         if restart:
             detail += f"; only a restart brings: {', '.join(restart)}"
-        # Before anything else is waited for: it should stand where the steps change.
-        self._tell("reloaded", detail, hello=hello)
+
+        def go_on() -> None:
+            if self._adapter is None:
+                self._worker.install(model)
+            else:
+                self._worker.reconfigure(model.config)
+            # At once, so that it stands where the steps change.
+            self._say("reloaded", detail, hello=hello)
+
+        self._worker.mailbox.call(go_on)
+        self._on_reload(settings.config)
+        self._settings, self._bundle = settings, bundle
         self._speakers.refresh()
         self._voices.refresh()
         _LOGGER.info("reloaded: %s", detail)
@@ -245,15 +251,11 @@ class Control:
             tell_terms(bundle)
         return {"model": bundle.name, "changed": changed, "needs_restart": restart}
 
-    def _tell(self, state: str, detail: str, *, hello: bool) -> None:
-        streams = self._worker.streams
-
-        def tell() -> None:
-            for stream in streams:
-                if stream.health.audio is not AudioState.ENDED:
-                    stream.announcer.reload(state, detail, hello=hello)
-
-        self._worker.mailbox.submit(tell)
+    def _say(self, state: str, detail: str, *, hello: bool) -> None:
+        """Tell it in all streams; in the worker's thread, between two steps."""
+        for stream in self._worker.streams:
+            if stream.health.audio is not AudioState.ENDED:
+                stream.announcer.reload(state, detail, hello=hello)
 
 
 def _audio(health: Health) -> Answer:

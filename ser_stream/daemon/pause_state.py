@@ -4,10 +4,12 @@ One small JSON file in the folder for state, written whole or not at all. Daemon
 told apart by the socket that they are controlled by.
 """
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,19 +66,30 @@ class PausedState:
             OSError: if it cannot be written; what was there is then still there.
         """
         key = self._key_of(source)
-        try:
-            kept = self._kept()
-        except (OSError, ValueError):
-            kept = _LOST
-        now = kept.after(key, paused)
-        if now == kept:
+        kept = self._kept_or_lost()
+        if kept.after(key, paused) == kept:
             return
-        values = {"version": VERSION, "paused": sorted(now.paused)}
-        if now.lost:
-            values |= {"lost": True, "resumed": sorted(now.resumed)}
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        text = json.dumps(values, indent=2) + "\n"
-        replace_file(self._path, text.encode(), mode=0o600)
+        # Another daemon may do the same at this moment.
+        with self._alone():
+            now = self._kept_or_lost().after(key, paused)
+            values = {"version": VERSION, "paused": sorted(now.paused)}
+            if now.lost:
+                values |= {"lost": True, "resumed": sorted(now.resumed)}
+            text = json.dumps(values, indent=2) + "\n"
+            replace_file(self._path, text.encode(), mode=0o600)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder itself, which needs no file of its own for that."""
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Where the file system knows no locks, it goes without.
+            with contextlib.suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _key_of(self, source: str) -> str:
         return f"{self._key}#{source}" if source else self._key
@@ -86,6 +99,12 @@ class PausedState:
         effective = os.access in os.supports_effective_ids
         folder = self._path.parent
         return not os.access(folder, os.X_OK, effective_ids=effective)
+
+    def _kept_or_lost(self) -> "_Kept":
+        try:
+            return self._kept()
+        except (OSError, ValueError):
+            return _LOST
 
     def _kept(self) -> "_Kept":
         try:

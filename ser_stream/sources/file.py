@@ -33,7 +33,8 @@ class FileSource:
         self.info = AudioInfo(kind, device, self._recorded.rate)
         self.channels = self._recorded.channels
         self._pacer = Pacer(realtime)
-        self.live = False
+        # What a pipe brings at our pace, or slower, is by the clock on the wall.
+        self.live = realtime and not stream.regular
         self.ended = False
         # Reading from a pipe may take for ever, which a source never does.
         self._reader = None if stream.regular else _Reader(self._recorded, realtime)

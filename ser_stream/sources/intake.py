@@ -87,9 +87,20 @@ class Intake:
             chunks.append(self._chunk(samples[:0], last=True))
         return [chunk for chunk in chunks if len(chunk.samples)] or [self._empty()]
 
+    def skip(self, frames: int) -> list[Chunk]:
+        """Go on behind frames that nobody has: what is left before them, then a gap."""
+        left = self._chunk(np.zeros((0, self.kind[1]), np.float32), last=True)
+        self._resampler.reset()
+        self._in_gap = False
+        self._pass(frames)
+        return [left, self._empty()]
+
     def _lose(self, frames: int) -> None:
-        self.taken += frames
         self.bad += frames
+        self._pass(frames)
+
+    def _pass(self, frames: int) -> None:
+        self.taken += frames
         self._next = max(self._next, self._index_of(self.taken))
 
     def _index_of(self, frame: int) -> int:

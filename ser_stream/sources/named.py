@@ -61,8 +61,12 @@ def _made(source: str) -> str:
     if source == "-":
         return "stdin"
     name = source.removeprefix("mic:") if source.startswith("mic:") else ""
-    name = name or PurePath(source).stem
-    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-")[:50] or "input"
+    return as_name(name or PurePath(source).stem) or "input"
+
+
+def as_name(text: str) -> str:
+    """What of a text may be a name: up to 50 of its signs, others as `-`; or empty."""
+    return re.sub(r"[^\w.-]+", "-", text, flags=re.ASCII).strip("-")[:50]
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ser_stream.pipeline.values import SAMPLE_RATE, Chunk
 
@@ -24,7 +25,7 @@ class Pacer:
         if self._chunk is None or not self.wait(self._chunk.end, timeout):
             return None
         chunk, self._chunk = self._chunk, None
-        return Chunk(chunk.start, chunk.samples, time.monotonic())
+        return replace(chunk, arrived=time.monotonic())
 
     def wait(self, end: int, timeout: float) -> bool:
         """Wait until the audio up to sample `end` is due.

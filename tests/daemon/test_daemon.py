@@ -119,11 +119,15 @@ def test_a_reload_swaps_the_model_and_settings_between_two_steps(
         assert said[-2]["detail"].endswith("only a restart brings: metrics")
         assert said[-1]["audio"]["step_ms"] == 400
         after = until(stream, lambda m: len(ends([m])) and m["end_ms"] > 4500)
+        set_values(config, {"step": 0.2})
+        daemon.process.send_signal(signal.SIGHUP)
+        after += until(stream, lambda m: m["type"] == "hello")
         assert daemon.stop() == 0
     steps = ends(before + said)
     assert {b - a for a, b in pairwise(steps)} == {200}
     later = ends(after)
     assert {b - a for a, b in pairwise([steps[-1], *later])} <= {200, 400}
+    # Also those up to the next hello, which tells that steps are short again.
     assert {b - a for a, b in pairwise(later)} == {400}
 
 

@@ -1,7 +1,9 @@
 """What a daemon remembers over a restart."""
 
 import json
+import multiprocessing
 import os
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,35 @@ def test_a_pause_is_remembered_for_the_daemon_of_that_socket_alone(
     assert PausedState(Path("/run/one.sock"), tmp_path / "state").read() == set()
     assert PausedState(Path("/run/two.sock"), tmp_path / "state").read() == {""}
     assert [p.name for p in (tmp_path / "state").iterdir()] == ["state.json"]
+
+
+def _pause(key: str, folder: Path, both: Barrier, times: int) -> None:
+    for number in range(times):
+        state = PausedState(Path(key), folder / str(number))
+        both.wait(30)
+        state.write(True)
+
+
+def test_two_daemons_that_are_paused_at_once_are_both_remembered(
+    tmp_path: Path,
+) -> None:
+    processes = multiprocessing.get_context("spawn")
+    both, keys = processes.Barrier(2), ("/run/one.sock", "/run/two.sock")
+    pausing = [
+        processes.Process(target=_pause, args=(key, tmp_path, both, 20)) for key in keys
+    ]
+    for process in pausing:
+        process.start()
+    for process in pausing:
+        process.join(60)
+        assert process.exitcode == 0
+    remembered = [
+        (number, key)
+        for number in range(20)
+        for key in keys
+        if PausedState(Path(key), tmp_path / str(number)).read()
+    ]
+    assert len(remembered) == 40
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"paused": 1}', "\udcff"])

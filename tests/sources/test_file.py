@@ -1,8 +1,11 @@
 """Whatever libsndfile reads becomes chunks; what is no audio is refused by name."""
 
 import logging
+import os
 import struct
+import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -273,3 +276,29 @@ def test_settings_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         InputConfig(**settings)  # type: ignore[arg-type]
+
+
+def test_a_pipe_at_real_time_pace_keeps_to_the_clock_and_a_file_does_not(
+    tmp_path: Path,
+) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(16_000), 16_000)
+    content = (tmp_path / "a.wav").read_bytes()
+    for realtime in (True, False):
+        pipe = tmp_path / f"pipe-{realtime}"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+        writer.start()
+        with open_input(str(pipe), realtime=realtime) as source:
+            assert source.live is realtime
+            writer.join()
+    with open_input(str(tmp_path / "a.wav"), realtime=True) as source:
+        assert not source.live
+
+
+def test_paced_recordings_that_are_joined_are_no_loss(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", tone(16_000), 16_000)
+    both = tmp_path / "both.flac"
+    both.write_bytes((tmp_path / "a.flac").read_bytes() * 2)
+    chunks = read_all(open_input(str(both), realtime=True))
+    jumps = [now.gap for last, now in pairwise(chunks) if now.start != last.end]
+    assert jumps == ["joined"]

@@ -73,17 +73,22 @@ class ClientStream:
         self.closing = False
         """Set in the loop's thread when it is ended by us, and waits for nobody."""
         self.gone = False
-        """Set in the loop's thread when nobody is there any more."""
+        """Set in the loop's thread when there is nobody any more to be told."""
+        self.told = False
+        """Set in the loop's thread when the last event has come there."""
         self.failure: str | None = None
         """What was wrong with the audio; nothing is computed any more."""
         self.over = False
         """Whether the last event is out."""
         self.name = name
+        self.source = name
+        """What outputs call it, where they tell of all streams."""
         self._begun: float | None = None
         self._heard = False
         self._unheard = 0
         """Samples before the first that can be heard; until that is told."""
-        self._taken_s = 0.0
+        self._end = 0
+        """Sample index after the last that came, or was lost."""
         self._ahead_s = self._ahead_at = 0.0
         self._live = True
         self._hurries = False
@@ -143,7 +148,7 @@ class ClientStream:
         """Whether it is we who are behind the clock; from any thread."""
         if self._begun is None or self._hurries or self.incoming.waiting_s < LATE_S:
             return False
-        return now - self._begun - self._taken_s > LATE_S
+        return now - self._begun - self._end / SAMPLE_RATE > LATE_S
 
     def take(self, most_s: float) -> list[Chunk]:
         """Chunks that wait; none if the audio turns out to be wrong."""
@@ -159,11 +164,10 @@ class ClientStream:
             self._unheard = next(
                 (chunk.start for chunk in chunks if len(chunk.samples)), chunks[-1].end
             )
+        if chunks:
+            self._end = chunks[-1].end
         chunks = [chunk for chunk in chunks if len(chunk.samples)]
-        for chunk in chunks:
-            seconds = len(chunk.samples) / SAMPLE_RATE
-            self._taken_s += seconds
-            self._ahead_s += seconds
+        self._ahead_s += sum(len(chunk.samples) for chunk in chunks) / SAMPLE_RATE
         return chunks
 
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
@@ -175,13 +179,15 @@ class ClientStream:
 
     def _tell_unheard(self) -> None:
         if self._unheard:
-            self._announcer.unheard(self._unheard)
+            self._announcer.unheard(self._unheard, self._unheard)
             self._unheard = 0
 
     def finish(self) -> None:
         """The audio has ended: tell what is left to be told."""
         self._tell_unheard()
         self._announcer.events(self.pipeline.flush(), time.monotonic())
+        if self._heard and self._end > self.health.end:
+            self._announcer.unheard(self._end - self.health.end, self._end)
         self.over = True
 
     def fail(self) -> None:

@@ -154,10 +154,11 @@ class ComputeLoop:
                 failed[stream] = error
         failed |= compute_each(work)
         for stream in streams:
-            if stream in failed or stream.failure is not None:
+            if stream in failed:
                 continue
             try:
-                if stream.incoming.exhausted:
+                # Also before wrong audio is refused: what has begun has an end.
+                if stream.incoming.exhausted or stream.failure is not None:
                     stream.finish()
             except Exception as error:  # noqa: BLE001  as above
                 failed[stream] = error

@@ -335,7 +335,9 @@ class NatsInput:
         if not message.data:
             transport.sender.end_audio()
         # Nobody can be held back here: what comes too fast is lost, and leaves a gap.
-        elif not transport.sender.full:
+        elif transport.sender.full:
+            transport.sender.lose(len(message.data))
+        else:
             transport.sender.audio(message.data)
 
 

@@ -191,6 +191,12 @@ class Sender(Subscriber):
         self._stream.incoming.put(data)
         self._senders.wake(self._stream)
 
+    def lose(self, count: int) -> None:
+        """So many bytes of audio came for which there is no room: they are a gap."""
+        if not self.ending and self._stream is not None:
+            self._last_audio = time.monotonic()
+            self._stream.incoming.lose(count)
+
     def take_more(self) -> None:
         """There may be room for audio again, though nothing was computed."""
         if not self.ending:

@@ -13,15 +13,16 @@ from ser_stream.config.serve import ServeConfig
 from ser_stream.daemon.serve.client_stream import ClientStream
 from ser_stream.daemon.serve.compute_loop import ComputeLoop, Told
 from ser_stream.daemon.serve.sender import OPEN_WAIT_S, Sender
-from ser_stream.daemon.serve.tally import Tally
+from ser_stream.daemon.serve.tally import VANISHED, Tally
 from ser_stream.metrics.health import LATENCIES
 from ser_stream.model import Model
 from ser_stream.protocol.address import SOCKETS
-from ser_stream.protocol.messages import Message, bye
+from ser_stream.protocol.messages import Message, begun, bye
 from ser_stream.protocol.requests import RequestError
 from ser_stream.sinks import Sink
 from ser_stream.sinks.sockets.subscriber import Subscriber
 from ser_stream.sinks.sockets.subscribers import MORE_BY_UNIX, Subscribers
+from ser_stream.sources.named import as_name
 from ser_stream.sources.network.incoming import Incoming
 from ser_stream.sources.network.ogg_stream import OggStream
 from ser_stream.sources.network.open_request import OpenRequest
@@ -71,6 +72,9 @@ class Senders(Subscribers):
         self.status: Callable[[str], Mapping[str, Any]] = lambda _kind: {}
         """How the server is, as one is told who is connected by this kind."""
         self._streams: dict[ClientStream, Sender] = {}
+        self._ending: dict[ClientStream, str] = {}
+        """Whose clients are gone, and why; outputs are still to be told the last of
+        them."""
         self.compute = ComputeLoop(lambda told: call(self._tell, told))
 
     def limit_files(self, files: int) -> None:
@@ -133,21 +137,24 @@ class Senders(Subscribers):
                 text = f"there are {self.max_subscribers} {self.called} already"
                 raise RequestError("too_many", text, request.id)
             self._askers.remove(sender)
-        name = self._name(request.name or sender.kind)
+        name = self._unused(request.name or sender.kind, lambda other: other.name)
         incoming: Incoming
         if request.raw is None:
             incoming = OggStream(name, sender.take_more)
         else:
             incoming = RawSamples(request.raw, name)
         stream = ClientStream(self.model, incoming, name, self.latencies, self.observe)
+        stream.source = self._unused(
+            as_name(name) or sender.kind, lambda other: other.source
+        )
         incoming.on_ready = lambda: self.wake(stream)
         self._streams[stream] = sender
         self.tally.begun(stream.health)
         return stream
 
-    def _name(self, wanted: str) -> str:
+    def _unused(self, wanted: str, of: Callable[[ClientStream], str]) -> str:
         """One that no other has now; not more of them than there are streams."""
-        used = {stream.name for stream in self._streams}
+        used = {of(stream) for stream in chain(self._streams, self._ending)}
         numbered = (f"{wanted}-{n}" for n in count(2))
         return next(name for name in chain([wanted], numbered) if name not in used)
 
@@ -162,11 +169,20 @@ class Senders(Subscribers):
 
     def forget(self, stream: ClientStream, reason: str) -> None:
         """Nobody is there any more; why, as `bye` says it."""
-        stream.gone = True
         stream.incoming.close()
-        if self._streams.pop(stream, None) is not None:
-            self.tally.over(stream.health, reason)
-            self.publish(stream, [bye("end")])
+        if self._streams.pop(stream, None) is None:
+            return
+        self.tally.over(stream.health, reason)
+        if reason == VANISHED:
+            reason = "end"
+        if stream.told:
+            self.publish(stream, [bye(reason)])
+        elif self._sinks:
+            # An emotion that has begun has an end, which is computed first.
+            self._ending[stream] = reason
+            self.wake(stream)
+        else:
+            stream.gone = True
 
     @property
     def open(self) -> Counter[str]:
@@ -180,10 +196,15 @@ class Senders(Subscribers):
 
     def _tell(self, told: Sequence[Told]) -> None:
         for one in told:
-            sender = self._streams.get(one.stream)
+            stream, sender = one.stream, self._streams.get(one.stream)
+            stream.told = one.over
             if sender is not None:
-                self.publish(one.stream, one.messages)
+                self.publish(stream, one.messages)
                 sender.told(one)
+            elif stream in self._ending:
+                self.publish(stream, one.messages)
+                if one.over:
+                    self.publish(stream, [bye(self._ending.pop(stream))])
 
     def publish(self, stream: ClientStream, messages: Sequence[Message]) -> None:
         """Have the outputs told of a stream, too."""
@@ -192,6 +213,8 @@ class Senders(Subscribers):
         for message in messages:
             # Of a snapshot, an output that goes on has no use.
             if message.type != "snapshot":
-                named = Message({**message.fields, "source": stream.name})
+                named = Message(
+                    {**begun(message.type, stream.source), **message.fields}
+                )
                 for sink in self._sinks:
                     sink.send(named)

@@ -94,5 +94,8 @@ class Present:
 
 
 def level(name: str) -> str:
-    """A source's name as one level of a topic."""
-    return "".join("_" if letter in "/+#\0" else letter for letter in name)
+    """A source's name as one level of a topic, without what brokers refuse."""
+    return "".join(
+        "_" if letter in "/+#" or not letter.isprintable() else letter
+        for letter in name
+    )

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from itertools import chain, takewhile
 
 from ser_stream.protocol.messages import Message
 from ser_stream.protocol.requests import MAX_HISTORY_S
@@ -108,12 +108,12 @@ class History:
             sources: whose events; None for those of all.
         """
         oldest = self._newest - min(seconds, self._max_age_s)
-        blocks = [block for block in self._blocks if block.newest >= oldest]
+        # All since the last one that is too old: the clock on the wall may be set back,
+        # and what follows one another must not have a hole.
+        recent = takewhile(lambda block: block.newest >= oldest, reversed(self._blocks))
+        blocks = list(recent)[::-1]
         first = blocks[0].lines() if blocks else list(self._open)
-        for index, line in enumerate(first):
-            if _time_of(line) >= oldest:
-                del first[:index]
-                break
+        del first[: _too_old(first, oldest)]
         rest = chain.from_iterable(block.lines() for block in blocks[1:])
         newest = list(self._open) if blocks else []
         lines = chain(first, rest, newest)
@@ -137,6 +137,18 @@ class History:
         for firsts in later:
             begins = {**firsts, **begins}
         return {source: (seq, self._last_seq[source]) for source, seq in begins.items()}
+
+
+def _too_old(lines: list[bytes], oldest: float) -> int:
+    """How many at the beginning are."""
+    count = 0
+    for number, line in enumerate(lines, 1):
+        if _time_of(line) < oldest:
+            count = number
+        elif _source_of(line):
+            # Of several recordings one may run ahead of the others.
+            break
+    return count if count < len(lines) else 0
 
 
 def _seconds(time: str) -> float:

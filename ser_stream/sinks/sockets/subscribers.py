@@ -82,6 +82,11 @@ class Subscribers:
         self.most_by_files = max(1, files)
         self.max_subscribers = min(self.max_subscribers, self.most_by_files)
 
+    @property
+    def max_beginning(self) -> int:
+        """WebSockets that may be in their handshake; see `max_strangers`."""
+        return max(1, self.max_strangers // 4)
+
     def await_auth(self, stranger: Subscriber) -> None:
         """Note a connection that has yet to show the token."""
         self._empty.clear()

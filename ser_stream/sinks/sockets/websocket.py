@@ -49,6 +49,8 @@ class WebSocketServer:
             for host in LOOPBACK_HOSTS:
                 self._origins |= self._pages(host)
         self._connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._beginning: dict[Connection, None] = {}
+        """Whose handshake has not come to its end, the oldest first."""
         self._files: Mapping[str, WebFile] = self._load_files()
 
     def _load_files(self) -> Mapping[str, WebFile]:
@@ -89,10 +91,24 @@ class WebSocketServer:
     def _connection(self, *arguments: Any, **options: Any) -> Connection:
         connection = self.CONNECTION(*arguments, **options)
         self._connections.add(connection)
+        connection.on_made, connection.on_lost = self._begin, self._has_begun
         return connection
+
+    def _begin(self, connection: Connection) -> None:
+        if len(self._beginning) >= self._subscribers.max_beginning:
+            # The oldest: a client that means it does not take long.
+            oldest = next(iter(self._beginning))
+            self._has_begun(oldest)
+            oldest.transport.abort()
+        self._beginning[connection] = None
+
+    def _has_begun(self, connection: Connection) -> None:
+        """Or is gone."""
+        self._beginning.pop(connection, None)
 
     async def _handle(self, connection: library.ServerConnection) -> None:
         assert isinstance(connection, Connection)
+        self._has_begun(connection)
         set_options(connection.transport)
         await self._transport(connection).run()
 

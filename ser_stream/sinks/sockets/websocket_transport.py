@@ -31,6 +31,18 @@ class Connection(library.ServerConnection):
     """Whether the handshake brought the token."""
     blocked = False
     on_resume: Callable[[], None] | None = None
+    on_made: Callable[["Connection"], None] | None = None
+    on_lost: Callable[["Connection"], None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.on_made is not None:
+            self.on_made(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self.on_lost is not None:
+            self.on_lost(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -38,6 +38,9 @@ class Incoming(Protocol):
     def put(self, data: bytes, /) -> None:
         """Take bytes, however they are cut; nothing after `end`."""
 
+    def lose(self, count: int, /) -> None:
+        """So many bytes came that nobody can keep: they are a gap."""
+
     def end(self, *, discard: bool = False) -> None:
         """No more will come; with `discard`, what waits does not count."""
 

@@ -102,6 +102,12 @@ class OggStream:
             self._bytes += data
             self._cut()
 
+    def lose(self, count: int, /) -> None:
+        """There is no going on: where the next page begins, nobody knows."""
+        with self._changed:
+            if not (self._ended or self._closed):
+                self._refuse(f"{count} bytes of it came too fast, and are lost")
+
     def _cut(self) -> None:
         """Hand whole pages on, each up to the next border."""
         while self._bytes:

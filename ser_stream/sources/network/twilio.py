@@ -72,7 +72,9 @@ class TwilioCall:
         first = tracks[0] if isinstance(tracks, list) and tracks else "inbound"
         self._track = str(parameters.get("track", first))
         name = str(parameters.get("name") or start.get("callSid") or "")
-        request = OpenRequest(RawForm(RATE, 1, encoding), name[:MAX_NAME])
+        # As `open` allows it: what names a stream may become a topic of a broker.
+        name = "".join(filter(str.isprintable, name))[:MAX_NAME]
+        request = OpenRequest(RawForm(RATE, 1, encoding), name)
         return Started(request, str(parameters.get("token", "")))
 
     def _media(self, media: Mapping[str, Any]) -> bytes | None:

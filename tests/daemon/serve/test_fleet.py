@@ -1,13 +1,25 @@
 """Three workers under one NATS server: streams are shared out, and outlive a worker."""
 
+import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import soundfile
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 
-from ser_stream.client import AccessError, RefusedError, UnreachableError, send
+from ser_stream.client import (
+    AccessError,
+    ProtocolError,
+    RefusedError,
+    UnreachableError,
+    send,
+)
 from tests.helpers.brokers import (
     USER,
     Broker,
@@ -17,10 +29,11 @@ from tests.helpers.brokers import (
     secure_nats_server,
 )
 from tests.helpers.fleet import Speaker, fleet, worker_id
+from tests.helpers.paths import MINUTE
 from tests.helpers.protocol_schema import validate
 from tests.helpers.running_serve import running_serve
 from tests.helpers.scraped import figures, page
-from tests.helpers.socket_server import wait_until
+from tests.helpers.socket_server import hello, wait_until
 
 pytestmark = [needs_nats, pytest.mark.alone]
 WORKERS, STREAMS = 3, 4
@@ -62,6 +75,122 @@ def test_streams_move_when_their_worker_is_killed_and_when_it_ends(
         told = [m for m in messages if m["type"] == "status"]
         assert {m["state"] for m in told} <= {"overflow"}
         assert all("before this stream came here" in m["detail"] for m in told)
+
+
+@contextlib.contextmanager
+def listening_worker(port: int, protocol: int = 1) -> Iterator[list[bytes]]:
+    """Takes what a client at PREFIX `pieces` sends, message by message."""
+    pieces: list[bytes] = []
+    there, over = threading.Event(), threading.Event()
+
+    async def work() -> None:
+        client = Client()
+        await client.connect(f"nats://127.0.0.1:{port}")
+
+        async def opened(message: Msg) -> None:
+            placed = {"type": "placed", "worker": "w", "audio": "pieces.audio.w.1"}
+            for said in (placed, {**hello().fields, "protocol": protocol}):
+                await client.publish(message.reply, json.dumps(said).encode())
+
+        async def audio(message: Msg) -> None:
+            pieces.append(message.data)
+
+        await client.subscribe("pieces.open", cb=opened)
+        await client.subscribe("pieces.audio.w.*", cb=audio)
+        await client.flush()
+        there.set()
+        await asyncio.to_thread(over.wait)
+        await client.close()
+
+    thread = threading.Thread(target=asyncio.run, args=(work(),))
+    thread.start()
+    try:
+        assert there.wait(30)
+        yield pieces
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rate", "channels", "frame"),
+    [("s16", 11_025, 1, 2), ("s24", 48_000, 2, 6), ("mulaw", 4001, 3, 3)],
+)
+def test_each_message_has_whole_frames_so_that_any_may_be_lost(
+    broker: Broker, encoding: str, rate: int, channels: int, frame: int
+) -> None:
+    data = bytes(range(256)) * (rate * frame // 256)
+    with listening_worker(broker.port) as pieces:
+        uri = f"nats://127.0.0.1:{broker.port}/pieces"
+        with send(uri, encoding=encoding, rate=rate, channels=channels) as stream:
+            stream.write(data[: frame * 1000 + 1])
+            stream.write(data[frame * 1000 + 1 : -1])
+            stream.end()
+            wait_until(lambda: b"" in pieces)
+    assert {len(piece) % frame for piece in pieces} == {0}
+    assert len(pieces) > 3
+    assert b"".join(pieces) == data[: (len(data) - 1) // frame * frame]
+
+
+def test_a_worker_of_another_protocol_is_an_error(broker: Broker) -> None:
+    with (
+        listening_worker(broker.port, protocol=2),
+        pytest.raises(ProtocolError, match="speaks protocol 2"),
+    ):
+        send(f"nats://127.0.0.1:{broker.port}/pieces")
+
+
+def test_what_comes_too_fast_leaves_a_gap_and_is_told(broker: Broker) -> None:
+    """By a client that does not wait, as ours does."""
+    uri = f"nats://127.0.0.1:{broker.port}/flood"
+    speech, rate = soundfile.read(MINUTE, dtype="int16")
+    told: list[dict[str, Any]] = []
+
+    async def flood() -> None:
+        client = Client()
+        await client.connect(f"nats://127.0.0.1:{broker.port}")
+        placed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        computed, ended = asyncio.Event(), asyncio.Event()
+
+        async def hear(message: Msg) -> None:
+            fields = json.loads(message.data)
+            if fields["type"] == "placed":
+                placed.set_result(fields["audio"])
+            elif fields["type"] != "alive":
+                told.append(fields)
+                if fields.get("end_ms", 0) > 1500:
+                    computed.set()
+                if fields["type"] == "bye":
+                    ended.set()
+
+        await client.subscribe("flood.told", cb=hear)
+        await client.publish("flood.open", b'{"type":"open"}', reply="flood.told")
+        audio = await placed
+        step = rate // 5
+        for at in range(0, 20 * rate, step):
+            await client.publish(audio, speech[at : at + step].tobytes())
+        await client.flush()
+        await computed.wait()
+        # What waited, two seconds of it, is computed at once.
+        await asyncio.sleep(2)
+        for at in range(20 * rate, 22 * rate, step):
+            await client.publish(audio, speech[at : at + step].tobytes())
+            await asyncio.sleep(0.1)
+        await client.publish(audio, b"")
+        await ended.wait()
+        await client.close()
+
+    with running_serve(kinds=(), listen=(uri,)) as worker:
+        assert worker_id(worker)
+        asyncio.run(asyncio.wait_for(flood(), 60))
+    lost = [m for m in told if m["type"] == "status"]
+    assert lost
+    assert all((m["what"], m["state"]) == ("audio", "overflow") for m in lost)
+    assert sum(float(m["detail"].split()[0]) for m in lost) > 10
+    ends = [m["end_ms"] for m in told if m["type"] == "prediction"]
+    # The count keeps to what was spoken.
+    assert ends[-1] == pytest.approx(22_000, abs=200)
+    assert all(validate(json.dumps(m).encode()) for m in told)
 
 
 def test_where_no_worker_is_the_client_says_so(broker: Broker) -> None:

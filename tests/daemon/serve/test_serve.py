@@ -8,12 +8,13 @@ import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +408,58 @@ def test_outputs_get_the_events_of_all_streams_with_their_names(speech: Any) -> 
     assert {m["source"] for m in heard if m["type"] == "emotion"} == {"kitchen", "hall"}
     gone = [validate(line.encode())["source"] for line in lines if '"bye"' in line]
     assert gone == ["kitchen", "hall"]
+
+
+def speak_to_an_emotion(
+    write: Callable[[bytes], object], told: Iterable[str | bytes], speech: Any
+) -> None:
+    """Speak four times as fast as people do, until the client is told of an emotion."""
+    over = threading.Event()
+
+    def speak() -> None:
+        for at in range(0, len(speech), 3200):
+            if over.wait(0.05):
+                return
+            write(speech[at : at + 3200].tobytes())
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    next(line for line in told if json.loads(line)["type"] == "emotion")
+    over.set()
+    thread.join()
+
+
+@pytest.mark.parametrize(("how", "why"), [("vanishes", "end"), ("errs", "protocol")])
+def test_outputs_get_the_end_of_an_emotion_whose_client_is_gone(
+    speech: Any, how: str, why: str
+) -> None:
+    opening = '{"type":"open","name":"living room, \u5ba2\u5385"}\n'
+    with running_serve("--to", "stdout:", kinds=("tcp", "ws")) as served:
+        if how == "vanishes":
+            with raw(served.addresses["tcp"]) as connection:
+                connection.sendall(opening.encode())
+                with connection.makefile("rb") as told:
+                    speak_to_an_emotion(connection.sendall, told, speech)
+                reset = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        else:
+            with connect(served.addresses["ws"]) as websocket:
+                websocket.send(opening)
+                speak_to_an_emotion(websocket.send, websocket, speech)
+                websocket.send('{"type":"opn"}')
+                assert "unknown" in list(websocket)[-2]
+        wait_until(lambda: '"bye"' in served.log.read_text())
+        assert served.stop() == 0
+        lines = [x for x in served.log.read_text().splitlines() if x.startswith("{")]
+    heard = [validate(line.encode()) for line in lines]
+    assert {m["source"] for m in heard} == {"living-room"}
+    assert all(list(m)[1] == "source" for m in heard)
+    phases = {
+        phase: [m["id"] for m in heard if m.get("phase") == phase]
+        for phase in ("start", "end")
+    }
+    assert phases["start"] == phases["end"] != []
+    assert (heard[-1]["type"], heard[-1]["reason"]) == ("bye", why)
 
 
 def test_opus_in_ogg_is_heard_as_it_comes(

@@ -1,5 +1,6 @@
 """Who asks for the past gets it whole and in order, and then what is live."""
 
+import json
 import random
 import sys
 from collections.abc import Iterator
@@ -83,6 +84,22 @@ def test_so_many_seconds_and_no_more(seconds: float) -> None:
     wanted = lines[-int(seconds * 5) - 1 :]
     assert list(past.lines) == wanted
     assert past.spans[""][0] == 3600 - len(wanted) + 1
+
+
+@pytest.mark.parametrize("seconds", [60, 1800, 3600])
+def test_where_the_clock_was_set_back_there_is_no_hole(seconds: float) -> None:
+    history = History()
+    numbers = random.Random(1)
+    for seq in range(1, 12_001):
+        # Two hours ahead for the first three minutes, as before the clock is asked.
+        wrong = 7200 if seq < 900 else 0
+        history.follow(at(seq / 5 + wrong, noisy(seq, numbers)))
+    past = history.last(seconds)
+    first, last = past.spans[""]
+    found = [json.loads(line)["seq"] for line in past.lines]
+    assert found == list(range(first, last + 1))
+    assert last == 12_000
+    assert first == max(900, 12_000 - seconds * 5) if seconds < 3600 else 1
 
 
 def test_of_no_events_there_is_no_past() -> None:

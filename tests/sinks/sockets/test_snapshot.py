@@ -66,6 +66,17 @@ def test_a_lost_device_is_told_and_is_no_speech() -> None:
     )
 
 
+def test_where_the_first_sound_comes_late_it_is_healthy_from_the_first_step_on() -> (
+    None
+):
+    present = Snapshot()
+    for message in (HELLO, snapshot(0, "no_speech", None, AudioState.RECOVERING)):
+        present.follow(message)
+    assert told(present)["audio"] == "recovering"
+    present.follow(Message(SPEECH))
+    assert told(present)["audio"] == "healthy"
+
+
 def test_paused_is_told_until_it_is_resumed() -> None:
     assert after(audio("paused"))["paused"] is True
     assert after(audio("paused"), audio("resumed"))["paused"] is False

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -13,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from ser_stream.sinks.sockets import subscriber
+from ser_stream.sinks.sockets import subscriber, subscribers
 from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.socket_server import (
     Listener,
@@ -50,6 +51,29 @@ def rest(connection: ClientConnection) -> tuple[list[dict[str, Any]], int | None
             messages += read_many(connection, 1)
     except ConnectionClosed as end:
         return messages, None if end.rcvd is None else end.rcvd.code
+
+
+def test_silent_connections_make_room_for_those_that_shake_hands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subscribers, "MAX_STRANGERS", 12)
+    with serving("ws://localhost:0") as server, contextlib.ExitStack() as stack:
+        address = server.addresses[0]
+        silent = [
+            stack.enter_context(socket.create_connection((address.host, address.port)))
+            for _ in range(10)
+        ]
+        for connection in silent[:7]:
+            connection.settimeout(60)
+            # The library itself would wait for ten seconds.
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+        for connection in silent[7:]:
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+        with listening(server), listening(server):
+            assert server.subscribers["ws"] == 2
 
 
 def refusal(server: SocketServer, **options: Any) -> int:
