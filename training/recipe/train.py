@@ -18,6 +18,7 @@ from ser_stream.nn.whisper import WhisperEncoder
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
+from training.corpora.clips_hash import clips_hash
 from training.engine.checkpoint import load_checkpoint
 from training.engine.curves import append_row, keep_rows, plot_curves
 from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
@@ -80,7 +81,7 @@ def train(
         The path of the checkpoint of the last epoch.
 
     Raises:
-        ConfigError: if `out` holds a run of another configuration.
+        ConfigError: if `out` holds a run of another configuration, or of other clips.
         ModelError: if the loss stops being finite; the last good checkpoint stays.
     """
     if options.threads:
@@ -90,10 +91,14 @@ def train(
     path, table, picture = (
         out / name for name in ("checkpoint.pt", "epochs.csv", "curve.png")
     )
+    identity = {
+        "config": config.to_dict(),
+        "clips": clips_hash(taught(utterances, config)),
+    }
     done = 0
     if path.exists():
         saved = load_checkpoint(path)
-        check_identity(path, saved, {"config": config.to_dict()})
+        check_identity(path, saved, identity)
         done = int(saved["epoch"])
         if done >= config.epochs and picture.exists():
             return path
@@ -118,7 +123,7 @@ def train(
         config.seed,
         path,
         {
-            "config": config.to_dict(),
+            **identity,
             "revision": git_revision(),
             "speakers": sorted({u.person for u in data.utterances}),
         },

@@ -1,6 +1,7 @@
 """Training on the six clips: what is killed goes on as if nothing had happened."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from ser_stream.errors import ConfigError, ModelError, SourceError
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from tests.helpers.paths import ROOT
 from training.corpora import Utterance, load_corpora
-from training.engine.checkpoint import load_checkpoint
+from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.engine.fit import pick_device
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, load_noises, taught
@@ -190,6 +191,30 @@ def test_a_run_of_another_configuration_is_not_overwritten(
         run(utterances, undisturbed, replace(CONFIG, epochs=3))
     assert (undisturbed / "checkpoint.pt").read_bytes() == before
     assert len(epochs_in(undisturbed)) == 2
+
+
+def test_a_run_of_other_clips_is_not_gone_on_with(
+    undisturbed: Path, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    # That the corpus lost a clip of no label of the network decides nothing.
+    run([u for u in utterances if u.emotion != "boredom"], undisturbed)
+    fewer = [u for u in utterances if u.emotion != "sad"]
+    relabelled = [
+        replace(u, emotion="happy") if u.emotion == "sad" else u for u in utterances
+    ]
+    for others in (fewer, relabelled):
+        with pytest.raises(ConfigError, match=r"checkpoint.pt .* another set of clips"):
+            run(others, undisturbed)
+    # Nor is one that was stopped, nor one before there was a hash refused.
+    shutil.copytree(undisturbed, tmp_path / "out")
+    path = tmp_path / "out" / "checkpoint.pt"
+    save_checkpoint(path, {**load_checkpoint(path), "epoch": 1})
+    with pytest.raises(ConfigError, match="another set of clips"):
+        run(fewer, tmp_path / "out")
+    saved = load_checkpoint(undisturbed / "checkpoint.pt")
+    del saved["clips"]
+    save_checkpoint(path, saved)
+    run(fewer, tmp_path / "out")
 
 
 def test_a_checkpoint_that_is_absent_or_damaged_is_named(tmp_path: Path) -> None:
