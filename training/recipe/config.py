@@ -18,6 +18,8 @@ from training.recipe.teacher.config import TeacherConfig
 from training.recipe.waveform_augment import VARIANTS
 
 SPEAKERS, CORPORA = "speakers", "corpora"
+NOISE = "noise"
+"""Folder of noise recordings, unless another is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the running average of the weights, each step; 0 turns it off."""
     max_columns: int = 25
-    noise: str = "noise"
+    noise: str = NOISE
     """Folder of noise recordings beside the corpora; empty for synthetic noise only."""
     folds: int = 5
     """Groups of held-out speakers in `crossval`."""

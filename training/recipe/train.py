@@ -1,7 +1,7 @@
 """Training for the stream: windows of speech into the one training loop."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,8 @@ FULL_WEIGHT_COLUMNS = 8
 class TrainOptions:
     """What a training needs beside clips and configuration."""
 
-    noises: Sequence[FloatArray] = ()
+    noises: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Recordings to mix in, by name; the checkpoint keeps the names."""
     device: str = "auto"
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
@@ -81,7 +82,8 @@ def train(
         The path of the checkpoint of the last epoch.
 
     Raises:
-        ConfigError: if `out` holds a run of another configuration, or of other clips.
+        ConfigError: if `out` holds a run of another configuration, of other clips or
+            of other noise recordings.
         ModelError: if the loss stops being finite; the last good checkpoint stays.
     """
     if options.threads:
@@ -94,6 +96,7 @@ def train(
     identity = {
         "config": config.to_dict(),
         "clips": clips_hash(taught(utterances, config)),
+        "noises": sorted(options.noises),
     }
     done = 0
     if path.exists():
@@ -172,7 +175,8 @@ def training_set(
     options: TrainOptions,
 ) -> TrainingSet:
     """The clips of a network; where its encoder is frozen, as that hears them."""
-    clips = (utterances, config, options.noises, options.cache)
+    noises = list(options.noises.values())
+    clips = (utterances, config, noises, options.cache)
     progress, encoder = options.progress, model.encoder
     if isinstance(encoder, WhisperEncoder):
         columns = options.columns
