@@ -197,6 +197,7 @@ def _training(
         "epochs": saved["epoch"],
         "seed": config.seed,
         "speakers": saved["speakers"],
+        **({"noises": saved["noises"]} if "noises" in saved else {}),
         "config": config.to_dict(),
         "revision": saved.get("revision", "unknown"),
         "commands": commands,

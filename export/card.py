@@ -15,6 +15,7 @@ from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.values import SAMPLE_RATE
 from training.corpora.utterance import UNNAMED
 from training.evaluation.bootstrap import percent
+from training.evaluation.zero_shot.scored_model import fitted_to
 from training.recipe.config import TrainConfig
 
 
@@ -81,6 +82,11 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
     corpora = (evidence.get("unseen") or {}).get("corpora", {})
     unseen = corpora.values()
     speakers = evidence.get("training", {}).get("speakers", ())
+    fitted = fitted_to(evidence, (str(c.get("folder")) for c in m["corpora"]))
+
+    def marked(name: str) -> str:
+        return f"{name} ‡" if name in fitted else name
+
     return {
         **m,
         **evidence,
@@ -106,7 +112,9 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
             )
             for name, row in metrics.get(key, {}).items()
         ],
-        "unseen_ece": {name: c["steps"]["ECE"] for name, c in corpora.items()},
+        "marked": marked,
+        "fitted_unseen": [name for name in corpora if name in fitted],
+        "unseen_ece": {marked(name): c["steps"]["ECE"] for name, c in corpora.items()},
         "unseen_groups": [
             row
             for c in unseen

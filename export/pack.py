@@ -13,7 +13,7 @@ from training.engine.checkpoint import load_checkpoint
 from training.engine.git_revision import git_revision
 from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import TrainConfig
-from training.recipe.dataset import TrainingSet
+from training.recipe.dataset import TrainingSet, taught
 from training.recipe.model import build_model
 
 HELD_OUT = 8
@@ -52,7 +52,9 @@ def export_pack(
     trained_on = set(saved["speakers"])
     # What has no labels is in neither part.
     labelled = tuple(c for c in config.corpora if not c.unlabelled)
-    utterances = load_corpora(corpora, [corpus.name for corpus in labelled])
+    config = replace(config, corpora=labelled)
+    # A speaker of other classes alone can be in neither part.
+    utterances = taught(load_corpora(corpora, [c.name for c in labelled]), config)
     canary = [
         speaker
         for corpus in labelled
@@ -69,7 +71,7 @@ def export_pack(
                 for u in utterances
                 if u.person in trained_on and u.person not in canary
             ],
-            replace(config, corpora=labelled),
+            config,
             # Synthetic noise alone: recordings have licences of their own.
             (),
             cache,
@@ -78,7 +80,7 @@ def export_pack(
         [u for u in utterances if u.person in canary],
         out or bundle.folder / FOLDER,
         about={
-            **_licences(replace(config, corpora=labelled), bundle),
+            **_licences(config, bundle),
             "canary_heard_in_training": bool(trained_on.intersection(canary)),
             "made_by": command,
             "revision": git_revision(),

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from export.__main__ import main
-from export.pack import canary_speakers
+from export.pack import canary_speakers, export_pack
 from ser_stream.adaptation.child.windows import read_windows, write_windows
 from ser_stream.adaptation.pack import (
     CANARY,
@@ -42,9 +42,10 @@ from tests.helpers.adaptation_packs import (
     small_pack,
     training_set,
 )
-from tests.helpers.paths import CHECKPOINT, DATA
+from tests.helpers.paths import CHECKPOINT, DATA, TINY
 from tests.helpers.unknown_voices import OfUnknownVoices
-from training.corpora import Utterance
+from training.corpora import Utterance, load_corpora
+from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.clip_steps import LogitRecorder
 from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import CorpusConfig
@@ -403,6 +404,23 @@ def test_the_canary_takes_speakers_not_trained_on_or_an_eighth() -> None:
     nobody = [u.without_name() for u in people]
     assert canary_speakers(nobody, "emodb", {"emodb/unnamed"}) == []
     assert "emodb/unnamed" not in canary_speakers([*people, *nobody], "emodb", set())
+
+
+def test_a_speaker_without_a_clip_of_the_classes_is_not_the_canary(
+    tmp_path: Path, tiny: Path, clip_corpora: Path
+) -> None:
+    # Nobody else was left out of the training, but of her all that is said is bored.
+    clips = load_corpora(clip_corpora, ["emodb"])
+    bored = {u.person for u in clips if u.emotion == "boredom"}
+    learned = sorted({u.person for u in clips} - bored)
+    checkpoint = tmp_path / "learned.pt"
+    save_checkpoint(checkpoint, {**load_checkpoint(TINY), "speakers": learned})
+    out, cache = tmp_path / "pack", tmp_path / "spectra"
+    pack = export_pack(checkpoint, tiny, clip_corpora, out, cache=cache)
+    canary = pack.manifest["canary"]["speakers"]
+    assert len(canary) == 2
+    assert set(canary) <= set(learned)
+    assert pack.manifest["canary_heard_in_training"] is True
 
 
 def test_the_command_writes_the_pack_into_the_bundle(

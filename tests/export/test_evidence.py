@@ -16,7 +16,7 @@ from export.card import render_card, renew_card
 from export.corpora import bundle_licence, check_name, describe
 from export.evidence import choose_thresholds, read_stream_eval, read_unseen
 from ser_stream.errors import ModelError
-from ser_stream.pipeline.bundle import sealed
+from ser_stream.pipeline.bundle import load_bundle, sealed
 from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from tests.helpers.packaged_graphs import use_packaged_graphs
@@ -196,6 +196,31 @@ def test_what_was_measured_of_these_graphs_is_told(
         "python -m export RECENTRED DIR --crossval CROSSVAL.json "
         "--unseen UNSEEN.json --stream-eval STREAM-EVAL.json"
     )
+
+
+def test_a_card_marks_a_corpus_that_the_model_was_fitted_to(
+    made: Export, crossval: Path
+) -> None:
+    manifest, evidence = made.bundle.manifest, read_evidence(made.bundle)
+    # The mean of unknown voices was measured on RAVDESS, calibration on `other`.
+    savee = unseen_of(manifest, crossval)["corpora"]["savee"]
+    rows = {"savee": savee, "ravdess": savee, "other": savee}
+    evidence["unseen"] = {"protocol": "", "corpora": rows}
+    card = render_card(manifest, evidence)
+    ece = savee["steps"]["ECE"]
+    assert f"of a step: savee {ece}, ravdess ‡ {ece}, other ‡ {ece} (‡ not tr" in card
+    assert "‡ No weight was trained on ravdess and other, but calibration" in card
+    for row in ("savee", "ravdess ‡", "other ‡"):
+        assert f"\n| {row} | 120 |" in card
+    evidence["unseen"]["corpora"] = {"savee": savee}
+    assert "‡" not in render_card(manifest, evidence)
+
+
+@pytest.mark.parametrize("name", ["open", "accurate", "research"])
+def test_a_packaged_card_is_what_its_evidence_says(name: str) -> None:
+    bundle = load_bundle(name)
+    card = (bundle.folder / "card.md").read_text(encoding="utf-8")
+    assert card == render_card(bundle.manifest, read_evidence(bundle))
 
 
 def test_a_new_card_leaves_the_model_as_it_is(

@@ -6,6 +6,7 @@ corpus, layout                  what is said of a corpus; how its publisher pack
 manifest, audformat_database    any corpus as a table, or as an audformat database
 utterance, labels               one recording; the common names of emotions
 limit                           a few clips of each kind, for a trial
+clips_hash                      what tells one set of clips from another
 check, report                   is a corpus whole: `python -m training corpora`
 emobox                          EmoBox's folds, which list every clip of four corpora
 """

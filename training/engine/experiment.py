@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from ser_stream.errors import ConfigError
 from training.engine.result_store import Result, ResultStore, locked
+
+CLIPS = "clips_hash"
+"""Of the part of a result that says what clips made it; older ones lack it."""
 
 
 class Space(Protocol):
@@ -48,6 +52,10 @@ class Experiment(ABC, Generic[S]):
     def compute(self, space: S, progress: Progress) -> Result:
         """The rest of the file."""
 
+    def clips(self, space: S) -> str:
+        """A hash of the clips that make the result; empty where none is kept."""
+        return ""
+
     @property
     def beside(self) -> tuple[str, ...]:
         """Suffixes of the files that `compute` writes beside the result."""
@@ -68,13 +76,18 @@ class Experiment(ABC, Generic[S]):
         """Whether the result is there.
 
         Raises:
-            ConfigError: if it is that of another configuration.
+            ConfigError: if it is that of another configuration, or of other clips.
             SourceError: if the file is no result.
         """
         path = space.store.path(self.name)
         if not path.exists():
             return False
-        space.store.check(path, self.config(space), self.today)
+        content = space.store.check(path, self.config(space), self.today)
+        if CLIPS in content and content[CLIPS] != self.clips(space):
+            raise ConfigError(
+                f"{path} was made of other clips or labels than the corpora have now; "
+                f"delete it, or give another {space.store.option}"
+            )
         return all(path.with_suffix(suffix).exists() for suffix in self.beside)
 
     def run(self, space: S, progress: Progress = SILENT, *, wait: bool = False) -> bool:
@@ -91,7 +104,9 @@ class Experiment(ABC, Generic[S]):
         with locked(self.lock(space), wait=wait) as mine:
             if not mine or self.is_done(space):
                 return False
+            clips = self.clips(space)
+            told = {CLIPS: clips} if clips else {}
             result = self.compute(space, progress)
-            space.store.write(self.name, self.config(space), result)
+            space.store.write(self.name, self.config(space), {**told, **result})
             self.clean(space)
         return True

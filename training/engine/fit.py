@@ -87,7 +87,8 @@ class Fit(Generic[B]):
     seed: int
     path: Path
     identity: dict[str, Any]
-    """Written into the checkpoint; one of another `config`, or `clips`, is refused."""
+    """Written into the checkpoint; of another `config`, `clips` or `noises`, it is
+    refused."""
     device: torch.device
     after: Callable[[int, nn.Module, dict[str, Any]], None] = lambda *_: None
     """Called after each epoch with the averaged module and the state kept with the
@@ -222,9 +223,15 @@ def check_identity(path: Path, saved: dict[str, Any], identity: dict[str, Any]) 
     """Refuse to go on with the checkpoint of another run.
 
     Raises:
-        ConfigError: if its `config`, or `clips`, is not that of the identity.
+        ConfigError: if its `config`, `clips` or `noises`, as far as it says them, are
+            not those of the identity.
     """
-    for part, what in (("config", "configuration"), ("clips", "set of clips")):
+    parts = {
+        "config": "configuration",
+        "clips": "set of clips",
+        "noises": "set of noise recordings",
+    }
+    for part, what in parts.items():
         if part in saved and _plain(saved[part]) != _plain(identity.get(part)):
             raise ConfigError(
                 f"{path} belongs to another {what}; delete it, or keep "

@@ -10,6 +10,7 @@ import numpy as np
 from ser_stream.errors import ConfigError
 from ser_stream.pipeline.geometry import CPAC
 from training.corpora import Utterance
+from training.corpora.clips_hash import clips_hash
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, write_json
@@ -29,6 +30,7 @@ from training.evaluation.risk_coverage import (
     plot_risk_coverage,
 )
 from training.recipe.config import CORPORA, TrainConfig
+from training.recipe.dataset import taught
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
 
@@ -140,17 +142,24 @@ class CrossvalFold(Experiment[CrossvalRun]):
         """Folds of earlier versions lack what came later."""
         return TrainConfig.from_dict(stored).to_dict()
 
+    def clips(self, space: CrossvalRun) -> str:
+        """See `Experiment`: those that it learns, and those that it scores."""
+        groups = self.training(space), self.held_out(space)
+        return clips_hash(*(taught(group, space.settings) for group in groups))
+
     def compute(self, space: CrossvalRun, progress: Progress) -> Result:
         config = space.settings
-        rest = [u for u in space.utterances if u.person not in self.speakers]
         named = replace(config, name=f"{config.name}-fold-{self.number}")
-        checkpoint = train(rest, named, self.lock(space), space.options)
+        checkpoint = train(self.training(space), named, self.lock(space), space.options)
         model, _ = build_model(load_checkpoint(checkpoint))
         recognizer = TorchRecognizer(model, config.labels)
         steps = run_clips(
             recognizer, config.front_end, self.held_out(space), space.options.columns
         )
         return {"clips": [asdict(clip) for clip in steps]}
+
+    def training(self, space: CrossvalRun) -> list[Utterance]:
+        return [u for u in space.utterances if u.person not in self.speakers]
 
     def held_out(self, space: CrossvalRun) -> list[Utterance]:
         return [u for u in space.utterances if u.person in self.speakers]
@@ -179,8 +188,8 @@ def crossval(
         with `only`.
 
     Raises:
-        ConfigError: if a fold was made with another configuration, or the speakers do
-            not suffice.
+        ConfigError: if a fold was made with another configuration or of other clips,
+            or the speakers do not suffice.
     """
     groups = held_out_groups(utterances, config)
     space = CrossvalRun(utterances, config, out, options)

@@ -14,6 +14,7 @@ import torch
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from training.corpora import Utterance, load_corpora
+from training.corpora.clips_hash import clips_hash
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, locked
@@ -22,6 +23,7 @@ from training.evaluation.clip_steps import of_labels
 from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.unknown_voice import mean_move, move_of_corpus, moved_mean
 from training.recipe.config import TrainConfig
+from training.recipe.dataset import taught
 from training.recipe.model import build_model
 from training.recipe.speaker_memory import draw_mostly
 from training.recipe.train import TrainOptions, train
@@ -79,6 +81,14 @@ class LocoFold(Experiment[LocoRun]):
         own = {k: v for k, v in stored.items() if k == RECENTRED}
         rest = {k: v for k, v in stored.items() if k != RECENTRED}
         return {**TrainConfig.from_dict(rest).to_dict(), **own}
+
+    def clips(self, space: LocoRun) -> str:
+        """See `Experiment`: those that it learns, and those that it scores."""
+        config = self.settings(space)
+        learned = load_corpora(space.corpora, [c.name for c in config.corpora])
+        of_corpus = load_corpora(space.corpora, [self.corpus])
+        clips = of_labels(of_corpus, self.corpus, config.labels)
+        return clips_hash(taught(learned, config), clips)
 
     def settings(self, space: LocoRun, *also: str) -> TrainConfig:
         """The recipe without this corpus, and `also` without others."""

@@ -4,6 +4,7 @@ config                a training configuration, from TOML
 waveform_augment      a clip -> four variants: other voices, rooms, channels
 spectrogram_cache     mel spectra and pitchograms of all variants, computed once
 spectrogram_augment   these -> windows of frames with noise, level, colour, pitch
+noise_recordings      the folder of noise recordings
 dataset               batches of windows, balanced over classes and speakers
 frozen_columns        what a frozen encoder says of augmented windows, kept
 speaker_memory        means of a speaker's other clips, to train with

@@ -1,6 +1,7 @@
 """`python -m training` corpora, train, slim; the options of every training run."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ser_stream.errors import ConfigError
 from training.engine.command_line import Corpora, Device, Epochs, say
 
 if TYPE_CHECKING:
+    from ser_stream.pipeline.values import FloatArray
     from training.corpora import Utterance
     from training.recipe.config import TrainConfig
     from training.recipe.train import TrainOptions
@@ -57,11 +60,30 @@ class TrainingRun:
 def _options(
     settings: "TrainConfig", corpora: Path, device: str, threads: int
 ) -> "TrainOptions":
-    from training.recipe.dataset import load_noises
     from training.recipe.train import TrainOptions
 
-    noises = load_noises(corpora / settings.noise) if settings.noise else []
+    noises = _noises(corpora, settings.noise) if settings.noise else {}
     return TrainOptions(noises, device, threads)
+
+
+def _noises(corpora: Path, name: str) -> "dict[str, FloatArray]":
+    from training.recipe.config import NOISE
+    from training.recipe.noise_recordings import load_noises
+
+    folder = corpora / name
+    noises = load_noises(folder)
+    if not noises and name != NOISE:
+        raise ConfigError(
+            f"noise is {name!r}, but {folder} holds no noise recording without a "
+            'voice; allowed: a folder beside the corpora that does, or "" for '
+            "synthetic noise alone"
+        )
+    if not noises:
+        sys.stderr.write(
+            f"training: no noise recordings in {folder}: synthetic noise alone is "
+            "mixed in\n"
+        )
+    return noises
 
 
 def training_command(command: Callable[..., None]) -> Callable[..., None]:

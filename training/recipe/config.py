@@ -12,11 +12,14 @@ from ser_stream.pipeline.floor import FloorConfig
 from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.normalise import NormaliseConfig
 from ser_stream.pipeline.pitch import PitchConfig
+from training.corpora.labels import LABELS, common_label
 from training.protocols.names import PAPER_CLASSES
 from training.recipe.teacher.config import TeacherConfig
 from training.recipe.waveform_augment import VARIANTS
 
 SPEAKERS, CORPORA = "speakers", "corpora"
+NOISE = "noise"
+"""Folder of noise recordings, unless another is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class TrainConfig:
     average: float = 0.99
     """Decay of the running average of the weights, each step; 0 turns it off."""
     max_columns: int = 25
-    noise: str = "noise"
+    noise: str = NOISE
     """Folder of noise recordings beside the corpora; empty for synthetic noise only."""
     folds: int = 5
     """Groups of held-out speakers in `crossval`."""
@@ -197,6 +200,13 @@ class TrainConfig:
                 f"held_out is {config.held_out!r}; allowed: {SPEAKERS}, {CORPORA}"
             )
         config.augment.check()
+        _check_labels(config.labels)
+        names = [corpus.name for corpus in config.corpora]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ConfigError(
+                f"corpora names {', '.join(twice)} twice; allowed: one [[corpora]] for "
+                "each, with all its classes in `only`"
+            )
         for corpus in config.corpora:
             foreign = set(corpus.only) - set(config.labels)
             if corpus.unlabelled and (corpus.only or config.teacher is None):
@@ -270,6 +280,21 @@ def _build(kind: Any, values: Any, where: str, default: Any = None) -> Any:
         _check_type(f"{where}.{key}" if where else key, values[key], allowed[key])
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return kind(**given) if default is None else replace(default, **given)
+
+
+def _check_labels(labels: tuple[str, ...]) -> None:
+    # Corpora are read with the common names alone: of another no clip would be found.
+    foreign = [label for label in labels if label not in LABELS]
+    if foreign or not labels or len(set(labels)) < len(labels):
+        meant = [common_label(str(label)) for label in foreign]
+        called = "".join(
+            f"; {label!r} is called {name!r}"
+            for label, name in zip(foreign, meant, strict=True)
+            if name
+        )
+        raise ConfigError(
+            f"labels is {list(labels)}{called}; allowed, each once: {', '.join(LABELS)}"
+        )
 
 
 def _check_type(key: str, value: object, default: object) -> None:

@@ -13,7 +13,6 @@ from ser_stream.errors import SourceError
 from ser_stream.nn.masked import UNLABELLED
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
-from training.corpora.utterance import read_samples
 from training.recipe.config import TrainConfig
 from training.recipe.spectrogram_augment import NoiseSpectra, WindowMaker
 from training.recipe.spectrogram_cache import Spectra, clip_spectra
@@ -32,18 +31,6 @@ class Batch:
     """(B, n_classes), False where the corpus has no say about the class."""
     rows: Tensor
     """(B,), the clips' numbers in the training set."""
-
-
-def load_noises(folder: Path) -> list[FloatArray]:
-    """Noise recordings without voice; empty where the folder is absent."""
-    if not folder.is_dir():
-        return []
-    return [
-        read_samples(path)
-        for path in sorted(folder.glob("*.flac"))
-        # Two recordings of human voices that are no speech stay out.
-        if not path.stem.startswith(("man_imitating", "baby_cry"))
-    ]
 
 
 def taught(utterances: Sequence[Utterance], config: TrainConfig) -> list[Utterance]:

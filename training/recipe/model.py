@@ -25,6 +25,6 @@ def network_weights(weights: dict[str, Any]) -> dict[str, Any]:
 
 def slimmed(checkpoint: dict[str, Any]) -> dict[str, Any]:
     """What export and fine-tuning need of it: no optimiser's state, no teacher."""
-    keys = ("epoch", "config", "revision", "speakers", "recentred")
+    keys = ("epoch", "config", "revision", "speakers", "noises", "recentred")
     kept = {key: checkpoint[key] for key in keys if key in checkpoint}
     return {**kept, "weights": network_weights(checkpoint["weights"])}

@@ -1,7 +1,7 @@
 """Training for the stream: windows of speech into the one training loop."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ser_stream.nn.whisper import WhisperEncoder
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
+from training.corpora.clips_hash import clips_hash
 from training.engine.checkpoint import load_checkpoint
 from training.engine.curves import append_row, keep_rows, plot_curves
 from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
@@ -42,7 +43,8 @@ FULL_WEIGHT_COLUMNS = 8
 class TrainOptions:
     """What a training needs beside clips and configuration."""
 
-    noises: Sequence[FloatArray] = ()
+    noises: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Recordings to mix in, by name; the checkpoint keeps the names."""
     device: str = "auto"
     threads: int = 0
     """CPU threads; 0 leaves torch's choice."""
@@ -80,7 +82,8 @@ def train(
         The path of the checkpoint of the last epoch.
 
     Raises:
-        ConfigError: if `out` holds a run of another configuration.
+        ConfigError: if `out` holds a run of another configuration, of other clips or
+            of other noise recordings.
         ModelError: if the loss stops being finite; the last good checkpoint stays.
     """
     if options.threads:
@@ -90,10 +93,15 @@ def train(
     path, table, picture = (
         out / name for name in ("checkpoint.pt", "epochs.csv", "curve.png")
     )
+    identity = {
+        "config": config.to_dict(),
+        "clips": clips_hash(taught(utterances, config)),
+        "noises": sorted(options.noises),
+    }
     done = 0
     if path.exists():
         saved = load_checkpoint(path)
-        check_identity(path, saved, {"config": config.to_dict()})
+        check_identity(path, saved, identity)
         done = int(saved["epoch"])
         if done >= config.epochs and picture.exists():
             return path
@@ -118,7 +126,7 @@ def train(
         config.seed,
         path,
         {
-            "config": config.to_dict(),
+            **identity,
             "revision": git_revision(),
             "speakers": sorted({u.person for u in data.utterances}),
         },
@@ -167,7 +175,8 @@ def training_set(
     options: TrainOptions,
 ) -> TrainingSet:
     """The clips of a network; where its encoder is frozen, as that hears them."""
-    clips = (utterances, config, options.noises, options.cache)
+    noises = list(options.noises.values())
+    clips = (utterances, config, noises, options.cache)
     progress, encoder = options.progress, model.encoder
     if isinstance(encoder, WhisperEncoder):
         columns = options.columns

@@ -20,6 +20,7 @@ from ser_stream.client import (
     UnreachableError,
     send,
 )
+from ser_stream.sources.decoders.encoding import RawEncoding
 from tests.helpers.brokers import (
     USER,
     Broker,
@@ -117,7 +118,7 @@ def listening_worker(port: int, protocol: int = 1) -> Iterator[list[bytes]]:
     [("s16", 11_025, 1, 2), ("s24", 48_000, 2, 6), ("mulaw", 4001, 3, 3)],
 )
 def test_each_message_has_whole_frames_so_that_any_may_be_lost(
-    broker: Broker, encoding: str, rate: int, channels: int, frame: int
+    broker: Broker, encoding: RawEncoding, rate: int, channels: int, frame: int
 ) -> None:
     data = bytes(range(256)) * (rate * frame // 256)
     with listening_worker(broker.port) as pieces:

@@ -39,7 +39,8 @@ def test_what_is_lost_is_a_gap_and_what_follows_stands_where_it_was_spoken(
     size = SIZES[encoding] * channels
     incoming = RawSamples(RawForm(16_000, channels, encoding), "tcp")
     data = ramp(encoding, channels, 20_000)
-    touched, at, chunks = set(), 0, []
+    touched: set[int] = set()
+    at, chunks = 0, []
     while at < len(data):
         # However it is cut, also in the middle of a sample.
         piece = data[at : at + choose.choice([1, 5, 997, 6400, 12_801])]

@@ -171,6 +171,26 @@ def test_folds_of_another_configuration_are_not_mixed_in(tmp_path: Path) -> None
         crossval(CLIPS, CONFIG, tmp_path, CALM, only=3)
 
 
+def test_a_fold_of_other_speakers_than_today_is_refused(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    config = replace(CONFIG, corpora=(CorpusConfig("clips"),))
+    clips = load_corpora(clip_corpora, ["clips"])
+    crossval(clips, config, tmp_path, CALM, only=1)
+    # Sorted before all others, so that everyone changes the fold.
+    more = [*clips, replace(clips[0], speaker="00", called="new")]
+    assert held_out_groups(more, config)[1] == held_out_groups(clips, config)[0]
+    for only in (1, None):
+        with pytest.raises(ConfigError, match=r"steps.json was made of other clips"):
+            crossval(more, config, tmp_path, CALM, only=only)
+    assert not (tmp_path / "crossval.json").exists()
+    # One that was killed in its training, neither: it has heard whom it should not.
+    (tmp_path / "fold-1" / "steps.json").unlink()
+    with pytest.raises(ConfigError, match=r"checkpoint.pt .* another set of clips"):
+        crossval(more, config, tmp_path, CALM, only=1)
+    crossval(clips, config, tmp_path, CALM, only=1)
+
+
 def test_a_fold_trains_without_whom_it_scores(tmp_path: Path, data: Path) -> None:
     emotions = {"W": "angry", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"}
     for corpus in ("near", "some"):

@@ -1,6 +1,7 @@
 """Each corpus is left out of the training that is scored on it."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,29 @@ def test_the_mean_of_the_speaker_decides_as_the_head_says() -> None:
     always: FloatArray = model.head.classifier.weight[alone].detach().numpy()
     far = [always * np.float32(1e3)] * 10
     assert clip.decide(model, far) != alone
+
+
+def test_figures_of_other_clips_are_not_told_as_those_of_today(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    corpora = tmp_path / "corpora"
+    shutil.copytree(clip_corpora, corpora)
+    space = run_of(tmp_path, corpora)
+    loco(space, ["far"])
+    for changed in ("far", "clips"):
+        table = corpora / changed / "manifest.csv"
+        before = table.read_text()
+        table.write_text(before.replace("angry", "fear"))
+        with pytest.raises(ConfigError, match=r"far.json was made of other clips"):
+            loco(space, ["far"])
+        table.write_text(before)
+    # One from before there was a hash is read.
+    path = tmp_path / "out/far.json"
+    result = json.loads(path.read_text())
+    del result["clips_hash"]
+    path.write_text(json.dumps(result))
+    (corpora / "far/manifest.csv").write_text(before.replace("angry", "fear"))
+    assert dict(loco(space, ["far"])) == {"far": result}
 
 
 def test_with_another_configuration_results_go_elsewhere(

@@ -21,6 +21,7 @@ from training.evaluation.calibrate import calibrate
 from training.evaluation.crossval import crossval
 from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.recentre import recentre, recentre_by_folds
+from training.evaluation.streaming.noises import training_of
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -110,6 +111,8 @@ def test_a_bundle_is_calibrated_on_them(
     assert "was measured on far; no weight was trained there" in card
     evidence = (tmp_path / "bundle/evidence.json").read_text()
     assert "training recentre CHECKPOINT --corpora DIR --unseen far" in evidence
+    # What noise was mixed in goes all the way to what `stream-eval` reads.
+    assert training_of(made.bundle)["noises"] == []
     assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
 
 

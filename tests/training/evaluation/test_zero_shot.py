@@ -1,5 +1,6 @@
 """Corpora that are not in a model's training, and openSMILE with an SVM beside it."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,6 +59,7 @@ def test_a_checkpoint_says_the_same_as_its_bundle(
     checkpoint = load_scored_model(str(CHECKPOINT))
     assert checkpoint.speakers == model.speakers
     assert checkpoint.corpora == model.corpora
+    assert checkpoint.fitted_to == model.fitted_to == {"ravdess", "emotale"}
     assert checkpoint.calibration.temperatures == (1.0,) * 25
     ours, theirs = (run(j, clip_corpora, ["far"])[0] for j in (model, checkpoint))
     for key in ("n", "recall", "confusion_matrix"):
@@ -76,6 +78,22 @@ def test_what_the_model_was_trained_on_is_not_zero_shot(
         load_scored_model(str(CHECKPOINT), tmp_path / "crossval.json")
     with pytest.raises(ModelError, match="there is no model"):
         load_scored_model("gone")
+
+
+def test_a_corpus_that_the_model_was_fitted_to_is_told_from_others(
+    clip_corpora: Path, model: ScoredModel, tmp_path: Path
+) -> None:
+    for name in ("ravdess", "far"):
+        shutil.copytree(clip_corpora / "far", tmp_path / name)
+    fitted = run(model, tmp_path, ["ravdess", "far"])[0]
+    assert fitted["fitted_to"] == ["ravdess"]
+    assert "; looked at in development: ravdess; " in fitted["protocol"]
+    assert "taken for, was measured on ravdess, too," in fitted["protocol"]
+    assert "measured for what is set after it: ravdess;" in table(fitted)
+    alone = run(model, tmp_path, ["far"])[0]
+    assert alone["fitted_to"] == []
+    assert alone["protocol"].startswith("corpora that are not in training; whole clips")
+    assert "set after it" not in table(alone)
 
 
 def test_the_svm_learns_from_the_clips_of_the_model(

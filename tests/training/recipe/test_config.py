@@ -114,6 +114,22 @@ def test_what_is_off_is_not_said() -> None:
             {"corpora": [{"name": "emodb", "unlabelled": True}]},
             r"emodb: unlabelled = true; it needs a \[teacher\]",
         ),
+        (
+            {"labels": ["angry", "joy", "sad"]},
+            r"labels is .*; 'joy' is called 'happy'; allowed, each once: angry, .*sad",
+        ),
+        ({"labels": ["hapy", "sad"]}, r"labels is \['hapy', 'sad'\]; allowed, each"),
+        ({"labels": ["happy", "happy", "sad"]}, "labels is .*; allowed, each once"),
+        ({"labels": []}, r"labels is \[\]; allowed, each once: angry"),
+        (
+            {
+                "corpora": [
+                    {"name": "emodb", "only": ["happy"]},
+                    {"name": "emodb", "only": ["sad"]},
+                ]
+            },
+            r"names emodb twice; allowed: one \[\[corpora\]\] for each, .*`only`",
+        ),
         ({"augment": {"band_limit": 2.0}}, "band_limit is 2.0; allowed: 0 to 1"),
         ({"floor": {"below_peak_db": -3.0}}, "below_peak_db is -3.0.*above 0"),
         ({"floor": {"peak": 1}}, r"'peak' in \[floor\]; allowed: below_peak_db"),

@@ -1,6 +1,7 @@
 """Training on the six clips: what is killed goes on as if nothing had happened."""
 
 import csv
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,18 +13,21 @@ import pytest
 
 pytest.importorskip("torch")
 
+import soundfile
 import torch
 from torch import Tensor
 
 from ser_stream.errors import ConfigError, ModelError, SourceError
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from tests.helpers.paths import ROOT
+from training.__main__ import main
 from training.corpora import Utterance, load_corpora
-from training.engine.checkpoint import load_checkpoint
+from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.engine.fit import pick_device
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.recipe.dataset import Batch, TrainingSet, load_noises, taught
-from training.recipe.model import build_model
+from training.recipe.dataset import Batch, TrainingSet, taught
+from training.recipe.model import build_model, slimmed
+from training.recipe.noise_recordings import load_noises
 from training.recipe.train import TrainOptions, mixed_loss, train
 
 CONFIG = TrainConfig(
@@ -192,6 +196,30 @@ def test_a_run_of_another_configuration_is_not_overwritten(
     assert len(epochs_in(undisturbed)) == 2
 
 
+def test_a_run_of_other_clips_is_not_gone_on_with(
+    undisturbed: Path, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    # That the corpus lost a clip of no label of the network decides nothing.
+    run([u for u in utterances if u.emotion != "boredom"], undisturbed)
+    fewer = [u for u in utterances if u.emotion != "sad"]
+    relabelled = [
+        replace(u, emotion="happy") if u.emotion == "sad" else u for u in utterances
+    ]
+    for others in (fewer, relabelled):
+        with pytest.raises(ConfigError, match=r"checkpoint.pt .* another set of clips"):
+            run(others, undisturbed)
+    # Nor is one that was stopped, nor one before there was a hash refused.
+    shutil.copytree(undisturbed, tmp_path / "out")
+    path = tmp_path / "out" / "checkpoint.pt"
+    save_checkpoint(path, {**load_checkpoint(path), "epoch": 1})
+    with pytest.raises(ConfigError, match="another set of clips"):
+        run(fewer, tmp_path / "out")
+    saved = load_checkpoint(undisturbed / "checkpoint.pt")
+    del saved["clips"]
+    save_checkpoint(path, saved)
+    run(fewer, tmp_path / "out")
+
+
 def test_a_checkpoint_that_is_absent_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"there is no checkpoint .*gone.pt"):
         load_checkpoint(tmp_path / "gone.pt")
@@ -306,10 +334,60 @@ def test_a_clip_of_an_unnamed_speaker_is_joined_with_none_but_itself(
 
 
 def test_noise_recordings_of_voices_stay_out(data: Path, tmp_path: Path) -> None:
-    assert load_noises(tmp_path / "nowhere") == []
+    assert load_noises(tmp_path / "nowhere") == {}
     for name in ("rain.flac", "baby_cry_1.flac", "man_imitating_a_cat.flac"):
         (tmp_path / name).symlink_to(data / "03a01Wa.flac")
-    assert [len(noise) for noise in load_noises(tmp_path)] == [30_045]
+    soundfile.write(tmp_path / "fan.wav", np.zeros(800), 8000)
+    assert [(name, len(x)) for name, x in load_noises(tmp_path).items()] == [
+        ("fan.wav", 1600),
+        ("rain.flac", 30_045),
+    ]
+    # A table knows better than names.
+    table = tmp_path / "manifest.csv"
+    table.write_text("file,contains_voice\nrain.flac,yes\nbaby_cry_1.flac,no\n")
+    assert list(load_noises(tmp_path)) == ["baby_cry_1.flac"]
+    table.write_text("file\nrain.flac\n")
+    with pytest.raises(SourceError, match="needs columns file and contains_voice"):
+        load_noises(tmp_path)
+
+
+def test_noise_that_is_not_there_is_told_and_the_checkpoint_says_what_there_was(
+    clip_corpora: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    corpora, out = tmp_path / "corpora", tmp_path / "out"
+    shutil.copytree(clip_corpora / "clips", corpora / "clips")
+    monkeypatch.chdir(tmp_path)  # where spectra are kept
+
+    def trained(noise: str) -> tuple[int, str]:
+        toml = tmp_path / "mine.toml"
+        toml.write_text(TOML.replace('noise = ""', noise))
+        words = ["training", "train", str(toml), "--corpora", str(corpora)]
+        words += ["--epochs", "1", "--device", "cpu", "--out", str(out)]
+        monkeypatch.setattr(sys, "argv", words)
+        return main(), capsys.readouterr().err
+
+    status, told = trained('noise = "nonexist"')
+    assert status == 2
+    assert told.startswith("training: error: noise is 'nonexist', but ")
+    assert told.count("\n") == 1
+    assert not out.exists()
+    # Unless told otherwise there is a folder `noise`; who has none hears of it.
+    status, told = trained("")
+    assert status == 0
+    assert told.startswith(f"training: no noise recordings in {corpora / 'noise'}: ")
+    assert load_checkpoint(out / "checkpoint.pt")["noises"] == []
+    (corpora / "noise").mkdir()
+    soundfile.write(corpora / "noise/fan.wav", 0.1 * np.ones(16_000), 16_000)
+    status, told = trained("")
+    assert status == 2
+    assert "belongs to another set of noise recordings" in told
+    shutil.rmtree(out)
+    assert trained("")[0] == 0
+    saved = load_checkpoint(out / "checkpoint.pt")
+    assert saved["noises"] == slimmed(saved)["noises"] == ["fan.wav"]
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -23,8 +23,9 @@ from training.evaluation.crossval import speaker_folds
 from training.protocols.names import PAPER_CLASSES
 from training.recipe.adaptation_pack import write_pack
 from training.recipe.config import CorpusConfig, TrainConfig
-from training.recipe.dataset import TrainingSet, load_noises
+from training.recipe.dataset import TrainingSet
 from training.recipe.model import build_model
+from training.recipe.noise_recordings import load_noises
 from training.recipe.train import TrainOptions, train
 
 CACHE = Path("runs/spectra")

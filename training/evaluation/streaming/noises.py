@@ -1,6 +1,5 @@
 """The folder of noise recordings, and which of them a model was trained with."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ser_stream.pipeline.bundle import Bundle
 from ser_stream.pipeline.bundle_evidence import read_evidence
 from ser_stream.pipeline.values import FloatArray
 from training.corpora.utterance import read_samples
+from training.recipe.noise_recordings import TABLE, noise_table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +32,13 @@ class Noise:
 
 
 def training_of(bundle: Bundle) -> dict[str, Any]:
-    """The configuration of the bundle's training, as its evidence holds it."""
-    found: dict[str, Any] = read_evidence(bundle).get("training", {}).get("config", {})
-    return found
+    """The configuration of the bundle's training, as its evidence holds it.
+
+    Where the evidence tells, also `noises`: what recordings were mixed in.
+    """
+    training = read_evidence(bundle).get("training", {})
+    named = {key: training[key] for key in ("noises",) if key in training}
+    return {**training.get("config", {}), **named}
 
 
 def load_noises(folder: Path, training: dict[str, Any]) -> list[Noise]:
@@ -42,29 +46,21 @@ def load_noises(folder: Path, training: dict[str, Any]) -> list[Noise]:
 
     Args:
         folder: has a manifest.csv with columns `file` and `contains_voice` (yes or no).
-        training: see `training_of`; its `noise` names the folder whose voiceless
-            recordings were mixed in.
+        training: see `training_of`; its `noise` names the folder whose recordings
+            were mixed in: `noises`, or where that is not told all voiceless ones.
 
     Raises:
         SourceError: if the table is not there, or no recording is without voice.
     """
-    table = folder / "manifest.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        found = [(row["file"], row["contains_voice"] != "no") for row in rows]
-    except OSError as error:
-        raise SourceError(
-            f"cannot read {table}: {error.strerror}; noise recordings are a folder "
-            "`noise` beside the corpora, with a table of them"
-        ) from None
-    except (KeyError, UnicodeDecodeError, csv.Error):
-        raise SourceError(f"{table} needs columns file and contains_voice") from None
-    used = training.get("noise") == folder.name
+    found = noise_table(folder)
+    mixed: list[str] = []
+    if training.get("noise") == folder.name:
+        plain = [name for name, voice in found if not voice]
+        mixed = training.get("noises", plain)
     noises = [
-        Noise(Path(name).stem, read_samples(folder / name), voice, used and not voice)
+        Noise(Path(name).stem, read_samples(folder / name), voice, name in mixed)
         for name, voice in found
     ]
     if all(noise.has_voice for noise in noises):
-        raise SourceError(f"{table} names no recording without a voice")
+        raise SourceError(f"{folder / TABLE} names no recording without a voice")
     return noises

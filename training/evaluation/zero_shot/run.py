@@ -9,6 +9,7 @@ from ser_stream.errors import ConfigError
 from training.corpora import Utterance, load_corpora
 from training.engine.git_revision import git_revision
 from training.evaluation.clip_steps import of_labels, run_clips
+from training.evaluation.loco import SCORED
 from training.evaluation.metrics import ScoredClip, by, outcomes, report
 from training.evaluation.risk_coverage import Curve, curve
 from training.evaluation.zero_shot.opensmile_baseline import (
@@ -72,13 +73,8 @@ def run(
         "trained_on": {corpus: list(of) for corpus, of in model.corpora.items()},
         "speakers": len(model.speakers),
         "labels": list(model.labels),
-        "protocol": (
-            "corpora never heard, but looked at in development (SAVEE, CASIA, "
-            "RAVDESS); whole clips through the streaming pipeline, gate and all (a "
-            "clip without speech is wrong); clips "
-            f"of other classes than {', '.join(model.labels)} dropped, calm too; "
-            "intervals by bootstrap over speakers"
-        ),
+        "fitted_to": sorted(model.fitted_to.intersection(names)),
+        "protocol": _protocol(model, names),
         "revision": git_revision(),
         "corpora": found,
     }
@@ -89,6 +85,21 @@ def run(
             "scalings": SCALINGS,
         }
     return result, curves
+
+
+def _protocol(model: ScoredModel, names: Sequence[str]) -> str:
+    looked_at = [name for name in names if name in SCORED]
+    fitted = [name for name in names if name in model.fitted_to]
+    return (
+        "corpora that are not in training"
+        + f"; looked at in development: {', '.join(looked_at)}" * bool(looked_at)
+        + f"; calibration, or what an unknown voice is taken for, was measured on "
+        f"{', '.join(fitted)}, too, which flatters there"
+        * bool(fitted)
+        + "; whole clips through the streaming pipeline, gate and all (a clip without "
+        f"speech is wrong); clips of other classes than {', '.join(model.labels)} "
+        "dropped, calm too; intervals by bootstrap over speakers"
+    )
 
 
 def _of_corpus(

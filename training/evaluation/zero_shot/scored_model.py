@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class ScoredModel:
     """Trained on these, each with the classes it spoke of; none without labels."""
     speakers: frozenset[str]
     """Trained on these, `corpus/speaker`."""
+    fitted_to: frozenset[str]
+    """Corpora that served to set it afterwards; see `fitted_to`."""
     identity: dict[str, Any]
     """For the result: what was measured, so that no other model can claim it."""
 
@@ -57,10 +60,24 @@ def load_scored_model(model: str, crossval: Path | None = None) -> ScoredModel:
     return _of_bundle(model)
 
 
+def fitted_to(evidence: Mapping[str, Any], learned: Iterable[str]) -> frozenset[str]:
+    """Corpora that a model did not learn, but that `recentre` or `calibrate` measured.
+
+    Args:
+        evidence: of its bundle.
+        learned: corpora of its training.
+    """
+    recentred = (evidence.get("training") or {}).get("recentred") or {}
+    calibrated = (evidence.get("metrics") or {}).get("corpora") or ()
+    # Of a cross-validation both are corpora of the training.
+    return frozenset({*recentred.get("corpora", ()), *calibrated}.difference(learned))
+
+
 def _of_bundle(model: str) -> ScoredModel:
     bundle = load_bundle(model)
+    evidence = read_evidence(bundle)
     try:
-        training = read_evidence(bundle)["training"]
+        training = evidence["training"]
         corpora = _corpora(TrainConfig.from_dict(training["config"]))
         speakers = frozenset(map(str, training["speakers"]))
     except (KeyError, TypeError):
@@ -74,6 +91,7 @@ def _of_bundle(model: str) -> ScoredModel:
         bundle.thresholds.uncertain,
         corpora,
         speakers,
+        fitted_to(evidence, corpora),
         {
             "name": bundle.name,
             "revision": training.get("revision", "unknown"),
@@ -99,13 +117,16 @@ def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
     uncertain = found.get("thresholds", {}).get(
         "uncertain", SmoothingConfig().uncertain
     )
+    corpora = _corpora(config)
+    recentred = saved.get("recentred", {}).get("corpora", ())
     return ScoredModel(
         TorchRecognizer(model, config.labels),
         config.front_end,
         calibration,
         uncertain,
-        _corpora(config),
+        corpora,
         frozenset(map(str, saved["speakers"])),
+        frozenset({*recentred, *found.get("left_out", ())}.difference(corpora)),
         {
             "name": config.name,
             "revision": saved.get("revision", "unknown"),

@@ -25,6 +25,11 @@ def table(result: Mapping[str, Any]) -> str:
             ]
         )
     head = f"Zero-shot UAR, percent; trained on {', '.join(result['trained_on'])}\n"
+    if fitted := result["fitted_to"]:
+        head += (
+            f"Not in training, but measured for what is set after it: "
+            f"{', '.join(fitted)}; that flatters there\n"
+        )
     parts = [_corpus(name, c, result["labels"]) for name, c in corpora.items()]
     return "\n".join([head + _aligned(rows), *parts])
 

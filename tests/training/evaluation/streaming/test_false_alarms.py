@@ -138,6 +138,12 @@ def test_noise_recordings_are_read_with_what_training_had_of_them(
     assert (baby.name, baby.has_voice, baby.seen) == ("baby", True, False)
     assert len(fan.samples) == 1600
     assert not any(n.seen for n in load_noises(folder, {"noise": ""}))
+    # Those that came after the training are not in it, nor those of another folder.
+    for folder_of, names in (("noise", ["rain.wav"]), ("other", ["fan.wav"])):
+        training = {"noise": folder_of, "noises": names}
+        assert not any(n.seen for n in load_noises(folder, training))
+    fan, _ = load_noises(folder, {"noise": "noise", "noises": ["fan.wav"]})
+    assert fan.seen
     table.write_text("file,contains_voice\nbaby.wav,yes\n")
     with pytest.raises(SourceError, match="no recording without a voice"):
         load_noises(folder, {})
