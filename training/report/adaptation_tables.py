@@ -104,6 +104,7 @@ def gain_records(gains: Gains, over: str = BASE) -> list[dict[str, Any]]:
             "folds_expected": found.n_expected,
             "points": round(found.points, 2),
             "interval": found.bounds,
+            "one_source_network": found.one_start,
         }
         for (place, system, part), of in gains.items()
         for selection, found in of.items()

@@ -104,6 +104,7 @@ class Cells:
             {key: getattr(run, key) for key in ("protocol", "system", "place")}
             | {"part": _part(run), "selection": selection}
             | {"fold": run.fold, "seed": run.seed, "epochs": scored.epochs}
+            | {"source_network": run.source_network}
             | {"scored": scored, **scored.metrics}
             for run in self.runs
             for selection, scored in run.selections.items()

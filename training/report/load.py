@@ -52,6 +52,8 @@ class Run:
     curve: tuple[dict[str, float], ...]
     distances: dict[str, dict[str, float]]
     """`before` and `after` adaptation: label, or `mean` -> distance."""
+    source_network: str
+    """SHA-256 of the weights that adaptation began from; empty where none is told."""
     took: dict[str, float]
     """Seconds of each of its trainings, by the name of its file without `.json`."""
     devices: tuple[str, ...]
@@ -173,6 +175,7 @@ def _parse(
             for row in stored.get("curve") or []
         ),
         _distances(stored.get("distances") or {}),
+        str(stored.get("source_network", "")),
         {
             "/".join([*parts[:3], path.stem]): _number(
                 "seconds", stored.get("seconds", 0)

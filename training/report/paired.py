@@ -1,5 +1,7 @@
 """One system less another, over the folds and seeds that both were run on."""
 
+from dataclasses import replace
+
 from ser_stream.errors import SourceError
 from training.evaluation.bootstrap import SEED
 from training.report.cells import Cell, n_expected
@@ -27,7 +29,7 @@ def paired(
         return None
     n_folds = n_expected(better.protocol, better.place, better.part)
     try:
-        return gain(
+        found = gain(
             both["scored_x"].to_list(),
             both["scored_y"].to_list(),
             metric,
@@ -40,3 +42,8 @@ def paired(
             f"results of {better.system} and {base.system} on {where}: {error}; "
             "delete the older ones and run them again"
         ) from error
+    if better.protocol != "cross" or better.one_fit or base.one_fit:
+        return found
+    starts = both["source_network_x"], both["source_network_y"]
+    alike = bool(((starts[0] == starts[1]) & (starts[0] != "")).all())
+    return replace(found, one_start=alike)

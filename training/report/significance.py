@@ -34,6 +34,9 @@ class Estimate:
     n_speakers: int
     n_folds: int
     n_expected: int
+    one_start: bool = True
+    """Of a difference of networks that adapt: whether both are known to have begun from
+    one source network, so that none of it is of training that twice."""
 
     @property
     def interval(self) -> Interval | None:
@@ -85,4 +88,5 @@ def mean_estimate(found: Sequence[Estimate | None]) -> Estimate | None:
         min(e.n_speakers for e in known),
         sum(e.n_folds for e in known),
         sum(e.n_expected for e in known),
+        all(e.one_start for e in known),
     )

@@ -64,13 +64,16 @@ def number(value: float | None, missing: str = NONE_PUBLISHED) -> str:
 
 
 def estimate(found: Estimate | None, sign: str = "") -> str:
-    """A metric, or with `+` a difference, its interval, how much of it was run."""
+    """A metric, or with `+` a difference, its interval, how much of it was run.
+
+    A double dagger: not known to be of one source network.
+    """
     if found is None:
         return NOT_RUN
     text = f"{found.points:{sign}.2f} {_bounds(found.interval, sign)}"
     if found.n_folds < found.n_expected:
         text += f"; {found.n_folds} of {found.n_expected} folds"
-    return text
+    return text if found.one_start else text + "‡"
 
 
 def shown(cell: Cell | None, metric: str) -> str:

@@ -84,6 +84,7 @@ def write(results: Path, where: str, seed: int = 98, **changed: Any) -> Path:
         "device": "cpu",
         "seconds": 1800,
         "epochs": 60,
+        "source_network": "3f9a",
         "n": {"train": 9, "test": len(truth)},
         "selections": {
             name: metrics(truth, predicted, labels)
@@ -414,6 +415,33 @@ def test_gains_and_means_over_the_two_pairs(tmp_path: Path) -> None:
     ]
     assert numbers(results)["gains"][0]["points"] == 50.0
     assert numbers(results)["means"][0]["system"] == "algorithm-4"
+
+
+def test_a_gain_that_may_be_of_another_source_network_is_marked(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for place, networks in (("casia-emodb", ("a", "b")), ("emodb-casia", ("", ""))):
+        for system, network in zip(("caam", "algorithm-4"), networks, strict=True):
+            where = f"cross/{system}/{place}/transductive"
+            write(results, where, source_network=network, predicted={"last": TRUTH})
+    write(results, "cross/dann/casia-emodb/transductive", source_network="b")
+    fit = "cross/nmftsl/casia-emodb/transductive"
+    write(results, fit, epochs=0, predicted={"last": TRUTH})
+    text = page(results)
+    for place, system, mark in (
+        ("CASIA to EMODB", "CAAM", "‡"),
+        ("EMODB to CASIA", "CAAM", "‡"),
+        ("CASIA to EMODB", "DANN", ""),
+        ("CASIA to EMODB", "NMFTSL", ""),
+    ):
+        found = row(text, place, system, "transductive", after="### Gain over Alg")[4]
+        assert found.endswith(f"†{mark}")
+    gains = numbers(results)["gains"]
+    assert {(g["system"], g["one_source_network"]) for g in gains} == {
+        ("caam", False),
+        ("dann", True),
+        ("dann", False),  # beside CAAM
+        ("nmftsl", True),
+    }
 
 
 def test_emobox_stands_beside_published_figures_and_opensmile(tmp_path: Path) -> None:
