@@ -31,8 +31,8 @@ def clip_features(
         utterances: clips.
         wheels: folder of the encoders' wheels; asked for only if something is to be
             computed.
-        cache: a file in it holds one clip; it is made anew when the clip's size or the
-            wheels differ.
+        cache: a file in it holds one clip; it is made anew when the clip's size or time
+            of change, or the wheels differ.
         progress: show a progress bar.
 
     Raises:
@@ -62,5 +62,6 @@ def _path(utterance: Utterance, cache: Path) -> Path:
 
 
 def _key(utterance: Utterance) -> str:
-    what = (FORMAT, sorted(WHEELS.values()), utterance.path.stat().st_size)
+    stat = utterance.path.stat()
+    what = (FORMAT, sorted(WHEELS.values()), stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]
