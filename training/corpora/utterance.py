@@ -8,7 +8,7 @@ import numpy as np
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora.labels import LABELS
 
-__all__ = ["LABELS", "UNNAMED", "Utterance", "decode", "read_samples"]
+__all__ = ["LABELS", "UNNAMED", "Utterance", "decode", "fault_of", "read_samples"]
 
 UNNAMED = "unnamed"
 
@@ -72,15 +72,26 @@ def decode(path: Path) -> tuple[FloatArray, int]:
     return mono, rate
 
 
+def fault_of(samples: FloatArray) -> str | None:
+    """Why nothing can be computed of such samples; None if it can."""
+    if not samples.size:
+        return "it holds no samples"
+    if not np.isfinite(samples).all():
+        return "it holds samples that are no finite numbers"
+    return None
+
+
 def read_samples(path: Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
     """All samples of a file, mono at 16 kHz or another rate, (n,), range [-1, 1].
 
     Raises:
-        OSError: if the file cannot be read as audio.
+        OSError: if the file cannot be read as audio, or has no usable samples.
     """
     import soxr
 
     mono, rate = decode(path)
+    if fault := fault_of(mono):
+        raise OSError(f"{path}: {fault}; leave it out of its corpus, or repair it")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate).astype(np.float32)
     return mono

@@ -313,6 +313,23 @@ def test_a_damaged_recording_is_named(tmp_path: Path) -> None:
         read_samples(tmp_path / "bad.wav")
 
 
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([], r"bad\.wav: it holds no samples"),
+        ([0.1, np.nan, 0.1], r"bad\.wav: it holds samples that are no finite numbers"),
+        ([0.1, -np.inf], r"bad\.wav: it holds samples that are no finite numbers"),
+    ],
+)
+def test_a_recording_without_usable_samples_is_named(
+    tmp_path: Path, samples: list[float], message: str
+) -> None:
+    path = tmp_path / "bad.wav"
+    soundfile.write(path, np.array(samples, np.float32), 16_000, subtype="FLOAT")
+    with pytest.raises(OSError, match=message):
+        read_samples(path)
+
+
 def test_the_minute_s_table_fits_its_recording(data: Path) -> None:
     samples = read_samples(data / "emodb_minute.flac")
     assert len(samples) == 60 * 16_000

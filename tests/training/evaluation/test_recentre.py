@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("torch")
 
@@ -13,6 +14,7 @@ import torch
 from export.bundle import export_bundle
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.floor import FloorConfig
+from ser_stream.tuning.search import Rule
 from tests.data.make_tiny import CONFIG
 from tests.helpers.paths import TINY
 from training.corpora import load_corpora
@@ -21,6 +23,7 @@ from training.evaluation.calibrate import calibrate
 from training.evaluation.crossval import crossval
 from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.recentre import recentre, recentre_by_folds
+from training.evaluation.streaming.thresholds import Question, choose_thresholds
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -90,6 +93,26 @@ def test_voices_that_it_was_trained_on_are_refused(
         calibrate(checkpoint, clip_corpora, ["clips", "far"], calibration)
     with pytest.raises(ConfigError, match="calibration needs two corpora or more"):
         calibrate(checkpoint, clip_corpora, ["far"], calibration)
+
+
+def test_a_corpus_in_which_no_speech_is_heard_is_named(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = ["file,speaker,emotion"]
+    (tmp_path / "still").mkdir()
+    for emotion in ("angry", "fear", "sad"):
+        soundfile.write(tmp_path / f"still/{emotion}.wav", np.zeros(16_000), 16_000)
+        rows.append(f"{emotion}.wav,A,{emotion}")
+    (tmp_path / "still/manifest.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out.pt"
+    with pytest.raises(ConfigError, match=r"no speech is heard in any clip of still"):
+        recentre(checkpoint, tmp_path, ["still"], out, progress=False)
+    assert not out.exists()
+    # A speaker of one emotion has no stream either.
+    (tmp_path / "still/manifest.csv").write_text("\n".join(rows[:2]) + "\n")
+    question = Question("open", None, ("still",), tmp_path, Rule())
+    with pytest.raises(ConfigError, match="no speech to search on in 0 streams of sti"):
+        choose_thresholds(question, progress=False)
 
 
 def test_a_bundle_is_calibrated_on_them(

@@ -18,9 +18,11 @@ from torch import Tensor
 from ser_stream.errors import ConfigError, ModelError, SourceError
 from ser_stream.nn.cpac import Cpac, CpacConfig
 from tests.helpers.paths import ROOT
+from training.__main__ import main
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint
 from training.engine.fit import pick_device
+from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, load_noises, taught
 from training.recipe.model import build_model
@@ -198,6 +200,23 @@ def test_a_checkpoint_that_is_absent_or_damaged_is_named(tmp_path: Path) -> None
     (tmp_path / "bad.pt").write_bytes(b"PK no checkpoint")
     with pytest.raises(ModelError, match=r"bad.pt is no checkpoint"):
         load_checkpoint(tmp_path / "bad.pt")
+    for foreign, why in (
+        ({"weights": {}}, "it has no epoch, config"),
+        ([1], "it holds a list"),
+    ):
+        torch.save(foreign, tmp_path / "foreign.pt")
+        with pytest.raises(ModelError, match=rf"foreign.pt is no .*{why}"):
+            load_checkpoint(tmp_path / "foreign.pt")
+
+
+def test_no_training_goes_on_from_a_slimmed_checkpoint(
+    undisturbed: Path, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    slim(undisturbed / "checkpoint.pt", tmp_path / "checkpoint.pt")
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt has no model, optimiser"):
+        run(utterances, tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(
@@ -318,3 +337,14 @@ def test_a_device_that_is_not_there_is_named() -> None:
         assert pick_device("auto").type == "cpu"
         with pytest.raises(ConfigError, match="no CUDA device; use --device cpu"):
             pick_device("cuda")
+
+
+@pytest.mark.parametrize("option", ["--seed", "--threads"])
+def test_a_number_below_zero_is_refused_in_one_line(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["training", "train", "mine.toml", "--corpora", "corpora", option, "-1"]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"'{option}': -1 is not in the range x>=0" in line
