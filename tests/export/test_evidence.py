@@ -337,6 +337,17 @@ def test_a_card_names_the_terms_of_every_corpus(made: Export) -> None:
     assert "Acted emotions, all of them." in card
 
 
+def test_a_card_counts_the_speakers_of_tables_in_folders(made: Export) -> None:
+    manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
+    names = ["mine", "mine/tab.csv", "/data/other.csv"]
+    manifest["corpora"] = [{**describe(n), "classes": list(LABELS)} for n in names]
+    people = ["mine/A", "mine/tab.csv/A", "mine/tab.csv/B", "/data/other.csv/unnamed"]
+    evidence["training"] = {**evidence["training"], "speakers": people}
+    card = render_card(manifest, evidence)
+    for row in ("mine | unknown | 1 |", "csv | unknown | 2 |", "unknown | unnamed |"):
+        assert row in card
+
+
 def test_a_card_says_who_is_not_named_and_did_not_act(made: Export) -> None:
     manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
     manifest["corpora"] = [

@@ -1,5 +1,6 @@
 """One labelled recording, and how its samples are read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import numpy as np
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora.labels import LABELS
 
-__all__ = ["LABELS", "UNNAMED", "Utterance", "decode", "fault_of", "read_samples"]
+__all__ = [
+    "LABELS",
+    "UNNAMED",
+    "Utterance",
+    "corpus_folder",
+    "corpus_of",
+    "decode",
+    "fault_of",
+    "read_samples",
+]
 
 UNNAMED = "unnamed"
 
@@ -53,6 +63,21 @@ class Utterance:
     def name(self) -> str:
         """`corpus/clip.suffix`, stable over machines and unique."""
         return f"{self.corpus}/{self.clip}{self.path.suffix}"
+
+
+def corpus_folder(corpus: str) -> Path:
+    """Where files of a corpus go, below a folder of caches or results.
+
+    A corpus may be called by the path of its table: these files stay out of there.
+    """
+    path = Path(corpus)
+    return Path(*(part for part in path.parts if part not in (path.anchor, "..")))
+
+
+def corpus_of(person: str, corpora: Iterable[str]) -> str | None:
+    """Of which of these corpora a `person` is, whose name may have a slash; or None."""
+    mine = [corpus for corpus in corpora if person.startswith(f"{corpus}/")]
+    return max(mine, key=len, default=None)
 
 
 def decode(path: Path) -> tuple[FloatArray, int]:

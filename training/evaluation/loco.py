@@ -14,6 +14,7 @@ import torch
 from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from training.corpora import Utterance, load_corpora
+from training.corpora.utterance import corpus_folder
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, locked
@@ -69,7 +70,7 @@ class LocoFold(Experiment[LocoRun]):
 
     @property
     def name(self) -> str:
-        return self.corpus
+        return corpus_folder(self.corpus).as_posix()
 
     def config(self, space: LocoRun) -> Result:
         told = {RECENTRED: True} if space.recentred else {}

@@ -13,6 +13,7 @@ from training.baselines.folds import standardised_by_group
 from training.baselines.functionals import functionals
 from training.baselines.svm import GRID, choose_c, fit_predict
 from training.corpora import Utterance, load_corpora
+from training.corpora.utterance import corpus_folder
 from training.engine.git_revision import git_revision
 from training.engine.result_store import Result, write_json
 from training.evaluation.clip_steps import of_labels
@@ -68,7 +69,8 @@ def loco_svm(
             f"trained on {', '.join(c.name for c in others)}; clips of other classes "
             f"than {', '.join(config.labels)} dropped; C chosen by training speakers"
         )
-        result = _kept(out / f"{name}.json", protocol)
+        path = out / f"{corpus_folder(name)}.json"
+        result = _kept(path, protocol)
         if result is None:
             clips = load_corpora(corpora, [c.name for c in others])
             train = taught(clips, replace(config, corpora=others))
@@ -80,7 +82,7 @@ def loco_svm(
                 "n": len(test),
                 **_scored(train, test, config.labels, cache),
             }
-            write_json(out / f"{name}.json", result)
+            write_json(path, result)
         found[name] = {scaling: result[scaling]["UAR"] for scaling in SCALINGS}
         told = ", ".join(f"{k} {v}" for k, v in found[name].items())
         say(f"{name}: UAR scaled by {told}")

@@ -94,6 +94,11 @@ def test_the_manifest_goes_before_the_publisher_s_layout(tmp_path: Path) -> None
         ),
         (HEADER + "a.wav,1,,sad,,,\na.wav,,,sad,,,\n", "csv:3: no speaker"),
         (HEADER + "a.wav,1\n", "csv:2: emotion '' is unknown"),
+        (HEADER + "\n\na.wav,1,,joyful,,,\n", "csv:4: emotion 'joyful'"),
+        (
+            HEADER + 'a.wav,1,,sad,,"two\nlines",\na.wav,1,,joyful,,,\n',
+            "csv:4: emotion 'joyful'",
+        ),
         (HEADER, "a header but no rows"),
         (HEADER + "a.wav,1,,sad,,,\ngone.wav,1,,sad,,,\n", "no file .*gone.wav, which"),
         (
@@ -264,6 +269,26 @@ def test_casia_is_read_as_its_publisher_packs_it(
         ("casia", "201", "Mandarin")
     }
     assert found[0].name == "casia/ZhaoZuoxiang_angry_201.wav"
+
+
+def test_folders_that_are_links_are_read_too(tmp_path: Path, clip: FloatArray) -> None:
+    names = [f"{s}/angry/201.wav" for s in ("liuchanhg", "wangzhe", "zhaoquanyin")]
+    write_clips(tmp_path / "elsewhere", clip, *names, "AudioData/DC/a01.wav")
+    for corpus in ("casia", "savee"):
+        (tmp_path / corpus).mkdir()
+    for name in ("liuchanhg", "wangzhe"):
+        (tmp_path / "casia" / name).symlink_to(tmp_path / "elsewhere" / name)
+    write_clips(tmp_path / "casia", clip, names[-1])
+    assert [u.clip for u in load_corpora(tmp_path, ["casia"])] == [
+        "liuchanhg_angry_201",
+        "wangzhe_angry_201",
+        "zhaoquanyin_angry_201",
+    ]
+    (tmp_path / "savee/AudioData").symlink_to(tmp_path / "elsewhere/AudioData")
+    # One that leads back is no end of clips.
+    (tmp_path / "elsewhere/AudioData/DC/again").symlink_to(tmp_path / "savee")
+    (found,) = load_corpora(tmp_path, ["savee"])
+    assert found.path == tmp_path / "savee/AudioData/DC/a01.wav"
 
 
 @pytest.mark.parametrize("folder", ["crema-d/AudioWAV", "crema-d"])

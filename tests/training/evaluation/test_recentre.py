@@ -136,16 +136,17 @@ def test_a_bundle_is_calibrated_on_them(
     assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
 
 
+@pytest.mark.parametrize("near", ["clips", "clips/manifest.csv"])
 def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
-    clip_corpora: Path, two_clips: Path, tmp_path: Path
+    near: str, clip_corpora: Path, two_clips: Path, tmp_path: Path
 ) -> None:
     both = replace(
         RECIPE,
         name="both",
-        corpora=(CorpusConfig("clips"), CorpusConfig("far")),
+        corpora=(CorpusConfig(near), CorpusConfig("far")),
         held_out="corpora",
     )
-    clips = load_corpora(clip_corpora, ["clips", "far"])
+    clips = load_corpora(clip_corpora, [near, "far"])
     options = TrainOptions(
         device="cpu", threads=1, progress=False, cache=tmp_path / "spectra"
     )
@@ -157,7 +158,7 @@ def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
     crossval(clips, both, folds, options, only=2)
     moved = recentre_by_folds(whole, clip_corpora, folds, out, progress=False)
     expected = []
-    for number, name in ((1, "clips"), (2, "far")):
+    for number, name in ((1, near), (2, "far")):
         saved = load_checkpoint(folds / f"fold-{number}" / "checkpoint.pt")
         network, config = build_model(saved)
         heard = {
@@ -183,14 +184,14 @@ def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
     before, _ = build_model(load_checkpoint(whole))
     saved = load_checkpoint(out)
     after, _ = build_model(saved)
-    assert saved["recentred"]["corpora"] == ["clips", "far"]
+    assert saved["recentred"]["corpora"] == [near, "far"]
     with torch.no_grad():
         x = torch.randn(3, RECIPE.model.n_features)
         difference = after.head.classify(x) - before.head.classify(x)
     assert np.allclose(difference.numpy(), np.tile(moved, (3, 1)), atol=1e-4)
     made = export_bundle(out, tmp_path / "bundle", two_clips, None)
     card = (made.bundle.folder / "card.md").read_text()
-    assert "each trained without one of clips and far" in card
+    assert f"each trained without one of {near} and far" in card
     evidence = (made.bundle.folder / "evidence.json").read_text()
     assert "recentre CHECKPOINT --corpora DIR --crossval FOLDS" in evidence
     # Folds of another recipe, and those that leave out speakers, are refused.

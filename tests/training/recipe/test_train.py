@@ -174,6 +174,24 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
     assert ours == [(row["epoch"], row["loss"]) for row in epochs_in(undisturbed)]
 
 
+@pytest.mark.parametrize("corpus", ["{}/clips/tab.csv", "../clips/tab.csv"])
+def test_caches_of_a_corpus_that_is_called_by_a_path_lie_where_all_do(
+    corpus: str, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    corpus = corpus.format(tmp_path)
+    (tmp_path / "clips").mkdir()
+    rows = [f"{u.path},{u.speaker},{u.emotion}" for u in utterances]
+    (tmp_path / "clips/tab.csv").write_text("file,speaker,emotion\n" + "\n".join(rows))
+    (tmp_path / "corpora").mkdir()
+    clips = load_corpora(tmp_path / "corpora", [corpus])
+    config = replace(CONFIG, corpora=(CorpusConfig(corpus),))
+    cache = tmp_path / "runs/spectra"
+    TrainingSet(clips, config, [], cache)
+    assert len(list(cache.rglob("*.npz"))) == 5
+    made = [path for path in tmp_path.rglob("*.npz") if cache not in path.parents]
+    assert not made
+
+
 def test_a_run_that_is_over_is_left_as_it_is(
     undisturbed: Path, utterances: list[Utterance]
 ) -> None:

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
-from training.corpora.utterance import read_samples
+from training.corpora.utterance import corpus_folder, read_samples
 from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.teacher.encoders import Encoders
 from training.recipe.teacher.pretrained import WHEELS
@@ -58,7 +58,8 @@ def missing_features(utterances: Sequence[Utterance], cache: Path) -> int:
 
 
 def _path(utterance: Utterance, cache: Path) -> Path:
-    return cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
+    folder = cache / corpus_folder(utterance.corpus)
+    return folder / f"{utterance.clip}-{_key(utterance)}.npz"
 
 
 def _key(utterance: Utterance) -> str:
