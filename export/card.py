@@ -13,6 +13,7 @@ from ser_stream.pipeline.bundle import CARD, Bundle, load_bundle
 from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.values import SAMPLE_RATE
+from training.corpora.known import KNOWN
 from training.corpora.utterance import UNNAMED, corpus_of
 from training.evaluation.bootstrap import percent
 from training.recipe.config import TrainConfig
@@ -117,10 +118,14 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
         "not_acted": [
             c["name"] for c in m["corpora"] if c["classes"] and not c.get("acted", True)
         ],
+        # What they are, and who speaks in them, only their owner knows.
+        "own": [c["name"] for c in m["corpora"] if c["folder"] not in KNOWN],
+        "own_unseen": [name for name in corpora if name not in KNOWN],
         "languages": sorted(
             {
                 language
                 for c in m["corpora"]
+                if c["folder"] in KNOWN
                 for language in c.get("language", "unknown").split(", ")
             }
         ),

@@ -1,5 +1,6 @@
 """On voices never heard: the mean of an unknown one, calibration, thresholds."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from training.evaluation.crossval import crossval
 from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.recentre import recentre, recentre_by_folds
 from training.evaluation.streaming.thresholds import Question, choose_thresholds
+from training.evaluation.zero_shot.scored_model import load_scored_model
+from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -123,6 +126,21 @@ def test_a_bundle_is_calibrated_on_them(
     path = tmp_path / "calibration.json"
     found = calibrate(recentred, clip_corpora, ["far", "emodb"], path)
     assert found["metrics"]["n"] == 10
+    for load in (
+        lambda: export_bundle(checkpoint, tmp_path / "bundle", two_clips, path),
+        lambda: load_scored_model(str(checkpoint), path),
+    ):
+        with pytest.raises(ModelError, match=r"fitted on another network than .*\.pt"):
+            load()
+    assert not (tmp_path / "bundle").exists()
+    # Slimmed, it is the same network; and calibrations of before do not tell.
+    slim(recentred, tmp_path / "slim.pt")
+    assert load_scored_model(str(tmp_path / "slim.pt"), path)
+    old = tmp_path / "old.json"
+    old.write_text(
+        json.dumps({k: v for k, v in found.items() if k != "weights_sha256"})
+    )
+    assert load_scored_model(str(checkpoint), old)
     made = export_bundle(recentred, tmp_path / "bundle", two_clips, path)
     assert list(made.bundle.temperatures) == found["temperatures"]
     assert made.bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
@@ -132,6 +150,8 @@ def test_a_bundle_is_calibrated_on_them(
     )
     assert "was measured on far; no weight was trained there" in card
     evidence = (tmp_path / "bundle/evidence.json").read_text()
+    # Where the file of a user's configuration lay, no checkpoint says.
+    assert "python -m training train CONFIG.toml --corpora DIR --epochs 1" in evidence
     assert "training recentre CHECKPOINT --corpora DIR --unseen far" in evidence
     assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
 
