@@ -135,12 +135,13 @@ def test_a_bundle_is_calibrated_on_them(
     assert not (tmp_path / "bundle").exists()
     # Slimmed, it is the same network; and calibrations of before do not tell.
     slim(recentred, tmp_path / "slim.pt")
-    assert load_scored_model(str(tmp_path / "slim.pt"), path)
+    uncertain = found["thresholds"]["uncertain"]
+    assert load_scored_model(str(tmp_path / "slim.pt"), path).uncertain == uncertain
     old = tmp_path / "old.json"
     old.write_text(
         json.dumps({k: v for k, v in found.items() if k != "weights_sha256"})
     )
-    assert load_scored_model(str(checkpoint), old)
+    assert load_scored_model(str(checkpoint), old).uncertain == uncertain
     made = export_bundle(recentred, tmp_path / "bundle", two_clips, path)
     assert list(made.bundle.temperatures) == found["temperatures"]
     assert made.bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
