@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from ser_stream.pipeline.values import FloatArray
 from ser_stream.protocol.messages import milliseconds
 from training.corpora.utterance import read_samples
 from training.engine.checkpoint import load_checkpoint
+from training.evaluation.calibrate import check_calibrated
 from training.recipe.config import TrainConfig
 from training.recipe.model import build_model
 
@@ -79,7 +80,10 @@ def export_bundle(
     model, config = build_model(saved)
     name = name or config.name
     check_name(name, [corpus.name for corpus in config.corpora])
-    results = read_crossval(crossval, config) if crossval else None
+    results = None
+    if crossval is not None:
+        results = read_crossval(crossval, config)
+        check_calibrated(crossval, results, checkpoint)
     recordings = _recordings(clips)
     if not all(p.is_dir() for p in (folder, *folder.parents) if p.exists()):
         raise ModelError(f"{folder} cannot be a folder: there is a file in its place")
@@ -173,7 +177,7 @@ def _training(
 ) -> dict[str, Any]:
     """How it was made, for the evidence."""
     how = (
-        f"training/configs/{config.name}.toml --corpora DIR --epochs {config.epochs} "
+        f"{_file_of(config)} --corpora DIR --epochs {config.epochs} "
         f"--seed {config.seed}"
     )
     commands = [f"python -m training train {how}"]
@@ -202,6 +206,17 @@ def _training(
         "revision": saved.get("revision", "unknown"),
         "commands": commands,
     }
+
+
+def _file_of(config: TrainConfig) -> str:
+    # Where a file of the user's lay, no checkpoint says.
+    name = f"training/configs/{config.name}.toml"
+    ours = Path(__file__).parents[1] / name
+    if ours.is_file():
+        recipe = TrainConfig.read(ours)
+        if replace(recipe, epochs=config.epochs, seed=config.seed) == config:
+            return name
+    return "CONFIG.toml"
 
 
 def _unseen(corpora: Sequence[str]) -> str:

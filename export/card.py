@@ -13,7 +13,8 @@ from ser_stream.pipeline.bundle import CARD, Bundle, load_bundle
 from ser_stream.pipeline.bundle_evidence import EVIDENCE, read_evidence, write_evidence
 from ser_stream.pipeline.geometry import Geometry
 from ser_stream.pipeline.values import SAMPLE_RATE
-from training.corpora.utterance import UNNAMED
+from training.corpora.known import KNOWN
+from training.corpora.utterance import UNNAMED, corpus_of
 from training.evaluation.bootstrap import percent
 from training.evaluation.zero_shot.scored_model import fitted_to
 from training.recipe.config import TrainConfig
@@ -96,7 +97,9 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
             f"{percent({**row, 'n_speakers': c['n_speakers']})} ({scaling})"
             for scaling, row in c["svm"].items()
         ),
-        "n_speakers": _n_speakers(map(str, speakers)),
+        "n_speakers": _n_speakers(
+            map(str, speakers), [str(c["folder"]) for c in m["corpora"]]
+        ),
         "masked": [
             c["name"]
             for c in m["corpora"]
@@ -123,10 +126,14 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
         "not_acted": [
             c["name"] for c in m["corpora"] if c["classes"] and not c.get("acted", True)
         ],
+        # What they are, and who speaks in them, only their owner knows.
+        "own": [c["name"] for c in m["corpora"] if c["folder"] not in KNOWN],
+        "own_unseen": [name for name in corpora if name not in KNOWN],
         "languages": sorted(
             {
                 language
                 for c in m["corpora"]
+                if c["folder"] in KNOWN
                 for language in c.get("language", "unknown").split(", ")
             }
         ),
@@ -134,12 +141,12 @@ def _values(m: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _n_speakers(people: Iterable[str]) -> dict[str, str]:
+def _n_speakers(people: Iterable[str], folders: Sequence[str]) -> dict[str, str]:
     """How many of each corpus a checkpoint names, by folder; see `Utterance.person`."""
     of: dict[str, list[str]] = {}
     for person in people:
-        corpus, _, speaker = person.partition("/")
-        of.setdefault(corpus, []).append(speaker)
+        if corpus := corpus_of(person, folders):
+            of.setdefault(corpus, []).append(person.removeprefix(f"{corpus}/"))
     found = {}
     for corpus, speakers in of.items():
         n = len(speakers) - speakers.count(UNNAMED)

@@ -73,7 +73,7 @@ def _read(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             known = {name: file[name] for name in KNOWN if name in file}
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         known = {}
     of_network = "emotions" in known and known["emotions"].shape == shape
     if not of_network or Familiarity.read(path) is None:

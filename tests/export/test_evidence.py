@@ -362,6 +362,38 @@ def test_a_card_names_the_terms_of_every_corpus(made: Export) -> None:
     assert "Acted emotions, all of them." in card
 
 
+def test_a_card_says_nothing_of_corpora_that_nobody_knows(made: Export) -> None:
+    manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
+
+    def card_of(*names: str) -> str:
+        corpora = [{**describe(name), "classes": list(LABELS)} for name in names]
+        return " ".join(render_card({**manifest, "corpora": corpora}, evidence).split())
+
+    card = card_of("mine", "yours")
+    assert "Whether the emotions of mine and yours are acted is not known." in card
+    assert "Who speaks in mine and yours, how, in which languages and rooms, is" in card
+    for untrue in ("Acted emotions", "adult actors", "none was heard", "quiet rooms"):
+        assert untrue not in card
+    card = card_of("emodb", "mine")
+    assert "Acted emotions, but for mine, of which that is not known." in card
+    assert "in German, in quiet rooms, and on mine, of which nothing is known" in card
+    assert "**Children**: whether one was heard in mine is not known" in card
+    card = card_of("emodb")
+    for true in ("Acted emotions, all of them.", "in quiet rooms. Other", "none was"):
+        assert true in card
+
+
+def test_a_card_counts_the_speakers_of_tables_in_folders(made: Export) -> None:
+    manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
+    names = ["mine", "mine/tab.csv", "/data/other.csv"]
+    manifest["corpora"] = [{**describe(n), "classes": list(LABELS)} for n in names]
+    people = ["mine/A", "mine/tab.csv/A", "mine/tab.csv/B", "/data/other.csv/unnamed"]
+    evidence["training"] = {**evidence["training"], "speakers": people}
+    card = render_card(manifest, evidence)
+    for row in ("mine | unknown | 1 |", "csv | unknown | 2 |", "unknown | unnamed |"):
+        assert row in card
+
+
 def test_a_card_says_who_is_not_named_and_did_not_act(made: Export) -> None:
     manifest, evidence = dict(made.bundle.manifest), read_evidence(made.bundle)
     manifest["corpora"] = [

@@ -56,3 +56,6 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     np.savez(other, centre=np.zeros(3), whitening=np.eye(3), typical=1.0)
     with pytest.raises(ModelError, match=r"space\.npz"):
         add_features(CHECKPOINTS / "open.pt", folder, other)
+    other.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"space\.npz"):
+        add_features(CHECKPOINTS / "open.pt", folder, other)

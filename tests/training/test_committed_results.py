@@ -19,7 +19,8 @@ from training.evaluation.adaptation.collapse import Collapse
 from training.evaluation.adaptation.gains import all_gains
 from training.evaluation.adaptation.live import Live
 from training.evaluation.adaptation.settings import AdaptEvalConfig
-from training.evaluation.loco import LocoFold, LocoRun
+from training.evaluation.loco import SCORED, LocoFold, LocoRun
+from training.evaluation.loco_svm import loco_svm
 from training.evaluation.told.run import ToldFold
 from training.evaluation.unlabelled.rooms import MIXES
 from training.evaluation.unlabelled.run import PARTS, UnlabelledCell, UnlabelledRun
@@ -89,6 +90,14 @@ def test_all_results_of_corpora_left_out_are_done(
         for one in there:
             path = space.store.path(one.name)
             space.store.check(path, one.config(space), one.today)
+
+
+def test_the_results_of_the_svm_beside_them_are_read(tmp_path: Path) -> None:
+    recipe = TrainConfig.read(ROOT / "training/configs/loco.toml")
+    folder = RESULTS / "loco" / "compare-svm"
+    # No corpus is there, so that nothing could be computed.
+    found = loco_svm(recipe, tmp_path, SCORED, tmp_path, folder)
+    assert {path.stem for path in folder.iterdir()} == set(found) == set(SCORED)
 
 
 def test_all_results_of_learning_without_labels_are_done(tmp_path: Path) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from training.corpora.corpus import Counts
 from training.corpora.emobox import emobox_fold_of
 from training.corpora.known import KNOWN
-from training.corpora.utterance import UNNAMED, Utterance, decode
+from training.corpora.utterance import UNNAMED, Utterance, decode, fault_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +112,8 @@ def _digest(path: Path) -> tuple[int, bytes]:
         ValueError: if its samples are none.
     """
     samples, rate = decode(path)
-    if not samples.size:
-        raise ValueError("it holds no samples")
-    if not np.isfinite(samples).all():
-        raise ValueError("it holds samples that are no finite numbers")
+    if fault := fault_of(samples):
+        raise ValueError(fault)
     if not samples.any():
         raise ValueError("it is silent: every sample is 0")
     return rate, hashlib.blake2b(samples.tobytes(), digest_size=16).digest()

@@ -1,7 +1,7 @@
 """A corpus as its publisher packs it: the path of a file says what it holds."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Layout:
     def read(self, corpus: str, folder: Path) -> list[Utterance]:
         """The recordings under `folder`; empty where none are."""
         for paths in self.paths:
-            found = [self._utterance(corpus, p) for p in sorted(folder.glob(paths))]
+            found = [self._utterance(corpus, p) for p in _matching(folder, paths)]
             if recordings := [u for u in found if u is not None]:
                 return recordings
         return []
@@ -52,3 +52,21 @@ class Layout:
             self.language,
             self.clip.format(**match.groupdict()),
         )
+
+
+def _matching(folder: Path, paths: str) -> list[Path]:
+    # pathlib's ** passes over folders that are links, without a word.
+    rest = paths.removeprefix("**/")
+    places = [folder] if rest == paths else _folders(folder, frozenset())
+    return sorted(path for place in places for path in place.glob(rest))
+
+
+def _folders(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """A folder and all below it, but for those that a link leads back to."""
+    real = folder.resolve()
+    if real in above:
+        return
+    yield folder
+    for path in folder.iterdir():
+        if path.is_dir():
+            yield from _folders(path, above | {real})

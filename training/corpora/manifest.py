@@ -28,7 +28,8 @@ def read_manifest(path: Path, corpus: str) -> list[Utterance]:
             missing = [name for name in REQUIRED if name not in names]
             if missing:
                 raise SourceError(f"{path}: no column {', '.join(missing)}")
-            rows = list(reader)
+            # Not all rows are a line each: some are empty, some have text of several.
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"{path} cannot be read as a table: {error}") from None
     if not rows:
@@ -36,7 +37,7 @@ def read_manifest(path: Path, corpus: str) -> list[Utterance]:
             f"{path} has a header but no rows; it needs one for each file"
         )
     result = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         emotion = common_label(row["emotion"])
         if emotion is None:
             raise SourceError(

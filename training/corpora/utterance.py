@@ -1,5 +1,6 @@
 """One labelled recording, and how its samples are read."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,7 +9,16 @@ import numpy as np
 from ser_stream.pipeline.values import SAMPLE_RATE, FloatArray
 from training.corpora.labels import LABELS
 
-__all__ = ["LABELS", "UNNAMED", "Utterance", "decode", "read_samples"]
+__all__ = [
+    "LABELS",
+    "UNNAMED",
+    "Utterance",
+    "corpus_folder",
+    "corpus_of",
+    "decode",
+    "fault_of",
+    "read_samples",
+]
 
 UNNAMED = "unnamed"
 
@@ -55,6 +65,21 @@ class Utterance:
         return f"{self.corpus}/{self.clip}{self.path.suffix}"
 
 
+def corpus_folder(corpus: str) -> Path:
+    """Where files of a corpus go, below a folder of caches or results.
+
+    A corpus may be called by the path of its table: these files stay out of there.
+    """
+    path = Path(corpus)
+    return Path(*(part for part in path.parts if part not in (path.anchor, "..")))
+
+
+def corpus_of(person: str, corpora: Iterable[str]) -> str | None:
+    """Of which of these corpora a `person` is, whose name may have a slash; or None."""
+    mine = [corpus for corpus in corpora if person.startswith(f"{corpus}/")]
+    return max(mine, key=len, default=None)
+
+
 def decode(path: Path) -> tuple[FloatArray, int]:
     """All samples of a file, mono at its own rate, shape (n,); and the rate in Hz.
 
@@ -72,15 +97,26 @@ def decode(path: Path) -> tuple[FloatArray, int]:
     return mono, rate
 
 
+def fault_of(samples: FloatArray) -> str | None:
+    """Why nothing can be computed of such samples; None if it can."""
+    if not samples.size:
+        return "it holds no samples"
+    if not np.isfinite(samples).all():
+        return "it holds samples that are no finite numbers"
+    return None
+
+
 def read_samples(path: Path, sample_rate: int = SAMPLE_RATE) -> FloatArray:
     """All samples of a file, mono at 16 kHz or another rate, (n,), range [-1, 1].
 
     Raises:
-        OSError: if the file cannot be read as audio.
+        OSError: if the file cannot be read as audio, or has no usable samples.
     """
     import soxr
 
     mono, rate = decode(path)
+    if fault := fault_of(mono):
+        raise OSError(f"{path}: {fault}; leave it out of its corpus, or repair it")
     if rate != sample_rate:
         mono = soxr.resample(mono, rate, sample_rate).astype(np.float32)
     return mono

@@ -25,9 +25,10 @@ def read_arrays(path: Path) -> Arrays:
     if not path.is_file():
         return {}
     try:
-        with np.load(path) as kept:
+        # Opened here: numpy leaves a file open that turns out to be none.
+        with path.open("rb") as file, np.load(file) as kept:
             return dict(kept)
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         path.unlink()
         return {}
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from ser_stream.atomic_file import replacing
 from ser_stream.errors import ModelError
 
+PARTS = ("epoch", "config", "weights")
+"""What every checkpoint has, slimmed ones too."""
+
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write atomically: a kill leaves the old file or the new one, never half.
@@ -28,7 +31,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint.
+    """Read a checkpoint: at least its `epoch`, `config` and `weights`.
 
     Raises:
         ModelError: if the file is absent or no checkpoint.
@@ -40,11 +43,18 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             path, map_location="cpu", weights_only=True
         )
     except Exception as error:  # noqa: BLE001  whatever torch raises on garbage
-        reason = type(error).__name__
-        raise ModelError(
-            f"{path} is no checkpoint that `python -m training train` wrote ({reason})"
-        ) from None
+        raise _foreign(path, type(error).__name__) from None
+    if not isinstance(content, dict):
+        raise _foreign(path, f"it holds a {type(content).__name__}")
+    if absent := [part for part in PARTS if part not in content]:
+        raise _foreign(path, f"it has no {', '.join(absent)}")
     return content
+
+
+def _foreign(path: Path, why: str) -> ModelError:
+    return ModelError(
+        f"{path} is no checkpoint that `python -m training train` wrote ({why})"
+    )
 
 
 def weights_sha256(weights: Mapping[str, Tensor]) -> str:

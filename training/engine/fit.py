@@ -43,6 +43,10 @@ class Schedule:
     """Largest norm of the gradient."""
 
 
+STATE = ("model", "optimiser", "scheduler")
+"""Of a checkpoint: what a training goes on from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """What a task says of one batch."""
@@ -101,7 +105,7 @@ class Fit(Generic[B]):
         """Train to the last epoch; `tell` is given a row of figures after each.
 
         Raises:
-            ConfigError: if the checkpoint is of another configuration.
+            ConfigError: if the checkpoint is of another configuration, or slimmed.
             ModelError: if the loss or its gradient stops being finite; the last good
                 checkpoint stays.
         """
@@ -211,6 +215,7 @@ class Fit(Generic[B]):
             return 0
         saved = load_checkpoint(self.path)
         check_identity(self.path, saved, self.identity)
+        check_whole(self.path, saved)
         self.task.module.load_state_dict(saved["model"])
         average.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -237,6 +242,20 @@ def check_identity(path: Path, saved: dict[str, Any], identity: dict[str, Any]) 
                 f"{path} belongs to another {what}; delete it, or keep "
                 "unfinished runs in another folder"
             )
+
+
+def check_whole(path: Path, saved: dict[str, Any]) -> None:
+    """Refuse to go on with a checkpoint that was slimmed.
+
+    Raises:
+        ConfigError: if it holds no state of a training.
+    """
+    if absent := [part for part in STATE if part not in saved]:
+        raise ConfigError(
+            f"{path} has no {', '.join(absent)}, which `slim` leaves out, so no "
+            "training goes on from it; move it, or keep unfinished runs in another "
+            "folder"
+        )
 
 
 def _plain(value: Any) -> Any:

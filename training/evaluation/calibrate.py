@@ -4,17 +4,20 @@ On other speakers of its own corpora a network is surer than it may be of a voic
 a language and a microphone that are new. What it is used for is new.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ser_stream.errors import ConfigError
-from training.engine.checkpoint import load_checkpoint
+from ser_stream.errors import ConfigError, ModelError
+from training.engine.checkpoint import load_checkpoint, weights_sha256
 from training.engine.git_revision import git_revision
 from training.engine.result_store import write_json
 from training.evaluation.clip_steps import TorchRecognizer, never_heard, run_clips
 from training.evaluation.crossval import evaluated
-from training.recipe.model import build_model
+from training.recipe.model import build_model, network_weights
+
+WEIGHTS = "weights_sha256"
+"""Of a calibration: of which network it is."""
 
 
 def calibrate(
@@ -52,6 +55,7 @@ def calibrate(
         ),
         "left_out": list(clips),
         "config": config.to_dict(),
+        WEIGHTS: weights_sha256(network_weights(saved["weights"])),
         "revisions": [git_revision()],
         **evaluated(
             [
@@ -65,3 +69,26 @@ def calibrate(
     }
     write_json(out, result)
     return result
+
+
+def check_calibrated(path: Path, found: Mapping[str, Any], checkpoint: Path) -> None:
+    """Refuse temperatures that were fitted on another network, as before `recentre`.
+
+    Args:
+        path: of the calibration, or of a cross-validation, which has networks of its
+            own; so has one of an earlier version, which does not tell.
+        found: what it holds.
+        checkpoint: of the network that is to have them.
+
+    Raises:
+        ModelError: if they were.
+    """
+    if WEIGHTS not in found:
+        return
+    saved = load_checkpoint(checkpoint)
+    if found[WEIGHTS] != weights_sha256(network_weights(saved["weights"])):
+        raise ModelError(
+            f"{path} was fitted on another network than {checkpoint} (recentred.pt is "
+            f"another than checkpoint.pt); give that one, or `python -m training "
+            f"calibrate {checkpoint}`"
+        )

@@ -93,7 +93,7 @@ def loco(
     mine = [c.name for c in settings.corpora]
     left_out = corpus or [c for c in SCORED if c in mine]
     if svm:
-        from training.evaluation.loco_svm import loco_svm
+        from training.evaluation.loco_svm import SCALINGS, loco_svm
 
         out = run.out or Path("results/loco/compare-svm")
         found = loco_svm(
@@ -101,7 +101,7 @@ def loco(
         )
         told = ", ".join(
             f"{scaling} {sum(of[scaling] for of in found.values()) / len(found):.1f}"
-            for scaling in next(iter(found.values()))
+            for scaling in SCALINGS
         )
         say(f"mean UAR of {len(found)} corpora: scaled by {told}")
         return

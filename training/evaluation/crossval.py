@@ -252,7 +252,11 @@ def evaluated(
         "clip_temperature": calibration.clip_temperature,
         "thresholds": {"uncertain": uncertain},
         "metrics": metrics,
-        "fold_war": [round(100 * float(np.mean(of_fold)), 1) for of_fold in right],
+        # None of a fold whose speakers have no clip of the labels.
+        "fold_war": [
+            round(100 * float(np.mean(of_fold)), 1) if of_fold else None
+            for of_fold in right
+        ],
     }
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ser_stream.nn.cpac import Cpac
 from ser_stream.nn.whisper import WhisperEncoder
 from training.corpora import Utterance
+from training.corpora.utterance import corpus_folder
 from training.engine.array_file import Arrays, read_arrays, write_arrays
 from training.recipe.teacher.pretrained import WHEELS
 
@@ -57,7 +58,8 @@ def remembered(model: Cpac, utterance: Utterance, cache: Path) -> Iterator[None]
     config = encoder.config
     what = (FORMAT, config.width, config.n_heads, config.n_blocks, WHEELS)
     key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
-    path = cache / "steps" / utterance.corpus / f"{utterance.clip}-{key}.npz"
+    folder = cache / "steps" / corpus_folder(utterance.corpus)
+    path = folder / f"{utterance.clip}-{key}.npz"
     frozen = encoder.frozen
     memory = _Memory(frozen, read_arrays(path))
     encoder.frozen = memory

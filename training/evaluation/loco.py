@@ -15,6 +15,7 @@ from ser_stream.errors import ConfigError
 from ser_stream.nn.cpac import Cpac
 from training.corpora import Utterance, load_corpora
 from training.corpora.clips_hash import clips_hash
+from training.corpora.utterance import corpus_folder
 from training.engine.checkpoint import load_checkpoint
 from training.engine.experiment import Experiment, Progress
 from training.engine.result_store import Result, ResultStore, locked
@@ -71,7 +72,7 @@ class LocoFold(Experiment[LocoRun]):
 
     @property
     def name(self) -> str:
-        return self.corpus
+        return corpus_folder(self.corpus).as_posix()
 
     def config(self, space: LocoRun) -> Result:
         told = {RECENTRED: True} if space.recentred else {}
@@ -210,6 +211,28 @@ def _metrics(truth: np.ndarray, said: np.ndarray, labels: Sequence[str]) -> Resu
     }
 
 
+def check_left_out(known: Sequence[str], names: Sequence[str]) -> None:
+    """See that something is left to train on, and to score.
+
+    Args:
+        known: corpora of the recipe.
+        names: those to leave out in turn.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if not names:
+        raise ConfigError(
+            f"the configuration has none of {', '.join(SCORED)}; say by --corpus what "
+            f"to score; it has {', '.join(known)}"
+        )
+    if len(known) < 2 and set(known) <= set(names):
+        raise ConfigError(
+            f"the configuration has {', '.join(known)} alone; to leave one out it "
+            "needs two corpora or more"
+        )
+
+
 def loco(
     space: LocoRun,
     names: Sequence[str],
@@ -222,11 +245,7 @@ def loco(
         ConfigError: if nothing is left to train on or to score.
     """
     known = [c.name for c in space.settings.corpora]
-    if len(known) < 2 and known[0] in names:
-        raise ConfigError(
-            f"the configuration has {', '.join(known)} alone; to leave one out it "
-            "needs two corpora or more"
-        )
+    check_left_out(known, names)
     if space.recentred and not space.settings.model.speaker_mean:
         raise ConfigError(
             "the recipe has no model.speaker_mean = true, so nothing that an unknown "
@@ -239,11 +258,6 @@ def loco(
         raise ConfigError(
             f"--recentred leaves out a second of {', '.join(SCORED)}; the "
             f"configuration has {', '.join(known)} alone"
-        )
-    if not names:
-        raise ConfigError(
-            f"the configuration has none of {', '.join(SCORED)}; say by --corpus what "
-            f"to score; it has {', '.join(known)}"
         )
     found = []
     for fold, result in each_result([LocoFold(name) for name in names], space):

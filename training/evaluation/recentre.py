@@ -26,6 +26,7 @@ from ser_stream.errors import ConfigError, ModelError
 from ser_stream.nn.cpac import Cpac
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import load_corpora
+from training.corpora.utterance import corpus_of
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.evaluation.clip_steps import never_heard, of_labels
 from training.evaluation.crossval import scored_corpora
@@ -121,7 +122,8 @@ def recentre_by_folds(
     for path in sorted(folds.glob("fold-*/checkpoint.pt")):
         of_fold = load_checkpoint(path)
         network, recipe = build_model(of_fold)
-        trained = {speaker.partition("/")[0] for speaker in of_fold["speakers"]}
+        known = [corpus.name for corpus in config.corpora]
+        trained = {corpus_of(person, known) for person in of_fold["speakers"]}
         left_out = [name for name in scored_corpora(config) if name not in trained]
         if replace(recipe, name=config.name) != config or len(left_out) != 1:
             raise ConfigError(

@@ -47,12 +47,25 @@ def mean_of_speakers(
     clips: Iterable[Utterance],
     cache: Path = COLUMNS,
 ) -> FloatArray:
-    """Mean of the features, (n_features,), every speaker weighing the same."""
+    """Mean of the features, (n_features,), every speaker weighing the same.
+
+    Raises:
+        ConfigError: if no speech is heard in any clip.
+    """
     speakers: dict[str, list[FloatArray]] = {}
+    corpora, emotions = set(), set()
     for u in clips:
+        corpora.add(u.corpus)
+        emotions.add(u.emotion)
         found = heard_of_clip(model, config, u, cache)
         if found.columns:
             speakers.setdefault(u.speaker, []).append(found.mean)
+    if not speakers:
+        raise ConfigError(
+            f"no speech is heard in any clip of {', '.join(sorted(corpora))} "
+            f"({', '.join(sorted(emotions))}), so nothing can be measured on them; "
+            "`python -m training corpora` tells what is wrong with files"
+        )
     mean: FloatArray = np.mean(
         [np.mean(of, axis=0) for of in speakers.values()], axis=0
     )

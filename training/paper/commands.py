@@ -1,6 +1,7 @@
 """`python -m training` reproduce, emobox-joint."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -8,11 +9,13 @@ import typer
 from training.engine.command_line import Corpora, Device, Epochs, Only, Results, say
 from training.recipe.commands import TrainingRun, training_command
 
+RESULTS = Path("results")
+
 
 @training_command
 def emobox_joint(
     run: TrainingRun,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     only: Only = None,
     own_epochs: Annotated[
         int,
@@ -37,7 +40,7 @@ def emobox_joint(
         own_epochs=own_epochs,
         say=say,
     )
-    say("next: python -m training report")
+    say(_next(results))
 
 
 def reproduce(
@@ -68,7 +71,7 @@ def reproduce(
     fold: Annotated[
         list[str] | None, typer.Option(help="Only this fold; may be repeated.")
     ] = None,
-    results: Results = Path("results"),
+    results: Results = RESULTS,
     runs: Annotated[
         Path, typer.Option(help="Where unfinished runs and features are kept.")
     ] = Path("runs/reproduce"),
@@ -118,5 +121,10 @@ def reproduce(
     for line in failed:
         say(f"failed: {line}")
     if not failed:
-        say("next: python -m training report")
+        say(_next(results))
     return 1 if failed else 0
+
+
+def _next(results: Path) -> str:
+    given = f" --results {quote(str(results))}" if results != RESULTS else ""
+    return f"next: python -m training report{given}"

@@ -10,7 +10,7 @@ import numpy as np
 from ser_stream.pipeline.mfcc import MfccConfig, mfcc_of_frames
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
-from training.corpora.utterance import read_samples
+from training.corpora.utterance import corpus_folder, read_samples
 from training.engine.array_file import Arrays, cached_arrays
 from training.paper.cut_ends import CutPaddedMfccConfig, cut_ends
 from training.paper.padded_mfcc import PaddedMfccConfig, padded_mfcc
@@ -49,7 +49,7 @@ def clip_frames(
 def _of_corpus(
     utterances: Sequence[Utterance], corpus: str, cache: Path, config: MfccConfig
 ) -> list[FloatArray]:
-    path = cache / f"{corpus}-{_key(utterances, config)}.npz"
+    path = cache / f"{corpus_folder(corpus)}-{_key(utterances, config)}.npz"
 
     def compute() -> Arrays:
         clips = [

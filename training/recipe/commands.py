@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from training.recipe.config import TrainConfig
     from training.recipe.train import TrainOptions
 
+Threads = Annotated[int, typer.Option(help="CPU threads; 0: all cores.", min=0)]
+
 
 @dataclass(frozen=True)
 class TrainingRun:
@@ -32,10 +34,10 @@ class TrainingRun:
         Path | None, typer.Option(help="Folder of the run. [default: runs/NAME]")
     ] = None
     device: Device = "auto"
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores.")] = 0
+    threads: Threads = 0
     epochs: Epochs = None
     seed: Annotated[
-        int | None, typer.Option(help="Instead of the configuration's.")
+        int | None, typer.Option(help="Instead of the configuration's.", min=0)
     ] = None
 
     def settings(self) -> "TrainConfig":
@@ -146,7 +148,7 @@ def features(
             help="File for `python -m export`. [default: features.npz beside the other]"
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0: all cores.")] = 0,
+    threads: Threads = 0,
 ) -> None:
     """Measure where the features of the training speech lie, for bundles that learn."""
     from training.engine.checkpoint import load_checkpoint

@@ -1,5 +1,6 @@
 """The settings of one training run, read from a TOML file."""
 
+import math
 import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -195,6 +196,11 @@ class TrainConfig:
                 raise ConfigError(
                     f"{key} is {getattr(config, key)}; allowed: 1 or more"
                 )
+        if config.seed < 0 or not 0 < config.learning_rate < math.inf:
+            raise ConfigError(
+                f"seed is {config.seed}, learning_rate {config.learning_rate:g}; "
+                "allowed: 0 or more, and more than 0"
+            )
         if config.held_out not in (SPEAKERS, CORPORA):
             raise ConfigError(
                 f"held_out is {config.held_out!r}; allowed: {SPEAKERS}, {CORPORA}"

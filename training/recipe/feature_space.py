@@ -17,6 +17,7 @@ from ser_stream.pipeline.last_layer import LastLayer
 from ser_stream.pipeline.speaker import LEAST_COLUMNS
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import load_corpora
+from training.engine.array_file import write_arrays
 from training.engine.checkpoint import load_checkpoint
 from training.recipe.dataset import TrainingSet
 from training.recipe.model import build_model
@@ -38,14 +39,15 @@ class FeatureSpace:
     n_features); their sum is 0."""
 
     def write(self, path: Path) -> None:
+        """Write the file of that very name, and its folder, whole or not at all."""
         known = self.familiarity
-        np.savez(
-            path,
-            centre=known.centre,
-            whitening=known.whitening,
-            typical=known.typical,
-            emotions=self.emotions,
-        )
+        arrays = {
+            "centre": known.centre,
+            "whitening": known.whitening,
+            "typical": np.array(known.typical),
+            "emotions": self.emotions,
+        }
+        write_arrays(path, arrays, compress=False)
 
 
 def last_layer_of(model: Cpac, emotions: FloatArray | None = None) -> LastLayer:

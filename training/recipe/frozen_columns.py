@@ -17,6 +17,7 @@ from tqdm import tqdm
 from ser_stream.nn.whisper import WhisperConfig, WhisperEncoder
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
+from training.corpora.utterance import corpus_folder
 from training.engine.array_file import cached_arrays
 from training.engine.fit import use_bf16
 from training.recipe.config import TrainConfig
@@ -73,7 +74,8 @@ class FrozenSet(TrainingSet):
     def _of_clip(
         self, i: int, utterance: Utterance, encoder: nn.Module, cache: Path
     ) -> list[FloatArray]:
-        path = cache / utterance.corpus / f"{utterance.clip}-{self._key(i)}.npz"
+        folder = cache / corpus_folder(utterance.corpus)
+        path = folder / f"{utterance.clip}-{self._key(i)}.npz"
         kept = cached_arrays(
             path, lambda: {"columns": self._computed(i, utterance, encoder)}
         )

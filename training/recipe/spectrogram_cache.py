@@ -29,7 +29,7 @@ from ser_stream.pipeline.pitch import PitchConfig, pitchogram
 from ser_stream.pipeline.vad import SpeechGate
 from ser_stream.pipeline.values import SAMPLE_RATE, Block, Chunk, FloatArray
 from training.corpora import Utterance
-from training.corpora.utterance import read_samples
+from training.corpora.utterance import corpus_folder, read_samples
 from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.waveform_augment import VARIANTS
 
@@ -137,7 +137,7 @@ def _of_clip(
 ) -> list[Spectra]:
     name = f"{utterance.clip}-{spectra_key(utterance, variants, front_end)}.npz"
     kept = cached_arrays(
-        cache / utterance.corpus / name,
+        cache / corpus_folder(utterance.corpus) / name,
         lambda: _packed(list(_computed(utterance, variants, front_end))),
     )
     return _unpacked(kept["mel"], kept["pitch"], kept["numbers"])

@@ -21,7 +21,14 @@ from training.corpora import Utterance
 from training.corpora.clips_hash import clips_hash
 from training.engine.checkpoint import load_checkpoint
 from training.engine.curves import append_row, keep_rows, plot_curves
-from training.engine.fit import Fit, Loss, Schedule, check_identity, pick_device
+from training.engine.fit import (
+    Fit,
+    Loss,
+    Schedule,
+    check_identity,
+    check_whole,
+    pick_device,
+)
 from training.engine.git_revision import git_revision
 from training.recipe.config import TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, taught
@@ -83,7 +90,7 @@ def train(
 
     Raises:
         ConfigError: if `out` holds a run of another configuration, of other clips or
-            of other noise recordings.
+            of other noise recordings, or a slimmed one.
         ModelError: if the loss stops being finite; the last good checkpoint stays.
     """
     if options.threads:
@@ -105,6 +112,8 @@ def train(
         done = int(saved["epoch"])
         if done >= config.epochs and picture.exists():
             return path
+        # Before the spectra, which take long.
+        check_whole(path, saved)
     if config.teacher is not None:
         # Before the spectra, which take long.
         check_teacher(taught(utterances, config), options)

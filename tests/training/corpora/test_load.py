@@ -94,6 +94,11 @@ def test_the_manifest_goes_before_the_publisher_s_layout(tmp_path: Path) -> None
         ),
         (HEADER + "a.wav,1,,sad,,,\na.wav,,,sad,,,\n", "csv:3: no speaker"),
         (HEADER + "a.wav,1\n", "csv:2: emotion '' is unknown"),
+        (HEADER + "\n\na.wav,1,,joyful,,,\n", "csv:4: emotion 'joyful'"),
+        (
+            HEADER + 'a.wav,1,,sad,,"two\nlines",\na.wav,1,,joyful,,,\n',
+            "csv:4: emotion 'joyful'",
+        ),
         (HEADER, "a header but no rows"),
         (HEADER + "a.wav,1,,sad,,,\ngone.wav,1,,sad,,,\n", "no file .*gone.wav, which"),
         (
@@ -266,6 +271,26 @@ def test_casia_is_read_as_its_publisher_packs_it(
     assert found[0].name == "casia/ZhaoZuoxiang_angry_201.wav"
 
 
+def test_folders_that_are_links_are_read_too(tmp_path: Path, clip: FloatArray) -> None:
+    names = [f"{s}/angry/201.wav" for s in ("liuchanhg", "wangzhe", "zhaoquanyin")]
+    write_clips(tmp_path / "elsewhere", clip, *names, "AudioData/DC/a01.wav")
+    for corpus in ("casia", "savee"):
+        (tmp_path / corpus).mkdir()
+    for name in ("liuchanhg", "wangzhe"):
+        (tmp_path / "casia" / name).symlink_to(tmp_path / "elsewhere" / name)
+    write_clips(tmp_path / "casia", clip, names[-1])
+    assert [u.clip for u in load_corpora(tmp_path, ["casia"])] == [
+        "liuchanhg_angry_201",
+        "wangzhe_angry_201",
+        "zhaoquanyin_angry_201",
+    ]
+    (tmp_path / "savee/AudioData").symlink_to(tmp_path / "elsewhere/AudioData")
+    # One that leads back is no end of clips.
+    (tmp_path / "elsewhere/AudioData/DC/again").symlink_to(tmp_path / "savee")
+    (found,) = load_corpora(tmp_path, ["savee"])
+    assert found.path == tmp_path / "savee/AudioData/DC/a01.wav"
+
+
 @pytest.mark.parametrize("folder", ["crema-d/AudioWAV", "crema-d"])
 def test_crema_d_is_read_as_its_publisher_packs_it(
     folder: str, tmp_path: Path, clip: FloatArray
@@ -311,6 +336,23 @@ def test_a_damaged_recording_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.wav").write_text("no audio")
     with pytest.raises(OSError, match=r"bad.wav"):
         read_samples(tmp_path / "bad.wav")
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([], r"bad\.wav: it holds no samples"),
+        ([0.1, np.nan, 0.1], r"bad\.wav: it holds samples that are no finite numbers"),
+        ([0.1, -np.inf], r"bad\.wav: it holds samples that are no finite numbers"),
+    ],
+)
+def test_a_recording_without_usable_samples_is_named(
+    tmp_path: Path, samples: list[float], message: str
+) -> None:
+    path = tmp_path / "bad.wav"
+    soundfile.write(path, np.array(samples, np.float32), 16_000, subtype="FLOAT")
+    with pytest.raises(OSError, match=message):
+        read_samples(path)
 
 
 def test_the_minute_s_table_fits_its_recording(data: Path) -> None:

@@ -141,6 +141,18 @@ def test_finished_folds_are_read_and_scored_by_corpus(tmp_path: Path) -> None:
     assert (tmp_path / "risk_coverage.png").exists()
 
 
+def test_a_fold_without_a_clip_of_the_labels_has_no_figure(tmp_path: Path) -> None:
+    config = replace(CONFIG, corpora=(CorpusConfig("near"),), folds=4)
+    clips = [c for c in CLIPS if c.corpus == "near"]
+    finished(tmp_path, clips, config)
+    path = tmp_path / "fold-4" / "steps.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "clips": []}))
+    result = crossval(clips, config, tmp_path, CALM)
+    assert result is not None
+    assert result["fold_war"] == [100.0, 100.0, 100.0, None]
+    assert "NaN" not in (tmp_path / "crossval.json").read_text()
+
+
 def test_what_scores_a_fold_was_fitted_on_the_others(tmp_path: Path) -> None:
     near = replace(CONFIG, corpora=(CorpusConfig("near"),))
     clips = [c for c in CLIPS if c.corpus == "near"]

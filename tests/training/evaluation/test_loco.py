@@ -209,17 +209,26 @@ def test_openSMILE_is_scored_on_the_same_corpora_left_out(  # noqa: N802  its na
     from training.evaluation.loco_svm import loco_svm
 
     said: list[str] = []
-    found = loco_svm(
-        replace(RECIPE, corpora=(*RECIPE.corpora, CorpusConfig("emodb"))),
-        clip_corpora,
-        ["far"],
-        tmp_path / "functionals",
-        tmp_path / "out",
-        say=said.append,
-    )
+    three = replace(RECIPE, corpora=(*RECIPE.corpora, CorpusConfig("emodb")))
+
+    def run(recipe: TrainConfig, *names: str) -> dict[str, dict[str, float]]:
+        cache, out = tmp_path / "functionals", tmp_path / "out"
+        return loco_svm(recipe, clip_corpora, names, cache, out, say=said.append)
+
+    found = run(three, "far")
     result = json.loads((tmp_path / "out/far.json").read_text())
     # The clips of both corpora are alike: what was learned of one holds for the other.
     assert found["far"]["training"] == result["training"]["UAR"] > 60
     assert result["n"] == 5
     assert result["protocol"].startswith("trained on clips, emodb; ")
     assert said[0].startswith("far: UAR scaled by training ")
+    # It is read again, not computed; and never written over by another recipe's.
+    (tmp_path / "out/far.json").write_text(json.dumps({**result, "n": 77}))
+    assert run(three, "far") == found
+    with pytest.raises(ConfigError, match=r"far\.json was made with .*--out"):
+        run(RECIPE, "far")
+    assert json.loads((tmp_path / "out/far.json").read_text())["n"] == 77
+    with pytest.raises(ConfigError, match="none of emodb"):
+        run(RECIPE)
+    with pytest.raises(ConfigError, match="clips alone"):
+        run(replace(RECIPE, corpora=(CorpusConfig("clips"),)), "clips")

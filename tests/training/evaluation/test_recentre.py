@@ -1,10 +1,12 @@
 """On voices never heard: the mean of an unknown one, calibration, thresholds."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 pytest.importorskip("torch")
 
@@ -13,6 +15,7 @@ import torch
 from export.bundle import export_bundle
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.floor import FloorConfig
+from ser_stream.tuning.search import Rule
 from tests.data.make_tiny import CONFIG
 from tests.helpers.paths import TINY
 from training.corpora import load_corpora
@@ -22,6 +25,9 @@ from training.evaluation.crossval import crossval
 from training.evaluation.heard_clip import heard_of_clip
 from training.evaluation.recentre import recentre, recentre_by_folds
 from training.evaluation.streaming.noises import training_of
+from training.evaluation.streaming.thresholds import Question, choose_thresholds
+from training.evaluation.zero_shot.scored_model import load_scored_model
+from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig
 from training.recipe.model import build_model
 from training.recipe.train import TrainOptions, train
@@ -93,6 +99,26 @@ def test_voices_that_it_was_trained_on_are_refused(
         calibrate(checkpoint, clip_corpora, ["far"], calibration)
 
 
+def test_a_corpus_in_which_no_speech_is_heard_is_named(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    rows = ["file,speaker,emotion"]
+    (tmp_path / "still").mkdir()
+    for emotion in ("angry", "fear", "sad"):
+        soundfile.write(tmp_path / f"still/{emotion}.wav", np.zeros(16_000), 16_000)
+        rows.append(f"{emotion}.wav,A,{emotion}")
+    (tmp_path / "still/manifest.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "out.pt"
+    with pytest.raises(ConfigError, match=r"no speech is heard in any clip of still"):
+        recentre(checkpoint, tmp_path, ["still"], out, progress=False)
+    assert not out.exists()
+    # A speaker of one emotion has no stream either.
+    (tmp_path / "still/manifest.csv").write_text("\n".join(rows[:2]) + "\n")
+    question = Question("open", None, ("still",), tmp_path, Rule())
+    with pytest.raises(ConfigError, match="no speech to search on in 0 streams of sti"):
+        choose_thresholds(question, progress=False)
+
+
 def test_a_bundle_is_calibrated_on_them(
     checkpoint: Path, clip_corpora: Path, two_clips: Path, tmp_path: Path
 ) -> None:
@@ -101,6 +127,22 @@ def test_a_bundle_is_calibrated_on_them(
     path = tmp_path / "calibration.json"
     found = calibrate(recentred, clip_corpora, ["far", "emodb"], path)
     assert found["metrics"]["n"] == 10
+    for load in (
+        lambda: export_bundle(checkpoint, tmp_path / "bundle", two_clips, path),
+        lambda: load_scored_model(str(checkpoint), path),
+    ):
+        with pytest.raises(ModelError, match=r"fitted on another network than .*\.pt"):
+            load()
+    assert not (tmp_path / "bundle").exists()
+    # Slimmed, it is the same network; and calibrations of before do not tell.
+    slim(recentred, tmp_path / "slim.pt")
+    uncertain = found["thresholds"]["uncertain"]
+    assert load_scored_model(str(tmp_path / "slim.pt"), path).uncertain == uncertain
+    old = tmp_path / "old.json"
+    old.write_text(
+        json.dumps({k: v for k, v in found.items() if k != "weights_sha256"})
+    )
+    assert load_scored_model(str(checkpoint), old).uncertain == uncertain
     made = export_bundle(recentred, tmp_path / "bundle", two_clips, path)
     assert list(made.bundle.temperatures) == found["temperatures"]
     assert made.bundle.thresholds.uncertain == found["thresholds"]["uncertain"]
@@ -110,22 +152,25 @@ def test_a_bundle_is_calibrated_on_them(
     )
     assert "was measured on far; no weight was trained there" in card
     evidence = (tmp_path / "bundle/evidence.json").read_text()
+    # Where the file of a user's configuration lay, no checkpoint says.
+    assert "python -m training train CONFIG.toml --corpora DIR --epochs 1" in evidence
     assert "training recentre CHECKPOINT --corpora DIR --unseen far" in evidence
     # What noise was mixed in goes all the way to what `stream-eval` reads.
     assert training_of(made.bundle)["noises"] == []
     assert "calibrate RECENTRED --corpora DIR --unseen far --unseen emodb" in evidence
 
 
+@pytest.mark.parametrize("near", ["clips", "clips/manifest.csv"])
 def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
-    clip_corpora: Path, two_clips: Path, tmp_path: Path
+    near: str, clip_corpora: Path, two_clips: Path, tmp_path: Path
 ) -> None:
     both = replace(
         RECIPE,
         name="both",
-        corpora=(CorpusConfig("clips"), CorpusConfig("far")),
+        corpora=(CorpusConfig(near), CorpusConfig("far")),
         held_out="corpora",
     )
-    clips = load_corpora(clip_corpora, ["clips", "far"])
+    clips = load_corpora(clip_corpora, [near, "far"])
     options = TrainOptions(
         device="cpu", threads=1, progress=False, cache=tmp_path / "spectra"
     )
@@ -137,7 +182,7 @@ def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
     crossval(clips, both, folds, options, only=2)
     moved = recentre_by_folds(whole, clip_corpora, folds, out, progress=False)
     expected = []
-    for number, name in ((1, "clips"), (2, "far")):
+    for number, name in ((1, near), (2, "far")):
         saved = load_checkpoint(folds / f"fold-{number}" / "checkpoint.pt")
         network, config = build_model(saved)
         heard = {
@@ -163,14 +208,14 @@ def test_where_all_corpora_are_in_training_folds_tell_how_it_moves(
     before, _ = build_model(load_checkpoint(whole))
     saved = load_checkpoint(out)
     after, _ = build_model(saved)
-    assert saved["recentred"]["corpora"] == ["clips", "far"]
+    assert saved["recentred"]["corpora"] == [near, "far"]
     with torch.no_grad():
         x = torch.randn(3, RECIPE.model.n_features)
         difference = after.head.classify(x) - before.head.classify(x)
     assert np.allclose(difference.numpy(), np.tile(moved, (3, 1)), atol=1e-4)
     made = export_bundle(out, tmp_path / "bundle", two_clips, None)
     card = (made.bundle.folder / "card.md").read_text()
-    assert "each trained without one of clips and far" in card
+    assert f"each trained without one of {near} and far" in card
     evidence = (made.bundle.folder / "evidence.json").read_text()
     assert "recentre CHECKPOINT --corpora DIR --crossval FOLDS" in evidence
     # Folds of another recipe, and those that leave out speakers, are refused.

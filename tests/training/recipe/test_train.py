@@ -24,6 +24,7 @@ from training.__main__ import main
 from training.corpora import Utterance, load_corpora
 from training.engine.checkpoint import load_checkpoint, save_checkpoint
 from training.engine.fit import pick_device
+from training.recipe.commands import slim
 from training.recipe.config import CorpusConfig, TrainConfig
 from training.recipe.dataset import Batch, TrainingSet, taught
 from training.recipe.model import build_model, slimmed
@@ -176,6 +177,24 @@ def test_a_killed_run_goes_on_to_the_weights_of_an_undisturbed_one(
     assert ours == [(row["epoch"], row["loss"]) for row in epochs_in(undisturbed)]
 
 
+@pytest.mark.parametrize("corpus", ["{}/clips/tab.csv", "../clips/tab.csv"])
+def test_caches_of_a_corpus_that_is_called_by_a_path_lie_where_all_do(
+    corpus: str, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    corpus = corpus.format(tmp_path)
+    (tmp_path / "clips").mkdir()
+    rows = [f"{u.path},{u.speaker},{u.emotion}" for u in utterances]
+    (tmp_path / "clips/tab.csv").write_text("file,speaker,emotion\n" + "\n".join(rows))
+    (tmp_path / "corpora").mkdir()
+    clips = load_corpora(tmp_path / "corpora", [corpus])
+    config = replace(CONFIG, corpora=(CorpusConfig(corpus),))
+    cache = tmp_path / "runs/spectra"
+    TrainingSet(clips, config, [], cache)
+    assert len(list(cache.rglob("*.npz"))) == 5
+    made = [path for path in tmp_path.rglob("*.npz") if cache not in path.parents]
+    assert not made
+
+
 def test_a_run_that_is_over_is_left_as_it_is(
     undisturbed: Path, utterances: list[Utterance]
 ) -> None:
@@ -226,6 +245,23 @@ def test_a_checkpoint_that_is_absent_or_damaged_is_named(tmp_path: Path) -> None
     (tmp_path / "bad.pt").write_bytes(b"PK no checkpoint")
     with pytest.raises(ModelError, match=r"bad.pt is no checkpoint"):
         load_checkpoint(tmp_path / "bad.pt")
+    for foreign, why in (
+        ({"weights": {}}, "it has no epoch, config"),
+        ([1], "it holds a list"),
+    ):
+        torch.save(foreign, tmp_path / "foreign.pt")
+        with pytest.raises(ModelError, match=rf"foreign.pt is no .*{why}"):
+            load_checkpoint(tmp_path / "foreign.pt")
+
+
+def test_no_training_goes_on_from_a_slimmed_checkpoint(
+    undisturbed: Path, utterances: list[Utterance], tmp_path: Path
+) -> None:
+    slim(undisturbed / "checkpoint.pt", tmp_path / "checkpoint.pt")
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    with pytest.raises(ConfigError, match=r"checkpoint\.pt has no model, optimiser"):
+        run(utterances, tmp_path)
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_epoch(
@@ -396,3 +432,14 @@ def test_a_device_that_is_not_there_is_named() -> None:
         assert pick_device("auto").type == "cpu"
         with pytest.raises(ConfigError, match="no CUDA device; use --device cpu"):
             pick_device("cuda")
+
+
+@pytest.mark.parametrize("option", ["--seed", "--threads"])
+def test_a_number_below_zero_is_refused_in_one_line(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["training", "train", "mine.toml", "--corpora", "corpora", option, "-1"]
+    monkeypatch.setattr(sys, "argv", command)
+    assert main() == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"'{option}': -1 is not in the range x>=0" in line

@@ -45,7 +45,7 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
 
     Raises:
         ModelError, ConfigError, SourceError: see `unseen_speakers` and
-            `unseen_corpora`.
+            `unseen_corpora`; ConfigError also if their streams have no speech.
     """
     if question.crossval is None and not question.unseen:
         raise ConfigError("thresholds are searched on --crossval, --unseen or both")
@@ -56,7 +56,18 @@ def choose_thresholds(question: Question, *, progress: bool = True) -> dict[str,
     )
     # `uncertain` is the risk-coverage curve's business.
     grid = Grid(uncertain=(bundle.thresholds.uncertain,))
-    found = search(streams, bundle.labels, bundle.thresholds, question.rule, grid)
+    try:
+        found = search(streams, bundle.labels, bundle.thresholds, question.rule, grid)
+    except ValueError:
+        whose = [
+            *question.unseen,
+            *([str(question.crossval)] * bool(question.crossval)),
+        ]
+        raise ConfigError(
+            f"there is no speech to search on in {len(streams)} streams of "
+            f"{', '.join(whose)}; a stream needs a speaker with audible clips of two "
+            f"of {', '.join(bundle.labels)} or more"
+        ) from None
     return {
         "thresholds": {
             name: getattr(found.best, name) for name in TUNED if name != "uncertain"

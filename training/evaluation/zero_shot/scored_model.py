@@ -14,6 +14,7 @@ from ser_stream.pipeline.front_end import FrontEndConfig
 from ser_stream.pipeline.recognizer import OnnxRecognizer
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from training.engine.checkpoint import load_checkpoint
+from training.evaluation.calibrate import check_calibrated
 from training.evaluation.calibration import Calibration
 from training.evaluation.clip_steps import LogitRecognizer, TorchRecognizer
 from training.recipe.config import TrainConfig
@@ -50,7 +51,8 @@ def load_scored_model(model: str, crossval: Path | None = None) -> ScoredModel:
             temperatures are 1. A bundle has its own.
 
     Raises:
-        ModelError: if it is neither, or does not say what it was trained on.
+        ModelError: if it is neither, or does not say what it was trained on, or
+            `crossval` was fitted on another network.
         ConfigError: if `crossval` is given for a bundle, or of another configuration.
     """
     if model.endswith(".pt"):
@@ -108,7 +110,10 @@ def _of_bundle(model: str) -> ScoredModel:
 def _of_checkpoint(path: Path, crossval: Path | None) -> ScoredModel:
     saved = load_checkpoint(path)
     model, config = build_model(saved)
-    found = _read_crossval(crossval, config) if crossval is not None else {}
+    found = {}
+    if crossval is not None:
+        found = _read_crossval(crossval, config)
+        check_calibrated(crossval, found, path)
     calibration = Calibration((1.0,) * config.model.geometry.max_columns)
     if found:
         calibration = Calibration(

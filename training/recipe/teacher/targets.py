@@ -53,9 +53,10 @@ def make_targets(
     speakers = np.array([u.person for u in utterances])
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     own = _less_speaker(scaled, speakers)
+    corpora = np.array([u.corpus for u in utterances])
     return Targets(
         _components(scaled, config.components),
-        _soft(own, targets, allowed, speakers, config),
+        _soft(own, targets, allowed, speakers, corpora, config),
     )
 
 
@@ -71,9 +72,9 @@ def _soft(
     targets: np.ndarray,
     allowed: np.ndarray,
     speakers: np.ndarray,
+    corpora: np.ndarray,
     config: TeacherConfig,
 ) -> FloatArray:
-    corpora = np.array([s.partition("/")[0] for s in speakers])
     labelled = targets != UNLABELLED
     soft = np.zeros(allowed.shape, np.float32)
     groups = _groups(speakers[labelled], config.groups)
