@@ -31,8 +31,9 @@ class Layout:
         """The recordings under `folder`; empty where none are."""
         for paths in self.paths:
             found = [self._utterance(corpus, p) for p in _matching(folder, paths)]
-            if recordings := [u for u in found if u is not None]:
-                return recordings
+            # A file that two links lead to is one recording.
+            if once := {u.path.resolve(): u for u in reversed(found) if u is not None}:
+                return list(once.values())[::-1]
         return []
 
     def _utterance(self, corpus: str, path: Path) -> Utterance | None:

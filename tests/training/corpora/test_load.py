@@ -279,6 +279,10 @@ def test_folders_that_are_links_are_read_too(tmp_path: Path, clip: FloatArray) -
     for name in ("liuchanhg", "wangzhe"):
         (tmp_path / "casia" / name).symlink_to(tmp_path / "elsewhere" / name)
     write_clips(tmp_path / "casia", clip, names[-1])
+    # What two links lead to is there once, by the path that says what it is.
+    (tmp_path / "casia/again").mkdir()
+    (tmp_path / "casia/again/liuchanhg").symlink_to(tmp_path / "elsewhere/liuchanhg")
+    (tmp_path / "casia/other").symlink_to(tmp_path / "elsewhere/wangzhe")
     assert [u.clip for u in load_corpora(tmp_path, ["casia"])] == [
         "liuchanhg_angry_201",
         "wangzhe_angry_201",
