@@ -88,7 +88,10 @@ class Announcer:
     def begin(self, *, heard: bool) -> None:
         """Say `hello`, and how things stand; whether the first samples have come."""
         self.hello()
-        audio = AudioState.HEALTHY if heard else self.health.audio
+        self._snapshot(AudioState.HEALTHY if heard else self.health.audio)
+
+    def _snapshot(self, audio: AudioState) -> None:
+        """As it is before the first step."""
         self._publish(snapshot(0, SpeechState.NO_SPEECH.value, None, audio, self.name))
 
     def hello(self) -> None:
@@ -105,8 +108,10 @@ class Announcer:
         if not self.health.end:
             self._messages.clock.begin(chunk)
             if self._audio is not None:
-                # `hello` could only guess when sample 0 would be spoken.
+                # `hello` could only guess when sample 0 would be spoken, and what came
+                # with it said that no sound has come.
                 self.hello()
+                self._snapshot(AudioState.HEALTHY)
         elif self._source.live:
             self._messages.clock.follow(chunk)
 

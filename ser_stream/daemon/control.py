@@ -211,9 +211,7 @@ class Control:
                 f"this daemon adapts model {_which(self._bundle)}, and the one that is "
                 f"configured now is {_which(bundle)}; only a restart brings it"
             )
-        model = Model(
-            bundle, settings.located(lambda config: stream_config(config, bundle))
-        )
+        pipeline = settings.located(lambda config: stream_config(config, bundle))
         changed = [c.name for c in self._settings.changes(settings) if c.live]
         restart = [
             c.name
@@ -233,11 +231,16 @@ class Control:
         if restart:
             detail += f"; only a restart brings: {', '.join(restart)}"
 
+        # The same network goes on with what it knows of room and voice.
+        model = None
+        if other_terms and self._adapter is None:
+            model = Model(bundle, pipeline)
+
         def go_on() -> None:
-            if self._adapter is None:
-                self._worker.install(model)
+            if model is None:
+                self._worker.reconfigure(pipeline)
             else:
-                self._worker.reconfigure(model.config)
+                self._worker.install(model)
             # At once, so that it stands where the steps change.
             self._say("reloaded", detail, hello=hello)
 

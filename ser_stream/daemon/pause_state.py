@@ -9,7 +9,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,9 @@ class PausedState:
     def read(self, sources: Iterable[str] = ("",)) -> frozenset[str]:
         """Which of the sources were paused; the log tells where nobody knows.
 
+        Where there was one microphone and now there are several, or the other way
+        round, which is which is not known: all are paused if any was.
+
         Args:
             sources: their names, of several; an empty one for the only one.
         """
@@ -57,7 +60,22 @@ class PausedState:
                 self._path,
                 reason,
             )
+        if others := self._of_another_number(kept, keys.values()):
+            kept = kept.in_place_of(others, keys.values())
+            # So that a resume counts. Unwritten, it is found out anew next time.
+            with contextlib.suppress(OSError):
+                self._change(lambda now: now.in_place_of(others, keys.values()))
         return frozenset(name for name, key in keys.items() if kept.is_paused(key))
+
+    def _of_another_number(
+        self, kept: "_Kept", keys: Collection[str]
+    ) -> frozenset[str]:
+        """Keys of ours that are paused, and are named as nothing is now."""
+        if self._key not in keys:
+            return kept.paused & {self._key}
+        if len(keys) > 1:
+            return frozenset()
+        return frozenset(k for k in kept.paused if k.startswith(f"{self._key}#"))
 
     def write(self, paused: bool, source: str = "") -> None:
         """Remember it.
@@ -65,14 +83,16 @@ class PausedState:
         Raises:
             OSError: if it cannot be written; what was there is then still there.
         """
-        key = self._key_of(source)
+        self._change(lambda kept: kept.after(self._key_of(source), paused))
+
+    def _change(self, change: Callable[["_Kept"], "_Kept"]) -> None:
         kept = self._kept_or_lost()
-        if kept.after(key, paused) == kept:
+        if change(kept) == kept:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Another daemon may do the same at this moment.
         with self._alone():
-            now = self._kept_or_lost().after(key, paused)
+            now = change(self._kept_or_lost())
             values = {"version": VERSION, "paused": sorted(now.paused)}
             if now.lost:
                 values |= {"lost": True, "resumed": sorted(now.resumed)}
@@ -138,6 +158,11 @@ class _Kept:
 
     def is_paused(self, key: str) -> bool:
         return key in self.paused or (self.lost and key not in self.resumed)
+
+    def in_place_of(self, others: Iterable[str], keys: Iterable[str]) -> "_Kept":
+        """With all of `keys` paused, and `others` unknown."""
+        paused = self.paused.difference(others).union(keys)
+        return _Kept(paused, self.lost, self.resumed.difference(keys))
 
     def after(self, key: str, paused: bool) -> "_Kept":
         if paused:

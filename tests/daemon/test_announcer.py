@@ -57,10 +57,10 @@ def test_it_begins_with_hello_and_a_snapshot_and_every_line_fits_the_schema(
     types = [validate(message)["type"] for message in sink.messages]
     # The first samples say when they were spoken, which the first hello had to guess.
     assert types == [
-        *("hello", "snapshot", "hello", "emotion", "adaptation"),
+        *("hello", "snapshot", "hello", "snapshot", "emotion", "adaptation"),
         *("status", "status", "bye"),
     ]
-    assert sink.messages[1]["audio"] == "recovering"
+    assert [sink.messages[n]["audio"] for n in (1, 3)] == ["recovering", "healthy"]
     health = announcer.health
     assert (health.emotions, health.skipped, health.end) == (1, 8, 16_000)
     assert health.adaptations["rejected"] == 1

@@ -131,6 +131,22 @@ def test_a_reload_swaps_the_model_and_settings_between_two_steps(
     assert {b - a for a, b in pairwise(later)} == {400}
 
 
+def test_a_reload_of_the_same_network_keeps_the_speech_that_it_heard(
+    config: Path, tmp_path: Path
+) -> None:
+    environment = {**ENVIRONMENT, "XDG_STATE_HOME": str(tmp_path)}
+    with (
+        running_daemon("--config", config, environment=environment) as daemon,
+        daemon.subscribe() as stream,
+    ):
+        until(stream, lambda m: m.get("end_ms", 0) > 8000)
+        set_values(config, {"smoothing": {"enter": 0.9}})
+        control("reload", daemon.socket)
+        last = ("--label", "happy", "--last", "5s", "--socket", daemon.socket)
+        done = run("teach", *last, environment=environment)
+        assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

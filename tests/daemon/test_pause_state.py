@@ -89,6 +89,22 @@ def test_a_pause_written_over_a_damaged_file_is_there_without_a_warning(
     assert not caplog.text
 
 
+def test_a_pause_outlasts_that_one_microphone_becomes_several_and_back(
+    tmp_path: Path,
+) -> None:
+    one = PausedState(Path("/run/one.sock"), tmp_path)
+    PausedState(Path("/run/one.sock.old"), tmp_path).write(True)
+    one.write(True)
+    assert one.read(["desk", "hall"]) == {"desk", "hall"}
+    one.write(False, "hall")
+    assert one.read(["desk", "hall"]) == {"desk"}
+    assert one.read(["desk", "hall", "new"]) == {"desk"}
+    assert one.read() == {""}
+    one.write(False)
+    assert one.read(["desk", "hall"]) == one.read() == set()
+    assert PausedState(Path("/run/one.sock.old"), tmp_path).read() == {""}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_a_folder_that_may_not_be_entered_pauses_nothing_and_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -135,8 +135,6 @@ class WatchState:
         self.step, self.now_ms = step, step["end_ms"]
         if step.get("peak_dbfs", -math.inf) >= CLIPS_DBFS:
             self.clipped_ms = step["end_ms"]
-        if self.audio != "paused":
-            self.audio = "healthy"
         self.timeline.step(step["end_ms"], alone(step))
         if self.steady is not None and step["state"] == "speech":
             now = self.steady

@@ -24,6 +24,8 @@ class Source:
             "connectivity": OFF,
         }
         self._next_level_ms = 0.0
+        self._told = False
+        """Whether anything has said how the audio is."""
 
     def follow(self, message: Message) -> None:
         self.snapshot.follow(message)
@@ -49,7 +51,8 @@ class Source:
         self.state["confidence"] = UNKNOWN if ended else percent
 
     def _level(self, message: Message) -> None:
-        self.state["connectivity"] = ON
+        if not self._told:
+            self.state["connectivity"] = ON
         if message.fields["end_ms"] >= self._next_level_ms:
             self._next_level_ms = message.fields["end_ms"] + LEVEL_EVERY_MS
             self.state["level"] = f"{message.fields['level_dbfs']:.1f}"
@@ -57,6 +60,7 @@ class Source:
     def _audio(self, state: str) -> None:
         if state == "overflow":
             return  # samples are missing, but it goes on
+        self._told = True
         self.state["connectivity"] = ON if state == "healthy" else OFF
         if state != "healthy":
             self._next_level_ms = 0.0

@@ -19,6 +19,8 @@ MAX_BYTES = 4 * 1024 * 1024
 """Of compressed blocks; the oldest go first."""
 BLOCK_BYTES = 64 * 1024
 """Of lines that are compressed together."""
+SET_BACK_S = 60.0
+"""Seconds; by less, the time of a stream is corrected now and then."""
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
 # In a text of the line its quotes would be escaped.
 _TIME = re.compile(rb'"time":"([^"]+)"')
@@ -63,6 +65,7 @@ class History:
         self._open_size = 0
         self._open_first: dict[str, int] = {}
         self._newest = 0.0
+        self._newest_of: dict[str, float] = {}
         self._last_seq: dict[str, int] = {}
 
     def __sizeof__(self) -> int:
@@ -75,8 +78,12 @@ class History:
             return
         source, seq = message.source, message.fields["seq"]
         time = _seconds(message.fields["time"])
+        if time < self._newest_of.get(source, 0.0) - SET_BACK_S:
+            # The clock on the wall was set back: what was newest is no longer.
+            self._newest_of.clear()
         # Of several recordings one may run ahead of the others.
-        self._newest = max(time, self._newest) if source else time
+        self._newest_of[source] = time
+        self._newest = max(self._newest_of.values())
         self._last_seq[source] = seq
         self._open_first.setdefault(source, seq)
         self._open.append(message.line)

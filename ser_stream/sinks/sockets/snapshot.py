@@ -25,8 +25,6 @@ class Snapshot:
             self._audio = AudioState(fields["audio"])
         elif message.type == "prediction":
             self._end_ms, self._state = fields["end_ms"], fields["state"]
-            # The first sound may come after the stream began, which no status says.
-            self._audio = AudioState.HEALTHY
         elif message.type == "emotion":
             ended = fields["phase"] == "end"
             kept = {key: fields[key] for key in ("id", "label", "start_ms")}

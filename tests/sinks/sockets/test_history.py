@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ser_stream.protocol.messages import Message, utc_text
+from ser_stream.protocol.messages import Message, begun, utc_text
 from ser_stream.sinks.sockets.history import MAX_BYTES, History
 from ser_stream.sinks.sockets.server import SocketServer
 from tests.helpers.protocol_schema import validate, validate_request
@@ -100,6 +100,19 @@ def test_where_the_clock_was_set_back_there_is_no_hole(seconds: float) -> None:
     assert found == list(range(first, last + 1))
     assert last == 12_000
     assert first == max(900, 12_000 - seconds * 5) if seconds < 3600 else 1
+
+
+def test_of_several_sources_the_past_ends_now_though_the_clock_was_set_back() -> None:
+    history = History()
+    for seq in range(1, 6001):
+        # One source ends while the clock is a day ahead.
+        ahead = 86_400 if seq <= 3000 else 0
+        for source in ("desk", "hall", "gone") if ahead else ("desk", "hall"):
+            message = at(seq / 5 + ahead, prediction(seq))
+            history.follow(Message({**begun("prediction", source), **message.fields}))
+    past = history.last(60)
+    assert past.spans.keys() == {"desk", "hall"}
+    assert len(list(past.lines)) == pytest.approx(2 * 300, abs=2)
 
 
 def test_of_no_events_there_is_no_past() -> None:

@@ -66,15 +66,8 @@ def test_a_lost_device_is_told_and_is_no_speech() -> None:
     )
 
 
-def test_where_the_first_sound_comes_late_it_is_healthy_from_the_first_step_on() -> (
-    None
-):
-    present = Snapshot()
-    for message in (HELLO, snapshot(0, "no_speech", None, AudioState.RECOVERING)):
-        present.follow(message)
-    assert told(present)["audio"] == "recovering"
-    present.follow(Message(SPEECH))
-    assert told(present)["audio"] == "healthy"
+def test_steps_of_a_dead_microphone_do_not_make_it_healthy() -> None:
+    assert after(audio("recovering"), SPEECH)["audio"] == "recovering"
 
 
 def test_paused_is_told_until_it_is_resumed() -> None:

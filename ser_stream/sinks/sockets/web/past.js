@@ -114,8 +114,6 @@ const TAKERS = {
     } else if (past.last) past.lastJump = jump;
     past.steps.add(message, time, wall, gap);
     past.last = message;
-    // The first sound may have come after the snapshot, which no status says.
-    past.audioState = "healthy";
     if (message.peak_dbfs >= CLIPS) past.clippedMs = message.end_ms;
   },
   emotion(past, message) {
