@@ -105,7 +105,7 @@ def test_voices_are_forgotten_in_a_day_without_a_device(
     samples, turns = talk()
     hours = [0.0]
     monkeypatch.setattr("ser_stream.daemon.stream.elapsed", lambda: hours[0] * 3600)
-    known = []
+    known: list[tuple[int, int | None]] = []
 
     def note() -> None:
         who = worker.streams[0].pipeline.who
