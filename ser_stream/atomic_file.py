@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART = ".part-"  # begins the name of a file that has not taken its place yet
@@ -19,7 +19,8 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
 
     Args:
         path: of the file; where it is a link, what it points to is replaced.
-        mode: of a file that was not there; one that was keeps its own.
+        mode: of a file that was not there; one that was keeps its own, and its owner
+            where we may set it.
 
     Raises:
         OSError: if it cannot be written; what was there is then still there.
@@ -34,6 +35,10 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         yield part
         os.fsync(descriptor)
         if target.exists():
+            # As root, or a service could not read its own file any more.
+            there = target.stat()
+            with suppress(OSError):
+                os.chown(part, there.st_uid, there.st_gid)
             shutil.copymode(target, part)
         else:
             part.chmod(mode)

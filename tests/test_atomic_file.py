@@ -1,6 +1,7 @@
 """Files that are replaced whole or not at all."""
 
 import multiprocessing
+import os
 import signal
 import stat
 import subprocess
@@ -24,6 +25,18 @@ def test_a_file_is_replaced_whole_and_keeps_its_mode(tmp_path: Path) -> None:
     assert path.read_bytes() == b"two"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_root_replaces_keeps_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("one")
+    path.chmod(0o600)
+    os.chown(path, 12345, 54321)
+    replace_file(path, "two")
+    found = path.stat()
+    assert (found.st_uid, found.st_gid) == (12345, 54321)
+    assert stat.S_IMODE(found.st_mode) == 0o600
 
 
 def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.rounds import Round, Rounds
 from ser_stream.adaptation.settings import EXPECT, AdaptConfig
 from ser_stream.adaptation.versions.active import ActiveVersion, Install, Publish
-from ser_stream.adaptation.versions.store import Store
+from ser_stream.adaptation.versions.store import Store, windows_of_others
 from ser_stream.adaptation.window_queue import WindowQueue
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.pipeline import HEARD_EVERY_S
@@ -84,7 +84,8 @@ class Adapter:
             if self._settings.keep_speech:
                 return Reservoir.load(path, n, capacity, base.geometry)
             # It was asked for once, and is not any more.
-            path.unlink(missing_ok=True)
+            for left in (path, *windows_of_others(self._store.folder)):
+                left.unlink(missing_ok=True)
         except (SerStreamError, OSError) as error:
             _LOGGER.warning("adaptation begins with no stored windows: %s", error)
         return Reservoir(n, capacity)

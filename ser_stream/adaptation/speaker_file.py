@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.adaptation.known_speakers import Enrolment, Example, KnownSpeakers
-from ser_stream.atomic_file import replace_file
+from ser_stream.atomic_file import PART, replace_file
 from ser_stream.errors import ConfigError, ModelError, SinkError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
@@ -53,7 +53,7 @@ class SpeakerFile:
             )
         network = _network(bundle)
         name = f"{bundle.name}-{network[:12]}.json"
-        path = state_folder() / "speakers" / name.replace("/", "_")
+        path = speakers_folder() / name.replace("/", "_")
         return SpeakerFile(path, bundle.name, bundle.labels, layer, network)
 
     def voice(self, known: KnownSpeakers) -> KnownVoice | None:
@@ -152,13 +152,21 @@ class SpeakerFile:
         )
 
 
+def speakers_folder() -> Path:
+    """Where everything that is known of speakers is kept."""
+    return state_folder() / "speakers"
+
+
 def forget_everything() -> None:
     """Delete what is known for every model, also of those that are gone.
+
+    And voices that are kept, and what a kill left half written of either.
 
     Raises:
         SinkError: if something cannot be deleted.
     """
-    for path in (state_folder() / "speakers").glob("*.json"):
+    folder = speakers_folder()
+    for path in (*folder.glob("*.json"), *folder.glob(f"{PART}*")):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

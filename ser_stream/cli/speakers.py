@@ -277,7 +277,6 @@ def forget(
     if everything == bool(names):
         raise ConfigError("name whom to forget, or say --all")
     if everything and model is None:
-        voices.forget_all_kept(socket)
         forget_all(socket, as_json)
         return
 

@@ -1,7 +1,5 @@
 """What a daemon that adapts has left on disk: told, and undone, without it."""
 
-import fcntl
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from ser_stream.adaptation.versions.state import StoreState
-from ser_stream.adaptation.versions.state_file import LOCK
-from ser_stream.adaptation.versions.store import Store, adaptation_folder, read_store
+from ser_stream.adaptation.versions.state_file import is_claimed
+from ser_stream.adaptation.versions.store import (
+    Store,
+    adaptation_folder,
+    read_store,
+    windows_of_others,
+)
 from ser_stream.client import NotRunningError
 from ser_stream.config import resolve
 from ser_stream.config.for_model import configured_bundle
@@ -39,7 +42,7 @@ class Stored:
         return cls(bundle, folder)
 
     def _require_no_daemon(self) -> None:
-        if _is_claimed(self.folder):
+        if is_claimed(self.folder):
             raise NotRunningError(self._out_of_reach())
 
     def _out_of_reach(self) -> str:
@@ -68,7 +71,7 @@ class Stored:
         """The fields of a running daemon's answer that are known without it."""
         state = self._state(why)
         phases = Counter(entry.phase for entry in state.history)
-        claimed = _is_claimed(self.folder)
+        claimed = is_claimed(self.folder)
         return {
             "state": "unreachable" if claimed else "stopped",
             "detail": f"{self._out_of_reach()}; this is what it has stored"
@@ -100,25 +103,12 @@ class Stored:
         self._require_no_daemon()
         if do not in _ORDERS:
             raise why
-        if not is_folder(self.folder):
+        # After an update, what was heard before it is in another folder.
+        others = do == "adapt.reset" and windows_of_others(self.folder)
+        if not (others or is_folder(self.folder)):
             raise self._nothing(why)
         with Store.open(self.folder, self.bundle) as store:
             return dict(_ORDERS[do](store))
-
-
-def _is_claimed(folder: Path) -> bool:
-    """Whether a daemon works on a store now; nothing is made or changed."""
-    try:
-        lock = os.open(folder / LOCK, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 def _roll_back(store: Store) -> Mapping[str, Any]:

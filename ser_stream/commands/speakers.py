@@ -20,7 +20,11 @@ from ser_stream.adaptation.known_speakers import (
     check_name,
     rounded,
 )
-from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
+from ser_stream.adaptation.speaker_file import (
+    SpeakerFile,
+    forget_everything,
+    speakers_folder,
+)
 from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError
 from ser_stream.commands import voices
@@ -233,11 +237,31 @@ def change(
 
 
 def forget_all(socket: str | None, as_json: bool) -> None:
-    """Forget everybody and all examples, for every model that there ever was."""
+    """Forget everybody and all examples, for every model that there ever was.
+
+    Here, and where a daemon that runs keeps them, which may be another folder.
+
+    Raises:
+        SinkError: if something cannot be deleted.
+        NotRunningError: if a socket is named, and no daemon answers there.
+        SerStreamError: if a daemon that runs has not forgotten.
+    """
     forget_everything()
+    gone = f"what was kept in {speakers_folder()} is gone"
+    try:
+        control("speakers.forget_all", socket)
+    except NotRunningError as error:
+        if socket is not None:
+            raise NotRunningError(
+                f"{gone}; what a daemon keeps elsewhere may be there still: {error}"
+            ) from None
+    except SerStreamError as error:
+        raise SerStreamError(
+            f"{gone}, but the running daemon has forgotten nobody ({error}); run this "
+            "as its user, after a restart if it is of an older version"
+        ) from None
     answer: Answer = {"model": None, "enrolled": [], "examples": {}, "taught": False}
     _say(answer, as_json)
-    _have_read(socket)
 
 
 def show(

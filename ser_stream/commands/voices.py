@@ -8,7 +8,7 @@ from ser_stream.adaptation.voice_file import erase, read_voices
 from ser_stream.client import control
 from ser_stream.client.errors import NotRunningError, RefusedError
 from ser_stream.commands.output import write, write_json
-from ser_stream.errors import ConfigError, SerStreamError
+from ser_stream.errors import SerStreamError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -86,13 +86,3 @@ def forget_kept(name: str, socket: str | None) -> bool:
     except SerStreamError:
         return there  # None runs, or it does not know them.
     return True
-
-
-def forget_all_kept(socket: str | None) -> None:
-    """Forget all voices that are kept, in a running daemon too."""
-    try:
-        names = kept_names()
-    except ConfigError:
-        return  # It is damaged, and is deleted with all else.
-    for name in names:
-        forget_kept(name, socket)

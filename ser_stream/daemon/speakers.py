@@ -14,7 +14,11 @@ from ser_stream.adaptation.known_speakers import (
     check_name,
     rounded,
 )
-from ser_stream.adaptation.speaker_file import SpeakerFile
+from ser_stream.adaptation.speaker_file import (
+    SpeakerFile,
+    forget_everything,
+    speakers_folder,
+)
 from ser_stream.daemon.worker import Worker
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.model import Model
@@ -78,6 +82,7 @@ class SpeakerRequests:
             "speakers.read": self.read,
             "speakers.enroll": self.enroll,
             "speakers.teach": self.teach,
+            "speakers.forget_all": self.forget_all,
         }
 
     def status(self) -> Answer:
@@ -122,6 +127,26 @@ class SpeakerRequests:
             return known.with_examples([one])
 
         return self._change(change)
+
+    def forget_all(self) -> Answer:
+        """Forget everybody and all examples, of all models, in memory and on disk.
+
+        Whoever is only told apart is forgotten, too.
+        """
+
+        def work() -> None:
+            # Between two steps, so that nobody is kept on disk meanwhile.
+            forget_everything()
+            self._worker.know(self._worker.model, None)
+            for stream in self._worker.streams:
+                if (who := stream.pipeline.who) is not None:
+                    who.voices.forget_all()
+                    who.forget_turn()
+
+        with self._changing:
+            self._worker.mailbox.call(work)
+        _LOGGER.info("everybody is forgotten, and all that was taught")
+        return {"folder": str(speakers_folder())}
 
     def _newest(
         self, last_s: float, source: str | None, *, enrols: bool

@@ -18,6 +18,7 @@ from ser_stream.pipeline.values import (
     SpeechWindow,
     StreamEvent,
 )
+from ser_stream.sources.boot_clock import elapsed
 
 _LOGGER = logging.getLogger(__name__)
 MAX_LAG = 1.0
@@ -83,6 +84,8 @@ class Stream:
         self.listener = listener
         self.broken = False
         """Whether it ended by a fault of ours; what comes later is thrown away."""
+        self._silent_since: float | None = None
+        """`elapsed` when its source fell silent; None while it is heard."""
         self._use(model, self.pipeline_of(model))
 
     # What comes from the source.
@@ -97,6 +100,7 @@ class Stream:
             return
         if isinstance(item, Ended):
             self.flush()
+            self._fall_silent()
             self.announcer.ended(item.failure, item.damage)
             return
         if isinstance(item, Skipped):
@@ -105,11 +109,29 @@ class Stream:
         if item.state in (AudioState.LOST, AudioState.PAUSED):
             # The speech has ended for us; what comes later is new speech.
             self.flush()
+            self._fall_silent()
         self.announcer.condition(item)
 
     def heard(self, chunk: Chunk, events: Sequence[StreamEvent]) -> None:
         """Tell what the pipeline made of a chunk."""
+        self._silent_since = None
         self.announcer.processed(chunk, events)
+
+    def _fall_silent(self) -> None:
+        if self._silent_since is None:
+            self._silent_since = elapsed()
+        if self.pipeline.who is not None:
+            self.pipeline.who.end_turn()
+
+    def forget_old_voices(self) -> None:
+        """Forget who was not heard for a day, while the source is silent.
+
+        Paused, lost or ended: no block comes then, by which time passes elsewhere.
+        """
+        who = self.pipeline.who
+        if who is not None and self._silent_since is not None:
+            missed = round((elapsed() - self._silent_since) * SAMPLE_RATE)
+            who.voices.forget_old(self.health.end + missed)
 
     def flush(self) -> None:
         """End what goes on."""
@@ -119,6 +141,7 @@ class Stream:
     def fail(self, error: Exception) -> None:
         """End it alone, by a fault of ours: the log says more than `status`."""
         self.broken = True
+        self._silent_since = elapsed()
         _LOGGER.error(
             "%sthis stream is ended by a fault of ser-stream, others go on",
             self.announcer.prefix,

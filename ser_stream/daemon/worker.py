@@ -72,6 +72,8 @@ class Worker:
                 while not (self._abandoned or self._arrivals.ended):
                     self._beat()
                     self.mailbox.do_all()
+                    for stream in self.streams:
+                        stream.forget_old_voices()
                     self._take(self._arrivals.take(READ_TIMEOUT))
                     self._wait_for_listeners()
             finally:

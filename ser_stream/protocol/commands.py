@@ -69,6 +69,7 @@ _ROWS = (
     Command("speakers.read"),
     Command("speakers.enroll", fields={"name": str, "last_s": float}, optional=_OF_ONE),
     Command("speakers.teach", fields={"label": str, "last_s": float}, optional=_OF_ONE),
+    Command("speakers.forget_all"),
     Command("speakers.live", optional=_OF_ONE),
     Command("speakers.name", fields={"speaker": str, "name": str}, optional=_OF_ONE),
     Command("speakers.merge", fields={"speaker": str, "other": str}, optional=_OF_ONE),

@@ -426,8 +426,13 @@ def test_speech_outlasts_a_restart_only_if_asked_for(
     assert torn.status()["reservoir"]["windows"] == 0
     assert "adaptation begins with no stored windows" in caplog.text
     torn.close()
+    # And what was kept for the model before an update.
+    before = store.folder.parent / f"open-{'0' * 12}" / "reservoir.npz"
+    before.parent.mkdir()
+    before.write_bytes(store.reservoir_path.read_bytes())
     make(tiny_rounds())
     assert not store.reservoir_path.exists()
+    assert not before.exists()
 
 
 def test_live_audio_never_waits_and_what_is_too_much_is_counted() -> None:

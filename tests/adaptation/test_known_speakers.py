@@ -18,6 +18,7 @@ from ser_stream.adaptation.known_speakers import (
     check_name,
 )
 from ser_stream.adaptation.speaker_file import SpeakerFile, forget_everything
+from ser_stream.atomic_file import PART
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.last_layer import LastLayer
@@ -216,5 +217,7 @@ def test_everything_is_forgotten_also_of_models_that_are_gone(
             KnownSpeakers().with_enrolled(enrolled("Anna"))
         )
     assert len(list(folder.glob("*.json"))) == 2
+    # A kill, while one of them was replaced.
+    (folder / f"{PART}1").write_bytes((folder / "open-1.json").read_bytes())
     forget_everything()
-    assert not list(folder.glob("*.json"))
+    assert not list(folder.iterdir())

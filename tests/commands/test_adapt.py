@@ -141,6 +141,18 @@ def test_what_a_daemon_has_left_is_erased_and_steered_without_one(
     ]
 
 
+def test_what_was_heard_before_an_update_is_erased_where_nothing_was_since(
+    alone: Path,
+) -> None:
+    with pytest.raises(NotRunningError, match="nothing was learnt"):
+        command("adapt.reset", ALONE, False)
+    left = alone / "open-0123456789ab" / "reservoir.npz"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"what was heard")
+    command("adapt.reset", ALONE, False)
+    assert not left.exists()
+
+
 def test_where_a_daemon_has_no_socket_or_does_not_adapt_the_store_is_told(
     alone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -121,6 +121,40 @@ def test_who_is_told_apart_is_named_kept_known_again_and_forgotten(
             assert not file.exists()
 
 
+def test_a_daemon_that_keeps_its_speakers_elsewhere_forgets_all_of_them_too(
+    tmp_path: Path,
+) -> None:
+    flags = ("--tell-speakers", "--raw")
+    options: dict[str, Any] = {"source": "-", "stdin": subprocess.PIPE}
+    with running_daemon(*flags, **options) as daemon:
+        hear(daemon, talk()[0])
+        control("speakers.enroll", daemon.socket, name="Eva", last_s=30.0)
+        control("speakers.name", daemon.socket, speaker="1", name="Anna")
+        file = Path(control("speakers.keep", daemon.socket, speaker="1")["file"])
+        mine = tmp_path / "ser-stream" / "speakers"
+        assert file.exists()
+        assert file.parent != mine
+        for folder in (file.parent, mine):
+            folder.mkdir(parents=True, exist_ok=True)
+            # As a kill leaves it, while somebody was written.
+            (folder / ".part-0123456789abcdef").write_text(file.read_text()[:999])
+
+        forget = ("speakers", "forget", "--all", "--socket", daemon.socket)
+        environment = {**daemon.environment, "XDG_STATE_HOME": str(tmp_path)}
+        done = run(*forget, environment=environment)
+        assert done.returncode == 0, done.stderr
+        assert control("speakers.live", daemon.socket)["speakers"] == []
+        assert control("speakers.status", daemon.socket)["enrolled"] == []
+        left = {path.suffix for path in (*file.parent.iterdir(), *mine.iterdir())}
+        assert left <= {".lock"}
+        assert daemon.stop() == 0
+
+        # Whether it has forgotten cannot be known now.
+        done = run(*forget, environment=environment)
+        assert done.returncode == 3
+        assert f"{mine} is gone; what a daemon keeps elsewhere" in error_line(done)
+
+
 def test_without_the_option_nobody_is_told_apart_until_a_reload(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text("")

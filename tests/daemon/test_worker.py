@@ -29,6 +29,7 @@ from ser_stream.sources import Device
 from tests.helpers.collecting_sink import Collected
 from tests.helpers.scripted_device import ScriptedDevice
 from tests.helpers.standing_clock import StandingClock
+from tests.helpers.two_people import talk
 
 SECOND = 16_000
 
@@ -95,6 +96,34 @@ def test_a_lost_device_ends_the_emotion_at_once(clips: dict[str, FloatArray]) ->
     assert [m["audio"]["device"] for m in sink.of("hello")] == ["Scripted", "Other"]
     assert worker.health.overflows == 0
     assert worker.health.gaps == 1
+
+
+@pytest.mark.parametrize("state", [AudioState.PAUSED, AudioState.LOST])
+def test_voices_are_forgotten_in_a_day_without_a_device(
+    state: AudioState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, turns = talk()
+    hours = [0.0]
+    monkeypatch.setattr("ser_stream.daemon.stream.elapsed", lambda: hours[0] * 3600)
+    known: list[tuple[int, int | None]] = []
+
+    def note() -> None:
+        who = worker.streams[0].pipeline.who
+        assert who is not None
+        known.append((len(list(who.voices)), who.number))
+
+    def items() -> Iterator[Chunk | Condition]:
+        # To the middle of the last turn, which is learnt nevertheless.
+        yield heard(samples[: (turns[-1][0] + turns[-1][1]) // 2], 0)
+        yield Condition(state, "gone")
+        for hours[0] in (1.0, 23.9, 24.1):
+            # It has looked at the clock when it asks for the next.
+            yield Condition(AudioState.RECOVERING, "looking for it")
+            note()
+
+    worker = made(ScriptedDevice(items()), PipelineConfig(most_speakers=4))
+    worker.run()
+    assert known == [(2, None), (2, None), (0, None)]
 
 
 def test_sound_that_comes_late_brings_another_hello_with_the_right_t0(

@@ -54,6 +54,21 @@ def claim(folder: Path) -> int:
     return lock
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a daemon works on a store now; nothing is made or changed."""
+    try:
+        lock = os.open(folder / LOCK, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def read_state(path: Path) -> StoreState | None:
     """What a state file says; None if there is none.
 

@@ -36,6 +36,7 @@ from ser_stream.adaptation.versions.state_file import (
     OTHER_FOLDER,
     STATE,
     claim,
+    is_claimed,
     read_or_set_aside,
     read_state,
     unwritable,
@@ -47,6 +48,7 @@ from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import Bundle, load_bundle
 
 _STAGING = "staging"
+_RESERVOIR = "reservoir.npz"
 
 
 def adaptation_folder(base: Bundle, given: Path | None = None) -> Path:
@@ -54,6 +56,19 @@ def adaptation_folder(base: Bundle, given: Path | None = None) -> Path:
     name = re.sub(r"[^\w.-]", "_", base.name, flags=re.ASCII)[:64]
     parent = given or state_folder() / "adaptation"
     return parent / f"{name}-{base.sha256[:12]}"
+
+
+def windows_of_others(folder: Path) -> list[Path]:
+    """Files with windows of speech that other models have left beside a store.
+
+    What the model was before an update, or before another one was chosen. Also those
+    that a kill left half written; none of a daemon that runs, which has them in memory.
+    """
+    found = []
+    for other in folder.parent.glob("*-" + "[0-9a-f]" * 12):
+        if other.name != folder.name and not is_claimed(other):
+            found += [*other.glob(_RESERVOIR), *other.glob(f"{PART}*")]
+    return found
 
 
 def read_store(folder: Path) -> StoreState | None:
@@ -84,7 +99,7 @@ class Store:
         """Only for `open`: with the lock held, and the state as it was read."""
         self.folder = folder
         self.base = base
-        self.reservoir_path = folder / "reservoir.npz"
+        self.reservoir_path = folder / _RESERVOIR
         self._bundles = folder / BUNDLES
         self._lock = lock
         self.state = state
@@ -235,19 +250,21 @@ class Store:
     def reset(self) -> Entry:
         """Back to the base: versions and stored windows go, the history stays.
 
-        What the history's entries tell of the speech goes, too.
+        What the history's entries tell of the speech goes, too, and the windows that
+        other models have left.
 
         Raises:
             ConfigError: if it cannot be written. The features may be gone by then.
         """
         with self._turn:
             # First: an entry that says `reset` must never stand beside stored windows.
-            try:
-                for path in (self.reservoir_path, self.folder / DAMAGED):
+            mine = self.reservoir_path, self.folder / DAMAGED
+            for path in (*mine, *windows_of_others(self.folder)):
+                try:
                     path.unlink(missing_ok=True)
-            except OSError as error:
-                raise unwritable(self.folder, error) from None
-            sync_names(self.folder)
+                except OSError as error:
+                    raise unwritable(path.parent, error) from None
+                sync_names(path.parent)
             clear(self.folder / _STAGING)
             reason = f"back to {self.base.name} as it came"
             state = self.state.forgetting().after(

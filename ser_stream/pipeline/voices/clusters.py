@@ -185,6 +185,10 @@ class Voices:
         """
         return self._voices.pop(self.find(which).number)
 
+    def forget_all(self) -> None:
+        """Forget everybody, kept or not; numbers are not given again."""
+        self._voices.clear()
+
     def _give_way(self) -> None:
         """Forget who was not heard for longest; the named and the kept come last."""
         gone = min(

@@ -77,12 +77,21 @@ class WhoSpeaks:
                 self.voices.forget_old(block.end)
         self._blocks.append(block)
         if began is None:
+            # Whether anybody speaks again or not.
+            self.voices.forget_old(block.end)
             return
         self._end = block.end
         heard = block.end - began
         if heard >= self._next:
             self._next += -(-(heard - self._next + 1) // EVERY) * EVERY
             self._listen(began, heard)
+
+    def end_turn(self) -> None:
+        """Nothing will come for a while: learn what was heard, and keep no more."""
+        self._learn()
+        self.forget_turn()
+        self._blocks.clear()
+        self._began = None
 
     def forget_turn(self) -> None:
         """Nothing is known of the present turn: whom it was taken for may be gone."""

@@ -332,6 +332,30 @@ def test_a_reset_forgets_everything_but_the_history(folder: Path, base: Bundle) 
         assert not store.frozen
 
 
+def test_a_reset_forgets_what_another_model_heard_but_not_a_daemon_that_runs(
+    tmp_path: Path, base: Bundle
+) -> None:
+    before, running = (replace(base, sha256=f"{i}" * 64) for i in (1, 2))
+    with Store.open(adaptation_folder(before, tmp_path), before) as store:
+        accept(store, "first")
+        save_reservoir(store)
+        old = store.folder
+        (old / ".part-1").write_bytes(b"what was heard")  # a kill left it
+    mine = tmp_path / "my-recordings"
+    mine.mkdir()
+    (mine / "reservoir.npz").write_bytes(b"none of ours")
+    with (
+        Store.open(adaptation_folder(running, tmp_path), running) as other,
+        Store.open(adaptation_folder(base, tmp_path), base) as store,
+    ):
+        save_reservoir(other)
+        store.reset()
+        assert other.reservoir_path.exists()
+    assert names(old) == {"state.json", "lock", "bundles", "staging"}
+    assert len(names(old / "bundles")) == 1
+    assert names(mine) == {"reservoir.npz"}
+
+
 def test_after_a_reset_nothing_tells_what_was_felt(folder: Path, base: Bundle) -> None:
     of_speech = {
         "reservoir_shares_before": [0.9, 0.1],

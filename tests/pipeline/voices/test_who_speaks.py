@@ -17,6 +17,7 @@ from ser_stream.pipeline.values import (
     Prediction,
     StreamEvent,
 )
+from ser_stream.pipeline.voices.clusters import REMEMBERED_S
 from tests.helpers import two_people
 from tests.helpers.two_people import MAN, WOMAN
 
@@ -87,6 +88,23 @@ def test_turns_have_numbers_and_all_else_is_as_without_them(
     assert {p.speaker for p in predictions if p.scores is None} == {None}
     emotions = [e for e in told if isinstance(e, EmotionEvent)]
     assert any(e.speaker is not None for e in emotions)
+
+
+def test_a_day_later_nobody_is_known_though_nobody_speaks(
+    recognizer: OnnxRecognizer,
+    talk: tuple[FloatArray, list[tuple[int, int, str]]],
+) -> None:
+    samples, _ = talk
+    pipeline = new(recognizer, 4)
+    assert pipeline.who is not None
+    pipeline.feed(Chunk(0, samples))
+    assert len(list(pipeline.who.voices)) == 2
+    quiet = np.zeros(SAMPLE_RATE, np.float32)
+    almost = round((REMEMBERED_S - 60) * SAMPLE_RATE)
+    pipeline.feed(Chunk(almost, quiet))
+    assert len(list(pipeline.who.voices)) == 2
+    pipeline.feed(Chunk(len(samples) + almost + 60 * SAMPLE_RATE, quiet))
+    assert not list(pipeline.who.voices)
 
 
 def test_it_outlives_another_model_and_a_gap_and_streams_do_not_mix(
