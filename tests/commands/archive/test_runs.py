@@ -255,6 +255,41 @@ def test_a_file_with_one_bad_recording_has_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_that_may_not_be_read_costs_no_other(
+    jobs: str, tmp_path: Path
+) -> None:
+    disk, out = tmp_path / "disk", tmp_path / "rows.json"
+    lost = disk / "lost+found"
+    lost.mkdir(parents=True)
+    (disk / "first.flac").symlink_to(CLIPS[0])
+    (lost / "found.flac").symlink_to(CLIPS[1])
+    # Root may read everything, but for this.
+    without = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
+    command = [*COMMAND, "recognize", "-r", "-j", jobs, disk, CLIPS[2], "--out", out]
+    lost.chmod(0)
+    try:
+        done = subprocess.run(
+            [*(without if os.geteuid() == 0 else ()), *command],
+            capture_output=True,
+            env=ENVIRONMENT,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        lost.chmod(0o755)
+    told, hint = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert f"{lost} cannot be read: Permission denied" in told
+    assert "1 of 3 recordings failed; once they are mended" in hint
+    names = [row["file"] for row in messages(out.read_bytes())]
+    assert names == [str(disk / "first.flac"), str(CLIPS[2])]
+    # Mended, its recordings come to the others.
+    done = run("recognize", "-r", disk, CLIPS[2], "--out", out)
+    assert done.returncode == 0
+    assert len(messages(out.read_bytes())) == 3
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_header_with_a_number_that_nobody_reads_ends_no_run(
     jobs: str, tmp_path: Path
 ) -> None:
