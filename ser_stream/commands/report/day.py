@@ -65,6 +65,8 @@ class Day:
     """Predictions that the subscriber who wrote the file was too slow for."""
     damaged: int = 0
     """Lines that are no messages."""
+    late: int = 0
+    """Events that came after later ones of their run, and are left out."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Messages of types that this version does not know."""
     labels: list[str] = field(default_factory=list)

@@ -128,6 +128,7 @@ def losses(day: Day) -> dict[str, Any]:
         ],
         "dropped": day.dropped,
         "damaged_lines": day.damaged,
+        "out_of_order": day.late,
         "unknown_messages": dict(day.unknown),
     }
 
