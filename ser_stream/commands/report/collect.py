@@ -24,7 +24,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 LONGEST_LABEL = 64
 NEAR_S = 0.002
 """Times are told to the millisecond: stretches so near each other are one."""
-TIMELESS = ("snapshot", "bye", "reply", "pong")
+TIMELESS = ("snapshot", "history", "bye", "reply", "pong")
 OUT = ("lost", "failed", "paused")
 Fields = dict[str, Any]
 

@@ -57,6 +57,7 @@ class Day:
     runs: list[Run] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
+    """By their start; those of runs at the same time overlap."""
     steps: int = 0
     outages: list[Outage] = field(default_factory=list)
     overflows: int = 0

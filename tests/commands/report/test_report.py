@@ -122,6 +122,11 @@ def test_several_starts_of_a_daemon_add_up_and_what_lies_between_is_untold() -> 
     assert found.untold == pytest.approx(600 - 59.6, abs=0.3)
 
 
+def test_runs_at_the_same_time_leave_the_rest_untold() -> None:
+    said = [*lines(), *shifted(lines(), 3), *shifted(lines(), 100)]
+    assert sums(day_of(said)).untold == pytest.approx(100 - 62.6, abs=0.4)
+
+
 def test_the_same_events_twice_count_once() -> None:
     twice, once = day_of([*lines(), *lines()]), day_of(lines())
     assert as_json(twice, sums(twice)) == as_json(once, sums(once))
@@ -494,6 +499,7 @@ def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert first["label"] in json.dumps(found["emotions"])
+    assert found["losses"]["unknown_messages"] == {}
 
 
 def test_of_several_sources_one_has_to_be_chosen() -> None:
