@@ -186,6 +186,11 @@ def check_name(name: str, labels: Sequence[str]) -> None:
             f"{name!r} is no name; allowed: 1 to {LONGEST_NAME} characters that can be "
             "printed"
         )
+    if name.isdecimal():
+        raise ConfigError(
+            f"{name!r} is a number, by which speakers that are only told apart are "
+            "called; name the person otherwise"
+        )
     if name in labels:
         raise ConfigError(
             f"{name!r} is a label of the model; name the person otherwise, so that "

@@ -48,8 +48,9 @@ def config_check(
     """Find what is wrong with the configuration: the file, the line and the key.
 
     Also whether its model, its command and its token file can be used, and what it
-    needs to adapt. Exit status: 0 nothing is wrong, 2 a setting is, 4 the model is, 69
-    a library is missing.
+    needs to adapt. An address that other machines reach is told where no token is
+    found; the service may have one in its environment. Exit status: 0 nothing is wrong,
+    2 a setting is, 4 the model is, 69 a library is missing.
     """
     from ser_stream.commands.config import check
 

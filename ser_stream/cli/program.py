@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from ser_stream import log
 from ser_stream.cli.app import app
+from ser_stream.commands import unfinished
 from ser_stream.commands.output import discard_output
 from ser_stream.errors import QuietEndError, SerStreamError, SinkError, StoppedError
 
@@ -30,8 +31,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
     Every error the user can cause is one line on standard error.
     """
-    if arguments is None:
-        arguments = sys.argv[1:]
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     first = arguments[0] if arguments else ""
     import_module(f"ser_stream.cli.{first if first in _ALONE else 'all_commands'}")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -49,10 +49,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         status = app(arguments, standalone_mode=False)
     except QuietEndError as end:
-        return _stopped(first, end.signal)
+        return _stopped(arguments, end.signal)
     except ImportError:
         if signals:  # it came while a library was being loaded
-            return _stopped(first, signals[-1])
+            return _stopped(arguments, signals[-1])
         raise
     except SerStreamError as error:
         return _fail(str(error), error.exit_status)
@@ -91,9 +91,11 @@ def _usage(message: str, arguments: Sequence[str]) -> str:
     return f"{message}; see {' '.join(names)} --help"
 
 
-def _stopped(command: str, number: int | None) -> int:
+def _stopped(arguments: Sequence[str], number: int | None) -> int:
+    if number is not None and unfinished.is_unfinished(arguments):
+        return _fail(unfinished.MESSAGE, StoppedError.exit_status)
     # Whoever runs next must not take what `recognize` printed for all of it.
-    if command == "recognize" and number == signal.SIGTERM:
+    if arguments[:1] == ["recognize"] and number == signal.SIGTERM:
         return _fail("stopped", StoppedError.exit_status)
     return 0
 

@@ -70,7 +70,7 @@ def report(
 
       ser-stream report unix:///run/user/1000/ser-stream/ser-stream.sock
 
-      zcat *.gz | ser-stream report - --json | jq .emotions
+      zcat $(ls -v *.gz) | ser-stream report - --json | jq .emotions
     """
     from ser_stream.commands.report import report as command
 

@@ -14,6 +14,7 @@ from ser_stream.adaptation.child_process import RoundError, RoundJob, RoundRunne
 from ser_stream.adaptation.libraries import require_libraries
 from ser_stream.adaptation.pack import Pack
 from ser_stream.adaptation.reservoir import Reservoir
+from ser_stream.commands import unfinished
 from ser_stream.commands.evidence import evidence_text
 from ser_stream.commands.folder_speech import FolderSpeech, find_recordings, find_speech
 from ser_stream.commands.output import write, write_json
@@ -111,6 +112,7 @@ def adapt(
 @contextlib.contextmanager
 def _told_if_stopped(out: Path) -> Iterator[None]:
     """Elsewhere a signal is a good end; here something was asked for, and not done."""
+    unfinished.begin()
     try:
         yield
     except QuietEndError:

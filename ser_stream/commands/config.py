@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.smoothing import SmoothingConfig
 from ser_stream.pipeline.values import SAMPLE_RATE
 from ser_stream.protocol.access_token import read_token
+from ser_stream.protocol.address import WYOMING, parse
 from ser_stream.service.notify import Notifier
+from ser_stream.sinks import forms
 from ser_stream.sinks.command import check_command
 
 _LOGGER = logging.getLogger(__name__)
@@ -64,7 +67,36 @@ def check(file: Path | None) -> None:
     if settings.config.adapt.enabled:
         require_libraries()
         configured_pack(settings.config, bundle)
-    write(f"{settings.file or 'no file, and what is built in'}: nothing is wrong\n")
+    open_ones = list(_refused_as_they_are(settings))
+    for line in open_ones:
+        _LOGGER.warning("%s", line)
+    found = "nothing else is wrong" if open_ones else "nothing is wrong"
+    write(f"{settings.file or 'no file, and what is built in'}: {found}\n")
+
+
+def _refused_as_they_are(settings: Settings) -> Iterator[str]:
+    """Addresses that are refused unless the service gets what is not in its file."""
+    config = settings.config
+    with_token = {"tcp", "ws"} if read_token(config.token_file) is None else set()
+    with_trust = set() if config.trust_network else set(WYOMING)
+    for command, name, uris in (
+        ("listen", "to", config.to),
+        ("serve", "serve.listen", config.serve.listen),
+    ):
+        for uri in uris:
+            address = parse(uri, forms())
+            if address.kind not in with_token | with_trust or address.loopback:
+                continue
+            need = "trust_network = true, if whoever reaches it may"
+            if address.kind in with_token:
+                need = (
+                    "a token: token_file in the file, or SER_STREAM_TOKEN in the "
+                    f"environment in which `{command}` runs"
+                )
+            yield (
+                f"{settings[name].origin}: other machines may reach {uri}, so "
+                f"`{command}` refuses it without {need}"
+            )
 
 
 def _rows(settings: Settings) -> list[dict[str, Any]]:

@@ -29,6 +29,9 @@ from ser_stream.sources.recorded import STDIN
 _LOGGER = logging.getLogger(__name__)
 _STOPPED = "stopped; what is done is kept, and the same command goes on"
 
+MOST_LISTED = 3
+"""Recordings, in a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -80,10 +83,17 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
     to_folder = run.to_folder or inputs.may_be_many
     with open_output(run.format, run.out, names, job, bundle, to_folder) as output:
         todo = [name for name in names if not output.is_done(name)]
+        done_already = set(names).difference(todo)
+        torn = [n for n in names if n in done_already and not output.was_whole(n)]
         if len(todo) < len(names):
             before = len(names) - len(todo)
-            _LOGGER.info("%d of %d recordings are done already", before, len(names))
-        whole = all(output.was_whole(name) for name in names if output.is_done(name))
+            _LOGGER.info(
+                "%d of %d recordings are done already%s",
+                before,
+                len(names),
+                f"; cut or damaged: {_listed(torn)}" if torn else "",
+            )
+        whole = not torn
         done = 0
         # What was printed is a good end; what is not written yet is none.
         told = told_if_stopped(_STOPPED)
@@ -99,6 +109,12 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
                 done += 1
             output.finish(names)
     return whole
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_LISTED
+    said = ", ".join(names[:MOST_LISTED])
+    return f"{said} and {more} more" if more > 0 else said
 
 
 def _results(

@@ -47,6 +47,7 @@ from ser_stream.sources import InputConfig, open_source
 from ser_stream.sources.recorded import read_chunks
 
 _LOGGER = logging.getLogger(__name__)
+_STOPPED = "stopped; nothing was kept"
 MIC_WAIT_S = 120.0
 """Beyond what was asked for, seconds; then nobody is speaking."""
 Answer = dict[str, Any]
@@ -157,23 +158,24 @@ def enroll(
         said = {"name": name, "last_s": last_s, "source": source}
         _by_daemon("speakers.enroll", socket, as_json, **said)
         return 0
-    speakers = Speakers(config)
-    check_name(name, speakers.model.labels)
-    failed = 0
-    if microphone is not None:
-        turns = speakers.turns_of_microphone(microphone, seconds)
-    else:
-        found, failed = _of_files(files, speakers.turns)
-        turns = [turn for _, of_file in found for turn in of_file]
-    heard_s = sum(turn.seconds for turn in turns)
-    check_heard(heard_s, enrols=True)
-    mean = np.average(
-        [turn.features for turn in turns],
-        axis=0,
-        weights=[turn.seconds for turn in turns],
-    )
-    one = Enrolment(name, rounded(mean), round(heard_s, 2))
-    speakers.change(lambda known: known.with_enrolled(one))
+    with told_if_stopped(_STOPPED):
+        speakers = Speakers(config)
+        check_name(name, speakers.model.labels)
+        failed = 0
+        if microphone is not None:
+            turns = speakers.turns_of_microphone(microphone, seconds)
+        else:
+            found, failed = _of_files(files, speakers.turns)
+            turns = [turn for _, of_file in found for turn in of_file]
+        heard_s = sum(turn.seconds for turn in turns)
+        check_heard(heard_s, enrols=True)
+        mean = np.average(
+            [turn.features for turn in turns],
+            axis=0,
+            weights=[turn.seconds for turn in turns],
+        )
+        one = Enrolment(name, rounded(mean), round(heard_s, 2))
+        speakers.change(lambda known: known.with_enrolled(one))
     _tell(speakers, socket, as_json)
     return failed
 
@@ -197,29 +199,30 @@ def teach(
         said = {"label": label, "last_s": last_s, "source": source}
         _by_daemon("speakers.teach", socket, as_json, **said)
         return 0
-    speakers = Speakers(config)
-    check_label(label, speakers.model.labels)
-    found, failed = _of_files(files, speakers.turns)
-    examples = []
-    for path, turns in found:
-        enough = [turn for turn in turns if turn.seconds >= LEAST_S]
-        if not enough:
-            failed += 1
-            _LOGGER.error("%s: no %g s of speech in one piece in it", path, LEAST_S)
-        if len(enough) > MOST_EXAMPLES:
-            _LOGGER.warning(
-                "%s: only the first %d of its %d turns are taken",
-                path,
-                MOST_EXAMPLES,
-                len(enough),
-            )
-        examples += [
-            Example(label, rounded(turn.features), round(turn.seconds, 2))
-            for turn in enough[:MOST_EXAMPLES]
-        ]
-    if not examples:
-        raise SourceError("there was nothing to learn from")
-    speakers.change(lambda known: known.with_examples(examples))
+    with told_if_stopped(_STOPPED):
+        speakers = Speakers(config)
+        check_label(label, speakers.model.labels)
+        found, failed = _of_files(files, speakers.turns)
+        examples = []
+        for path, turns in found:
+            enough = [turn for turn in turns if turn.seconds >= LEAST_S]
+            if not enough:
+                failed += 1
+                _LOGGER.error("%s: no %g s of speech in one piece in it", path, LEAST_S)
+            if len(enough) > MOST_EXAMPLES:
+                _LOGGER.warning(
+                    "%s: only the first %d of its %d turns are taken",
+                    path,
+                    MOST_EXAMPLES,
+                    len(enough),
+                )
+            examples += [
+                Example(label, rounded(turn.features), round(turn.seconds, 2))
+                for turn in enough[:MOST_EXAMPLES]
+            ]
+        if not examples:
+            raise SourceError("there was nothing to learn from")
+        speakers.change(lambda known: known.with_examples(examples))
     _tell(speakers, socket, as_json)
     return failed
 

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ser_stream.commands import unfinished
 from ser_stream.commands.progress import clear_bar
 from ser_stream.errors import QuietEndError, StoppedError
 
@@ -15,6 +16,7 @@ def told_if_stopped(message: str) -> Iterator[None]:
     Raises:
         StoppedError: with the message, if a signal comes.
     """
+    unfinished.begin()
     try:
         yield
     except QuietEndError:
@@ -32,6 +34,7 @@ def told_if_terminated(message: Callable[[], str]) -> Iterator[None]:
     Raises:
         StoppedError: with the message, if SIGTERM comes.
     """
+    unfinished.begin()
     try:
         yield
     except QuietEndError as end:

@@ -109,6 +109,40 @@ def test_check_finds_what_is_wrong(
     assert said in str(caught.value).replace(str(file), "FILE")
 
 
+@pytest.mark.parametrize(
+    ("text", "variables", "said"),
+    [
+        ('to = ["tcp://0.0.0.0:8000"]', {}, "without a token: token_file in the file"),
+        ('to = ["ws://[::]:8000"]', {}, "without a token"),
+        ('to = ["wyoming://0.0.0.0:1"]', {}, "without trust_network = true"),
+        ('to = ["tcp://0.0.0.0:8000"]', {"SER_STREAM_TOKEN": "a" * 16}, ""),
+        ('to = ["tcp://127.0.0.1:8000", "ws://localhost:8001"]', {}, ""),
+        ('trust_network = true\nto = ["wyoming://0.0.0.0:1"]', {}, ""),
+    ],
+)
+def test_check_tells_of_an_address_that_wants_a_token(
+    file: Path, text: str, variables: dict[str, str], said: str
+) -> None:
+    file.write_text(text)
+    done = run("config", "check", file, environment=ENVIRONMENT | variables)
+    # The service may have the token from its own environment.
+    assert done.returncode == 0
+    else_ = "nothing else is wrong" if said else "nothing is wrong"
+    assert done.stdout.decode() == f"{file}: {else_}\n"
+    if said:
+        assert f"{file}:1: other machines may reach" in error_line(done)
+        assert said in error_line(done)
+    else:
+        assert done.stderr == b""
+
+
+def test_check_tells_the_same_of_an_address_of_serve(file: Path) -> None:
+    file.write_text('[serve]\nlisten = ["tcp://0.0.0.0:8000"]\n')
+    done = run("config", "check", file)
+    assert f"{file}:2: other machines may reach" in error_line(done)
+    assert "in which `serve` runs" in error_line(done)
+
+
 def test_check_is_of_the_file_alone_or_else_of_all(file: Path) -> None:
     file.write_text("step = 0.3\n")
     environment = ENVIRONMENT | {"SER_STREAM_STEP": "9"}

@@ -39,6 +39,36 @@ def test_ctrl_c_while_libraries_are_loaded_is_quiet(
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("enroll", "x.wav"),
+        ("teach", "--label", "sad", "x.wav"),
+        ("plot", "x.wav", "-o", "x.png"),
+        ("adapt", "folder", "x", "--out", "y"),
+        ("recognize", "x.wav", "--out", "x.json"),
+        ("recognize", "x.wav", "--out=x.json"),
+    ],
+)
+@pytest.mark.parametrize(
+    "module", ["ser_stream.cli", "ser_stream.cli.all_commands", "ser_stream.model"]
+)
+def test_what_was_to_leave_something_says_that_it_was_stopped(
+    module: str, command: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED.format(module=module))
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [*COMMAND, *command],
+        capture_output=True,
+        env={**ENVIRONMENT, "PYTHONPATH": path},
+        timeout=120,
+        check=False,
+    )
+    assert done.stderr == b"ser-stream: error: stopped before it was done\n"
+    assert done.returncode == 130
+
+
 @pytest.mark.parametrize("arguments", [("--help",), ("recognize", "--help")])
 def test_help_onto_a_full_disk_is_said_so(arguments: tuple[str, ...]) -> None:
     with Path("/dev/full").open("w") as full:

@@ -1,6 +1,9 @@
 """`enroll`, `teach` and `speakers`: from recordings, and from a running daemon."""
 
 import json
+import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from ser_stream.client import RefusedError, control
 from ser_stream.pipeline.values import SAMPLE_RATE
 from tests.helpers.minute import utterances_of_the_minute
 from tests.helpers.paths import MINUTE
-from tests.helpers.program import ENVIRONMENT, error_line, predictions, run
+from tests.helpers.program import COMMAND, ENVIRONMENT, error_line, predictions, run
 from tests.helpers.running_daemon import RunningDaemon, running_daemon
 
 
@@ -39,6 +42,29 @@ def told(home: dict[str, str], *arguments: str | Path) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [["enroll"], ["teach", "--label", "sad"]])
+def test_stopped_while_it_listens_it_says_so_and_keeps_nothing(
+    command: list[str], number: int, home: dict[str, str], tmp_path: Path
+) -> None:
+    # A pipe that is opened is one that is being heard.
+    os.mkfifo(tmp_path / "pipe.raw")
+    with (
+        subprocess.Popen(
+            [*COMMAND, *command, str(tmp_path / "pipe.raw")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=home,
+        ) as process,
+        (tmp_path / "pipe.raw").open("wb"),
+    ):
+        process.send_signal(number)
+        said, errors = process.communicate(timeout=120)
+    assert (process.returncode, said) == (130, b"")
+    assert errors == b"ser-stream: error: stopped; nothing was kept\n"
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_what_was_said_of_voices_is_kept_shown_undone_and_forgotten(

@@ -49,6 +49,9 @@ class Inputs:
 def recordings(inputs: Inputs) -> list[str]:
     """All recordings, in the order given; those of a folder by their names.
 
+    A folder that cannot be read stands for its recordings: to open it fails, as to open
+    a file that cannot be read.
+
     Raises:
         SourceError: if the list cannot be read, or there is not one recording.
     """
@@ -75,17 +78,17 @@ def _within(name: str, recursive: bool) -> Iterator[str]:
     if name == STDIN or not is_folder(Path(name)):
         yield name
         return
-    for folder, folders, files in os.walk(name, onerror=_raise):
+    unread: list[str] = []
+    for folder, folders, files in os.walk(
+        name, onerror=lambda error: unread.append(error.filename)
+    ):
         folders.sort()
         for file in sorted(files):
             if Path(file).suffix.lower() in SUFFIXES and not file.startswith("."):
                 yield str(Path(folder) / file)
         if not recursive:
-            return
-
-
-def _raise(error: OSError) -> None:
-    raise SourceError(f"{error.filename} cannot be read: {error.strerror}")
+            break
+    yield from unread
 
 
 def _listed(name: str | None) -> list[str]:

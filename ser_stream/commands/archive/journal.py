@@ -2,7 +2,7 @@
 
 Beside the file that a run is to write lies its journal until the run is done: a line
 that says what was asked for, and a line for each recording. The file itself is written
-at the end, whole.
+at the end, whole. A recording that has changed since is not done.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -83,7 +84,12 @@ class Journal:
                 self._file.truncate(place)
                 self._file.seek(place)
                 return
-            self._places[entry["name"]] = place
+            name, heard = entry["name"], entry.get("state")
+            # Journals of before have none; a disk that is gone changes nothing.
+            if heard is None or (_state(name) or heard) == heard:
+                self._places[name] = place
+            else:
+                self._places.pop(name, None)
 
     def __contains__(self, name: str) -> bool:
         return name in self._places
@@ -99,7 +105,8 @@ class Journal:
         try:
             self._file.seek(0, os.SEEK_END)
             self._places[result.name] = self._file.tell()
-            self._write({"name": result.name, "rows": result.rows})
+            entry = {"name": result.name, "state": _state(result.name)}
+            self._write(entry | {"rows": result.rows})
         except OSError as error:
             raise SinkError(
                 f"{self.path} cannot be written: {error.strerror}"
@@ -134,6 +141,17 @@ def _parsed(line: bytes) -> Any:
         return json.loads(line)
     except ValueError:
         return None
+
+
+def _state(name: str) -> list[int] | None:
+    """Size and time of a file, by which a change is known; None of what is no file."""
+    try:
+        status = Path(name).stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _hash(job: Job) -> str:

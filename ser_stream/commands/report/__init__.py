@@ -5,6 +5,7 @@ lines    a file of events, torn or not -> messages
 daemon   a daemon that runs -> the events that it still holds
 day      what was told, by wall-clock time
 collect  messages -> the day
+counted  which events of a run were counted
 sums     the day -> time in each emotion, hours, what was most certain
 text     these as lines
 page     these as one HTML file
@@ -12,6 +13,7 @@ svg      its pictures
 notes    what the numbers do not mean
 """
 
+import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,8 @@ from ser_stream.commands.report.sums import as_json, sums
 from ser_stream.commands.report.text import text
 from ser_stream.commands.subscribe import read_token
 from ser_stream.errors import ConfigError, SinkError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def report(
@@ -70,6 +74,12 @@ def report(
             f"--since {since} is not before --until {until}, so nothing lies between"
         )
     day = _read(events, period, token_file, source)
+    if day.late:
+        _LOGGER.warning(
+            "%d events are left out, as they came after later ones of their run; join "
+            "files in the order in which they were written: zcat $(ls -v events-*.gz)",
+            day.late,
+        )
     found = sums(day)
     if out is not None:
         try:

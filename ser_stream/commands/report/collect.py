@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from ser_stream.commands.report.counted import Counted
 from ser_stream.commands.report.day import (
     NO_SPEECH,
     SPEECH,
@@ -23,7 +24,7 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 LONGEST_LABEL = 64
 NEAR_S = 0.002
 """Times are told to the millisecond: stretches so near each other are one."""
-TIMELESS = ("snapshot", "bye", "reply", "pong")
+TIMELESS = ("snapshot", "history", "bye", "reply", "pong")
 OUT = ("lost", "failed", "paused")
 Fields = dict[str, Any]
 
@@ -38,9 +39,10 @@ class Collector:
         # By name, in the order in which they came.
         self._sources: dict[str, None] = {}
         self._runs: dict[str, Run] = {}
-        self._seqs: dict[str, int] = {}
+        self._counted: dict[str, Counted] = {}
         self._told: dict[tuple[str, int], Told] = {}
         self._stream = ""
+        self._without_hello = True
         self._step_s = LONGEST_STEP_S
         self._end_ms: float | None = None
         self._out: Outage | None = None
@@ -73,9 +75,8 @@ class Collector:
         elif kind in ("prediction", "emotion", "status", "adaptation"):
             at, seq = _seconds(m["time"]), int(m["seq"])
             self._any, self._at = True, at
-            if seq <= self._seqs.get(self._stream, 0):
+            if not self._is_new(seq, at):
                 return
-            self._seqs[self._stream] = seq
             if kind == "emotion":
                 self._emotion(m, at)
             if kind == "prediction":
@@ -83,9 +84,29 @@ class Collector:
             elif kind == "status":
                 self._status(m["what"], m["state"], at)
             self._seen(at)
+            # At the end: the number of a damaged one may be anything.
+            self._counted[self._stream].add(seq, at)
         else:
             unknown = self._day.unknown
             unknown[kind[:40]] = unknown.get(kind[:40], 0) + 1
+
+    def _is_new(self, seq: int, at: float) -> bool:
+        """Whether an event is to be counted; begins the run that it may be of."""
+        counted = self._counted.setdefault(self._stream, Counted())
+        place = counted.place(seq, at)
+        if place == "late":
+            self._day.late += self._day.period.holds(at)
+        if place == "of another run":
+            self._begin(f"without hello, from {at}")
+            self._counted[self._stream] = Counted()
+            self._without_hello, self._step_s = True, LONGEST_STEP_S
+        return place in ("next", "of another run")
+
+    def _begin(self, stream: str) -> None:
+        self._stream, self._end_ms = stream, None
+        # A pause is remembered over a restart; else nobody tells its end.
+        if self._out is not None and self._out.state != "paused":
+            self._out = None
 
     def _hello(self, m: Fields) -> None:
         stream, model, audio = str(m["stream"]), m["model"], m["audio"]
@@ -94,11 +115,8 @@ class Collector:
         if not 0 < step_s <= LONGEST_STEP_S:
             raise ValueError("no length of a step")
         if stream != self._stream:
-            self._end_ms = None
-            # A pause is remembered over a restart; else nobody tells its end.
-            if self._out is not None and self._out.state != "paused":
-                self._out = None
-        self._stream, self._step_s = stream, step_s
+            self._begin(stream)
+        self._without_hello, self._step_s = False, step_s
         run = self._runs.setdefault(stream, Run(stream, t0, t0))
         run.model, run.licence = str(model["name"]), str(model["licence"])
         run.device = str(audio["device"] or audio["source"])
@@ -117,7 +135,7 @@ class Collector:
         end_ms, length = float(m["end_ms"]), self._step_s
         if self._end_ms is not None:
             length = min(length, max(0.0, end_ms - self._end_ms) / 1000)
-        elif self._stream == "":
+        elif self._without_hello:
             length = 0.0  # nothing tells how long the first step is
         self._end_ms = end_ms
         if (state := m["state"]) not in (SPEECH, NO_SPEECH):

@@ -57,6 +57,7 @@ class Day:
     runs: list[Run] = field(default_factory=list)
     told: list[Told] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
+    """By their start; those of runs at the same time overlap."""
     steps: int = 0
     outages: list[Outage] = field(default_factory=list)
     overflows: int = 0
@@ -65,6 +66,8 @@ class Day:
     """Predictions that the subscriber who wrote the file was too slow for."""
     damaged: int = 0
     """Lines that are no messages."""
+    late: int = 0
+    """Events that came after later ones of their run, and are left out."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Messages of types that this version does not know."""
     labels: list[str] = field(default_factory=list)

@@ -59,7 +59,7 @@ def sums(day: Day) -> Sums:
             of = hours.setdefault(hour, Hour(hour)).states
             of[stretch.state] = of.get(stretch.state, 0.0) + part
     steps = bool(day.steps)
-    untold = max(0.0, day.end - day.start - sum(states.values())) if steps else None
+    untold = max(0.0, day.end - day.start - _covered(day)) if steps else None
     certain = sorted(day.told, key=lambda told: (-told.confidence, told.surest))
     return Sums(
         shares,
@@ -68,6 +68,15 @@ def sums(day: Day) -> Sums:
         [hours[start] for start in sorted(hours)],
         [t for t in certain if day.period.holds(t.surest)][:MOST_CERTAIN],
     )
+
+
+def _covered(day: Day) -> float:
+    """Seconds of which a step tells something; runs may have told at the same time."""
+    covered, until = 0.0, -math.inf
+    for stretch in day.stretches:  # by their start
+        covered += max(0.0, stretch.end - max(stretch.start, until))
+        until = max(until, stretch.end)
+    return covered
 
 
 def _by_hour(start: float, end: float) -> Iterator[tuple[float, float]]:
@@ -128,6 +137,7 @@ def losses(day: Day) -> dict[str, Any]:
         ],
         "dropped": day.dropped,
         "damaged_lines": day.damaged,
+        "out_of_order": day.late,
         "unknown_messages": dict(day.unknown),
     }
 

@@ -70,6 +70,8 @@ def losses(day: Day) -> dict[str, str]:
     rows["steps not written"] = f"{day.dropped}, for the reader was slow"
     if day.damaged:
         rows["damaged lines"] = str(day.damaged)
+    if day.late:
+        rows["events out of order"] = f"{day.late}, left out"
     if day.unknown:
         rows["unknown messages"] = ", ".join(f"{n} {k}" for k, n in day.unknown.items())
     return rows

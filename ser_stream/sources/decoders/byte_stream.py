@@ -51,6 +51,7 @@ class ByteStream:
         try:
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):
+                any(path.iterdir())  # One that cannot be read says why.
                 raise SourceError(f"{name} is a folder; name a file in it")
             if stat.S_ISREG(status.st_mode) and status.st_size == 0:
                 raise SourceError(f"{name} is empty (0 bytes)")

@@ -183,8 +183,39 @@ def test_what_was_cut_before_a_run_went_on_still_makes_the_status_1(
         process.communicate()
     done = run("recognize", cut, *minutes, "--out", out)
     assert "of 9 recordings are done already" in error_line(done)
+    assert f"done already; cut or damaged: {cut}" in error_line(done)
     assert messages(out.read_bytes())[0]["cut"] is True
     assert done.returncode == 1
+
+
+def test_what_was_mended_before_a_run_goes_on_is_heard_again(tmp_path: Path) -> None:
+    cut, empty, out = (tmp_path / n for n in ("cut.flac", "empty.flac", "rows.json"))
+    content = CLIPS[0].read_bytes()
+    cut.write_bytes(content[: len(content) * 2 // 3])
+    empty.touch()
+    command = ("recognize", cut, CLIPS[1], empty, "--out", out)
+    assert run(*command).returncode == 1
+    assert messages(out.read_bytes())[0]["cut"] is True
+    empty.write_bytes(CLIPS[2].read_bytes())
+    cut.write_bytes(content)
+    done = run(*command)
+    assert done.returncode == 0
+    assert error_line(done).endswith("1 of 3 recordings are done already")
+    first, *others = messages(out.read_bytes())
+    assert len(others) == 2
+    assert first == {**messages(run("recognize", CLIPS[0]).stdout)[0], "file": str(cut)}
+
+
+def test_recordings_that_are_gone_when_a_run_goes_on_keep_their_rows(
+    tmp_path: Path,
+) -> None:
+    gone, late, out = (tmp_path / n for n in ("gone.flac", "late.flac", "rows.json"))
+    gone.write_bytes(CLIPS[0].read_bytes())
+    assert run("recognize", gone, late, "--out", out).returncode == 1
+    gone.unlink()
+    late.symlink_to(CLIPS[1])
+    assert run("recognize", gone, late, "--out", out).returncode == 0
+    assert [row["file"] for row in messages(out.read_bytes())] == [str(gone), str(late)]
 
 
 @pytest.mark.parametrize("out", ["/dev/null", ".", "/"])
@@ -252,6 +283,42 @@ def test_a_file_with_one_bad_recording_has_the_others(tmp_path: Path) -> None:
     done = run("recognize", bad, CLIPS[0], "--out", out)
     assert done.returncode == 1
     assert [row["file"] for row in messages(out.read_bytes())] == [str(CLIPS[0])]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_folder_that_may_not_be_read_costs_no_other(
+    jobs: str, tmp_path: Path
+) -> None:
+    disk, out = tmp_path / "disk", tmp_path / "rows.json"
+    lost = disk / "lost+found"
+    lost.mkdir(parents=True)
+    (disk / "first.flac").symlink_to(CLIPS[0])
+    (lost / "found.flac").symlink_to(CLIPS[1])
+    # Root may read everything, but for this.
+    without = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    command: list[str | Path] = [*without] if os.geteuid() == 0 else []
+    command += [*COMMAND, "recognize", "-r", "-j", jobs, disk, CLIPS[2], "--out", out]
+    lost.chmod(0)
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            env=ENVIRONMENT,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        lost.chmod(0o755)
+    told, hint = done.stderr.decode().splitlines()
+    assert done.returncode == 1
+    assert f"{lost} cannot be read: Permission denied" in told
+    assert "1 of 3 recordings failed; once they are mended" in hint
+    names = [row["file"] for row in messages(out.read_bytes())]
+    assert names == [str(disk / "first.flac"), str(CLIPS[2])]
+    # Mended, its recordings come to the others.
+    done = run("recognize", "-r", disk, CLIPS[2], "--out", out)
+    assert done.returncode == 0
+    assert len(messages(out.read_bytes())) == 3
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

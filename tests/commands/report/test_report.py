@@ -122,9 +122,52 @@ def test_several_starts_of_a_daemon_add_up_and_what_lies_between_is_untold() -> 
     assert found.untold == pytest.approx(600 - 59.6, abs=0.3)
 
 
+def test_runs_at_the_same_time_leave_the_rest_untold() -> None:
+    said = [*lines(), *shifted(lines(), 3), *shifted(lines(), 100)]
+    assert sums(day_of(said)).untold == pytest.approx(100 - 62.6, abs=0.4)
+
+
 def test_the_same_events_twice_count_once() -> None:
     twice, once = day_of([*lines(), *lines()]), day_of(lines())
     assert as_json(twice, sums(twice)) == as_json(once, sums(once))
+
+
+def test_files_in_another_order_are_told_with_what_to_do(tmp_path: Path) -> None:
+    said = lines()
+    parts = [said[:100], said[200:], said[100:200]]
+    path = write(tmp_path / "events.jsonl", [m for part in parts for m in part])
+    done = run("report", path, "--json", environment=HERE)
+    assert done.returncode == 0
+    left_out = sum("seq" in m for m in parts[2])
+    assert f"{left_out} events are left out" in error_line(done)
+    assert "zcat $(ls -v events-*.gz)" in error_line(done)
+    assert json.loads(done.stdout)["losses"]["out_of_order"] == left_out
+    shown = run("report", path, environment=HERE).stdout.decode()
+    assert re.search(rf"events out of order +{left_out}, left out", shown)
+    # Doubles of what was counted are none.
+    assert day_of([*said, *said[50:80], *said]).late == 0
+    # Nor is it said of a period that has all.
+    joined = [m for part in parts for m in part]
+    assert day_of(joined, Period(T0 + 50, T0 + 60)).late == 0
+
+
+def test_two_runs_without_hello_are_both_counted() -> None:
+    said = [m for m in lines() if m["type"] != "hello"]
+    later = [m for m in shifted(lines(), 600) if m["type"] != "hello"]
+    day = day_of([*said, *later])
+    assert (len(day.runs), day.late, day.damaged) == (2, 0, 0)
+    once = in_each(ends())
+    for label, share in sums(day).shares.items():
+        assert share.seconds == pytest.approx(2 * once[label], abs=0.01)
+    assert sums(day).untold == pytest.approx(600 - 59.6, abs=0.6)
+
+
+def test_the_number_of_a_damaged_event_costs_none_of_those_behind_it() -> None:
+    said = lines()
+    begun = next(m for m in said if m["type"] == "emotion")
+    day = day_of([*said[:50], {**begun, "seq": 9999, "confidence": 2}, *said[50:]])
+    assert (day.damaged, day.late) == (1, 0)
+    assert sums(day).shares == sums(day_of(said)).shares
 
 
 def test_torn_lines_and_unknown_types_are_counted_and_left_out() -> None:
@@ -456,6 +499,7 @@ def test_a_daemon_tells_the_hour_that_it_holds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert first["label"] in json.dumps(found["emotions"])
+    assert found["losses"]["unknown_messages"] == {}
 
 
 def test_of_several_sources_one_has_to_be_chosen() -> None:
