@@ -271,7 +271,7 @@ def forget(
     """Forget people, the examples of labels, or speakers by their numbers."""
     from ser_stream.adaptation.known_speakers import KnownSpeakers
     from ser_stream.commands import voices
-    from ser_stream.commands.speakers import change, forget_all
+    from ser_stream.commands.speakers import change, forget_all, sorted_out
     from ser_stream.config import build_config
 
     if everything == bool(names):
@@ -280,8 +280,8 @@ def forget(
         forget_all(socket, as_json)
         return
 
-    numbers = [name for name in names or () if name.isdecimal()]
-    others = [name for name in names or () if not name.isdecimal()]
+    settings = build_config(config, {"model": model})
+    numbers, others = sorted_out(names or (), settings, socket, source)
     for number in numbers:
         voices.change("forget", socket, as_json, source=source, speaker=number)
     if numbers and not others:
@@ -295,7 +295,7 @@ def forget(
                 known = known.without(name)
         return KnownSpeakers() if everything else known
 
-    change(build_config(config, {"model": model}), less, socket, as_json)
+    change(settings, less, socket, as_json)
 
 
 def _one_of(files: list[Path] | None, **others: str | None) -> None:

@@ -239,6 +239,35 @@ def change(
     _tell(speakers, socket, as_json)
 
 
+def sorted_out(
+    names: Sequence[str], config: ListenConfig, socket: str | None, source: str | None
+) -> tuple[list[str], list[str]]:
+    """Parts numbers of speakers who are only told apart from all other names.
+
+    Raises:
+        ConfigError: if any is nobody's; nothing has been forgotten then.
+    """
+    if not names:
+        return [], []
+    known = Speakers(config).known
+    there = [*known.names, *known.labels, *voices.kept_names()]
+    # A person who was enrolled under a number is called by it.
+    numbers = [name for name in names if name.isdecimal() and name not in there]
+    live = voices.live(socket, source)
+    for one in () if live is None else live["speakers"]:
+        there += [str(one["speaker"]), *([one["name"]] if one["name"] else [])]
+    others = [name for name in names if name not in numbers]
+    # Of numbers where no daemon answers, asking it says why.
+    for name in names if live is not None else others:
+        if name not in there:
+            allowed = ", ".join(dict.fromkeys(there))
+            raise ConfigError(
+                f"nobody is enrolled, kept or told apart as {name!r}, and no example "
+                f"has this label; allowed: {allowed or 'nothing, as nothing is known'}"
+            )
+    return numbers, others
+
+
 def forget_all(socket: str | None, as_json: bool) -> None:
     """Forget everybody and all examples, for every model that there ever was.
 

@@ -124,6 +124,24 @@ def test_listen_begins_with_it_unless_told_not_to(
     assert sadness(taught) > 1.5 * sadness(enrolled)
 
 
+def test_of_several_all_are_forgotten_or_nobody(
+    home: dict[str, str], clips: dict[str, list[Path]]
+) -> None:
+    for name in ("Anna", "Eva"):
+        told(home, "enroll", "--name", name, *clips["neutral"], *clips["sad"])
+    done = run("speakers", "forget", "Anna", "Bob", environment=home)
+    assert done.returncode == 2
+    assert error_line(done).endswith(
+        "as 'Bob', and no example has this label; allowed: Anna, Eva"
+    )
+    known = told(home, "speakers", "list")
+    assert [one["name"] for one in known["enrolled"]] == ["Anna", "Eva"]
+    assert told(home, "speakers", "forget", "Anna", "Eva")["enrolled"] == []
+    done = run("enroll", "--name", "12", *clips["neutral"], environment=home)
+    assert done.returncode == 2
+    assert "'12' is a number" in error_line(done)
+
+
 def test_forgetting_everything_needs_no_model_and_mends_a_damaged_file(
     home: dict[str, str], clips: dict[str, list[Path]]
 ) -> None:
@@ -152,7 +170,10 @@ def test_forgetting_everything_needs_no_model_and_mends_a_damaged_file(
         (["teach", "--undo", "--label", "sad"], "--undo stands alone"),
         (["teach", "--undo"], "nothing was taught"),
         (["speakers", "forget"], "--all"),
-        (["speakers", "forget", "Eva"], "nobody is enrolled as 'Eva'"),
+        (
+            ["speakers", "forget", "Eva"],
+            "nobody is enrolled, kept or told apart as 'Eva'",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_line_and_changes_nothing(
