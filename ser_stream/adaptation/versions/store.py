@@ -103,8 +103,9 @@ class Store:
         `state.json` is moved aside, and a new history begins with the versions found.
 
         Raises:
-            ConfigError: if another daemon adapts there, a newer version of ser-stream
-                or another model did, or it cannot be written. Nothing is changed then.
+            UnwritableError: if it cannot be written. Nothing is changed then.
+            ConfigError: if another daemon adapts there, or a newer version of
+                ser-stream or another model did; likewise.
         """
         lock = claim(folder)
         try:
