@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.adaptation.known_speakers import Enrolment, Example, KnownSpeakers
-from ser_stream.atomic_file import replace_file
+from ser_stream.atomic_file import delete_file, replace_file
 from ser_stream.errors import ConfigError, ModelError, SinkError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
@@ -138,7 +138,7 @@ class SpeakerFile:
         content |= asdict(known)
         try:
             if known == KnownSpeakers():
-                self.path.unlink(missing_ok=True)
+                delete_file(self.path)
                 return
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self.path, json.dumps(content) + "\n", mode=0o600)
@@ -160,7 +160,7 @@ def forget_everything() -> None:
     """
     for path in (state_folder() / "speakers").glob("*.json"):
         try:
-            path.unlink(missing_ok=True)
+            delete_file(path)
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}") from None
 

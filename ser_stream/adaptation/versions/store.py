@@ -27,7 +27,6 @@ from ser_stream.adaptation.versions.bundles import (
     load_candidate,
     make_durable,
     remove,
-    sync_names,
 )
 from ser_stream.adaptation.versions.state import Entry, StoreState, Version
 from ser_stream.adaptation.versions.state_file import (
@@ -41,7 +40,7 @@ from ser_stream.adaptation.versions.state_file import (
     unwritable,
     write_state,
 )
-from ser_stream.atomic_file import PART
+from ser_stream.atomic_file import PART, sync_names
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -310,7 +309,6 @@ class Store:
         write_state(self.folder, state)
         self.state = state
         self._behind = False
-        sync_names(self.folder)
 
     def _staged(self) -> str | None:
         """SHA-256 of the candidate, if there is a whole one."""
