@@ -1,16 +1,16 @@
-"""A file that is replaced whole or not at all."""
+"""A file that is replaced whole or not at all, and stays so after a power cut."""
 
+import contextlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PART = ".part-"  # begins the name of a file that has not taken its place yet
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
     """A file beside `path` to write to, which then takes its place, whole.
 
@@ -37,16 +37,40 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[Path]:
         if target.exists():
             # As root, or a service could not read its own file any more.
             there = target.stat()
-            with suppress(OSError):
+            with contextlib.suppress(OSError):
                 os.chown(part, there.st_uid, there.st_gid)
             shutil.copymode(target, part)
         else:
             part.chmod(mode)
         os.replace(part, target)
+        sync_names(target.parent)
     finally:
         if descriptor is not None:
             os.close(descriptor)
         part.unlink(missing_ok=True)
+
+
+def sync_names(folder: Path) -> None:
+    """Wait until the names in `folder` would outlive a power cut, where that is known.
+
+    Some systems refuse it for a folder. What was renamed is in place either way.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def delete_file(path: Path) -> None:
+    """Delete a file, if it is there, so that no power cut brings it back.
+
+    Raises:
+        OSError: if it cannot be deleted.
+    """
+    path.unlink(missing_ok=True)
+    sync_names(path.parent)
 
 
 def replace_file(path: Path, data: bytes | memoryview | str, mode: int = 0o644) -> None:

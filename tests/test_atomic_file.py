@@ -1,5 +1,6 @@
 """Files that are replaced whole or not at all."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ser_stream.atomic_file import PART, replace_file, replacing
+from ser_stream.atomic_file import PART, delete_file, replace_file, replacing
 from tests.helpers import small_disk
 
 
@@ -37,6 +38,43 @@ def test_a_file_that_root_replaces_keeps_its_owner(tmp_path: Path) -> None:
     found = path.stat()
     assert (found.st_uid, found.st_gid) == (12345, 54321)
     assert stat.S_IMODE(found.st_mode) == 0o600
+
+
+def test_the_folder_is_synced_once_the_name_is_there_or_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, link = tmp_path / "target", tmp_path / "folder" / "link"
+    link.parent.mkdir()
+    link.symlink_to(target)
+    synced: list[list[str]] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        if os.path.samestat(os.fstat(descriptor), tmp_path.stat()):
+            synced.append(sorted(one.name for one in tmp_path.iterdir()))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    replace_file(link, "one")
+    delete_file(target)
+    assert synced == [["folder", "target"], ["folder"]]
+
+
+def test_where_a_folder_cannot_be_synced_files_are_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def files_only(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", files_only)
+    replace_file(tmp_path / "file", "one")
+    assert (tmp_path / "file").read_text() == "one"
+    delete_file(tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_a_link_points_to_is_replaced(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ child process and waits for it. What goes wrong in the last two leaves the audio
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -103,6 +103,7 @@ class Adapter:
         if self._thread.is_alive():
             self._thread.join(END_WAIT)
         self._save()
+        self._catch_up()
 
     # The audio's thread.
 
@@ -151,10 +152,17 @@ class Adapter:
             if version < self._oldest:
                 return
             self._reservoir.add(window)
+        self._catch_up()
         # Also when frozen: that forbids change, and should not preserve harm.
         self._look_back(version, window)
         if not self._store.frozen:
             self._look_ahead()
+
+    def _catch_up(self) -> None:
+        # Why it could not be stored was told then.
+        with suppress(ConfigError):
+            if self._store.catch_up():
+                _LOGGER.info("what could not be stored before is stored now")
 
     def _look_back(self, version: int, window: SpeechWindow) -> None:
         """Go back if the active version turned out worse than the one before."""

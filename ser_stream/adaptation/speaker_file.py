@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ser_stream.adaptation.known_speakers import Enrolment, Example, KnownSpeakers
-from ser_stream.atomic_file import PART, replace_file
+from ser_stream.atomic_file import PART, delete_file, replace_file
 from ser_stream.errors import ConfigError, ModelError, SinkError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import ENCODER, HEAD, Bundle
@@ -138,7 +138,7 @@ class SpeakerFile:
         content |= asdict(known)
         try:
             if known == KnownSpeakers():
-                self.path.unlink(missing_ok=True)
+                delete_file(self.path)
                 return
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self.path, json.dumps(content) + "\n", mode=0o600)
@@ -168,7 +168,7 @@ def forget_everything() -> None:
     folder = speakers_folder()
     for path in (*folder.glob("*.json"), *folder.glob(f"{PART}*")):
         try:
-            path.unlink(missing_ok=True)
+            delete_file(path)
         except OSError as error:
             raise SinkError(f"{path}: {error.strerror}") from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser_stream.atomic_file import replace_file
+from ser_stream.atomic_file import delete_file, replace_file
 from ser_stream.errors import ConfigError, SinkError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.voices.clusters import Voice
@@ -85,7 +85,7 @@ def change_voices(how: Callable[[list[KeptVoice]], list[KeptVoice]]) -> None:
     voices = how(read_voices())
     try:
         if not voices:
-            path.unlink(missing_ok=True)
+            delete_file(path)
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = {

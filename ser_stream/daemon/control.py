@@ -105,6 +105,11 @@ class Control:
             if do == "status":
                 return handler(**given)
             return await asyncio.to_thread(handler, **given)
+        if self._adapter is None and self._started.config.adapt.enabled:
+            raise SerStreamError(
+                "adaptation is off until a restart: its folder could not be written "
+                "when the daemon started; its log says why"
+            )
         if self._adapter is None:
             raise SerStreamError(
                 "this daemon does not adapt; start it with ser-stream listen --adapt, "

@@ -1,5 +1,6 @@
 """The running program put together: source, worker, sinks, control, systemd."""
 
+import logging
 import signal
 import threading
 from collections import Counter
@@ -52,6 +53,7 @@ if TYPE_CHECKING:  # imported where the daemon adapts, or can be controlled
     from ser_stream.adaptation.adapter import Adapter
     from ser_stream.daemon.control import Control
 
+_LOGGER = logging.getLogger(__name__)
 START_WAIT = 5.0
 """Seconds that a request may wait for the model and the device; sockets come first."""
 
@@ -209,13 +211,21 @@ class Daemon:
             return None, bundle
         require_libraries()
         from ser_stream.adaptation.adapter import Adapter
+        from ser_stream.adaptation.versions.state_file import UnwritableError
         from ser_stream.adaptation.versions.store import Store, adaptation_folder
 
         pack = configured_pack(config, bundle)
         state = None if adapt.state is None else user_path(adapt.state)
-        store = stack.enter_context(
-            Store.open(adaptation_folder(bundle, state), bundle)
-        )
+        try:
+            store = Store.open(adaptation_folder(bundle, state), bundle)
+        except UnwritableError as error:
+            # The disk may be mended later; recognition does not need it.
+            _LOGGER.warning(
+                "adaptation is off until a restart, and model %s runs as it came: %s",
+                *(bundle.name, error),
+            )
+            return None, bundle
+        stack.enter_context(store)
         adapter = Adapter(
             adapt,
             store,

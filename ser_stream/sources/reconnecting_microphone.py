@@ -183,7 +183,9 @@ class ReconnectingMicrophone:
             self._say(AudioState.RECOVERING, detail)
         self._dead = True
         self._leave()
-        self._search.open()
+        # It is there, and may be muted for years: a scan each time would leak. Where
+        # it cannot be opened, it is lost, and looked for with one.
+        self._search.open(scan=False)
 
     def _gone(self, reason: str) -> None:
         self._leave()

@@ -17,7 +17,7 @@ from ser_stream.adaptation.child_process import RoundRunner
 from ser_stream.adaptation.pack import load_pack
 from ser_stream.adaptation.reservoir import LEAST_WINDOWS, Reservoir
 from ser_stream.adaptation.settings import AdaptConfig
-from ser_stream.adaptation.versions.store import Store
+from ser_stream.adaptation.versions.store import Store, read_store
 from ser_stream.adaptation.window_queue import MOST_WAITING, WindowQueue
 from ser_stream.errors import ConfigError, SerStreamError
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -325,6 +325,59 @@ def test_it_goes_back_in_memory_where_the_disk_is_full(
     assert told.names()[-1] == "rolled_back"
     assert told.installed[-1].sha256 == adapter.status()["bundle"] == BASE.sha256
     assert adapter.status()["state"] == "waiting"
+
+
+def test_what_it_went_back_from_on_a_full_disk_does_not_return(
+    make: Make, told: Told, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = make(tiny_rounds())
+    add_all(adapter, heard_minutes(4)[: 2 * LEAST_WINDOWS])
+    first, second = told.installed
+    adapter.freeze(True)
+    one = np.array([0.9, 0.04, 0.02, 0.02, 0.02], np.float32)
+    collapsed = [SpeechWindow(w.frames, one, w.end, w.turn) for w in heard_minutes(2)]
+
+    def full(*_: object) -> None:
+        raise ConfigError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_write", full)
+        while told.names()[-1] != "rolled_back":
+            add_all(adapter, [collapsed.pop()])
+        assert told.installed[-1].sha256 == first.sha256 == store.state.active
+        # It is watched, too, against what it would go back to.
+        watched = adapter.status()["watch"]
+        assert watched is not None
+        stored = read_store(store.folder)
+        assert stored is not None
+        assert stored.active == second.sha256
+    add_all(adapter, [collapsed.pop()])
+    assert read_store(store.folder) == store.state
+    assert adapter.rollback()["bundle"] == BASE.sha256
+    assert told.installed[-1].sha256 == BASE.sha256
+
+
+def test_what_cannot_take_over_on_a_full_disk_does_not_return(
+    make: Make, told: Told, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ConfigError("no space left")
+
+    patch = pytest.MonkeyPatch()
+
+    def fill_and_refuse(*_: object) -> None:
+        patch.setattr(store, "_write", full)
+        raise SerStreamError("it hangs")
+
+    monkeypatch.setattr(told, "install", fill_and_refuse)
+    adapter = make(tiny_rounds())
+    windows = heard_minutes(2)
+    add_all(adapter, windows[:LEAST_WINDOWS])
+    assert told.names() == ["started", "rejected"]
+    assert adapter.status()["bundle"] == store.state.active == BASE.sha256
+    patch.undo()
+    add_all(adapter, [windows[LEAST_WINDOWS]])
+    assert read_store(store.folder) == store.state
 
 
 def test_a_version_that_cannot_take_over_is_not_kept(

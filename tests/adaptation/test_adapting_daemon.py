@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ser_stream.adaptation.versions.store import adaptation_folder, read_store
-from ser_stream.client import control
+from ser_stream.client import RefusedError, control
 from ser_stream.pipeline.bundle import load_bundle
 from ser_stream.pipeline.values import FloatArray
 from tests.helpers.adapting_program import PROGRAM, write_talk
@@ -23,6 +23,7 @@ from tests.helpers.collapsed_version import put_into_force
 from tests.helpers.paths import DATA
 from tests.helpers.program import ENVIRONMENT, error_line, messages, predictions
 from tests.helpers.protocol_schema import validate
+from tests.helpers.small_disk import mounted
 from tests.helpers.tiny_child import is_alive, tiny_child
 
 BASE = load_bundle("open")
@@ -206,6 +207,37 @@ def test_a_store_is_not_shared_and_kill_9_of_the_daemon_takes_the_worker_along(
     said = messages(listened(CLIP, tmp_path, tiny_child()))
     assert said[0]["model"]["sha256"] == BASE.sha256
     assert said[-1]["type"] == "bye"
+
+
+def test_where_nothing_can_be_written_it_recognises_and_does_not_adapt(
+    talk: Path, tmp_path: Path
+) -> None:
+    with mounted(tmp_path / "disk") as disk:
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        there = ("--set", f"adapt.state={disk}")
+        done = ended(start(CLIP, tmp_path, tiny_child(), *there))
+        assert done.returncode == 0
+        said = messages(done.stdout)
+        assert said[0]["model"]["sha256"] == BASE.sha256
+        assert predictions(done.stdout)
+        warning = error_line(done)
+        assert "adaptation is off until a restart, and model open runs as" in warning
+        assert "Read-only file system" in warning
+        # What asks for it hears why.
+        socket = tmp_path / "d.sock"
+        to = ("--to", f"unix://{socket}", *there)
+        process = start(talk, tmp_path, tiny_child(), *to, pace="realtime")
+        try:
+            deadline = time.monotonic() + 120
+            while not socket.exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert control("status", socket)["adaptation"] is None
+            with pytest.raises(RefusedError, match="could not be written"):
+                control("adapt.now", socket)
+        finally:
+            process.kill()
+            process.communicate(timeout=120)
 
 
 def test_a_collapse_that_was_accepted_is_rolled_back_after_the_next_start(

@@ -30,12 +30,24 @@ import json, select, sys, time
 from ser_stream.errors import SerStreamError
 from ser_stream.sources import InputConfig, microphone, open_source
 from ser_stream.sources import background_open as opener
+from ser_stream.sources import dead_signal, portaudio
 from ser_stream.sources import reconnecting_microphone as recovery
 from ser_stream.pipeline.values import Condition
 
 def say(**fields):
     print(json.dumps({"at": time.monotonic(), **fields}), flush=True)
 
+counts = {"opened": 0, "scanned": 0}
+
+def counted(owner, name, what):
+    call = getattr(owner, name)
+    def count(*given, **named):
+        counts[what] += 1
+        return call(*given, **named)
+    setattr(owner, name, count)
+
+counted(opener.BackgroundOpener, "open", "opened")
+counted(portaudio, "rescan", "scanned")
 settings = json.loads(sys.argv[2])
 for module, name, value in settings.pop("patches", []):
     setattr(globals()[module], name, value)
@@ -54,7 +66,7 @@ with open_source(InputConfig(sys.argv[1], **settings)) as source:
         if took > 1.5:
             say(slow=took)
         if isinstance(item, Condition):
-            say(state=item.state, detail=item.detail)
+            say(state=item.state, detail=item.detail, **counts)
         elif item is not None:
             began = item.arrived - item.end / 16000
             if zero is None:
@@ -227,6 +239,27 @@ def test_pause_releases_the_device_and_its_time_is_counted(
         ear.do("pause")
         assert server.recordings() == 0
     server.unload("desk")
+
+
+def test_a_muted_microphone_is_opened_again_without_a_scan(
+    server: VirtualMicrophone,
+) -> None:
+    server.add_sink("muted", "Muted")
+    patches = [["dead_signal", "ZEROS_S", 0.5]]
+    with Ear(server, "mic:muted", patches=patches) as ear:
+        muted = ear.until(state="recovering")[-1]
+        assert "only zeros" in muted["detail"]
+        server.add_hum("muted")
+        alive = ear.until(state="healthy")[-1]
+        assert alive["opened"] > 1
+        # Each time PortAudio is started anew leaks: once, at the start, is enough.
+        assert alive["scanned"] == 1
+        # One that is gone meanwhile is looked for as ever.
+        server.unload("muted")
+        assert states(ear.until(state="recovering"))[0] == "lost"
+        server.add_sink("muted", "Muted")
+        assert ear.until(state="healthy")[-1]["scanned"] > 1
+    server.unload("muted")
 
 
 def test_a_microphone_that_is_not_there_yet_is_waited_for_if_that_is_wished(

@@ -72,7 +72,7 @@ class ActiveVersion:
             # Also where the fault is ours: the next start must not begin with it.
             reason = f"the new version could not take over: {error}"
             self.say("rejected", reason)
-            self.store.rollback(reason)
+            self._go_back(reason)
             if not isinstance(error, SerStreamError):
                 raise
             return False
@@ -105,16 +105,17 @@ class ActiveVersion:
         Raises:
             SerStreamError: if the worker could not swap; to be tried again.
         """
-        target = self._stored()
         if self._is_stored():
             # Else the store has gone back already, and only the worker has not.
-            try:
-                self.store.rollback(reason)
-                target = self._stored()
-            except SerStreamError as error:
-                _LOGGER.warning("that is not remembered over a restart: %s", error)
-                target = self.store.previous or self.store.base
-        self._swap(target, "rolled_back", reason)
+            self._go_back(reason)
+        self._swap(self._stored(), "rolled_back", reason)
+
+    def _go_back(self, reason: str) -> None:
+        # Or the two would disagree for good: the store names what the worker runs.
+        try:
+            self.store.rollback(reason, must=True)
+        except SerStreamError as error:
+            _LOGGER.warning("that is not remembered over a restart yet: %s", error)
 
     def reset(self) -> Entry:
         """Back to the base, and no version is left.

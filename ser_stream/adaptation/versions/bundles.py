@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ser_stream.adaptation.versions.state import Version
+from ser_stream.atomic_file import sync_names
 from ser_stream.errors import ModelError
 from ser_stream.paths import is_folder
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -125,16 +126,3 @@ def make_durable(folder: Path) -> None:
         with path.open("rb") as file:
             os.fsync(file.fileno())
     sync_names(folder)
-
-
-def sync_names(folder: Path) -> None:
-    """Wait until the names in `folder` would outlive a power cut, where that is known.
-
-    Some file systems refuse it for a folder. What was renamed is in place either way.
-    """
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -25,6 +25,10 @@ OTHER_FOLDER = "give another folder with the setting adapt.state"
 """What a user can do next, whatever is wrong with this one."""
 
 
+class UnwritableError(ConfigError):
+    """The folder cannot be written now: a full disk, say, or one that is read-only."""
+
+
 def claim(folder: Path) -> int:
     """Make the folder and take its lock, which the system gives back however we end.
 
@@ -32,7 +36,8 @@ def claim(folder: Path) -> int:
         The file descriptor that holds it.
 
     Raises:
-        ConfigError: if another daemon holds it, or the folder cannot be written.
+        UnwritableError: if the folder cannot be written.
+        ConfigError: if another daemon holds it.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -159,8 +164,8 @@ def need_room(folder: Path) -> None:
         )
 
 
-def unwritable(folder: Path, error: OSError) -> ConfigError:
-    return ConfigError(
+def unwritable(folder: Path, error: OSError) -> UnwritableError:
+    return UnwritableError(
         f"{folder} cannot be written: {error.strerror}; what was there is kept; make "
         f"room or permit it, or {OTHER_FOLDER}"
     )

@@ -27,7 +27,6 @@ from ser_stream.adaptation.versions.bundles import (
     load_candidate,
     make_durable,
     remove,
-    sync_names,
 )
 from ser_stream.adaptation.versions.state import Entry, StoreState, Version
 from ser_stream.adaptation.versions.state_file import (
@@ -42,7 +41,7 @@ from ser_stream.adaptation.versions.state_file import (
     unwritable,
     write_state,
 )
-from ser_stream.atomic_file import PART
+from ser_stream.atomic_file import PART, sync_names
 from ser_stream.errors import ConfigError, ModelError
 from ser_stream.paths import state_folder
 from ser_stream.pipeline.bundle import Bundle, load_bundle
@@ -90,7 +89,8 @@ class Store:
     """The versions and the history of one model's adaptation; safe between threads.
 
     Whatever changes it raises ConfigError where the folder cannot be written (a full
-    disk, say), and then nothing has changed on disk, nor, but for `reject`, here.
+    disk, say), and then nothing has changed on disk, nor, but for `reject` and a
+    `rollback` that must be, here.
     """
 
     def __init__(
@@ -106,6 +106,7 @@ class Store:
         self.current: Bundle | None = None
         """The active version, verified; None is the base."""
         self._turn = threading.RLock()
+        self._behind = False  # whether the disk has an older state than this
 
     @classmethod
     def open(cls, folder: Path, base: Bundle) -> "Store":
@@ -116,8 +117,9 @@ class Store:
         `state.json` is moved aside, and a new history begins with the versions found.
 
         Raises:
-            ConfigError: if another daemon adapts there, a newer version of ser-stream
-                or another model did, or it cannot be written. Nothing is changed then.
+            UnwritableError: if it cannot be written. Nothing is changed then.
+            ConfigError: if another daemon adapts there, or a newer version of
+                ser-stream or another model did; likewise.
         """
         lock = claim(folder)
         try:
@@ -221,14 +223,15 @@ class Store:
             candidate = self._staged()
             clear(self.folder / _STAGING)
             state = self.state.after("rejected", reason, candidate, evidence)
-            try:
-                return self._commit(state, self.current)
-            except ConfigError:
-                self.state = state
-                raise
+            return self._commit(state, self.current, must=True)
 
-    def rollback(self, reason: str) -> Entry:
+    def rollback(self, reason: str, *, must: bool = False) -> Entry:
         """Go back to the version before this one, or to the base.
+
+        Args:
+            reason: why, for the history.
+            must: the worker does not run this version any more, or never did: here it
+                is gone even where that cannot be written, until `catch_up` can.
 
         Raises:
             ConfigError: if the base is active already, or it cannot be written.
@@ -239,7 +242,19 @@ class Store:
                     f"{self.base.name} is active as it came; there is nothing to "
                     "roll back"
                 )
-            return self._go_back(self.state.versions[:-1], [reason])
+            return self._go_back(self.state.versions[:-1], [reason], must=must)
+
+    def catch_up(self) -> bool:
+        """Write what could not be written when it was done; whether there was any.
+
+        Raises:
+            ConfigError: if it still cannot be written.
+        """
+        with self._turn:
+            behind = self._behind
+            if behind:
+                self._commit(self.state, self.current)
+            return behind
 
     def freeze(self, frozen: bool) -> None:
         """Remember whether the user wants no more rounds."""
@@ -282,7 +297,9 @@ class Store:
         for part in self.folder.glob(f"{PART}*"):  # of a file that was being replaced
             remove(part)
 
-    def _go_back(self, versions: tuple[Version, ...], reasons: list[str]) -> Entry:
+    def _go_back(
+        self, versions: tuple[Version, ...], reasons: list[str], *, must: bool = False
+    ) -> Entry:
         versions, bundle, problems = last_good(self._bundles, versions)
         state = self.state.after(
             "rolled_back",
@@ -290,10 +307,17 @@ class Store:
             bundle.sha256 if bundle else self.base.sha256,
             versions=versions,
         )
-        return self._commit(state, bundle)
+        return self._commit(state, bundle, must=must)
 
-    def _commit(self, state: StoreState, current: Bundle | None) -> Entry:
-        self._write(state)
+    def _commit(
+        self, state: StoreState, current: Bundle | None, *, must: bool = False
+    ) -> Entry:
+        try:
+            self._write(state)
+        except ConfigError:
+            if must:
+                self.state, self.current, self._behind = state, current, True
+            raise
         self.current = current
         clear(self._bundles, {version.folder for version in state.versions})
         return state.history[-1]
@@ -301,7 +325,7 @@ class Store:
     def _write(self, state: StoreState) -> None:
         write_state(self.folder, state)
         self.state = state
-        sync_names(self.folder)
+        self._behind = False
 
     def _staged(self) -> str | None:
         """SHA-256 of the candidate, if there is a whole one."""

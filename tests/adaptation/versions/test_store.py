@@ -494,6 +494,34 @@ def test_on_a_full_disk_all_stays_as_it_was_and_goes_on_when_there_is_room(
         assert len(names(small_disk / "bundles")) == 2
 
 
+def test_a_step_back_that_must_be_is_written_once_there_is_room(
+    small_disk: Path, base: Bundle
+) -> None:
+    with Store.open(small_disk, base) as store:
+        first = accept(store, "first")
+        accept(store, "second")
+        before, filler = store.state, fill(small_disk)
+        with pytest.raises(ConfigError, match="No space left"):
+            store.rollback("it does harm", must=True)
+        assert store.state.active == first
+        assert store.current is not None
+        assert store.current.sha256 == first
+        fill(small_disk)
+        with pytest.raises(ConfigError, match="No space left"):
+            store.catch_up()
+        # On disk all is as it was, and whole.
+        assert read_store(small_disk) == before
+        assert len(names(small_disk / "bundles")) == 2
+        filler.unlink()
+        assert store.catch_up()
+        assert not store.catch_up()
+        assert read_store(small_disk) == store.state
+        assert len(names(small_disk / "bundles")) == 1
+        accept(store, "third")
+    with Store.open(small_disk, base) as store:
+        assert phases(store) == ["accepted", "accepted", "rolled_back", "accepted"]
+
+
 def test_without_room_for_a_candidate_no_round_begins(small_disk: Path) -> None:
     with pytest.raises(ConfigError, match=r"has 0\.1 MB of room.*needs 10; make room"):
         need_room(small_disk)
