@@ -124,14 +124,15 @@ class FfmpegDecoder:
                     # It goes on writing what cannot be, as a rate of gigahertz.
                     raise
                 raise self._refusal(container) from None
+            self.rate, self.channels = self._wav.rate, self._wav.channels
+            self.damage: Damage | None = None
+            self._timeline = timeline
+            self._position = self._silence = 0
+            self._wav_fd = output.fd
+            if timeline is not None:
+                timeline.follow(self.rate, 4 * self.channels)
+            self._tell_tracks()
             undo.pop_all()
-        self.rate, self.channels = self._wav.rate, self._wav.channels
-        self.damage: Damage | None = None
-        self._timeline = timeline
-        self._position = self._silence = 0
-        if timeline is not None:
-            timeline.follow(self.rate, 4 * self.channels)
-        self._tell_tracks()
 
     def _refusal(self, container: str) -> SourceError:
         """Why no sound came."""
@@ -169,7 +170,7 @@ class FfmpegDecoder:
     def read(self, n: int, /) -> FloatArray:
         if self._timeline is not None:
             if not self._silence:
-                self._silence, come = self._timeline.due(self._position)
+                self._silence, come = self._timeline.due(self._position, self._wav_fd)
                 n = n if come is None else min(n, come)
             if self._silence:
                 given = min(n, self._silence)
@@ -203,7 +204,10 @@ class FfmpegDecoder:
                 said = error[1].removeprefix(f"{self._source}: ")
                 if said.strip():
                     return said.strip().rstrip(".").lower()
-        return ""
+        # Of what is no ffmpeg, or did not come to be one.
+        bare = (line for line in self._lines() if line[:1] not in ("", "[", " "))
+        said = next(bare, "") if self._process.returncode else ""
+        return said.strip().rstrip(".").lower()
 
     def _tell_tracks(self) -> None:
         """Warn of tracks that nobody hears."""

@@ -1,6 +1,7 @@
 """The clock of a container, by which sound may begin late or have holes."""
 
 import os
+import select
 import threading
 from collections import deque
 
@@ -8,6 +9,9 @@ TOLERANCE_S = 0.25
 """Seconds by which sound and clock may differ: encoders delay, and clocks drift."""
 LONGEST_S = 3600.0
 """Seconds; a clock that goes ahead by more was set anew, and nothing is missing."""
+
+PATIENCE_S = 2.0
+"""Seconds for which samples may wait for their line, which ffmpeg writes before."""
 
 
 class Timeline:
@@ -26,6 +30,7 @@ class Timeline:
         """Open the pipe for the lines."""
         reader, self.writer = os.pipe()
         self._lines = os.fdopen(reader, "rb")
+        self._ours = os.fdopen(self.writer, "wb", 0)
         self._changed = threading.Condition()
         self._holes: deque[tuple[int, int]] = deque()
         self._known = 0
@@ -39,24 +44,31 @@ class Timeline:
             rate: samples a second.
             frame_bytes: of a sample of all channels.
         """
-        os.close(self.writer)
-        self._thread = threading.Thread(
+        self._ours.close()
+        thread = threading.Thread(
             target=self._follow, args=(rate, frame_bytes), daemon=True
         )
-        self._thread.start()
+        thread.start()
+        self._thread = thread
 
-    def due(self, position: int) -> tuple[int, int | None]:
+    def due(self, position: int, samples: int) -> tuple[int, int | None]:
         """What comes at a sample; waits until that is known.
 
         Args:
             position: how many samples came before, without silence that was put in.
+            samples: descriptor of the pipe that they come by. If it has some, and no
+                line is there, none is waited for any more.
 
         Returns:
             How many samples of silence, which is told once; and how many samples then
             come at least without any between, None for all there are.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._known > position)
+            while not self._changed.wait_for(
+                lambda: self._ended or self._known > position, PATIENCE_S
+            ):
+                if _has_bytes(samples) and not _has_bytes(self._lines.fileno()):
+                    self._ended = True
             silence = 0
             if self._holes and self._holes[0][0] <= position:
                 _, silence = self._holes.popleft()
@@ -85,12 +97,21 @@ class Timeline:
         finally:
             with self._changed:
                 self._ended = True
+                self._lines.close()
                 self._changed.notify_all()
 
     def close(self) -> None:
         """Free the pipe; ffmpeg must have ended."""
+        self._ours.close()
         if self._thread is None:
-            os.close(self.writer)
+            self._lines.close()
         else:
-            self._thread.join()
-        self._lines.close()
+            # A process that a wrapper of ffmpeg left behind may hold it open.
+            self._thread.join(PATIENCE_S)
+
+
+def _has_bytes(fd: int) -> bool:
+    """Whether reading a pipe would not wait."""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(0))
