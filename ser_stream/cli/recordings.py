@@ -133,6 +133,10 @@ def recognize(
     or damaged gives its row with `"cut":true` or `"damaged":true`. The exit status is
     then 1. What libsndfile does not know, as m4a and webm, an installed ffmpeg reads.
 
+    A `confidence` in time is that of the emotion's end, when another took over or none
+    was left: it is low, also of what was sure before. A --step longer than the model's
+    own is for streams: recordings are heard at the model's.
+
     Examples:
 
       ser-stream recognize *.wav --format csv > emotions.csv

@@ -19,7 +19,7 @@ from ser_stream.commands.output import others_kept_out
 from ser_stream.commands.progress import clear_bar, share_bar
 from ser_stream.commands.stopping import told_if_stopped, told_if_terminated
 from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import stream_config, tell_terms
+from ser_stream.config.for_model import stream_config, tell_step, tell_terms
 from ser_stream.errors import ConfigError
 from ser_stream.paths import is_folder, is_pipe
 from ser_stream.pipeline.bundle import load_bundle
@@ -72,6 +72,7 @@ def recognize(inputs: Inputs, config: ListenConfig, run: Run) -> bool:
         )
     bundle = load_bundle(config.model)
     tell_terms(bundle)
+    tell_step(config, bundle)
     segments = run.segments or run.format in DOCUMENTS
     if run.tell_speakers:
         VoiceEncoder()  # Before anything is computed, and not in each process alone.

@@ -37,6 +37,18 @@ def tell_terms(bundle: Bundle) -> None:
         _LOGGER.warning("model %s is %s", bundle.name, bundle.restriction)
 
 
+def tell_step(config: ListenConfig, bundle: Bundle) -> None:
+    """Say that of a recording no step is longer than the model's own."""
+    if config.step_s is not None and config.step_s > bundle.step_s:
+        _LOGGER.warning(
+            "step %g s is for streams; recordings are heard at the %g s of model %s, "
+            "as a short one might end before its second step",
+            config.step_s,
+            bundle.step_s,
+            bundle.name,
+        )
+
+
 def configured_pack(config: ListenConfig, bundle: Bundle) -> Pack:
     """The adaptation pack that belongs to the model.
 

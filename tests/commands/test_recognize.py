@@ -162,6 +162,9 @@ def test_sigterm_is_no_good_end_of_it() -> None:
 
 
 def test_a_long_step_of_the_configuration_does_not_pass_over_a_short_file() -> None:
-    (long,) = messages(run("recognize", "--step", "2", CLIPS[0]).stdout)
-    (short,) = messages(run("recognize", CLIPS[0]).stdout)
+    asked = run("recognize", "--step", "2", CLIPS[0])
+    usual = run("recognize", CLIPS[0])
+    (long,), (short,) = messages(asked.stdout), messages(usual.stdout)
     assert long == short
+    assert b"step 2 s is for streams; recordings are heard at the 0.2 s" in asked.stderr
+    assert not usual.stderr

@@ -11,7 +11,7 @@ from ser_stream.commands.plot.clock import clock
 from ser_stream.commands.plot.envelope import Envelope
 from ser_stream.commands.progress import share_bar
 from ser_stream.config import ListenConfig
-from ser_stream.config.for_model import pipeline_config, tell_terms
+from ser_stream.config.for_model import pipeline_config, tell_step, tell_terms
 from ser_stream.errors import ConfigError
 from ser_stream.model import Model
 from ser_stream.pipeline.bundle import load_bundle
@@ -56,6 +56,7 @@ def load_model(config: ListenConfig) -> Model:
     """
     bundle = load_bundle(config.model)
     tell_terms(bundle)
+    tell_step(config, bundle)
     settings = pipeline_config(config, bundle)
     # A short file might end before the second of longer steps.
     step_s = min(settings.step_s, bundle.step_s)

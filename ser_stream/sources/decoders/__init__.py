@@ -13,6 +13,7 @@ links           what MPEG and Ogg have in common: a splitter in front of a pipe
 joined          does another one follow that is not read
 sndfile         what libsndfile has to seek in; promised: how long it says it is
 ffmpeg          what libsndfile does not know, by an installed ffmpeg
+timeline        the clock of a container: sound that begins late, or has holes
 held_signals    those that come while ffmpeg begins
 spool           a pipe that has to be sought in is written to a file first
 chatter         what C libraries print

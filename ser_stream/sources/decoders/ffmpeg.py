@@ -1,7 +1,9 @@
 """What libsndfile does not know, an installed ffmpeg turns into WAV on a pipe."""
 
 import contextlib
+import logging
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -11,6 +13,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from ser_stream.errors import SourceError
 from ser_stream.pipeline.values import FloatArray
 from ser_stream.sources.decoders import Damage
@@ -19,9 +23,16 @@ from ser_stream.sources.decoders.held_signals import held_signals
 from ser_stream.sources.decoders.joined import joined
 from ser_stream.sources.decoders.links import Splitter
 from ser_stream.sources.decoders.promised import shortage
+from ser_stream.sources.decoders.timeline import Timeline
 from ser_stream.sources.decoders.wav import WavDecoder, read_header
 
+_LOGGER = logging.getLogger(__name__)
 PROGRAM = "ffmpeg"
+CLOCKED = ("mov", "matroska", "mpegts", "mpeg", "flv")
+"""Demuxers of containers with a clock that sound and picture share."""
+
+_ERROR = re.compile(r"(?:\[[^]]* @ [^]]*\] )*\[(?:error|fatal|panic)\] (.*)")
+_TRACK = re.compile(r"\[info\]   Stream #0:(\d+).*?: Audio: ")
 
 
 class FfmpegDecoder:
@@ -67,15 +78,25 @@ class FfmpegDecoder:
         path = stream.path if stream.regular and splitter is None else None
         # Of /dev/fd and the like a child has its own.
         self._source = "pipe:0" if path is None else f"file:{os.path.realpath(path)}"
+        sound = ("-map", "0:a:0", "-vn", "-sn", "-dn", "-c:a", "pcm_f32le")
+        flush = ("-flush_packets", "1")
         command = [
-            *(program, "-nostdin", "-hide_banner", "-loglevel", "error"),
-            *("-protocol_whitelist", "file,pipe"),
-            *("-f", demuxer, "-i", self._source, "-map", "0:a:0", "-vn", "-sn", "-dn"),
-            *("-f", "wav", "-c:a", "pcm_f32le", "-flush_packets", "1", "pipe:1"),
+            *(program, "-nostdin", "-hide_banner", "-nostats"),
+            *("-loglevel", "level+info", "-protocol_whitelist", "file,pipe"),
+            # A microsecond, or the clock of a transport stream whose sound begins late
+            # would be set to begin with its sound.
+            *("-itsoffset", "0.000001", "-f", demuxer, "-i", self._source),
         ]
         # Whatever comes until it is heard, Ctrl-C while it hangs too, ends it.
         with contextlib.ExitStack() as undo:
             undo.callback(self._said.close)
+            timeline = Timeline() if demuxer in CLOCKED else None
+            if timeline is not None:
+                undo.callback(timeline.close)
+                # Before the samples, which may fill their pipe, and wait for us.
+                times = f"pipe:{timeline.writer}"
+                command += [*sound, "-f", "framecrc", *flush, times]
+            command += [*sound, "-f", "wav", *flush, "pipe:1"]
             with held_signals(signal.SIGINT, signal.SIGTERM):
                 try:
                     self._process = subprocess.Popen(
@@ -83,13 +104,14 @@ class FfmpegDecoder:
                         stdin=subprocess.PIPE if path is None else subprocess.DEVNULL,
                         stdout=subprocess.PIPE,
                         stderr=self._said,
+                        pass_fds=() if timeline is None else (timeline.writer,),
                     )
                 except OSError as error:
                     raise SourceError(
                         f"{stream.name} is {container}, and {program} cannot be "
                         f"started: {error.strerror}; install ffmpeg anew"
                     ) from None
-                undo.callback(self.close)
+                undo.callback(self._close)
             if path is None:
                 self._feeder = threading.Thread(target=self._feed, daemon=True)
                 self._feeder.start()
@@ -102,9 +124,15 @@ class FfmpegDecoder:
                     # It goes on writing what cannot be, as a rate of gigahertz.
                     raise
                 raise self._refusal(container) from None
+            self.rate, self.channels = self._wav.rate, self._wav.channels
+            self.damage: Damage | None = None
+            self._timeline = timeline
+            self._position = self._silence = 0
+            self._wav_fd = output.fd
+            if timeline is not None:
+                timeline.follow(self.rate, 4 * self.channels)
+            self._tell_tracks()
             undo.pop_all()
-        self.rate, self.channels = self._wav.rate, self._wav.channels
-        self.damage: Damage | None = None
 
     def _refusal(self, container: str) -> SourceError:
         """Why no sound came."""
@@ -140,7 +168,16 @@ class FfmpegDecoder:
             yield piece or b""
 
     def read(self, n: int, /) -> FloatArray:
+        if self._timeline is not None:
+            if not self._silence:
+                self._silence, come = self._timeline.due(self._position, self._wav_fd)
+                n = n if come is None else min(n, come)
+            if self._silence:
+                given = min(n, self._silence)
+                self._silence -= given
+                return np.zeros((given, self.channels), np.float32)
         frames = self._wav.read(n)
+        self._position += len(frames)
         if not len(frames) and self.damage is None:
             self.damage = self._find_damage()
         return frames
@@ -162,19 +199,50 @@ class FfmpegDecoder:
 
     def _complaint(self) -> str:
         """What ffmpeg said first, in one line without its addresses."""
-        self._said.seek(0)
-        for line in self._said.read(1 << 16).decode(errors="replace").splitlines():
-            if line.startswith("[") and "] " in line:
-                line = line.split("] ", 1)[1]
-            line = line.removeprefix(f"{self._source}: ")
-            if line.strip():
-                return line.strip().rstrip(".").lower()
-        return ""
+        for line in self._lines():
+            if (error := _ERROR.match(line)) is not None:
+                said = error[1].removeprefix(f"{self._source}: ")
+                if said.strip():
+                    return said.strip().rstrip(".").lower()
+        # Of what is no ffmpeg, or did not come to be one.
+        bare = (line for line in self._lines() if line[:1] not in ("", "[", " "))
+        said = next(bare, "") if self._process.returncode else ""
+        return said.strip().rstrip(".").lower()
+
+    def _tell_tracks(self) -> None:
+        """Warn of tracks that nobody hears."""
+        tracks = set()
+        for line in self._lines():
+            if (track := _TRACK.match(line)) is not None:
+                tracks.add(track[1])
+            elif line.startswith("[info] Stream mapping:"):
+                break
+        if len(tracks) > 1:
+            name = Path(self._stream.name).name
+            given, made = map(shlex.quote, (name, f"{Path(name).stem}-2.flac"))
+            _LOGGER.warning(
+                "%s has %d sound tracks, and only the first is heard; the second, as "
+                "a file: ffmpeg -i %s -map 0:a:1 %s",
+                self._stream.name,
+                len(tracks),
+                given,
+                made,
+            )
+
+    def _lines(self) -> Iterator[str]:
+        """What ffmpeg said so far, without moving the place where it writes."""
+        said = os.pread(self._said.fileno(), 1 << 20, 0)
+        yield from said.decode(errors="replace").splitlines()
 
     def next_recording(self) -> bool:
         return False
 
     def close(self) -> None:
+        self._close()
+        if self._timeline is not None:
+            self._timeline.close()
+
+    def _close(self) -> None:
         self._process.kill()
         self._process.wait()
         if self._process.stdout is not None:
