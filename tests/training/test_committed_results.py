@@ -1,6 +1,7 @@
 """Every result in `results/` is read by today's code, and none is computed again."""
 
 import csv
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +34,11 @@ from training.paper.reproduce.constants import (
     PROTOCOLS,
 )
 from training.paper.reproduce.experiment import PaperExperiment
+from training.paper.reproduce.tables import BLIND, SIX_PAIRS
 from training.paper.reproduce.workspace import Workspace
 from training.recipe.config import TrainConfig
 from training.recipe.train import TrainOptions
+from training.report.adaptation_tables import ADAPTED, BASE
 
 RESULTS = ROOT / "results"
 OWN_EPOCHS = 12
@@ -157,3 +160,16 @@ def test_all_results_of_the_evaluation_of_adaptation_are_done(tmp_path: Path) ->
     every = [*all_gains(settings), *attacks, Live(False), Live(True)]
     assert len(every) == len(list(settings.folder.glob("*/*.json")))
     assert not missing(every, settings)
+
+
+@pytest.mark.parametrize("place", SIX_PAIRS)
+def test_all_methods_of_a_pair_began_from_one_source_network(place: str) -> None:
+    methods = (*ADAPTED[:3], BASE, *BLIND)
+    began: dict[str, set[str]] = {}
+    for method in methods:
+        for path in (RESULTS / "cross" / method / place).glob("transductive-*.json"):
+            result = json.loads(path.read_text(encoding="utf-8"))
+            seed = path.stem.partition("-seed-")[2]
+            began.setdefault(seed, set()).add(result["source_network"])
+    assert "98" in began
+    assert all(len(networks) == 1 for networks in began.values())
