@@ -64,9 +64,10 @@ def signalled(
     assert process.stdout is not None
     said = b""
     while after not in said:
-        line = process.stdout.readline()
-        assert line, f"it ended before it printed {after!r}"
-        said += line
+        # Past the buffer, which `communicate` does not look into.
+        piece = os.read(process.stdout.fileno(), 1 << 16)
+        assert piece, f"it ended before it printed {after!r}"
+        said += piece
     process.send_signal(number)
     rest, errors = process.communicate(timeout=120)
     return said + rest, errors

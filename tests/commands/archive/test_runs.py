@@ -263,7 +263,7 @@ def test_a_journal_of_other_settings_is_not_gone_on_with(
         wait_until(lambda: n_lines(journal) > 1, 120)
         process.kill()
         process.communicate()
-    done = run("recognize", *minutes, "--step", "0.5", "--out", out)
+    done = run("recognize", *minutes, "--step", "0.1", "--out", out)
     assert done.returncode == 2
     assert "a run with another model or other settings" in error_line(done)
 
