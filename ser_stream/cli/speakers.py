@@ -270,8 +270,7 @@ def forget(
 ) -> None:
     """Forget people, the examples of labels, or speakers by their numbers."""
     from ser_stream.adaptation.known_speakers import KnownSpeakers
-    from ser_stream.commands import voices
-    from ser_stream.commands.speakers import change, forget_all, sorted_out
+    from ser_stream.commands.speakers import change, forget_all, forget_named
     from ser_stream.config import build_config
 
     if everything == bool(names):
@@ -281,21 +280,10 @@ def forget(
         return
 
     settings = build_config(config, {"model": model})
-    numbers, others = sorted_out(names or (), settings, socket, source)
-    for number in numbers:
-        voices.change("forget", socket, as_json, source=source, speaker=number)
-    if numbers and not others:
-        return
-    heard = {name for name in others if voices.forget_kept(name, socket)}
-
-    def less(known: KnownSpeakers) -> KnownSpeakers:
-        for name in others:
-            # Whoever was only told apart is not enrolled.
-            if name not in heard or name in (*known.names, *known.labels):
-                known = known.without(name)
-        return KnownSpeakers() if everything else known
-
-    change(settings, less, socket, as_json)
+    if everything:
+        change(settings, lambda _known: KnownSpeakers(), socket, as_json)
+    else:
+        forget_named(names or (), settings, socket, source, as_json)
 
 
 def _one_of(files: list[Path] | None, **others: str | None) -> None:

@@ -239,17 +239,45 @@ def change(
     _tell(speakers, socket, as_json)
 
 
-def sorted_out(
-    names: Sequence[str], config: ListenConfig, socket: str | None, source: str | None
-) -> tuple[list[str], list[str]]:
-    """Parts numbers of speakers who are only told apart from all other names.
+def forget_named(
+    names: Sequence[str],
+    config: ListenConfig,
+    socket: str | None,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """Forget people, the examples of labels, and speakers by their numbers.
 
     Raises:
         ConfigError: if any is nobody's; nothing has been forgotten then.
     """
-    if not names:
-        return [], []
-    known = Speakers(config).known
+    speakers = Speakers(config)
+    numbers, others = _sorted_out(names, speakers.known, socket, source)
+    for number in numbers:
+        voices.change("forget", socket, as_json, source=source, speaker=number)
+    if not others:
+        return
+    heard = {name for name in others if voices.forget_kept(name, socket)}
+
+    def less(known: KnownSpeakers) -> KnownSpeakers:
+        for name in others:
+            # Whoever was only told apart is not enrolled.
+            if name not in heard or name in (*known.names, *known.labels):
+                known = known.without(name)
+        return known
+
+    speakers.change(less)
+    _tell(speakers, socket, as_json)
+
+
+def _sorted_out(
+    names: Sequence[str], known: KnownSpeakers, socket: str | None, source: str | None
+) -> tuple[list[str], list[str]]:
+    """Parts numbers of speakers who are only told apart from all other names.
+
+    Raises:
+        ConfigError: if any is nobody's.
+    """
     there = [*known.names, *known.labels, *voices.kept_names()]
     # A person who was enrolled under a number is called by it.
     numbers = [name for name in names if name.isdecimal() and name not in there]
